@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small helpers over struct gk_span. No allocation anywhere here. */
+#ifndef COMMON_SPAN_H
+#define COMMON_SPAN_H
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "gatekey/types.h"
+
+static inline struct gk_span gk_span_of(const void *data, size_t len)
+{
+    return (struct gk_span){.data = (const uint8_t *)data, .len = len};
+}
+
+/* The characters of a C string, without its NUL. */
+static inline struct gk_span gk_span_str(const char *text)
+{
+    return gk_span_of(text, strlen(text));
+}
+
+/* Not constant time: for secrets use gk_secret_equal(). */
+static inline bool gk_span_equal(struct gk_span a, struct gk_span b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gateway's accounts: name, access keys and the plugin's handle, cached, over the store.
+ *
+ * An account is the object GK_POOL_META "account/<name>". Its attributes: what the plugin stores
+ * (opaque to us) and "gateway.account", a record that the plugin sealed under the service key with
+ * the two access keys, creation time, location and tags. Its map: "c/<container name>" -> container
+ * record (gateway/blob/container.h), "g/<id>" -> what is waiting to be removed.
+ *
+ * An account whose "gateway.account" is missing is half created: it serves nothing and the next
+ * create completes it.
+ *
+ * Threads: all functions from any thread. A struct gk_gateway_account is immutable and counted:
+ * accounts_get gives a reference, accounts_put returns it. Regenerated keys make a new one.
+ */
+#ifndef GATEWAY_ACCOUNTS_H
+#define GATEWAY_ACCOUNTS_H
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "gateway/plugin_host.h"
+#include "gateway/store/store.h"
+
+#define GK_ACCESS_KEY_BYTES 64u
+#define GK_ACCESS_KEYS 2u
+
+struct gk_access_keys {
+    uint8_t key[GK_ACCESS_KEYS][GK_ACCESS_KEY_BYTES];
+    int64_t created_wall_ms[GK_ACCESS_KEYS];
+};
+
+struct gk_gateway_account {
+    char name[GK_ACCOUNT_NAME_BYTES_MAX];
+    char object[64];                   /* "account/<name>" in GK_POOL_META */
+    struct gk_id id;
+    struct gk_account *handle;         /* the plugin's */
+    const struct gk_access_keys *keys; /* in secret memory */
+    int64_t created_wall_ms;
+    char location[64];
+    char *arm_json; /* identity, tags, sku as the management API stored them; "{}" when none */
+};
+
+struct gk_accounts;
+
+enum gk_status gk_accounts_new(struct gk_store *store, struct gk_plugin_host *host,
+                               const struct gk_clock *clock, struct gk_accounts **out,
+                               struct gk_error *error) GK_MUST_USE;
+void gk_accounts_free(struct gk_accounts *accounts);
+
+/* GK_E_NOT_FOUND, GK_E_INTEGRITY, GK_E_UNAVAILABLE. */
+enum gk_status gk_accounts_get(struct gk_accounts *accounts, const char *name,
+                               struct gk_gateway_account **out, struct gk_error *error) GK_MUST_USE;
+void gk_accounts_put(struct gk_gateway_account *account);
+
+/* Creates or completes; *created tells which. BLOCKS on the vault, for deadline_ms at most. */
+enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name,
+                                  const struct gk_encryption_settings *settings,
+                                  const char *location, const char *arm_json, uint32_t deadline_ms,
+                                  bool *created, struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_accounts_set_arm(struct gk_accounts *accounts, const char *name,
+                                   const char *arm_json, struct gk_error *error) GK_MUST_USE;
+/* index 0 or 1. */
+enum gk_status gk_accounts_regenerate_key(struct gk_accounts *accounts, const char *name,
+                                          unsigned index, struct gk_error *error) GK_MUST_USE;
+/* Removes the account: its root key is destroyed at once, its data is removed in the background
+ * (gateway/blob/reaper.h). GK_E_NOT_FOUND. */
+enum gk_status gk_accounts_delete(struct gk_accounts *accounts, const char *name,
+                                  struct gk_error *error) GK_MUST_USE;
+
+typedef bool gk_accounts_visit_fn(void *ctx, const char *name);
+enum gk_status gk_accounts_list(struct gk_accounts *accounts, gk_accounts_visit_fn *visit,
+                                void *ctx, struct gk_error *error) GK_MUST_USE;
+
+#endif

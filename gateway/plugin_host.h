@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Loads the encryption plugin and is its host: log, clocks, metrics, audit and the account store.
+ * Nothing in the gateway links plugin or provider code.
+ */
+#ifndef GATEWAY_PLUGIN_HOST_H
+#define GATEWAY_PLUGIN_HOST_H
+
+#include "common/clock.h"
+#include "gateway/store/store.h"
+#include "gatekey/plugin.h"
+
+/* Members may be used directly: host->plugin->authorize(...). */
+struct gk_plugin_host {
+    const struct gk_plugin *plugin;
+    struct gk_instance *instance;
+    struct gk_plugin_host_private *private_; /* dlopen handle, struct gk_host, store, audit file */
+};
+
+struct gk_plugin_setting {
+    const char *key;
+    const char *value;
+};
+
+/*
+ * dlopen()s path, checks the ABI version before calling anything in it, creates, configures and
+ * starts an instance. A refusal says which version the module has and which one is needed. store,
+ * clock must outlive the host. audit_path is appended to, a JSON object a line; NULL: log only.
+ */
+enum gk_status gk_plugin_host_open(const char *path, const struct gk_plugin_setting *settings,
+                                   size_t settings_count, struct gk_store *store,
+                                   const struct gk_clock *clock, const char *audit_path,
+                                   struct gk_plugin_host **out, struct gk_error *error) GK_MUST_USE;
+/* Stops and unloads; all handles must be back. */
+void gk_plugin_host_close(struct gk_plugin_host *host);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store: RADOS's own model, small. An object, named within a pool, has bytes, extended
+ * attributes, an ordered map of byte-string keys to byte-string values, and a version that grows
+ * with each change. One write operation checks guards and changes several parts of one object
+ * atomically. Engines: embedded (SQLite and volume files, one process) and, behind the same
+ * interface, librados. tests/unit/test_store.c is the one suite that every engine passes.
+ *
+ * Durability: a write that returned GK_OK is on stable storage. Readers see only durable writes.
+ *
+ * A batch publishes: data objects first, then one guarded operation that makes them visible. When
+ * it fails, or the process dies, nothing refers to the data objects and they are removed (at once,
+ * or at the next start).
+ *
+ * Threads: every function may be called from any thread; a batch belongs to one thread at a time.
+ * Names and keys are copied; values passed in must live until the call returns.
+ *
+ * Errors: GK_E_NOT_FOUND (no such object or map key), GK_E_EXISTS (GK_GUARD_ABSENT or
+ * GK_GUARD_MAP_ABSENT found something), GK_E_CONFLICT (another guard did not hold), GK_E_LIMIT (a
+ * name, value or buffer is too long), GK_E_RESOURCE (disk full or broken), GK_E_UNAVAILABLE.
+ */
+#ifndef GATEWAY_STORE_STORE_H
+#define GATEWAY_STORE_STORE_H
+
+#include "common/span.h"
+
+#define GK_OBJECT_NAME_BYTES_MAX 512u  /* without NUL */
+#define GK_MAP_KEY_BYTES_MAX 2048u
+#define GK_MAP_VALUE_BYTES_MAX (1u << 20)
+/* One object's bytes; larger things are striped over several by the caller. */
+#define GK_OBJECT_BYTES_MAX (16u << 20)
+
+enum gk_store_pool {
+    GK_POOL_META = 0, /* replicated: accounts and indexes, with attributes and maps */
+    GK_POOL_DATA = 1  /* may be erasure coded: bytes only */
+};
+
+struct gk_store;
+
+/* --- write operations ------------------------------------------------------------------------ */
+
+enum gk_guard_kind {
+    GK_GUARD_EXISTS,     /* the object exists */
+    GK_GUARD_ABSENT,     /* it does not (exclusive create) */
+    GK_GUARD_VERSION,    /* its version equals number */
+    GK_GUARD_MAP_EQUAL,  /* map[key] exists and equals value */
+    GK_GUARD_MAP_EXISTS, /* map[key] exists */
+    GK_GUARD_MAP_ABSENT  /* it does not */
+};
+
+struct gk_guard {
+    enum gk_guard_kind kind;
+    uint64_t number;
+    struct gk_span key;
+    struct gk_span value;
+};
+
+enum gk_change_kind {
+    GK_CHANGE_CREATE,    /* nothing more than making the object exist */
+    GK_CHANGE_ATTR_SET,  /* attribute key := value */
+    GK_CHANGE_ATTR_REMOVE,
+    GK_CHANGE_MAP_SET,   /* map[key] := value */
+    GK_CHANGE_MAP_REMOVE, /* absent is fine */
+    GK_CHANGE_REMOVE     /* the whole object; must stand alone */
+};
+
+struct gk_change {
+    enum gk_change_kind kind;
+    struct gk_span key;
+    struct gk_span value;
+};
+
+/* Checks all guards, then makes all changes, atomically. Creates the object when a change needs it
+ * and no guard forbids. */
+struct gk_write_op {
+    enum gk_store_pool pool;
+    const char *object;
+    const struct gk_guard *guards;
+    size_t guards_count;
+    const struct gk_change *changes;
+    size_t changes_count;
+};
+
+/* new_version may be NULL. */
+enum gk_status gk_store_write(struct gk_store *store, const struct gk_write_op *op,
+                              uint64_t *new_version, struct gk_error *error) GK_MUST_USE;
+
+/* --- batches ---------------------------------------------------------------------------------- */
+
+struct gk_store_batch;
+
+enum gk_status gk_store_batch_begin(struct gk_store *store, struct gk_store_batch **out,
+                                    struct gk_error *error) GK_MUST_USE;
+/*
+ * Starts a new data object of exactly size_bytes (at most GK_OBJECT_BYTES_MAX; 0 is an empty object)
+ * in GK_POOL_DATA; the name must be new. Bytes follow in order through batch_append, in pieces of
+ * any size; an object is complete when size_bytes have come, and the next may be started.
+ * append may return before the bytes are written; it copies them, waits when too much is under way,
+ * and reports an earlier failure.
+ */
+enum gk_status gk_store_batch_object(struct gk_store_batch *batch, const char *object,
+                                     uint64_t size_bytes, struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_store_batch_append(struct gk_store_batch *batch, struct gk_span bytes,
+                                     struct gk_error *error) GK_MUST_USE;
+/*
+ * Makes all objects of the batch durable, then applies op; one group commit where the engine can.
+ * Consumes the batch whatever the result. On failure nothing is visible.
+ */
+enum gk_status gk_store_batch_commit(struct gk_store_batch *batch, const struct gk_write_op *op,
+                                     uint64_t *new_version, struct gk_error *error) GK_MUST_USE;
+/* Drops the batch and what it wrote. NULL is fine. */
+void gk_store_batch_abort(struct gk_store_batch *batch);
+
+/* --- reads ------------------------------------------------------------------------------------ */
+
+/*
+ * Reads [offset, offset + len) of the object's bytes into buffer. *read_len is shorter only at the
+ * object's end.
+ */
+enum gk_status gk_store_read(struct gk_store *store, enum gk_store_pool pool, const char *object,
+                             uint64_t offset, uint8_t *buffer, size_t len, size_t *read_len,
+                             struct gk_error *error) GK_MUST_USE;
+
+/* Appends map[key] to value, whose maximum bounds it. */
+struct gk_buf;
+enum gk_status gk_store_map_get(struct gk_store *store, enum gk_store_pool pool, const char *object,
+                                struct gk_span key, struct gk_buf *value,
+                                struct gk_error *error) GK_MUST_USE;
+
+/* Return false to end the walk. The spans live during the call only. */
+typedef bool gk_store_visit_fn(void *ctx, struct gk_span key, struct gk_span value);
+
+/*
+ * Visits map entries in byte order of their keys: those that start with prefix and are greater than
+ * after (or, with after_inclusive, not less). The visitor must not write to the store. A walk sees
+ * one state of the object.
+ */
+struct gk_map_range {
+    struct gk_span prefix;
+    struct gk_span after;
+    bool after_inclusive;
+};
+enum gk_status gk_store_map_walk(struct gk_store *store, enum gk_store_pool pool,
+                                 const char *object, const struct gk_map_range *range,
+                                 gk_store_visit_fn *visit, void *ctx,
+                                 struct gk_error *error) GK_MUST_USE;
+
+/* Visits all attributes; *version is of the same state. */
+enum gk_status gk_store_attrs(struct gk_store *store, enum gk_store_pool pool, const char *object,
+                              gk_store_visit_fn *visit, void *ctx, uint64_t *version,
+                              struct gk_error *error) GK_MUST_USE;
+
+/* Visits the names (as keys; values are empty) of a pool's objects that start with prefix, in byte
+ * order, after a name. For start-up, lists of accounts and scrub. */
+enum gk_status gk_store_list(struct gk_store *store, enum gk_store_pool pool, struct gk_span prefix,
+                             struct gk_span after, gk_store_visit_fn *visit, void *ctx,
+                             struct gk_error *error) GK_MUST_USE;
+
+/* --- removal of many -------------------------------------------------------------------------- */
+
+/* Removes objects that nothing refers to any more; absent ones are fine. Not one atomic step. */
+enum gk_status gk_store_remove(struct gk_store *store, enum gk_store_pool pool,
+                               const char *const *objects, size_t count,
+                               struct gk_error *error) GK_MUST_USE;
+
+/* --- engines ---------------------------------------------------------------------------------- */
+
+/*
+ * The embedded engine in a directory (created with mode 0700 if it is missing), locked against a
+ * second process. Ends in GK_E_CONFLICT when another one has it.
+ */
+enum gk_status gk_store_embedded_open(const char *directory, struct gk_store **out,
+                                      struct gk_error *error) GK_MUST_USE;
+/* Waits for what is under way. NULL is fine. */
+void gk_store_close(struct gk_store *store);
+
+#endif

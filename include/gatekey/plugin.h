@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Gateway <-> plugin: the ABI of gatekey.so. docs/abi.md tells the same as a story.
+ *
+ * Loading. The gateway dlopen()s the module, reads the symbol GK_PLUGIN_ABI_SYMBOL (a uint32_t) and
+ * refuses a version other than its own before it calls anything; then it calls
+ * gatekey_plugin_entry(). Both structs begin with abi_version and struct_size. New members are only
+ * appended, so an older partner's struct is a prefix; a member is there when struct_size covers it.
+ *
+ * Life of an instance, single-threaded:   create -> config* -> start -> ... -> stop -> destroy
+ *   start reads the service key and starts the provider's thread, so fork() comes before it.
+ *   stop ends calls under way, joins the thread and is idempotent; handles stay valid until freed,
+ *   and all must be freed before destroy.
+ *
+ * Threads. Between start and stop every call may be made from any thread, several at once; a
+ * segment or data key handle belongs to one thread at a time. Calls marked BLOCKS may wait for the
+ * vault, for deadline_ms at most; no other call ever does.
+ *
+ * Ownership. The caller owns what it passes and what out-pointers of bytes point to; a handle that
+ * an out-pointer received is given back with its free or release function, NULL being fine there.
+ *
+ * Errors. Statuses as in types.h. GK_E_DENIED and GK_E_UNAVAILABLE come with http_status, code and
+ * retry_after_s as the gateway should answer them:
+ *   GK_E_DENIED       403  KeyVaultEncryptionKeyNotFound | KeyVaultVaultNotFound |
+ *                          KeyVaultAccessTokenCannotBeAcquired (the vendor's documented codes)
+ *   GK_E_UNAVAILABLE  503  ServerBusy, with Retry-After
+ *   GK_E_INTEGRITY    500  what was stored is not what was written
+ */
+#ifndef GATEKEY_PLUGIN_H
+#define GATEKEY_PLUGIN_H
+
+#include "gatekey/provider.h"
+#include "gatekey/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GK_PLUGIN_ABI_VERSION 1u
+#define GK_PLUGIN_ABI_SYMBOL "gatekey_plugin_abi_version"
+#define GK_PLUGIN_ENTRY_SYMBOL "gatekey_plugin_entry"
+
+/* --- sizes, see docs/format.md ---------------------------------------------------------------- */
+
+#define GK_ACCOUNT_NAME_BYTES_MAX 25u /* 3..24 lower-case letters and digits, and NUL */
+#define GK_TAG_BYTES 16u
+#define GK_CHUNK_PLAIN_BYTES 65536u
+#define GK_CHUNK_SEALED_BYTES (GK_CHUNK_PLAIN_BYTES + GK_TAG_BYTES)
+/* A segment has at least one chunk; all are full but the last, which may be short or empty. */
+#define GK_SEGMENT_CHUNKS_MAX 65536u
+#define GK_SEALED_DATA_KEY_BYTES 112u
+/* A sealed record is at most this much longer than its two plain parts together. */
+#define GK_RECORD_OVERHEAD_BYTES 128u
+#define GK_RECORD_BYTES_MAX (16u << 20)
+
+/* --- operations --------------------------------------------------------------------------------- */
+
+enum gk_operation {
+#define GK_OPERATION(id, service, name, method, level, restype, comp, selector, access, revoked,    \
+                     key, success, uri, query)                                                     \
+    GK_OP_##id,
+#include "gatekey/operations.def"
+#undef GK_OPERATION
+    GK_OPERATIONS_COUNT
+};
+
+/* What authorize must know of a request beside its operation. */
+#define GK_REQUEST_HAS_METADATA 0x1u /* carries x-ms-meta- headers */
+
+/* --- host ------------------------------------------------------------------------------------- */
+
+struct gk_attr {
+    const char *name;     /* NUL-terminated */
+    struct gk_span value; /* data NULL in a change: remove the attribute */
+};
+
+typedef void gk_attr_visit_fn(void *visit_ctx, const struct gk_attr *attr);
+
+/* Something the security officer wants to know. All strings NUL-terminated, "" when not known. */
+struct gk_audit_event {
+    int64_t wall_ms;
+    const char *event;      /* account.create, key.wrap, key.rotate, key.revoked, key.restored, ... */
+    const char *account;
+    const char *key_id;     /* full versioned identifier */
+    const char *outcome;    /* ok, refused, unavailable, failed */
+    const char *reason;     /* the vault's own code */
+    const char *detail;     /* one line for people */
+    const char *request_id; /* the vault's */
+};
+
+/*
+ * What the gateway provides; it outlives every instance made with it. All members are required. All
+ * are called from any thread, several at once, and must not call back into the plugin.
+ */
+struct gk_host {
+    uint32_t abi_version; /* GK_PLUGIN_ABI_VERSION */
+    uint32_t struct_size;
+    void *ctx;
+
+    void (*log)(void *ctx, enum gk_log_level level, const char *component, const char *message);
+    int64_t (*clock_mono_ms)(void *ctx);
+    int64_t (*clock_wall_ms)(void *ctx);
+    /* Adds to a counter. labels are in Prometheus form without braces, or "". */
+    void (*count)(void *ctx, const char *name, const char *labels, double add);
+    void (*audit)(void *ctx, const struct gk_audit_event *event);
+
+    /*
+     * The account store: named attributes of the account's object, with a version that changes with
+     * every write. On RADOS: xattrs and the object's version, one atomic write op.
+     * get visits every attribute, in no order, all of one state, and stores its version.
+     * Both may block on storage. GK_E_NOT_FOUND: no such account. GK_E_UNAVAILABLE: try later.
+     */
+    enum gk_status (*account_attrs_get)(void *ctx, const char *account, gk_attr_visit_fn *visit,
+                                        void *visit_ctx, uint64_t *version,
+                                        struct gk_error *error);
+    /*
+     * Makes all changes or none. expected_version 0: the account must not exist and is created
+     * (GK_E_EXISTS otherwise). Else GK_E_CONFLICT when its version is another by now. Returns only
+     * when the change is durable.
+     */
+    enum gk_status (*account_attrs_set_if)(void *ctx, const char *account,
+                                           uint64_t expected_version,
+                                           const struct gk_attr *changes, size_t changes_count,
+                                           uint64_t *new_version, struct gk_error *error);
+};
+
+/* --- accounts ------------------------------------------------------------------------------------ */
+
+enum gk_key_source {
+    GK_KEY_SOURCE_SERVICE = 0, /* root key wrapped by the operator's service key */
+    GK_KEY_SOURCE_CUSTOMER = 1 /* by an RSA key in a vault */
+};
+
+struct gk_encryption_settings {
+    enum gk_key_source source;
+    /* With GK_KEY_SOURCE_CUSTOMER. version "" follows the key's current version (daily check). */
+    struct gk_key_reference key;
+    struct gk_identity_reference identity;
+    /* Whether queues and tables are under the account's key; only at creation. */
+    uint8_t queue_account_key;
+    uint8_t table_account_key;
+};
+
+enum gk_account_state {
+    GK_ACCOUNT_SERVICE_MANAGED = 0,
+    GK_ACCOUNT_ACTIVE = 1,
+    GK_ACCOUNT_REVOKED = 2,     /* the vault refuses: documented operations fail with 403 */
+    GK_ACCOUNT_UNREACHABLE = 3, /* no answer; still serving from the cached root key */
+    GK_ACCOUNT_DEGRADED = 4,    /* no answer for longer than the grace: 503 */
+    GK_ACCOUNT_COLD = 5         /* nobody has asked for its key since start */
+};
+
+/* All times wall clock, 0 for never or unknown. */
+struct gk_account_status {
+    struct gk_id id;
+    struct gk_encryption_settings settings;
+    enum gk_account_state state;
+    uint32_t generation;
+    uint64_t record_sequence;
+    char current_key_id[GK_KEY_ID_BYTES_MAX];  /* version that wraps the root key now */
+    char previous_key_id[GK_KEY_ID_BYTES_MAX]; /* second wrap while a rotation settles, or "" */
+    int64_t created_wall_ms;
+    int64_t last_rotation_wall_ms;       /* last time the root key was wrapped by another key version */
+    int64_t previous_wrap_until_wall_ms; /* the old version may be disabled after */
+    int64_t last_check_wall_ms;          /* last answer of the vault to an unwrap */
+    int64_t last_version_check_wall_ms;
+    int64_t next_version_check_wall_ms;
+    int64_t key_expires_wall_ms;
+    int64_t unreachable_since_wall_ms;
+    int64_t grace_until_wall_ms;
+    uint32_t check_interval_ms; /* also how long a revoked key may still be used */
+    uint8_t rotation_pending;   /* a newer version is known and not yet taken */
+    uint8_t key_outside_dates;  /* expired or not yet valid: unwraps, but rotation is stuck */
+    char reason_code[96];       /* of the state, the vault's own; "" while all is well */
+    char reason[256];
+    char reason_request_id[64];
+};
+
+struct gk_instance;
+struct gk_account;
+struct gk_data_key;
+struct gk_segment;
+
+/* Where a data key belongs. Both ids are part of what authenticates it. */
+struct gk_object_scope {
+    struct gk_id container;
+    struct gk_id object; /* one incarnation of a blob or file; never used again */
+};
+
+/* --- plugin --------------------------------------------------------------------------------------- */
+
+struct gk_plugin {
+    uint32_t abi_version; /* GK_PLUGIN_ABI_VERSION */
+    uint32_t struct_size;
+    const char *name;        /* "gatekey" */
+    const char *version;     /* of the build */
+    const char *config_help; /* every setting, a line each, for people */
+
+    /* Life; see the head of this file. config refuses with GK_E_INVALID and a message that names
+     * the setting, what is wrong and what would be right. */
+    enum gk_status (*create)(const struct gk_host *host, struct gk_instance **out,
+                             struct gk_error *error);
+    enum gk_status (*config)(struct gk_instance *instance, const char *key, const char *value,
+                             struct gk_error *error);
+    enum gk_status (*start)(struct gk_instance *instance, struct gk_error *error);
+    void (*stop)(struct gk_instance *instance);
+    void (*destroy)(struct gk_instance *instance);
+
+    /*
+     * Creates the account's record: a new id and a new root key, wrapped as settings say and proved
+     * by an unwrap before anything is stored. BLOCKS. GK_E_EXISTS: it has a record already.
+     * GK_E_INVALID: the key was not accepted; the message names what is wrong and how to mend it
+     * (code KeyVaultPolicyError, KeyVaultAuthenticationFailure, ...; http_status 400).
+     */
+    enum gk_status (*account_create)(struct gk_instance *instance, const char *account,
+                                     const struct gk_encryption_settings *settings,
+                                     uint32_t deadline_ms, struct gk_error *error);
+    /*
+     * Changes key, version, vault, identity or source by wrapping the root key anew; touches no
+     * data, and requests go on meanwhile. BLOCKS. Fails, changing nothing, when the new key is not
+     * accepted, or when the root key cannot be opened with the present one (GK_E_DENIED: the
+     * present key is revoked).
+     */
+    enum gk_status (*account_set_encryption)(struct gk_instance *instance, const char *account,
+                                             const struct gk_encryption_settings *settings,
+                                             uint32_t deadline_ms, struct gk_error *error);
+    /* From memory and the account store; never asks the vault. */
+    enum gk_status (*account_status)(struct gk_instance *instance, const char *account,
+                                     struct gk_account_status *out, struct gk_error *error);
+    /* Re-checks the key and looks for a new version now, rotating when there is one. BLOCKS. The
+     * status afterwards tells the result; an error here means the check could not be made. */
+    enum gk_status (*account_check_now)(struct gk_instance *instance, const char *account,
+                                        uint32_t deadline_ms, struct gk_error *error);
+    /* Drops all that memory holds of the account: its root key is wiped, handles on it answer
+     * GK_E_DENIED or GK_E_NOT_FOUND from now on. Its stored record is the host's to delete. */
+    void (*account_forget)(struct gk_instance *instance, const char *account);
+
+    /* A handle for the calls below; reads the record from the account store when it is not cached,
+     * never asks the vault. GK_E_NOT_FOUND; GK_E_INTEGRITY: the record is not authentic. */
+    enum gk_status (*account_open)(struct gk_instance *instance, const char *account,
+                                   struct gk_account **out, struct gk_error *error);
+    void (*account_release)(struct gk_account *account);
+
+    /*
+     * Once per request, before anything is read or written. GK_OK, GK_E_DENIED, GK_E_UNAVAILABLE,
+     * or GK_E_COLD for an operation that needs the key of an account whose state is not known yet:
+     * the host then calls account_warm and asks again. Operations that go on after revocation are
+     * always GK_OK. flags: GK_REQUEST_*.
+     */
+    enum gk_status (*authorize)(struct gk_account *account, enum gk_operation operation,
+                                uint32_t flags, struct gk_error *error);
+    /* Fetches the root key if it is not there; one fetch is shared by all waiters. BLOCKS. */
+    enum gk_status (*account_warm)(struct gk_account *account, uint32_t deadline_ms,
+                                   struct gk_error *error);
+
+    /*
+     * Data keys. create makes a random one and writes GK_SEALED_DATA_KEY_BYTES; open takes those
+     * back and refuses (GK_E_INTEGRITY) any that were sealed for another account, scope or root
+     * key; reseal moves one to another scope of the same account under the active generation
+     * without showing it. Never asks the vault: GK_E_COLD when the root key is not in memory.
+     */
+    enum gk_status (*data_key_create)(struct gk_account *account,
+                                      const struct gk_object_scope *scope,
+                                      uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
+                                      struct gk_data_key **out, struct gk_error *error);
+    enum gk_status (*data_key_open)(struct gk_account *account,
+                                    const struct gk_object_scope *scope, struct gk_span sealed,
+                                    struct gk_data_key **out, struct gk_error *error);
+    enum gk_status (*data_key_reseal)(struct gk_account *account,
+                                      const struct gk_object_scope *from, struct gk_span sealed,
+                                      const struct gk_object_scope *to,
+                                      uint8_t resealed[GK_SEALED_DATA_KEY_BYTES],
+                                      struct gk_error *error);
+    void (*data_key_free)(struct gk_data_key *data_key);
+
+    /*
+     * Segments: an immutable run of chunks under a key derived from the data key and the segment's
+     * id. segment_new draws a fresh id, which is never used again, and allows sealing each index
+     * once, in order; segment_open_handle takes a stored id and only opens.
+     * The handle does not keep data_key. A handle of an account whose key has been dropped since
+     * answers GK_E_DENIED or GK_E_UNAVAILABLE from the next chunk on.
+     */
+    enum gk_status (*segment_new)(struct gk_data_key *data_key, struct gk_id *id,
+                                  struct gk_segment **out, struct gk_error *error);
+    enum gk_status (*segment_load)(struct gk_data_key *data_key, const struct gk_id *id,
+                                   struct gk_segment **out, struct gk_error *error);
+    void (*segment_free)(struct gk_segment *segment);
+    /*
+     * Seals one chunk: plain.len bytes (GK_CHUNK_PLAIN_BYTES unless last) to plain.len +
+     * GK_TAG_BYTES bytes at sealed, which may be plain's own memory. GK_E_INVALID: out of order, a
+     * short chunk that is not last, or anything after the last.
+     */
+    enum gk_status (*segment_seal)(struct gk_segment *segment, uint64_t index, uint8_t last,
+                                   struct gk_span plain, uint8_t *sealed, struct gk_error *error);
+    /*
+     * Opens one chunk into sealed.len - GK_TAG_BYTES bytes at plain, which may be sealed's own
+     * memory; any index, any number of times. On any failure those bytes are zeroed. The caller
+     * takes the number of chunks and which is the last from an authenticated record.
+     */
+    enum gk_status (*segment_open)(struct gk_segment *segment, uint64_t index, uint8_t last,
+                                   struct gk_span sealed, uint8_t *plain, struct gk_error *error);
+
+    /*
+     * Records: two parts in one value. The sealed part is under the data key (goes dark on
+     * revocation), the open part under the service key (still readable by this gateway then). Both
+     * are authenticated together with binding, the caller's description of where the record belongs
+     * (say, container id and blob name); a part from another record does not fit.
+     *   record_seal         writes a whole record; data_key NULL makes one without a sealed part
+     *   record_reseal_open  replaces the open part, keeps the sealed part as it stands; needs no key
+     *   record_open         checks all that the service key can check, gives the open part
+     *   record_open_sealed  gives the sealed part
+     * out has room for out_max bytes (plain lengths + GK_RECORD_OVERHEAD_BYTES is always enough;
+     * for the opens the record's own length is); *out_len is set. GK_E_LIMIT when it is not.
+     */
+    enum gk_status (*record_seal)(struct gk_account *account, struct gk_data_key *data_key,
+                                  struct gk_span binding, struct gk_span open_part,
+                                  struct gk_span sealed_part, uint8_t *out, size_t out_max,
+                                  size_t *out_len, struct gk_error *error);
+    enum gk_status (*record_reseal_open)(struct gk_account *account, struct gk_span binding,
+                                         struct gk_span record, struct gk_span open_part,
+                                         uint8_t *out, size_t out_max, size_t *out_len,
+                                         struct gk_error *error);
+    enum gk_status (*record_open)(struct gk_account *account, struct gk_span binding,
+                                  struct gk_span record, uint8_t *out, size_t out_max,
+                                  size_t *out_len, struct gk_error *error);
+    enum gk_status (*record_open_sealed)(struct gk_data_key *data_key, struct gk_span binding,
+                                         struct gk_span record, uint8_t *out, size_t out_max,
+                                         size_t *out_len, struct gk_error *error);
+};
+
+/* The two symbols that a module exports. */
+typedef const struct gk_plugin *gk_plugin_entry_fn(void);
+extern const uint32_t gatekey_plugin_abi_version;
+const struct gk_plugin *gatekey_plugin_entry(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
