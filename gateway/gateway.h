@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every request can reach. Made by main.c, immutable while requests run. */
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+#include "common/clock.h"
+#include "gateway/accounts.h"
+#include "gateway/plugin_host.h"
+#include "gateway/store/store.h"
+
+struct gk_reaper; /* blob/reaper.h */
+
+struct gk_gateway {
+    struct gk_clock clock;
+    struct gk_store *store;
+    struct gk_plugin_host *host;
+    struct gk_accounts *accounts;
+    struct gk_reaper *reaper;
+    const char *blob_domain; /* host-style requests: <account>.<blob_domain>; NULL: path style only */
+    uint32_t vault_deadline_ms; /* how long a request may wait for a cold account's key */
+};
+
+#endif
