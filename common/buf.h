@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A growing byte buffer with a hard maximum. The first failure (maximum reached, out of memory)
- * sticks: later appends do nothing and gk_buf_status() tells, so builders need one check at the end.
- * The content is always followed by a NUL that len does not count.
+ * sticks: later appends do nothing and gk_buf_status() tells, so builders need one check at the
+ * end. The content is always followed by a NUL that len does not count.
  */
 #ifndef COMMON_BUF_H
 #define COMMON_BUF_H

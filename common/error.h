@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Filling a struct gk_error. All accept a NULL error and return the status, for `return gk_fail(..)`. */
+/* Filling a struct gk_error. All accept a NULL error and return the status, for `return
+ * gk_fail(..)`. */
 #ifndef COMMON_ERROR_H
 #define COMMON_ERROR_H
 

@@ -24,8 +24,8 @@ void *gk_secret_alloc(size_t len) GK_MUST_USE;
 void gk_secret_free_at(void **secret);
 #define gk_secret_free(pointer) gk_secret_free_at((void **)(pointer))
 /*
- * Strict mode refuses memory that cannot be locked instead of counting it. Off until a host turns it
- * on; set once, before threads start.
+ * Strict mode refuses memory that cannot be locked instead of counting it. Off until a host turns
+ * it on; set once, before threads start.
  */
 void gk_secret_set_strict(bool strict);
 /* How many bytes are in use by secrets whose memory could not be locked. */

@@ -22,7 +22,8 @@ void gk_hex_encode(struct gk_buf *out, struct gk_span in);
 /* Exactly out_len bytes from 2 * out_len digits of either case. */
 bool gk_hex_decode(struct gk_span text, uint8_t *out, size_t out_len) GK_MUST_USE;
 
-/* RFC 3986 percent-encoding of everything but unreserved characters; keep lists further ones kept. */
+/* RFC 3986 percent-encoding of everything but unreserved characters; keep lists further ones kept.
+ */
 void gk_percent_encode(struct gk_buf *out, struct gk_span in, const char *keep);
 /* False on a broken escape or an encoded NUL; '+' stays '+'. */
 bool gk_percent_decode(struct gk_buf *out, struct gk_span text) GK_MUST_USE;

@@ -22,7 +22,7 @@
 #include "gateway/store/store.h"
 
 #define GK_ACCESS_KEY_BYTES 64u
-#define GK_ACCESS_KEYS 2u
+#define GK_ACCESS_KEYS      2u
 
 struct gk_access_keys {
     uint8_t key[GK_ACCESS_KEYS][GK_ACCESS_KEY_BYTES];
@@ -31,7 +31,7 @@ struct gk_access_keys {
 
 struct gk_gateway_account {
     char name[GK_ACCOUNT_NAME_BYTES_MAX];
-    char object[64];                   /* "account/<name>" in GK_POOL_META */
+    char object[64]; /* "account/<name>" in GK_POOL_META */
     struct gk_id id;
     struct gk_account *handle;         /* the plugin's */
     const struct gk_access_keys *keys; /* in secret memory */

@@ -16,7 +16,8 @@ struct gk_gateway {
     struct gk_plugin_host *host;
     struct gk_accounts *accounts;
     struct gk_reaper *reaper;
-    const char *blob_domain; /* host-style requests: <account>.<blob_domain>; NULL: path style only */
+    const char
+        *blob_domain; /* host-style requests: <account>.<blob_domain>; NULL: path style only */
     uint32_t vault_deadline_ms; /* how long a request may wait for a cold account's key */
 };
 

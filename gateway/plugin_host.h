@@ -7,8 +7,8 @@
 #define GATEWAY_PLUGIN_HOST_H
 
 #include "common/clock.h"
-#include "gateway/store/store.h"
 #include "gatekey/plugin.h"
+#include "gateway/store/store.h"
 
 /* Members may be used directly: host->plugin->authorize(...). */
 struct gk_plugin_host {

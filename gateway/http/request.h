@@ -18,8 +18,8 @@
 
 #include "common/buf.h"
 #include "common/text.h"
-#include "gateway/accounts.h"
 #include "gatekey/plugin.h"
+#include "gateway/accounts.h"
 
 struct gk_gateway; /* gateway.h: store, plugin host, accounts, clock, configuration */
 
@@ -55,7 +55,7 @@ struct gk_request {
     const char *container;    /* decoded; "" when the path ends before it */
     const char *blob;         /* decoded; "" likewise */
     enum gk_operation operation;
-    int64_t version;          /* x-ms-version as yyyymmdd, 0 when not sent */
+    int64_t version; /* x-ms-version as yyyymmdd, 0 when not sent */
 
     const struct gk_pair *headers;
     size_t headers_count;
@@ -89,9 +89,9 @@ bool gk_request_has_header_prefix(const struct gk_request *request, const char *
 /* --- answers ---------------------------------------------------------------------------------- */
 
 /*
- * Fills up to max bytes of the answer's body from offset (calls come in order). Returns how many, or
- * -1 to break the connection off: an integrity error in the middle of a body must not look like an
- * end. Runs on the connection's thread.
+ * Fills up to max bytes of the answer's body from offset (calls come in order). Returns how many,
+ * or -1 to break the connection off: an integrity error in the middle of a body must not look like
+ * an end. Runs on the connection's thread.
  */
 typedef int64_t gk_body_fn(void *ctx, uint64_t offset, uint8_t *out, size_t max);
 

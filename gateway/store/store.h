@@ -24,9 +24,9 @@
 
 #include "common/span.h"
 
-#define GK_OBJECT_NAME_BYTES_MAX 512u  /* without NUL */
-#define GK_MAP_KEY_BYTES_MAX 2048u
-#define GK_MAP_VALUE_BYTES_MAX (1u << 20)
+#define GK_OBJECT_NAME_BYTES_MAX 512u /* without NUL */
+#define GK_MAP_KEY_BYTES_MAX     2048u
+#define GK_MAP_VALUE_BYTES_MAX   (1u << 20)
 /* One object's bytes; larger things are striped over several by the caller. */
 #define GK_OBJECT_BYTES_MAX (16u << 20)
 
@@ -56,12 +56,12 @@ struct gk_guard {
 };
 
 enum gk_change_kind {
-    GK_CHANGE_CREATE,    /* nothing more than making the object exist */
-    GK_CHANGE_ATTR_SET,  /* attribute key := value */
+    GK_CHANGE_CREATE,   /* nothing more than making the object exist */
+    GK_CHANGE_ATTR_SET, /* attribute key := value */
     GK_CHANGE_ATTR_REMOVE,
-    GK_CHANGE_MAP_SET,   /* map[key] := value */
+    GK_CHANGE_MAP_SET,    /* map[key] := value */
     GK_CHANGE_MAP_REMOVE, /* absent is fine */
-    GK_CHANGE_REMOVE     /* the whole object; must stand alone */
+    GK_CHANGE_REMOVE      /* the whole object; must stand alone */
 };
 
 struct gk_change {
@@ -92,9 +92,9 @@ struct gk_store_batch;
 enum gk_status gk_store_batch_begin(struct gk_store *store, struct gk_store_batch **out,
                                     struct gk_error *error) GK_MUST_USE;
 /*
- * Starts a new data object of exactly size_bytes (at most GK_OBJECT_BYTES_MAX; 0 is an empty object)
- * in GK_POOL_DATA; the name must be new. Bytes follow in order through batch_append, in pieces of
- * any size; an object is complete when size_bytes have come, and the next may be started.
+ * Starts a new data object of exactly size_bytes (at most GK_OBJECT_BYTES_MAX; 0 is an empty
+ * object) in GK_POOL_DATA; the name must be new. Bytes follow in order through batch_append, in
+ * pieces of any size; an object is complete when size_bytes have come, and the next may be started.
  * append may return before the bytes are written; it copies them, waits when too much is under way,
  * and reports an earlier failure.
  */

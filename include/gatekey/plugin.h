@@ -36,27 +36,28 @@
 extern "C" {
 #endif
 
-#define GK_PLUGIN_ABI_VERSION 1u
-#define GK_PLUGIN_ABI_SYMBOL "gatekey_plugin_abi_version"
+#define GK_PLUGIN_ABI_VERSION  1u
+#define GK_PLUGIN_ABI_SYMBOL   "gatekey_plugin_abi_version"
 #define GK_PLUGIN_ENTRY_SYMBOL "gatekey_plugin_entry"
 
 /* --- sizes, see docs/format.md ---------------------------------------------------------------- */
 
 #define GK_ACCOUNT_NAME_BYTES_MAX 25u /* 3..24 lower-case letters and digits, and NUL */
-#define GK_TAG_BYTES 16u
-#define GK_CHUNK_PLAIN_BYTES 65536u
-#define GK_CHUNK_SEALED_BYTES (GK_CHUNK_PLAIN_BYTES + GK_TAG_BYTES)
+#define GK_TAG_BYTES              16u
+#define GK_CHUNK_PLAIN_BYTES      65536u
+#define GK_CHUNK_SEALED_BYTES     (GK_CHUNK_PLAIN_BYTES + GK_TAG_BYTES)
 /* A segment has at least one chunk; all are full but the last, which may be short or empty. */
-#define GK_SEGMENT_CHUNKS_MAX 65536u
+#define GK_SEGMENT_CHUNKS_MAX    65536u
 #define GK_SEALED_DATA_KEY_BYTES 112u
 /* A sealed record is at most this much longer than its two plain parts together. */
 #define GK_RECORD_OVERHEAD_BYTES 128u
-#define GK_RECORD_BYTES_MAX (16u << 20)
+#define GK_RECORD_BYTES_MAX      (16u << 20)
 
-/* --- operations --------------------------------------------------------------------------------- */
+/* --- operations ---------------------------------------------------------------------------------
+ */
 
 enum gk_operation {
-#define GK_OPERATION(id, service, name, method, level, restype, comp, selector, access, revoked,    \
+#define GK_OPERATION(id, service, name, method, level, restype, comp, selector, access, revoked,   \
                      key, success, uri, query)                                                     \
     GK_OP_##id,
 #include "gatekey/operations.def"
@@ -79,7 +80,7 @@ typedef void gk_attr_visit_fn(void *visit_ctx, const struct gk_attr *attr);
 /* Something the security officer wants to know. All strings NUL-terminated, "" when not known. */
 struct gk_audit_event {
     int64_t wall_ms;
-    const char *event;      /* account.create, key.wrap, key.rotate, key.revoked, key.restored, ... */
+    const char *event; /* account.create, key.wrap, key.rotate, key.revoked, key.restored, ... */
     const char *account;
     const char *key_id;     /* full versioned identifier */
     const char *outcome;    /* ok, refused, unavailable, failed */
@@ -111,20 +112,20 @@ struct gk_host {
      * Both may block on storage. GK_E_NOT_FOUND: no such account. GK_E_UNAVAILABLE: try later.
      */
     enum gk_status (*account_attrs_get)(void *ctx, const char *account, gk_attr_visit_fn *visit,
-                                        void *visit_ctx, uint64_t *version,
-                                        struct gk_error *error);
+                                        void *visit_ctx, uint64_t *version, struct gk_error *error);
     /*
      * Makes all changes or none. expected_version 0: the account must not exist and is created
      * (GK_E_EXISTS otherwise). Else GK_E_CONFLICT when its version is another by now. Returns only
      * when the change is durable.
      */
     enum gk_status (*account_attrs_set_if)(void *ctx, const char *account,
-                                           uint64_t expected_version,
-                                           const struct gk_attr *changes, size_t changes_count,
-                                           uint64_t *new_version, struct gk_error *error);
+                                           uint64_t expected_version, const struct gk_attr *changes,
+                                           size_t changes_count, uint64_t *new_version,
+                                           struct gk_error *error);
 };
 
-/* --- accounts ------------------------------------------------------------------------------------ */
+/* --- accounts ------------------------------------------------------------------------------------
+ */
 
 enum gk_key_source {
     GK_KEY_SOURCE_SERVICE = 0, /* root key wrapped by the operator's service key */
@@ -160,7 +161,7 @@ struct gk_account_status {
     char current_key_id[GK_KEY_ID_BYTES_MAX];  /* version that wraps the root key now */
     char previous_key_id[GK_KEY_ID_BYTES_MAX]; /* second wrap while a rotation settles, or "" */
     int64_t created_wall_ms;
-    int64_t last_rotation_wall_ms;       /* last time the root key was wrapped by another key version */
+    int64_t last_rotation_wall_ms; /* last time the root key was wrapped by another key version */
     int64_t previous_wrap_until_wall_ms; /* the old version may be disabled after */
     int64_t last_check_wall_ms;          /* last answer of the vault to an unwrap */
     int64_t last_version_check_wall_ms;
@@ -187,7 +188,8 @@ struct gk_object_scope {
     struct gk_id object; /* one incarnation of a blob or file; never used again */
 };
 
-/* --- plugin --------------------------------------------------------------------------------------- */
+/* --- plugin
+ * --------------------------------------------------------------------------------------- */
 
 struct gk_plugin {
     uint32_t abi_version; /* GK_PLUGIN_ABI_VERSION */
@@ -263,9 +265,9 @@ struct gk_plugin {
                                       const struct gk_object_scope *scope,
                                       uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
                                       struct gk_data_key **out, struct gk_error *error);
-    enum gk_status (*data_key_open)(struct gk_account *account,
-                                    const struct gk_object_scope *scope, struct gk_span sealed,
-                                    struct gk_data_key **out, struct gk_error *error);
+    enum gk_status (*data_key_open)(struct gk_account *account, const struct gk_object_scope *scope,
+                                    struct gk_span sealed, struct gk_data_key **out,
+                                    struct gk_error *error);
     enum gk_status (*data_key_reseal)(struct gk_account *account,
                                       const struct gk_object_scope *from, struct gk_span sealed,
                                       const struct gk_object_scope *to,
@@ -306,8 +308,8 @@ struct gk_plugin {
      * are authenticated together with binding, the caller's description of where the record belongs
      * (say, container id and blob name); a part from another record does not fit.
      *   record_seal         writes a whole record; data_key NULL makes one without a sealed part
-     *   record_reseal_open  replaces the open part, keeps the sealed part as it stands; needs no key
-     *   record_open         checks all that the service key can check, gives the open part
+     *   record_reseal_open  replaces the open part, keeps the sealed part as it stands; needs no
+     * key record_open         checks all that the service key can check, gives the open part
      *   record_open_sealed  gives the sealed part
      * out has room for out_max bytes (plain lengths + GK_RECORD_OVERHEAD_BYTES is always enough;
      * for the opens the record's own length is); *out_len is set. GK_E_LIMIT when it is not.

@@ -16,17 +16,15 @@
  * requests and responses", "REST API error codes"; Entra's token endpoint errors; docs/decisions):
  *
  *   GK_VAULT_OK            the vault did it
- *   GK_VAULT_KEY_REFUSED   403 or 404 of the vault in its own error format: key or version disabled,
- *                          deleted, purged, permission or role missing, firewall; also 400 to an
- *                          unwrap of bytes that do not belong to that key version (BadParameter)
- *   GK_VAULT_GONE          the vault's name exists no more: its DNS name is gone for good
- *                          (NXDOMAIN), as documented for a deleted vault. A resolver that does not
- *                          answer is GK_VAULT_UNAVAILABLE.
- *   GK_VAULT_IDENTITY_GONE the token endpoint refused for good (4xx with an OAuth error that is not
- *                          429/408), or the vault answers 401 to a fresh token
- *   GK_VAULT_UNAVAILABLE   everything else: no answer in time, connection refused or dropped, TLS
- *                          failure, 429, 5xx, an answer that is not what was asked (nonsense, too
- *                          large, wrong key id, wrong length, a challenge for another domain)
+ *   GK_VAULT_KEY_REFUSED   403 or 404 of the vault in its own error format: key or version
+ * disabled, deleted, purged, permission or role missing, firewall; also 400 to an unwrap of bytes
+ * that do not belong to that key version (BadParameter) GK_VAULT_GONE          the vault's name
+ * exists no more: its DNS name is gone for good (NXDOMAIN), as documented for a deleted vault. A
+ * resolver that does not answer is GK_VAULT_UNAVAILABLE. GK_VAULT_IDENTITY_GONE the token endpoint
+ * refused for good (4xx with an OAuth error that is not 429/408), or the vault answers 401 to a
+ * fresh token GK_VAULT_UNAVAILABLE   everything else: no answer in time, connection refused or
+ * dropped, TLS failure, 429, 5xx, an answer that is not what was asked (nonsense, too large, wrong
+ * key id, wrong length, a challenge for another domain)
  *
  * Only an explicit refusal may revoke; silence never does.
  */
@@ -41,13 +39,13 @@ extern "C" {
 
 #define GK_PROVIDER_API_VERSION 1u
 
-#define GK_VAULT_URI_BYTES_MAX 256u    /* with NUL */
-#define GK_KEY_NAME_BYTES_MAX 128u     /* 1..127 of [0-9A-Za-z-], with NUL */
-#define GK_KEY_VERSION_BYTES_MAX 33u   /* 32 hexadecimal digits, or "" for the current version */
-#define GK_KEY_ID_BYTES_MAX 512u       /* https://host/keys/name/version */
+#define GK_VAULT_URI_BYTES_MAX   256u /* with NUL */
+#define GK_KEY_NAME_BYTES_MAX    128u /* 1..127 of [0-9A-Za-z-], with NUL */
+#define GK_KEY_VERSION_BYTES_MAX 33u  /* 32 hexadecimal digits, or "" for the current version */
+#define GK_KEY_ID_BYTES_MAX      512u /* https://host/keys/name/version */
 #define GK_RESOURCE_ID_BYTES_MAX 512u
-#define GK_WRAPPED_BYTES_MAX 512u      /* RSA 4096 */
-#define GK_ROOT_KEY_BYTES 32u
+#define GK_WRAPPED_BYTES_MAX     512u /* RSA 4096 */
+#define GK_ROOT_KEY_BYTES        32u
 
 /* Which key. All strings NUL-terminated; a vault URI has no path and no trailing slash. */
 struct gk_key_reference {
@@ -75,13 +73,13 @@ enum gk_vault_verdict {
 
 /* What `get` tells of a key version. */
 struct gk_key_info {
-    char key_type[16];       /* "RSA", "RSA-HSM", ... */
-    uint32_t modulus_bits;   /* of an RSA key, from its public part */
-    uint8_t enabled;         /* attributes.enabled */
-    uint8_t may_wrap;        /* key_ops holds wrapKey */
-    uint8_t may_unwrap;      /* key_ops holds unwrapKey */
-    uint8_t soft_delete;     /* from recoveryLevel */
-    uint8_t purge_protected; /* from recoveryLevel: does not contain "Purgeable" */
+    char key_type[16];          /* "RSA", "RSA-HSM", ... */
+    uint32_t modulus_bits;      /* of an RSA key, from its public part */
+    uint8_t enabled;            /* attributes.enabled */
+    uint8_t may_wrap;           /* key_ops holds wrapKey */
+    uint8_t may_unwrap;         /* key_ops holds unwrapKey */
+    uint8_t soft_delete;        /* from recoveryLevel */
+    uint8_t purge_protected;    /* from recoveryLevel: does not contain "Purgeable" */
     int64_t not_before_wall_ms; /* 0: none */
     int64_t expires_wall_ms;    /* 0: none */
     char recovery_level[64];
@@ -90,15 +88,15 @@ struct gk_key_info {
 /* Valid only during the completion that gets it. */
 struct gk_vault_answer {
     enum gk_vault_verdict verdict;
-    uint16_t http_status;     /* 0 when there was no answer */
-    uint32_t retry_after_ms;  /* what the vault asked for, 0 for nothing */
-    char code[96];            /* the vault's or authority's own reason, "Forbidden/KeyDisabled" */
-    char message[256];        /* one line for people; no secret */
-    char request_id[64];      /* x-ms-request-id, for the vault owner's log */
+    uint16_t http_status;    /* 0 when there was no answer */
+    uint32_t retry_after_ms; /* what the vault asked for, 0 for nothing */
+    char code[96];           /* the vault's or authority's own reason, "Forbidden/KeyDisabled" */
+    char message[256];       /* one line for people; no secret */
+    char request_id[64];     /* x-ms-request-id, for the vault owner's log */
     char key_id[GK_KEY_ID_BYTES_MAX]; /* full versioned identifier that the vault answered */
-    char algorithm[24];       /* of a wrap: "RSA-OAEP-256" */
-    struct gk_span value;     /* wrapped bytes, or 32 bytes of key in locked memory */
-    struct gk_key_info info;  /* of a get */
+    char algorithm[24];               /* of a wrap: "RSA-OAEP-256" */
+    struct gk_span value;             /* wrapped bytes, or 32 bytes of key in locked memory */
+    struct gk_key_info info;          /* of a get */
 };
 
 /* Runs on the provider's thread; owns nothing in answer. */

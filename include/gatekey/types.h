@@ -28,18 +28,19 @@ extern "C" {
  */
 enum gk_status {
     GK_OK = 0,
-    GK_E_INVALID = 1,     /* the call or its input is wrong; repeating it cannot help */
-    GK_E_NOT_FOUND = 2,   /* no such account, object, attribute, key */
-    GK_E_EXISTS = 3,      /* exclusive creation found something there */
-    GK_E_CONFLICT = 4,    /* a guard did not hold: read again and retry */
-    GK_E_DENIED = 5,      /* the customer's key, vault or identity refuses: documented 403 */
-    GK_E_UNAVAILABLE = 6, /* no answer for now: retry after retry_after_s; never treated as DENIED */
-    GK_E_INTEGRITY = 7,   /* stored bytes are not what was written, or the key is not the right one */
-    GK_E_LIMIT = 8,       /* too long, too many, too large for the given buffer */
-    GK_E_RESOURCE = 9,    /* memory, disk, lockable memory or entropy ran out */
+    GK_E_INVALID = 1,   /* the call or its input is wrong; repeating it cannot help */
+    GK_E_NOT_FOUND = 2, /* no such account, object, attribute, key */
+    GK_E_EXISTS = 3,    /* exclusive creation found something there */
+    GK_E_CONFLICT = 4,  /* a guard did not hold: read again and retry */
+    GK_E_DENIED = 5,    /* the customer's key, vault or identity refuses: documented 403 */
+    GK_E_UNAVAILABLE =
+        6,              /* no answer for now: retry after retry_after_s; never treated as DENIED */
+    GK_E_INTEGRITY = 7, /* stored bytes are not what was written, or the key is not the right one */
+    GK_E_LIMIT = 8,     /* too long, too many, too large for the given buffer */
+    GK_E_RESOURCE = 9,  /* memory, disk, lockable memory or entropy ran out */
     GK_E_UNSUPPORTED = 10, /* known, but not served by this build or version */
-    GK_E_INTERNAL = 11,   /* a defect of ours */
-    GK_E_COLD = 12        /* authorize only: state unknown yet; call account_warm and ask again */
+    GK_E_INTERNAL = 11,    /* a defect of ours */
+    GK_E_COLD = 12         /* authorize only: state unknown yet; call account_warm and ask again */
 };
 
 /* Why something failed. Text is for people, in one line; it never holds a key, token or secret. */
