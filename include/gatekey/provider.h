@@ -15,16 +15,20 @@
  * What a verdict means is fixed here (sources: the Key Vault REST reference, "Authentication,
  * requests and responses", "REST API error codes"; Entra's token endpoint errors; docs/decisions):
  *
- *   GK_VAULT_OK            the vault did it
- *   GK_VAULT_KEY_REFUSED   403 or 404 of the vault in its own error format: key or version
- * disabled, deleted, purged, permission or role missing, firewall; also 400 to an unwrap of bytes
- * that do not belong to that key version (BadParameter) GK_VAULT_GONE          the vault's name
- * exists no more: its DNS name is gone for good (NXDOMAIN), as documented for a deleted vault. A
- * resolver that does not answer is GK_VAULT_UNAVAILABLE. GK_VAULT_IDENTITY_GONE the token endpoint
- * refused for good (4xx with an OAuth error that is not 429/408), or the vault answers 401 to a
- * fresh token GK_VAULT_UNAVAILABLE   everything else: no answer in time, connection refused or
- * dropped, TLS failure, 429, 5xx, an answer that is not what was asked (nonsense, too large, wrong
- * key id, wrong length, a challenge for another domain)
+ *   GK_VAULT_OK
+ *       the vault did it
+ *   GK_VAULT_KEY_REFUSED
+ *       403 or 404 of the vault in its own error format: key or version disabled, deleted, purged,
+ *       permission or role missing, firewall; also 400 to an unwrap of bytes that do not belong to
+ *       that key version (BadParameter)
+ *   GK_VAULT_GONE
+ *       the vault's name exists no more, as documented for a deleted vault (NXDOMAIN); a resolver
+ *       that does not answer is GK_VAULT_UNAVAILABLE
+ *   GK_VAULT_IDENTITY_GONE
+ *       the token endpoint refused for good (4xx with an OAuth error other than 408 and 429), or
+ * the vault answers 401 to a fresh token GK_VAULT_UNAVAILABLE everything else: no answer in time,
+ * connection refused or dropped, TLS failure, 429, 5xx, an answer that is not what was asked
+ * (nonsense, too large, wrong key id, wrong length, a challenge for another domain)
  *
  * Only an explicit refusal may revoke; silence never does.
  */
