@@ -53,8 +53,7 @@ extern "C" {
 #define GK_RECORD_OVERHEAD_BYTES 128u
 #define GK_RECORD_BYTES_MAX      (16u << 20)
 
-/* --- operations ---------------------------------------------------------------------------------
- */
+/* --- operations ------------------------------------------------------------------------------ */
 
 enum gk_operation {
 #define GK_OPERATION(id, service, name, method, level, restype, comp, selector, access, revoked,   \
@@ -124,8 +123,7 @@ struct gk_host {
                                            struct gk_error *error);
 };
 
-/* --- accounts ------------------------------------------------------------------------------------
- */
+/* --- accounts -------------------------------------------------------------------------------- */
 
 enum gk_key_source {
     GK_KEY_SOURCE_SERVICE = 0, /* root key wrapped by the operator's service key */
@@ -308,8 +306,8 @@ struct gk_plugin {
      * are authenticated together with binding, the caller's description of where the record belongs
      * (say, container id and blob name); a part from another record does not fit.
      *   record_seal         writes a whole record; data_key NULL makes one without a sealed part
-     *   record_reseal_open  replaces the open part, keeps the sealed part as it stands; needs no
-     * key record_open         checks all that the service key can check, gives the open part
+     *   record_reseal_open  replaces the open part, keeps the sealed part as it stands; no key
+     *   record_open         checks all that the service key can check, gives the open part
      *   record_open_sealed  gives the sealed part
      * out has room for out_max bytes (plain lengths + GK_RECORD_OVERHEAD_BYTES is always enough;
      * for the opens the record's own length is); *out_len is set. GK_E_LIMIT when it is not.
