@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The account record: settings, generations of the root key and their wraps, in one authenticated
+ * value. Stored as the attribute GK_ACCOUNT_ATTR; the one before it as GK_ACCOUNT_ATTR_PREVIOUS.
+ *
+ *   "gatekey-account-record v1 " <64 lower-case hex digits> "\n" <JSON>
+ *
+ *   digits = HMAC-SHA256(K, "gatekey/v1/account-record" 0x00 | account name | 0x00 | JSON), K
+ *   derived from the service key for "gatekey/v1/account-record".
+ *
+ * Nothing of the JSON is looked at before the MAC has been checked, in constant time. Pure: no
+ * vault, no clock, no host. Any thread.
+ */
+#ifndef PLUGIN_ACCOUNT_RECORD_H
+#define PLUGIN_ACCOUNT_RECORD_H
+
+#include "common/buf.h"
+#include "gatekey/plugin.h"
+#include "plugin/root_key.h"
+
+#define GK_ACCOUNT_ATTR          "gatekey.account"
+#define GK_ACCOUNT_ATTR_PREVIOUS "gatekey.account.previous"
+/* What gk_provider_ops.service_key_derive is asked for to get a struct gk_account_record_key. */
+#define GK_ACCOUNT_RECORD_LABEL "gatekey/v1/account-record"
+
+#define GK_ACCOUNT_RECORD_BYTES_MAX    65536u
+#define GK_ACCOUNT_GENERATIONS_MAX     8u
+#define GK_ROOT_WRAPS_MAX              2u
+#define GK_WRAP_ALGORITHM_BYTES_MAX    24u
+#define GK_WRAP_ALGORITHM_RSA_OAEP_256 "RSA-OAEP-256"
+#define GK_WRAP_ALGORITHM_SERVICE      "XAES-256-GCM" /* gk_root_key_wrap() */
+/* key_id of a wrap by the service key: this and the 16 digits of service_key_id. */
+#define GK_WRAP_SERVICE_KEY_ID_PREFIX "service-key/"
+
+/* Derived from the operator's service key. */
+struct gk_account_record_key {
+    uint8_t bytes[GK_KEY_BYTES];
+};
+
+enum gk_generation_state {
+    GK_GENERATION_ACTIVE = 0,       /* seals and opens; exactly one */
+    GK_GENERATION_DECRYPT_ONLY = 1, /* opens what was sealed before */
+    GK_GENERATION_RETIRED = 2       /* nothing is left under it */
+};
+
+struct gk_root_wrap {
+    char key_id[GK_KEY_ID_BYTES_MAX]; /* full versioned identifier as the vault answered it */
+    char algorithm[GK_WRAP_ALGORITHM_BYTES_MAX];
+    uint8_t value[GK_WRAPPED_BYTES_MAX];
+    size_t value_len;
+    int64_t created_wall_ms;
+};
+
+struct gk_root_generation {
+    uint32_t generation; /* from 1 */
+    enum gk_generation_state state;
+    int64_t created_wall_ms;
+    uint8_t commitment[GK_ROOT_COMMITMENT_BYTES];
+    uint32_t wraps_count;                         /* 1, or 2 while a rotation settles */
+    struct gk_root_wrap wraps[GK_ROOT_WRAPS_MAX]; /* current first */
+};
+
+/* About 20 KB and no pointers: copy it as a whole, keep it off small stacks. Times are 0 for never
+ * or unknown. */
+struct gk_account_record {
+    char account[GK_ACCOUNT_NAME_BYTES_MAX];
+    struct gk_id id;
+    uint64_t sequence; /* from 1, one more with every write */
+    int64_t created_wall_ms;
+    struct gk_encryption_settings settings;
+    uint32_t generations_count;
+    struct gk_root_generation generations[GK_ACCOUNT_GENERATIONS_MAX]; /* ascending */
+    int64_t last_rotation_wall_ms;
+    int64_t previous_wrap_until_wall_ms;
+    int64_t last_version_check_wall_ms;
+    int64_t key_expires_wall_ms;
+};
+
+/* The active generation. A record that parse gave, or that serialise takes, has one. */
+const struct gk_root_generation *gk_account_record_active(const struct gk_account_record *record);
+/* NULL when the record does not have it. */
+const struct gk_root_generation *
+gk_account_record_generation(const struct gk_account_record *record, uint32_t generation);
+
+/*
+ * Checks MAC, form and bounds of bytes, and that it is the record of account. On failure *record is
+ * zeroed: GK_E_INTEGRITY when it is not what was written for this account under this service key,
+ * GK_E_UNSUPPORTED for an authentic record of a later version.
+ */
+enum gk_status gk_account_record_parse(const struct gk_crypto *crypto,
+                                       const struct gk_account_record_key *key, const char *account,
+                                       struct gk_span bytes, struct gk_account_record *record,
+                                       struct gk_error *error) GK_MUST_USE;
+/* Appends the record to out. GK_E_INVALID: parse would refuse it, so it is not written. */
+enum gk_status gk_account_record_serialise(const struct gk_crypto *crypto,
+                                           const struct gk_account_record_key *key,
+                                           const struct gk_account_record *record,
+                                           struct gk_buf *out, struct gk_error *error) GK_MUST_USE;
+
+#endif
