@@ -20,6 +20,7 @@ struct gk_plugin_host {
 struct gk_plugin_setting {
     const char *key;
     const char *value;
+    const char *origin; /* where it stands, "file:line", to begin a refusal with; NULL: unknown */
 };
 
 /*
@@ -31,7 +32,15 @@ enum gk_status gk_plugin_host_open(const char *path, const struct gk_plugin_sett
                                    size_t settings_count, struct gk_store *store,
                                    const struct gk_clock *clock, const char *audit_path,
                                    struct gk_plugin_host **out, struct gk_error *error) GK_MUST_USE;
-/* Stops and unloads; all handles must be back. */
+/* Stops and unloads; all handles must be back. NULL is fine. */
 void gk_plugin_host_close(struct gk_plugin_host *host);
+
+/*
+ * Loads the module and offers it every setting, without starting it: reads no key, asks no vault,
+ * touches no store. For --check-config.
+ */
+enum gk_status gk_plugin_host_check(const char *path, const struct gk_plugin_setting *settings,
+                                    size_t settings_count, const struct gk_clock *clock,
+                                    struct gk_error *error) GK_MUST_USE;
 
 #endif

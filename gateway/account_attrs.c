@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/account_attrs.h"
+
+#include <stdio.h>
+
+#include "common/error.h"
+#include "common/span.h"
+
+#define ATTR_NAME_BYTES_MAX 128u
+
+bool gk_account_name_valid(const char *name)
+{
+    size_t len = 0;
+    for (; name[len] != '\0'; len++) {
+        const char c = name[len];
+        const bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!good || len >= GK_ACCOUNT_NAME_BYTES_MAX - 1) {
+            return false;
+        }
+    }
+    return len >= 3;
+}
+
+enum gk_status gk_account_object(const char *name, char object[GK_ACCOUNT_OBJECT_BYTES_MAX],
+                                 struct gk_error *error)
+{
+    object[0] = '\0';
+    if (!gk_account_name_valid(name)) {
+        return gk_fail_http(error, GK_E_INVALID, 400, "AccountNameInvalid",
+                            "an account's name has 3 to 24 lower-case letters and digits");
+    }
+    snprintf(object, GK_ACCOUNT_OBJECT_BYTES_MAX, GK_ACCOUNT_OBJECT_PREFIX "%s", name);
+    return GK_OK;
+}
+
+struct visit {
+    gk_attr_visit_fn *fn;
+    void *ctx;
+};
+
+/* The store's keys are spans, the plugin's names are C strings. A name that is no C string is not
+ * one that the plugin wrote. */
+static bool visit_attr(void *ctx, struct gk_span key, struct gk_span value)
+{
+    const struct visit *visit = ctx;
+    char name[ATTR_NAME_BYTES_MAX];
+    if (key.len == 0 || key.len >= sizeof name || memchr(key.data, '\0', key.len) != NULL) {
+        return true;
+    }
+    memcpy(name, key.data, key.len);
+    name[key.len] = '\0';
+    const struct gk_attr attr = {.name = name, .value = value};
+    visit->fn(visit->ctx, &attr);
+    return true;
+}
+
+enum gk_status gk_account_attrs_get(struct gk_store *store, const char *account,
+                                    gk_attr_visit_fn *visit, void *visit_ctx, uint64_t *version,
+                                    struct gk_error *error)
+{
+    *version = 0;
+    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+    const enum gk_status status = gk_account_object(account, object, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    struct visit each = {.fn = visit, .ctx = visit_ctx};
+    return gk_store_attrs(store, GK_POOL_META, object, visit_attr, &each, version, error);
+}
+
+enum gk_status gk_account_attrs_set_if(struct gk_store *store, const char *account,
+                                       uint64_t expected_version, const struct gk_attr *changes,
+                                       size_t changes_count, uint64_t *new_version,
+                                       struct gk_error *error)
+{
+    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+    const enum gk_status status = gk_account_object(account, object, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    if (changes_count > GK_ACCOUNT_ATTRS_CHANGE_MAX) {
+        return gk_fail(error, GK_E_LIMIT, "more than %u attributes change at once",
+                       GK_ACCOUNT_ATTRS_CHANGE_MAX);
+    }
+    struct gk_change list[GK_ACCOUNT_ATTRS_CHANGE_MAX];
+    for (size_t i = 0; i < changes_count; i++) {
+        const bool removal = changes[i].value.data == NULL;
+        list[i] = (struct gk_change){
+            .kind = removal ? GK_CHANGE_ATTR_REMOVE : GK_CHANGE_ATTR_SET,
+            .key = gk_span_str(changes[i].name),
+            .value = changes[i].value,
+        };
+    }
+    const struct gk_guard guard = {
+        .kind = expected_version == 0 ? GK_GUARD_ABSENT : GK_GUARD_VERSION,
+        .number = expected_version,
+    };
+    const struct gk_write_op op = {
+        .pool = GK_POOL_META,
+        .object = object,
+        .guards = &guard,
+        .guards_count = 1,
+        .changes = list,
+        .changes_count = changes_count,
+    };
+    return gk_store_write(store, &op, new_version, error);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The account store of plugin.h over gateway/store: an account is the object "account/<name>" in
+ * GK_POOL_META, its named attributes are the object's, its version is the object's.
+ * Any thread.
+ */
+#ifndef GATEWAY_ACCOUNT_ATTRS_H
+#define GATEWAY_ACCOUNT_ATTRS_H
+
+#include "gatekey/plugin.h"
+#include "gateway/store/store.h"
+
+#define GK_ACCOUNT_OBJECT_PREFIX    "account/"
+#define GK_ACCOUNT_OBJECT_BYTES_MAX 64u
+#define GK_ACCOUNT_ATTRS_CHANGE_MAX 16u
+
+/* Whether name has 3 to 24 lower-case letters and digits. */
+bool gk_account_name_valid(const char *name);
+/* Writes "account/<name>"; GK_E_INVALID for a name that is not valid. */
+enum gk_status gk_account_object(const char *name, char object[GK_ACCOUNT_OBJECT_BYTES_MAX],
+                                 struct gk_error *error) GK_MUST_USE;
+
+/* As struct gk_host describes them. */
+enum gk_status gk_account_attrs_get(struct gk_store *store, const char *account,
+                                    gk_attr_visit_fn *visit, void *visit_ctx, uint64_t *version,
+                                    struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_account_attrs_set_if(struct gk_store *store, const char *account,
+                                       uint64_t expected_version, const struct gk_attr *changes,
+                                       size_t changes_count, uint64_t *new_version,
+                                       struct gk_error *error) GK_MUST_USE;
+
+#endif

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/accounts.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "common/secret.h"
+#include "gateway/account_attrs.h"
+#include "gateway/account_record.h"
+
+#define BUCKETS 1024u
+/* How often a guarded write is tried again: each conflict means that another writer got through. */
+#define ATTEMPTS_MAX 64u
+
+struct entry {
+    struct gk_gateway_account account; /* first: the public pointer is ours */
+    const struct gk_plugin *plugin;
+    struct gk_access_keys *keys;
+    atomic_uint references;
+    struct entry *next; /* in its bucket, under the lock */
+};
+
+struct gk_accounts {
+    struct gk_store *store;
+    struct gk_plugin_host *host;
+    struct gk_clock clock;
+    pthread_mutex_t lock; /* of what follows; never held across a call to store or plugin */
+    struct entry *buckets[BUCKETS];
+    uint64_t epoch; /* grows with each change, so that a load which began before is not cached */
+};
+
+/* --- the cache ---------------------------------------------------------------------------------*/
+
+static unsigned bucket_of(const char *name)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a; only names of existing accounts get in */
+    for (; *name != '\0'; name++) {
+        hash = (hash ^ (unsigned char)*name) * 16777619u;
+    }
+    return hash % BUCKETS;
+}
+
+static void entry_put(struct entry *entry)
+{
+    if (entry == NULL || atomic_fetch_sub(&entry->references, 1) != 1) {
+        return;
+    }
+    entry->plugin->account_release(entry->account.handle);
+    gk_secret_free(&entry->keys);
+    free(entry->account.arm_json);
+    free(entry);
+}
+
+void gk_accounts_put(struct gk_gateway_account *account)
+{
+    entry_put((struct entry *)(void *)account);
+}
+
+static struct entry *cache_get(struct gk_accounts *accounts, const char *name, uint64_t *epoch)
+{
+    pthread_mutex_lock(&accounts->lock);
+    struct entry *entry = accounts->buckets[bucket_of(name)];
+    while (entry != NULL && strcmp(entry->account.name, name) != 0) {
+        entry = entry->next;
+    }
+    if (entry != NULL) {
+        atomic_fetch_add(&entry->references, 1);
+    }
+    *epoch = accounts->epoch;
+    pthread_mutex_unlock(&accounts->lock);
+    return entry;
+}
+
+/* Unlinks the name's entry and returns it for entry_put outside the lock. */
+static struct entry *locked_unlink(struct gk_accounts *accounts, const char *name)
+{
+    struct entry **link = &accounts->buckets[bucket_of(name)];
+    while (*link != NULL && strcmp((*link)->account.name, name) != 0) {
+        link = &(*link)->next;
+    }
+    struct entry *entry = *link;
+    if (entry != NULL) {
+        *link = entry->next;
+        entry->next = NULL;
+    }
+    return entry;
+}
+
+static void cache_drop(struct gk_accounts *accounts, const char *name)
+{
+    pthread_mutex_lock(&accounts->lock);
+    accounts->epoch++;
+    struct entry *old = locked_unlink(accounts, name);
+    pthread_mutex_unlock(&accounts->lock);
+    entry_put(old);
+}
+
+/* Keeps the entry, with a reference of its own, unless something changed since epoch. */
+static void cache_add(struct gk_accounts *accounts, struct entry *entry, uint64_t epoch)
+{
+    struct entry *old = NULL;
+    pthread_mutex_lock(&accounts->lock);
+    if (accounts->epoch == epoch) {
+        old = locked_unlink(accounts, entry->account.name);
+        struct entry **head = &accounts->buckets[bucket_of(entry->account.name)];
+        entry->next = *head;
+        *head = entry;
+        atomic_fetch_add(&entry->references, 1);
+    }
+    pthread_mutex_unlock(&accounts->lock);
+    entry_put(old);
+}
+
+enum gk_status gk_accounts_new(struct gk_store *store, struct gk_plugin_host *host,
+                               const struct gk_clock *clock, struct gk_accounts **out,
+                               struct gk_error *error)
+{
+    *out = calloc(1, sizeof **out);
+    if (*out == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    (*out)->store = store;
+    (*out)->host = host;
+    (*out)->clock = *clock;
+    pthread_mutex_init(&(*out)->lock, NULL);
+    return GK_OK;
+}
+
+void gk_accounts_free(struct gk_accounts *accounts)
+{
+    if (accounts == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        while (accounts->buckets[i] != NULL) {
+            struct entry *entry = accounts->buckets[i];
+            accounts->buckets[i] = entry->next;
+            entry_put(entry);
+        }
+    }
+    pthread_mutex_destroy(&accounts->lock);
+    free(accounts);
+}
+
+/* --- stored state ------------------------------------------------------------------------------*/
+
+struct stored {
+    uint64_t version;
+    bool has_record;
+    struct gk_buf record; /* sealed */
+};
+
+static void collect_record(void *ctx, const struct gk_attr *attr)
+{
+    struct stored *stored = ctx;
+    if (strcmp(attr->name, GK_ACCOUNT_RECORD_ATTR) == 0) {
+        stored->has_record = true;
+        gk_buf_append(&stored->record, attr->value.data, attr->value.len);
+    }
+}
+
+static enum gk_status refuse_unknown(const char *name, struct gk_error *error)
+{
+    return gk_fail_http(error, GK_E_NOT_FOUND, 404, "ResourceNotFound",
+                        "there is no account named %s", name);
+}
+
+/* The caller frees stored->record whatever the result. */
+static enum gk_status read_stored(struct gk_accounts *accounts, const char *name,
+                                  struct stored *stored, struct gk_error *error)
+{
+    *stored = (struct stored){0};
+    gk_buf_init(&stored->record, GK_ACCOUNT_RECORD_BYTES_MAX);
+    enum gk_status status = gk_account_attrs_get(accounts->store, name, collect_record, stored,
+                                                 &stored->version, error);
+    if (status == GK_E_NOT_FOUND || (status == GK_OK && !stored->has_record)) {
+        return refuse_unknown(name, error);
+    }
+    if (status == GK_OK && gk_buf_status(&stored->record) != GK_OK) {
+        status = gk_fail(error, GK_E_INTEGRITY, "the record of account %s is too long", name);
+    }
+    return status;
+}
+
+static enum gk_status new_entry(struct gk_accounts *accounts, const char *name,
+                                struct gk_account *handle, struct gk_account_record *record,
+                                struct entry **out, struct gk_error *error)
+{
+    const struct gk_plugin *plugin = accounts->host->plugin;
+    struct gk_account_status state;
+    const enum gk_status status =
+        plugin->account_status(accounts->host->instance, name, &state, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    struct entry *entry = calloc(1, sizeof *entry);
+    if (entry == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    struct gk_gateway_account *account = &entry->account;
+    snprintf(account->name, sizeof account->name, "%s", name);
+    snprintf(account->object, sizeof account->object, GK_ACCOUNT_OBJECT_PREFIX "%s", name);
+    snprintf(account->location, sizeof account->location, "%s", record->location);
+    account->id = state.id;
+    account->handle = handle;
+    account->created_wall_ms = record->created_wall_ms;
+    account->keys = record->keys;
+    account->arm_json = record->arm_json;
+    entry->keys = record->keys;
+    entry->plugin = plugin;
+    atomic_init(&entry->references, 1);
+    record->keys = NULL;
+    record->arm_json = NULL;
+    *out = entry;
+    return GK_OK;
+}
+
+static enum gk_status load(struct gk_accounts *accounts, const char *name, struct entry **out,
+                           struct gk_error *error)
+{
+    const struct gk_plugin *plugin = accounts->host->plugin;
+    struct gk_account *handle = NULL;
+    struct gk_account_record record = {0};
+    struct stored stored;
+    enum gk_status status = read_stored(accounts, name, &stored, error);
+    if (status == GK_OK) {
+        status = plugin->account_open(accounts->host->instance, name, &handle, error);
+    }
+    if (status == GK_OK) {
+        status = gk_account_record_open(plugin, handle, name, gk_buf_span(&stored.record), &record,
+                                        error);
+    }
+    if (status == GK_OK) {
+        status = new_entry(accounts, name, handle, &record, out, error);
+    }
+    if (status != GK_OK) {
+        plugin->account_release(handle);
+    }
+    gk_account_record_cleanup(&record);
+    gk_buf_cleanup(&stored.record);
+    return status;
+}
+
+enum gk_status gk_accounts_get(struct gk_accounts *accounts, const char *name,
+                               struct gk_gateway_account **out, struct gk_error *error)
+{
+    *out = NULL;
+    if (!gk_account_name_valid(name)) {
+        return refuse_unknown("that", error);
+    }
+    uint64_t epoch = 0;
+    struct entry *entry = cache_get(accounts, name, &epoch);
+    if (entry == NULL) {
+        const enum gk_status status = load(accounts, name, &entry, error);
+        if (status != GK_OK) {
+            return status;
+        }
+        cache_add(accounts, entry, epoch);
+    }
+    *out = &entry->account;
+    return GK_OK;
+}
+
+/* --- changes -----------------------------------------------------------------------------------*/
+
+static enum gk_status write_record(struct gk_accounts *accounts, const char *name,
+                                   struct gk_account *handle,
+                                   const struct gk_account_record *record, uint64_t version,
+                                   struct gk_error *error)
+{
+    struct gk_buf sealed;
+    gk_buf_init(&sealed, GK_ACCOUNT_RECORD_BYTES_MAX);
+    enum gk_status status =
+        gk_account_record_seal(accounts->host->plugin, handle, name, record, &sealed, error);
+    if (status == GK_OK) {
+        const struct gk_attr change = {.name = GK_ACCOUNT_RECORD_ATTR,
+                                       .value = gk_buf_span(&sealed)};
+        status = gk_account_attrs_set_if(accounts->store, name, version, &change, 1, NULL, error);
+    }
+    gk_buf_cleanup(&sealed);
+    return status;
+}
+
+typedef enum gk_status mutate_fn(void *ctx, struct gk_account_record *record,
+                                 struct gk_error *error);
+
+static enum gk_status change_once(struct gk_accounts *accounts, const char *name,
+                                  struct gk_account *handle, mutate_fn *mutate, void *ctx,
+                                  struct gk_error *error)
+{
+    struct gk_account_record record = {0};
+    struct stored stored;
+    enum gk_status status = read_stored(accounts, name, &stored, error);
+    if (status == GK_OK) {
+        status = gk_account_record_open(accounts->host->plugin, handle, name,
+                                        gk_buf_span(&stored.record), &record, error);
+    }
+    if (status == GK_OK) {
+        status = mutate(ctx, &record, error);
+    }
+    if (status == GK_OK) {
+        status = write_record(accounts, name, handle, &record, stored.version, error);
+    }
+    gk_account_record_cleanup(&record);
+    gk_buf_cleanup(&stored.record);
+    return status;
+}
+
+static enum gk_status change_record(struct gk_accounts *accounts, const char *name,
+                                    mutate_fn *mutate, void *ctx, struct gk_error *error)
+{
+    struct gk_gateway_account *account = NULL;
+    enum gk_status status = gk_accounts_get(accounts, name, &account, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    for (unsigned attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+        status = change_once(accounts, name, account->handle, mutate, ctx, error);
+        if (status != GK_E_CONFLICT) {
+            break;
+        }
+    }
+    gk_accounts_put(account);
+    cache_drop(accounts, name);
+    return status;
+}
+
+static enum gk_status mutate_arm(void *ctx, struct gk_account_record *record,
+                                 struct gk_error *error)
+{
+    return gk_account_record_set_arm(record, ctx, error);
+}
+
+enum gk_status gk_accounts_set_arm(struct gk_accounts *accounts, const char *name,
+                                   const char *arm_json, struct gk_error *error)
+{
+    char *copy = strdup(arm_json);
+    if (copy == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    const enum gk_status status = change_record(accounts, name, mutate_arm, copy, error);
+    free(copy);
+    return status;
+}
+
+struct regeneration {
+    unsigned index;
+    int64_t wall_ms;
+};
+
+static enum gk_status mutate_key(void *ctx, struct gk_account_record *record,
+                                 struct gk_error *error)
+{
+    const struct regeneration *what = ctx;
+    return gk_account_record_regenerate(record, what->index, what->wall_ms, error);
+}
+
+enum gk_status gk_accounts_regenerate_key(struct gk_accounts *accounts, const char *name,
+                                          unsigned index, struct gk_error *error)
+{
+    struct regeneration what = {.index = index, .wall_ms = gk_clock_wall_ms(&accounts->clock)};
+    return change_record(accounts, name, mutate_key, &what, error);
+}
+
+/* --- create ------------------------------------------------------------------------------------*/
+
+static enum gk_status read_version(struct gk_accounts *accounts, const char *name,
+                                   uint64_t *version, bool *has_record, struct gk_error *error)
+{
+    struct stored stored;
+    enum gk_status status = read_stored(accounts, name, &stored, error);
+    if (status == GK_E_NOT_FOUND && stored.version != 0) {
+        status = GK_OK; /* the object is there, our record is not */
+    }
+    *version = stored.version;
+    *has_record = stored.has_record;
+    gk_buf_cleanup(&stored.record);
+    return status;
+}
+
+/* Writes the gateway's record unless someone else has done so by now. */
+static enum gk_status complete(struct gk_accounts *accounts, const char *name,
+                               struct gk_account *handle, const struct gk_account_record *record,
+                               bool *created, struct gk_error *error)
+{
+    for (unsigned attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+        uint64_t version = 0;
+        bool has_record = false;
+        enum gk_status status = read_version(accounts, name, &version, &has_record, error);
+        if (status != GK_OK || has_record) {
+            return status;
+        }
+        status = write_record(accounts, name, handle, record, version, error);
+        if (status != GK_E_CONFLICT) {
+            *created = status == GK_OK;
+            return status;
+        }
+    }
+    return gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
+                        "account %s is being changed by others; try again", name);
+}
+
+/* The plugin's record: made, or found half-made by an earlier attempt and then set anew. */
+static enum gk_status ensure_plugin_record(struct gk_accounts *accounts, const char *name,
+                                           const struct gk_encryption_settings *settings,
+                                           uint32_t deadline_ms, bool *exists,
+                                           struct gk_error *error)
+{
+    struct gk_plugin_host *host = accounts->host;
+    enum gk_status status =
+        host->plugin->account_create(host->instance, name, settings, deadline_ms, error);
+    if (status != GK_E_EXISTS) {
+        return status;
+    }
+    uint64_t version = 0;
+    status = read_version(accounts, name, &version, exists, error);
+    if (status != GK_OK || *exists) {
+        return status;
+    }
+    gk_log(GK_LOG_WARNING, "accounts", "completing account %s, which was half created", name);
+    return host->plugin->account_set_encryption(host->instance, name, settings, deadline_ms, error);
+}
+
+enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name,
+                                  const struct gk_encryption_settings *settings,
+                                  const char *location, const char *arm_json, uint32_t deadline_ms,
+                                  bool *created, struct gk_error *error)
+{
+    *created = false;
+    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+    enum gk_status status = gk_account_object(name, object, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    struct gk_account_record record = {0};
+    struct gk_account *handle = NULL;
+    bool exists = false;
+    status = gk_account_record_new(gk_clock_wall_ms(&accounts->clock), location, arm_json, &record,
+                                   error);
+    if (status == GK_OK) {
+        status = ensure_plugin_record(accounts, name, settings, deadline_ms, &exists, error);
+    }
+    if (status == GK_OK && !exists) {
+        status =
+            accounts->host->plugin->account_open(accounts->host->instance, name, &handle, error);
+    }
+    if (status == GK_OK && !exists) {
+        status = complete(accounts, name, handle, &record, created, error);
+    }
+    accounts->host->plugin->account_release(handle);
+    gk_account_record_cleanup(&record);
+    cache_drop(accounts, name);
+    return status;
+}
+
+/* --- list --------------------------------------------------------------------------------------*/
+
+static bool collect_name(void *ctx, struct gk_span key, struct gk_span value)
+{
+    (void)value;
+    const size_t prefix = strlen(GK_ACCOUNT_OBJECT_PREFIX);
+    if (key.len > prefix && key.len - prefix < GK_ACCOUNT_NAME_BYTES_MAX) {
+        gk_buf_append(ctx, key.data + prefix, key.len - prefix);
+        gk_buf_append_u8(ctx, 0);
+    }
+    return true;
+}
+
+/* Names are collected first, so that a visitor may use the store and the accounts. */
+enum gk_status gk_accounts_list(struct gk_accounts *accounts, gk_accounts_visit_fn *visit,
+                                void *ctx, struct gk_error *error)
+{
+    struct gk_buf names;
+    gk_buf_init(&names, (size_t)64 << 20);
+    enum gk_status status =
+        gk_store_list(accounts->store, GK_POOL_META, gk_span_str(GK_ACCOUNT_OBJECT_PREFIX),
+                      (struct gk_span){0}, collect_name, &names, error);
+    if (status == GK_OK && gk_buf_status(&names) != GK_OK) {
+        status = gk_fail(error, GK_E_RESOURCE, "the list of accounts does not fit into memory");
+    }
+    for (size_t at = 0; status == GK_OK && at < names.len;) {
+        const char *name = (const char *)names.data + at;
+        if (gk_account_name_valid(name) && !visit(ctx, name)) {
+            break;
+        }
+        at += strlen(name) + 1;
+    }
+    gk_buf_cleanup(&names);
+    return status;
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/config.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "gateway/config_value.h"
+
+#define CONNECTIONS_MAX_DEFAULT   256u
+#define VAULT_DEADLINE_MS_DEFAULT 10000u
+
+enum rule_kind {
+    RULE_GROUP,     /* read by its own code */
+    RULE_DIRECTORY, /* absolute; made when it is missing */
+    RULE_READABLE,  /* absolute, an existing readable file */
+    RULE_SECRET,    /* the same, and closed to others */
+    RULE_NEW_FILE,  /* absolute, in an existing directory */
+    RULE_LISTEN,    /* "address:port" */
+    RULE_LOOPBACK,  /* the same, on this machine only */
+    RULE_DOMAIN,    /* a host name */
+    RULE_NUMBER,    /* minimum..maximum */
+    RULE_LOG_LEVEL
+};
+
+struct rule {
+    const char *name;
+    enum rule_kind kind;
+    bool required;
+    size_t offset; /* in struct gk_config */
+    uint32_t minimum;
+    uint32_t maximum;
+};
+
+#define FIELD(member) offsetof(struct gk_config, member)
+
+static const struct rule top_rules[] = {
+    {"state_dir", RULE_DIRECTORY, true, FIELD(state_dir), 0, 0},
+    {"plugin", RULE_READABLE, true, FIELD(plugin), 0, 0},
+    {"log_level", RULE_LOG_LEVEL, false, FIELD(log_level), 0, 0},
+    {"audit_file", RULE_NEW_FILE, false, FIELD(audit_file), 0, 0},
+    {"clock_offset_file", RULE_NEW_FILE, false, FIELD(clock_offset_file), 0, 0},
+    {"blob", RULE_GROUP, true, 0, 0, 0},
+    {"management", RULE_GROUP, true, 0, 0, 0},
+    {"provider", RULE_GROUP, true, 0, 0, 0},
+    {NULL, RULE_GROUP, false, 0, 0, 0},
+};
+
+static const struct rule blob_rules[] = {
+    {"listen", RULE_LISTEN, false, FIELD(blob.listen), 0, 0},
+    {"tls_listen", RULE_LISTEN, false, FIELD(blob.tls_listen), 0, 0},
+    {"tls_certificate", RULE_READABLE, false, FIELD(blob.tls_certificate), 0, 0},
+    {"tls_key", RULE_SECRET, false, FIELD(blob.tls_key), 0, 0},
+    {"domain", RULE_DOMAIN, false, FIELD(blob.domain), 0, 0},
+    {"connections_max", RULE_NUMBER, false, FIELD(blob.connections_max), 1, 16384},
+    {NULL, RULE_GROUP, false, 0, 0, 0},
+};
+
+static const struct rule management_rules[] = {
+    {"listen", RULE_LOOPBACK, true, FIELD(management.listen), 0, 0},
+    {"tls_certificate", RULE_READABLE, true, FIELD(management.tls_certificate), 0, 0},
+    {"tls_key", RULE_SECRET, true, FIELD(management.tls_key), 0, 0},
+    {"token_file", RULE_SECRET, true, FIELD(management.token_file), 0, 0},
+    {NULL, RULE_GROUP, false, 0, 0, 0},
+};
+/* --- groups ------------------------------------------------------------------------------------*/
+
+static enum gk_status set_text_rule(struct gk_config *config, const struct rule *rule,
+                                    const config_setting_t *setting, struct gk_error *error)
+{
+    void *field = (char *)config + rule->offset;
+    const char *text = NULL;
+    enum gk_status status = gk_config_text(config, setting, &text, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    if (rule->kind == RULE_LISTEN || rule->kind == RULE_LOOPBACK) {
+        return gk_config_listen_of(config, setting, text, rule->kind == RULE_LOOPBACK, field,
+                                   error);
+    }
+    if (rule->kind == RULE_LOG_LEVEL) {
+        return gk_config_log_level_of(config, setting, text, field, error);
+    }
+    *(const char **)field = text;
+    if (rule->kind == RULE_DOMAIN) {
+        return gk_config_check_domain(config, setting, text, error);
+    }
+    status = gk_config_check_absolute(config, setting, text, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    switch (rule->kind) {
+    case RULE_DIRECTORY:
+        return gk_config_check_directory(config, setting, text, error);
+    case RULE_SECRET:
+        return gk_config_check_secret(config, setting, text, error);
+    case RULE_NEW_FILE:
+        return gk_config_check_new_file(config, setting, text, error);
+    default:
+        return gk_config_check_readable(config, setting, text, error);
+    }
+}
+
+static enum gk_status set_rule(struct gk_config *config, const struct rule *rule,
+                               const config_setting_t *setting, struct gk_error *error)
+{
+    if (rule->kind == RULE_GROUP) {
+        return config_setting_is_group(setting)
+                   ? GK_OK
+                   : gk_config_refuse(config, setting, error,
+                                      "%s: is not a group; write %s: { ... };", rule->name,
+                                      rule->name);
+    }
+    if (rule->kind == RULE_NUMBER) {
+        uint32_t *field = (uint32_t *)(void *)((char *)config + rule->offset);
+        return gk_config_number(config, setting, rule->minimum, rule->maximum, field, error);
+    }
+    return set_text_rule(config, rule, setting, error);
+}
+
+static const struct rule *find_rule(const struct rule *rules, const char *name)
+{
+    for (const struct rule *rule = rules; rule->name != NULL; rule++) {
+        if (strcmp(rule->name, name) == 0) {
+            return rule;
+        }
+    }
+    return NULL;
+}
+
+static enum gk_status refuse_unknown(const struct gk_config *config,
+                                     const config_setting_t *setting, const struct rule *rules,
+                                     struct gk_error *error)
+{
+    char known[256] = "";
+    for (const struct rule *rule = rules; rule->name != NULL; rule++) {
+        const size_t len = strlen(known);
+        snprintf(known + len, sizeof known - len, "%s%s", len == 0 ? "" : ", ", rule->name);
+    }
+    return gk_config_refuse(config, setting, error,
+                            "%s: there is no such setting; known here are %s",
+                            config_setting_name(setting), known);
+}
+
+static enum gk_status read_group(struct gk_config *config, const config_setting_t *group,
+                                 const struct rule *rules, struct gk_error *error)
+{
+    const int count = config_setting_length(group);
+    for (int i = 0; i < count; i++) {
+        const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
+        const struct rule *rule = find_rule(rules, config_setting_name(setting));
+        const enum gk_status status = rule == NULL ? refuse_unknown(config, setting, rules, error)
+                                                   : set_rule(config, rule, setting, error);
+        if (status != GK_OK) {
+            return status;
+        }
+    }
+    for (const struct rule *rule = rules; rule->name != NULL; rule++) {
+        if (rule->required && config_setting_get_member(group, rule->name) == NULL) {
+            const char *name = config_setting_name(group);
+            return gk_config_refuse(config, group, error, "%s%s%s: is missing; add it",
+                                    name == NULL ? "" : name, name == NULL ? "" : ".", rule->name);
+        }
+    }
+    return GK_OK;
+}
+
+static enum gk_status read_blob(struct gk_config *config, const config_setting_t *group,
+                                struct gk_error *error)
+{
+    const enum gk_status status = read_group(config, group, blob_rules, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    if (!config->blob.listen.given && !config->blob.tls_listen.given) {
+        return gk_config_refuse(config, group, error,
+                                "blob: nothing listens; give listen, tls_listen or both");
+    }
+    if (config->blob.tls_listen.given &&
+        (config->blob.tls_certificate == NULL || config->blob.tls_key == NULL)) {
+        return gk_config_refuse(
+            config, config_setting_get_member(group, "tls_listen"), error,
+            "tls_listen: needs tls_certificate and tls_key beside it; add both");
+    }
+    if (!config->blob.tls_listen.given && config->blob.tls_certificate != NULL) {
+        return gk_config_refuse(config, config_setting_get_member(group, "tls_certificate"), error,
+                                "tls_certificate: nothing uses it; add tls_listen or remove it");
+    }
+    if (!config->blob.tls_listen.given && config->blob.tls_key != NULL) {
+        return gk_config_refuse(config, config_setting_get_member(group, "tls_key"), error,
+                                "tls_key: nothing uses it; add tls_listen or remove it");
+    }
+    return GK_OK;
+}
+
+/* --- the file ----------------------------------------------------------------------------------*/
+
+static enum gk_status parse_file(struct gk_config *config, struct gk_error *error)
+{
+    struct gk_config_private *private_ = config->private_;
+    struct stat info;
+    if (stat(private_->path, &info) != 0 || !S_ISREG(info.st_mode) ||
+        access(private_->path, R_OK) != 0) {
+        return gk_fail(error, GK_E_INVALID,
+                       "%s:1: cannot be read; name a configuration file that this user may read",
+                       private_->path);
+    }
+    if (config_read_file(&private_->file, private_->path) != CONFIG_TRUE) {
+        const char *file = config_error_file(&private_->file);
+        const int line = config_error_line(&private_->file);
+        return gk_fail(error, GK_E_INVALID,
+                       "%s:%d: %s; correct the line, or the end of the one "
+                       "before it",
+                       file == NULL ? private_->path : file, line == 0 ? 1 : line,
+                       config_error_text(&private_->file));
+    }
+    return GK_OK;
+}
+
+static enum gk_status read_all(struct gk_config *config, struct gk_error *error)
+{
+    enum gk_status status = parse_file(config, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    const config_setting_t *root = config_root_setting(&config->private_->file);
+    status = read_group(config, root, top_rules, error);
+    if (status == GK_OK) {
+        status = read_blob(config, config_setting_get_member(root, "blob"), error);
+    }
+    if (status == GK_OK) {
+        status = read_group(config, config_setting_get_member(root, "management"), management_rules,
+                            error);
+    }
+    if (status == GK_OK) {
+        status =
+            gk_config_read_provider(config, config_setting_get_member(root, "provider"), error);
+    }
+    return status;
+}
+
+static struct gk_config *new_config(const char *path)
+{
+    struct gk_config *config = calloc(1, sizeof *config);
+    if (config == NULL) {
+        return NULL;
+    }
+    config->log_level = GK_LOG_INFO;
+    config->blob.connections_max = CONNECTIONS_MAX_DEFAULT;
+    config->vault_deadline_ms = VAULT_DEADLINE_MS_DEFAULT;
+    config->settings = calloc(GK_CONFIG_SETTINGS_MAX, sizeof *config->settings);
+    config->private_ = calloc(1, sizeof *config->private_);
+    if (config->private_ == NULL) {
+        free(config->settings);
+        free(config);
+        return NULL;
+    }
+    config_init(&config->private_->file);
+    config->private_->path = strdup(path);
+    config->private_->texts =
+        calloc((size_t)3 * GK_CONFIG_SETTINGS_MAX, sizeof *config->private_->texts);
+    if (config->settings == NULL || config->private_->path == NULL ||
+        config->private_->texts == NULL) {
+        gk_config_free(config);
+        return NULL;
+    }
+    return config;
+}
+
+enum gk_status gk_config_load(const char *path, struct gk_config **out, struct gk_error *error)
+{
+    *out = NULL;
+    struct gk_config *config = new_config(path);
+    if (config == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    const enum gk_status status = read_all(config, error);
+    if (status != GK_OK) {
+        gk_config_free(config);
+        return status;
+    }
+    *out = config;
+    return GK_OK;
+}
+
+void gk_config_free(struct gk_config *config)
+{
+    if (config == NULL) {
+        return;
+    }
+    struct gk_config_private *private_ = config->private_;
+    for (size_t i = 0; i < private_->texts_count; i++) {
+        free(private_->texts[i]);
+    }
+    free(private_->texts);
+    config_destroy(&private_->file);
+    free(private_->path);
+    free(private_);
+    free(config->settings);
+    free(config);
+}

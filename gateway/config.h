@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gateway's configuration file: libconfig syntax, read once at start. gateway/gatekey.conf.example
+ * explains every setting.
+ *
+ * Whatever is unknown, missing, of the wrong type or out of range is refused with the file, the
+ * line, the reason and what to do; there are no warnings that one could overlook, and nothing is
+ * started on half a configuration. Secrets stand in files of their own that settings name.
+ *
+ * The group "provider" belongs to the plugin: it is handed over as flat names and values
+ * (identities[0].kind becomes "identity.0.kind"), each with its place in the file, so that the
+ * plugin's refusal can name the line as well.
+ */
+#ifndef GATEWAY_CONFIG_H
+#define GATEWAY_CONFIG_H
+
+#include <stdbool.h>
+
+#include "gateway/plugin_host.h"
+
+/* Where a listener binds. host is a numeric IPv4 or IPv6 address without brackets; port 0 lets the
+ * system choose. */
+struct gk_config_listen {
+    bool given;
+    bool ipv6;
+    char host[48];
+    uint16_t port;
+};
+
+/* All strings belong to the configuration; NULL where a setting is absent. */
+struct gk_config {
+    const char *state_dir;
+    const char *plugin;
+    const char *audit_file;
+    const char *clock_offset_file;
+    enum gk_log_level log_level;
+    struct {
+        struct gk_config_listen listen;
+        struct gk_config_listen tls_listen;
+        const char *tls_certificate;
+        const char *tls_key;
+        const char *domain;
+        uint32_t connections_max;
+    } blob;
+    struct {
+        struct gk_config_listen listen;
+        const char *tls_certificate;
+        const char *tls_key;
+        const char *token_file;
+    } management;
+    uint32_t vault_deadline_ms; /* also one of the plugin's settings */
+    struct gk_plugin_setting *settings;
+    size_t settings_count;
+    struct gk_config_private *private_; /* the parsed file and the flattened texts */
+};
+
+/* GK_E_INVALID with "file:line: setting: reason; remedy". */
+enum gk_status gk_config_load(const char *path, struct gk_config **out,
+                              struct gk_error *error) GK_MUST_USE;
+/* NULL is fine. */
+void gk_config_free(struct gk_config *config);
+
+#endif

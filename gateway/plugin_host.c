@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/plugin_host.h"
+
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "gateway/account_attrs.h"
+#include "gateway/audit_file.h"
+#include "gateway/metrics.h"
+
+struct gk_plugin_host_private {
+    void *module;
+    struct gk_host host;
+    struct gk_clock clock;
+    struct gk_store *store; /* NULL while only checking */
+    struct gk_audit_file *audit;
+    bool started;
+};
+
+/* The bench's pass-through module carries this bit in its version, so that nothing that is
+ * installed can load a module that stores data in the clear. */
+#ifdef GATEKEY_BENCH_PASSTHROUGH
+#define PASSTHROUGH_BIT 0x80000000u
+#else
+#define PASSTHROUGH_BIT 0u
+#endif
+
+/* --- callbacks ---------------------------------------------------------------------------------*/
+
+static void host_log(void *ctx, enum gk_log_level level, const char *component, const char *message)
+{
+    (void)ctx;
+    gk_log_text(level, component, message);
+}
+
+static int64_t host_mono_ms(void *ctx)
+{
+    const struct gk_plugin_host_private *private_ = ctx;
+    return gk_clock_mono_ms(&private_->clock);
+}
+
+static int64_t host_wall_ms(void *ctx)
+{
+    const struct gk_plugin_host_private *private_ = ctx;
+    return gk_clock_wall_ms(&private_->clock);
+}
+
+static void host_count(void *ctx, const char *name, const char *labels, double add)
+{
+    (void)ctx;
+    gk_metrics_count(name, labels, add);
+}
+
+static void host_audit(void *ctx, const struct gk_audit_event *event)
+{
+    const struct gk_plugin_host_private *private_ = ctx;
+    gk_audit_file_write(private_->audit, event);
+}
+
+static enum gk_status host_attrs_get(void *ctx, const char *account, gk_attr_visit_fn *visit,
+                                     void *visit_ctx, uint64_t *version, struct gk_error *error)
+{
+    const struct gk_plugin_host_private *private_ = ctx;
+    return gk_account_attrs_get(private_->store, account, visit, visit_ctx, version, error);
+}
+
+static enum gk_status host_attrs_set_if(void *ctx, const char *account, uint64_t expected_version,
+                                        const struct gk_attr *changes, size_t changes_count,
+                                        uint64_t *new_version, struct gk_error *error)
+{
+    const struct gk_plugin_host_private *private_ = ctx;
+    return gk_account_attrs_set_if(private_->store, account, expected_version, changes,
+                                   changes_count, new_version, error);
+}
+
+static void fill_host(struct gk_plugin_host_private *private_)
+{
+    private_->host = (struct gk_host){
+        .abi_version = GK_PLUGIN_ABI_VERSION,
+        .struct_size = sizeof private_->host,
+        .ctx = private_,
+        .log = host_log,
+        .clock_mono_ms = host_mono_ms,
+        .clock_wall_ms = host_wall_ms,
+        .count = host_count,
+        .audit = host_audit,
+        .account_attrs_get = host_attrs_get,
+        .account_attrs_set_if = host_attrs_set_if,
+    };
+}
+
+/* --- loading -----------------------------------------------------------------------------------*/
+
+static bool version_is_ours(uint32_t version)
+{
+    return (version & ~PASSTHROUGH_BIT) == GK_PLUGIN_ABI_VERSION;
+}
+
+/* Everything that can be told without running the module's code comes first. */
+static enum gk_status load_module(const char *path, void **module, struct gk_error *error)
+{
+    if (path[0] != '/') {
+        return gk_fail(error, GK_E_INVALID,
+                       "%s: a module is named by its path from the root, so that no search path "
+                       "decides what is loaded",
+                       path);
+    }
+    *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (*module == NULL) {
+        return gk_fail(error, GK_E_INVALID, "%s: cannot be loaded: %s", path, dlerror());
+    }
+    const uint32_t *version = dlsym(*module, GK_PLUGIN_ABI_SYMBOL);
+    if (version == NULL) {
+        return gk_fail(error, GK_E_INVALID,
+                       "%s: is not a Gatekey module: it has no symbol %s; name gatekey.so", path,
+                       GK_PLUGIN_ABI_SYMBOL);
+    }
+    if (!version_is_ours(*version)) {
+        return gk_fail(error, GK_E_UNSUPPORTED,
+                       "%s: has ABI version %u, this gateway needs version %u; install a module "
+                       "and a gateway of the same release",
+                       path, *version, GK_PLUGIN_ABI_VERSION);
+    }
+    return GK_OK;
+}
+
+static bool has_all_members(const struct gk_plugin *plugin)
+{
+    /* From the first function on, the struct is function pointers alone. */
+    const unsigned char *first = (const unsigned char *)&plugin->create;
+    const size_t count = (sizeof *plugin - offsetof(struct gk_plugin, create)) / sizeof(void *);
+    for (size_t i = 0; i < count; i++) {
+        void *function = NULL;
+        memcpy(&function, first + i * sizeof function, sizeof function);
+        if (function == NULL) {
+            return false;
+        }
+    }
+    return plugin->name != NULL && plugin->version != NULL;
+}
+
+static enum gk_status enter_module(const char *path, void *module, const struct gk_plugin **out,
+                                   struct gk_error *error)
+{
+    gk_plugin_entry_fn *entry = NULL;
+    void *symbol = dlsym(module, GK_PLUGIN_ENTRY_SYMBOL);
+    memcpy(&entry, &symbol, sizeof entry); /* ISO C has no cast between the two */
+    if (entry == NULL) {
+        return gk_fail(error, GK_E_INVALID, "%s: has no symbol %s; it is damaged", path,
+                       GK_PLUGIN_ENTRY_SYMBOL);
+    }
+    const struct gk_plugin *plugin = entry();
+    if (plugin == NULL || !version_is_ours(plugin->abi_version) ||
+        plugin->struct_size < sizeof *plugin || !has_all_members(plugin)) {
+        return gk_fail(error, GK_E_UNSUPPORTED,
+                       "%s: its table of functions is older or smaller than this gateway needs, or "
+                       "has holes; install a module and a gateway of the same release",
+                       path);
+    }
+    *out = plugin;
+    return GK_OK;
+}
+
+static enum gk_status configure(struct gk_plugin_host *host,
+                                const struct gk_plugin_setting *settings, size_t settings_count,
+                                struct gk_error *error)
+{
+    for (size_t i = 0; i < settings_count; i++) {
+        struct gk_error why = {0};
+        const enum gk_status status =
+            host->plugin->config(host->instance, settings[i].key, settings[i].value, &why);
+        if (status == GK_OK) {
+            continue;
+        }
+        const char *origin = settings[i].origin;
+        return gk_fail(error, GK_E_INVALID, "%s%sprovider: %s: %s", origin == NULL ? "" : origin,
+                       origin == NULL ? "" : ": ", settings[i].key,
+                       why.message[0] == '\0' ? "there is no such setting" : why.message);
+    }
+    return GK_OK;
+}
+
+static void unload(void *module)
+{
+    /* A sanitizer needs the module's symbols for what it reports at the end. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    if (module != NULL) {
+        dlclose(module);
+    }
+#else
+    (void)module;
+#endif
+}
+
+static struct gk_plugin_host *new_host(struct gk_store *store, const struct gk_clock *clock)
+{
+    struct gk_plugin_host *host = calloc(1, sizeof *host);
+    struct gk_plugin_host_private *private_ = calloc(1, sizeof *private_);
+    if (host == NULL || private_ == NULL) {
+        free(host);
+        free(private_);
+        return NULL;
+    }
+    private_->store = store;
+    private_->clock = *clock;
+    fill_host(private_);
+    host->private_ = private_;
+    return host;
+}
+
+static enum gk_status load_and_configure(struct gk_plugin_host *host, const char *path,
+                                         const struct gk_plugin_setting *settings,
+                                         size_t settings_count, struct gk_error *error)
+{
+    enum gk_status status = load_module(path, &host->private_->module, error);
+    if (status == GK_OK) {
+        status = enter_module(path, host->private_->module, &host->plugin, error);
+    }
+    if (status == GK_OK) {
+        status = host->plugin->create(&host->private_->host, &host->instance, error);
+    }
+    return status == GK_OK ? configure(host, settings, settings_count, error) : status;
+}
+
+enum gk_status gk_plugin_host_open(const char *path, const struct gk_plugin_setting *settings,
+                                   size_t settings_count, struct gk_store *store,
+                                   const struct gk_clock *clock, const char *audit_path,
+                                   struct gk_plugin_host **out, struct gk_error *error)
+{
+    *out = NULL;
+    struct gk_plugin_host *host = new_host(store, clock);
+    if (host == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    enum gk_status status = gk_audit_file_open(audit_path, &host->private_->audit, error);
+    if (status == GK_OK) {
+        status = load_and_configure(host, path, settings, settings_count, error);
+    }
+    if (status == GK_OK) {
+        status = host->plugin->start(host->instance, error);
+        host->private_->started = status == GK_OK;
+    }
+    if (status != GK_OK) {
+        gk_plugin_host_close(host);
+        return status;
+    }
+    gk_log(GK_LOG_INFO, "gateway", "loaded %s %s from %s, ABI version %u", host->plugin->name,
+           host->plugin->version, path, host->plugin->abi_version);
+    *out = host;
+    return GK_OK;
+}
+
+enum gk_status gk_plugin_host_check(const char *path, const struct gk_plugin_setting *settings,
+                                    size_t settings_count, const struct gk_clock *clock,
+                                    struct gk_error *error)
+{
+    struct gk_plugin_host *host = new_host(NULL, clock);
+    if (host == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    const enum gk_status status = load_and_configure(host, path, settings, settings_count, error);
+    gk_plugin_host_close(host);
+    return status;
+}
+
+void gk_plugin_host_close(struct gk_plugin_host *host)
+{
+    if (host == NULL) {
+        return;
+    }
+    if (host->instance != NULL) {
+        if (host->private_->started) {
+            host->plugin->stop(host->instance);
+        }
+        host->plugin->destroy(host->instance);
+    }
+    unload(host->private_->module);
+    gk_audit_file_close(host->private_->audit);
+    free(host->private_);
+    free(host);
+}

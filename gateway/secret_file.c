@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/secret_file.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/secret.h"
+
+#define SECRET_TEXT_BYTES_MIN 16u
+#define SECRET_TEXT_BYTES_MAX 4000u
+
+static ssize_t read_some(int fd, char *out, size_t max)
+{
+    size_t got = 0;
+    while (got < max) {
+        const ssize_t n = read(fd, out + got, max - got);
+        if (n < 0) {
+            return -1;
+        }
+        if (n == 0) {
+            break;
+        }
+        got += (size_t)n;
+    }
+    return (ssize_t)got;
+}
+
+static bool trim_secret(char *text, size_t *len)
+{
+    while (*len > 0 && strchr(" \t\r\n", text[*len - 1]) != NULL) {
+        text[--*len] = '\0';
+    }
+    for (size_t i = 0; i < *len; i++) {
+        if (text[i] <= 0x20 || text[i] >= 0x7f) {
+            return false;
+        }
+    }
+    return *len >= SECRET_TEXT_BYTES_MIN && *len <= SECRET_TEXT_BYTES_MAX;
+}
+
+enum gk_status gk_secret_file_read(const char *path, char **out, size_t *len,
+                                   struct gk_error *error)
+{
+    *out = NULL;
+    *len = 0;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat info;
+    if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) ||
+        (info.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return gk_fail(
+            error, GK_E_INVALID,
+            "%s: cannot be read, is no regular file, or is open to others; chmod 0600 it", path);
+    }
+    char *text = gk_secret_alloc(GK_SECRET_BYTES_MAX);
+    if (text == NULL) {
+        close(fd);
+        return gk_fail(error, GK_E_RESOURCE, "no memory that can be locked");
+    }
+    const ssize_t got = read_some(fd, text, GK_SECRET_BYTES_MAX - 1);
+    close(fd);
+    *len = got < 0 ? 0 : (size_t)got;
+    if (got < 0 || !trim_secret(text, len)) {
+        gk_secret_free(&text);
+        *len = 0;
+        return gk_fail(
+            error, GK_E_INVALID,
+            "%s: does not hold one line of %u to %u printable characters; write a random "
+            "token into it",
+            path, SECRET_TEXT_BYTES_MIN, SECRET_TEXT_BYTES_MAX);
+    }
+    *out = text;
+    return GK_OK;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Secrets that settings refer to by the name of a file. */
+#ifndef GATEWAY_SECRET_FILE_H
+#define GATEWAY_SECRET_FILE_H
+
+#include "gatekey/types.h"
+
+/*
+ * Reads one line of secret text into secret memory (gk_secret_free), NUL-terminated, without the
+ * white space at its end. The file must be regular, closed to others, and hold 16 to 4000 printable
+ * characters without blanks. GK_E_INVALID says what is wrong and what to do.
+ */
+enum gk_status gk_secret_file_read(const char *path, char **out, size_t *len,
+                                   struct gk_error *error) GK_MUST_USE;
+
+#endif
