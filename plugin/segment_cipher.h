@@ -38,9 +38,9 @@ enum gk_status gk_segment_cipher_seal(struct gk_segment_cipher *cipher, uint64_t
                                       uint8_t last, struct gk_span plain, uint8_t *sealed,
                                       struct gk_error *error) GK_MUST_USE;
 /*
- * Writes sealed.len - GK_TAG_BYTES bytes at plain, which may be sealed's own memory.
- * GK_E_INTEGRITY: the tag does not fit, or the length is not one that a chunk can have (then
- * nothing is written); GK_E_INVALID: index or last out of range.
+ * Writes sealed.len - GK_TAG_BYTES bytes at plain, which may be sealed's own memory; on any failure
+ * they are zeroed. GK_E_INTEGRITY: the tag does not fit, or no chunk is that long. GK_E_INVALID:
+ * index or last out of range.
  */
 enum gk_status gk_segment_cipher_open(struct gk_segment_cipher *cipher, uint64_t index,
                                       uint8_t last, struct gk_span sealed, uint8_t *plain,

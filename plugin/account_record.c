@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/account_record.h"
+
+#include "common/error.h"
+#include "common/secret.h"
+#include "common/text.h"
+#include "plugin/account_record_json.h"
+#include "plugin/kdf.h"
+
+#define MAGIC        "gatekey-account-record v1 "
+#define MAGIC_BYTES  (sizeof MAGIC - 1)
+#define DIGITS_BYTES (2 * (size_t)GK_SHA256_BYTES)
+#define HEAD_BYTES   (MAGIC_BYTES + DIGITS_BYTES + 1)
+
+#define SERVICE_KEY_ID_DIGITS 16u
+
+const struct gk_root_generation *gk_account_record_active(const struct gk_account_record *record)
+{
+    for (uint32_t i = 0; i < record->generations_count; i++) {
+        if (record->generations[i].state == GK_GENERATION_ACTIVE) {
+            return &record->generations[i];
+        }
+    }
+    return NULL;
+}
+
+const struct gk_root_generation *
+gk_account_record_generation(const struct gk_account_record *record, uint32_t generation)
+{
+    for (uint32_t i = 0; i < record->generations_count; i++) {
+        if (record->generations[i].generation == generation) {
+            return &record->generations[i];
+        }
+    }
+    return NULL;
+}
+
+/* --- what the fields may say ------------------------------------------------------------------ */
+
+static bool is_terminated(const char *text, size_t max)
+{
+    return memchr(text, '\0', max) != NULL;
+}
+
+static bool account_name_is_valid(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789");
+    return name[len] == '\0' && len >= 3 && len < GK_ACCOUNT_NAME_BYTES_MAX;
+}
+
+/* No control character may reach a log line or a terminal through a record. */
+static bool is_printable(const char *text)
+{
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        if (*at < 0x20 || *at == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char *settings_fault(const struct gk_encryption_settings *settings)
+{
+    const struct gk_key_reference *key = &settings->key;
+    const struct gk_identity_reference *identity = &settings->identity;
+    if (!is_terminated(key->vault_uri, sizeof key->vault_uri) ||
+        !is_terminated(key->name, sizeof key->name) ||
+        !is_terminated(key->version, sizeof key->version) ||
+        !is_terminated(identity->resource_id, sizeof identity->resource_id) ||
+        !is_terminated(identity->federated_client_id, sizeof identity->federated_client_id)) {
+        return "a setting has no end";
+    }
+    if (!is_printable(key->vault_uri) || !is_printable(key->name) || !is_printable(key->version) ||
+        !is_printable(identity->resource_id) || !is_printable(identity->federated_client_id)) {
+        return "a setting holds a control character";
+    }
+    if (settings->source > GK_KEY_SOURCE_CUSTOMER || identity->kind > GK_IDENTITY_USER_ASSIGNED ||
+        settings->queue_account_key > 1 || settings->table_account_key > 1) {
+        return "a setting is out of range";
+    }
+    if (settings->source == GK_KEY_SOURCE_CUSTOMER &&
+        (key->vault_uri[0] == '\0' || key->name[0] == '\0')) {
+        return "a customer's key needs a vault and a name";
+    }
+    return NULL;
+}
+
+static bool is_service_key_id(const char *key_id)
+{
+    const size_t prefix_len = sizeof GK_WRAP_SERVICE_KEY_ID_PREFIX - 1;
+    return strncmp(key_id, GK_WRAP_SERVICE_KEY_ID_PREFIX, prefix_len) == 0 &&
+           strspn(key_id + prefix_len, "0123456789abcdef") == SERVICE_KEY_ID_DIGITS &&
+           strlen(key_id) == prefix_len + SERVICE_KEY_ID_DIGITS;
+}
+
+static const char *wrap_fault(const struct gk_root_wrap *wrap)
+{
+    if (!is_terminated(wrap->key_id, sizeof wrap->key_id) ||
+        !is_terminated(wrap->algorithm, sizeof wrap->algorithm) || !is_printable(wrap->key_id) ||
+        wrap->key_id[0] == '\0' || wrap->created_wall_ms < 0) {
+        return "a wrap's key id or time is not valid";
+    }
+    if (strcmp(wrap->algorithm, GK_WRAP_ALGORITHM_SERVICE) == 0) {
+        bool fits =
+            is_service_key_id(wrap->key_id) && wrap->value_len == GK_SERVICE_WRAPPED_ROOT_BYTES;
+        return fits ? NULL : "a wrap by the service key has another form";
+    }
+    if (strcmp(wrap->algorithm, GK_WRAP_ALGORITHM_RSA_OAEP_256) == 0) {
+        bool is_modulus_len =
+            wrap->value_len == 256 || wrap->value_len == 384 || wrap->value_len == 512;
+        return is_modulus_len ? NULL : "a wrap by an RSA key has no RSA key's length";
+    }
+    return "a wrap has an unknown algorithm";
+}
+
+static const char *generation_fault(const struct gk_root_generation *generation)
+{
+    if (generation->generation == 0 || generation->state > GK_GENERATION_RETIRED ||
+        generation->created_wall_ms < 0 || generation->wraps_count == 0 ||
+        generation->wraps_count > GK_ROOT_WRAPS_MAX) {
+        return "a generation's number, state, time or number of wraps is out of range";
+    }
+    const char *fault = NULL;
+    for (uint32_t i = 0; fault == NULL && i < generation->wraps_count; i++) {
+        fault = wrap_fault(&generation->wraps[i]);
+    }
+    return fault;
+}
+
+static const char *generations_fault(const struct gk_account_record *record)
+{
+    if (record->generations_count == 0 || record->generations_count > GK_ACCOUNT_GENERATIONS_MAX) {
+        return "the number of generations is out of range";
+    }
+    const char *fault = NULL;
+    unsigned active = 0;
+    uint32_t before = 0;
+    for (uint32_t i = 0; fault == NULL && i < record->generations_count; i++) {
+        const struct gk_root_generation *generation = &record->generations[i];
+        fault = generation_fault(generation);
+        if (fault == NULL && generation->generation <= before) {
+            fault = "generations do not ascend";
+        }
+        before = generation->generation;
+        active += generation->state == GK_GENERATION_ACTIVE ? 1 : 0;
+    }
+    return fault == NULL && active != 1 ? "not exactly one generation is active" : fault;
+}
+
+/* What is wrong with a record, or NULL. The same rules for what is read and what is written. */
+static const char *record_fault(const struct gk_account_record *record)
+{
+    if (!is_terminated(record->account, sizeof record->account) ||
+        !account_name_is_valid(record->account)) {
+        return "the account's name is not valid";
+    }
+    if (record->sequence == 0 || record->sequence > INT64_MAX || record->created_wall_ms < 0 ||
+        record->last_rotation_wall_ms < 0 || record->previous_wrap_until_wall_ms < 0 ||
+        record->last_version_check_wall_ms < 0 || record->key_expires_wall_ms < 0) {
+        return "the sequence or a time is out of range";
+    }
+    const char *fault = settings_fault(&record->settings);
+    return fault != NULL ? fault : generations_fault(record);
+}
+
+/* --- authenticity ----------------------------------------------------------------------------- */
+
+static enum gk_status mac_digits(const struct gk_crypto *crypto,
+                                 const struct gk_account_record_key *key, const char *account,
+                                 struct gk_span json, char digits[DIGITS_BYTES + 1])
+{
+    const struct gk_span parts[] = {
+        gk_span_of(GK_ACCOUNT_RECORD_LABEL, sizeof GK_ACCOUNT_RECORD_LABEL),
+        gk_span_of(account, strlen(account) + 1),
+        json,
+    };
+    uint8_t mac[GK_SHA256_BYTES];
+    enum gk_status status =
+        gk_hmac_sha256(crypto, gk_span_of(key->bytes, sizeof key->bytes), parts, 3, mac);
+    static const char hex[] = "0123456789abcdef";
+    for (size_t i = 0; i < sizeof mac; i++) {
+        digits[2 * i] = hex[mac[i] >> 4];
+        digits[2 * i + 1] = hex[mac[i] & 0x0f];
+    }
+    digits[DIGITS_BYTES] = '\0';
+    return status;
+}
+
+/* Gives the JSON of bytes once its MAC has been found right. */
+static enum gk_status authentic_json(const struct gk_crypto *crypto,
+                                     const struct gk_account_record_key *key, const char *account,
+                                     struct gk_span bytes, struct gk_span *json)
+{
+    if (bytes.len <= HEAD_BYTES || bytes.len > GK_ACCOUNT_RECORD_BYTES_MAX ||
+        memcmp(bytes.data, MAGIC, MAGIC_BYTES) != 0 || bytes.data[HEAD_BYTES - 1] != '\n') {
+        return GK_E_INTEGRITY;
+    }
+    *json = gk_span_of(bytes.data + HEAD_BYTES, bytes.len - HEAD_BYTES);
+    char expected[DIGITS_BYTES + 1];
+    enum gk_status status = mac_digits(crypto, key, account, *json, expected);
+    if (status == GK_OK && !gk_secret_equal(gk_span_of(expected, DIGITS_BYTES),
+                                            gk_span_of(bytes.data + MAGIC_BYTES, DIGITS_BYTES))) {
+        status = GK_E_INTEGRITY;
+    }
+    gk_wipe(expected, sizeof expected); /* it would authenticate what stands there */
+    return status;
+}
+
+enum gk_status gk_account_record_parse(const struct gk_crypto *crypto,
+                                       const struct gk_account_record_key *key, const char *account,
+                                       struct gk_span bytes, struct gk_account_record *record,
+                                       struct gk_error *error)
+{
+    memset(record, 0, sizeof *record);
+    struct gk_span json;
+    enum gk_status status = authentic_json(crypto, key, account, bytes, &json);
+    if (status != GK_OK) {
+        return gk_fail(error, status,
+                       "the record of account %.24s was not written under this service key",
+                       account);
+    }
+    status = gk_account_record_json_read(json, record);
+    const char *fault = "its JSON is not that of a record";
+    if (status == GK_E_UNSUPPORTED) {
+        fault = "it is of a later version than this build reads";
+    } else if (status == GK_OK) {
+        fault = record_fault(record);
+        if (fault == NULL && strcmp(record->account, account) != 0) {
+            fault = "it is another account's";
+        }
+        status = fault == NULL ? GK_OK : GK_E_INTEGRITY;
+    }
+    if (status != GK_OK) {
+        memset(record, 0, sizeof *record);
+        return gk_fail(error, status, "the record of account %.24s cannot be used: %s", account,
+                       fault);
+    }
+    return GK_OK;
+}
+
+static enum gk_status append_record(const struct gk_crypto *crypto,
+                                    const struct gk_account_record_key *key,
+                                    const struct gk_account_record *record, struct gk_buf *json,
+                                    struct gk_buf *out)
+{
+    enum gk_status status = gk_account_record_json_write(record, json);
+    if (status != GK_OK) {
+        return status;
+    }
+    char digits[DIGITS_BYTES + 1];
+    status = mac_digits(crypto, key, record->account, gk_buf_span(json), digits);
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_buf_append_str(out, MAGIC);
+    gk_buf_append_str(out, digits);
+    gk_buf_append_str(out, "\n");
+    gk_buf_append(out, json->data, json->len);
+    return gk_buf_status(out);
+}
+
+enum gk_status gk_account_record_serialise(const struct gk_crypto *crypto,
+                                           const struct gk_account_record_key *key,
+                                           const struct gk_account_record *record,
+                                           struct gk_buf *out, struct gk_error *error)
+{
+    const char *fault = record_fault(record);
+    if (fault != NULL) {
+        return gk_fail(error, GK_E_INVALID, "an account record cannot be written: %s", fault);
+    }
+    struct gk_buf json;
+    gk_buf_init(&json, GK_ACCOUNT_RECORD_BYTES_MAX - HEAD_BYTES);
+    enum gk_status status = append_record(crypto, key, record, &json, out);
+    gk_buf_cleanup(&json);
+    return status == GK_OK ? GK_OK
+                           : gk_fail(error, status, "an account record cannot be written: %s",
+                                     gk_status_name(status));
+}
