@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Secrets that settings refer to by the name of a file. */
-#ifndef GATEWAY_SECRET_FILE_H
-#define GATEWAY_SECRET_FILE_H
+#ifndef COMMON_SECRET_FILE_H
+#define COMMON_SECRET_FILE_H
 
 #include "gatekey/types.h"
 
