@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks what every engine may take for granted, then calls the engine. */
+#include "gateway/store/store.h"
+
+#include "common/error.h"
+#include "gateway/store/engine.h"
+
+static enum gk_status check_name(const char *object, struct gk_error *error)
+{
+    const size_t len = strlen(object);
+    if (len == 0 || len > GK_OBJECT_NAME_BYTES_MAX) {
+        return gk_fail(error, GK_E_LIMIT, "an object name of %zu bytes", len);
+    }
+    return GK_OK;
+}
+
+static enum gk_status check_part(struct gk_span key, struct gk_span value, struct gk_error *error)
+{
+    if (key.len > GK_MAP_KEY_BYTES_MAX || value.len > GK_MAP_VALUE_BYTES_MAX) {
+        return gk_fail(error, GK_E_LIMIT, "a key of %zu bytes with a value of %zu", key.len,
+                       value.len);
+    }
+    return GK_OK;
+}
+
+static enum gk_status check_op(const struct gk_write_op *op, struct gk_error *error)
+{
+    enum gk_status status = check_name(op->object, error);
+    for (size_t i = 0; status == GK_OK && i < op->guards_count; i++) {
+        status = check_part(op->guards[i].key, op->guards[i].value, error);
+    }
+    for (size_t i = 0; status == GK_OK && i < op->changes_count; i++) {
+        status = check_part(op->changes[i].key, op->changes[i].value, error);
+        if (op->changes[i].kind == GK_CHANGE_REMOVE && op->changes_count != 1) {
+            status = gk_fail(error, GK_E_INVALID, "removing an object stands alone");
+        }
+    }
+    return status;
+}
+
+enum gk_status gk_store_write(struct gk_store *store, const struct gk_write_op *op,
+                              uint64_t *new_version, struct gk_error *error)
+{
+    const enum gk_status status = check_op(op, error);
+    return status != GK_OK ? status : store->ops->write(store, op, new_version, error);
+}
+
+enum gk_status gk_store_batch_begin(struct gk_store *store, struct gk_store_batch **out,
+                                    struct gk_error *error)
+{
+    *out = NULL;
+    const enum gk_status status = store->ops->batch_begin(store, out, error);
+    if (status == GK_OK) {
+        (*out)->store = store;
+        (*out)->expected = 0;
+    }
+    return status;
+}
+
+enum gk_status gk_store_batch_object(struct gk_store_batch *batch, const char *object,
+                                     uint64_t size_bytes, struct gk_error *error)
+{
+    if (batch->expected != 0) {
+        return gk_fail(error, GK_E_INVALID, "the object before %s is not complete", object);
+    }
+    if (size_bytes > GK_OBJECT_BYTES_MAX) {
+        return gk_fail(error, GK_E_LIMIT, "an object of %llu bytes",
+                       (unsigned long long)size_bytes);
+    }
+    enum gk_status status = check_name(object, error);
+    if (status == GK_OK) {
+        status = batch->store->ops->batch_object(batch, object, size_bytes, error);
+    }
+    if (status == GK_OK) {
+        batch->expected = size_bytes;
+    }
+    return status;
+}
+
+enum gk_status gk_store_batch_append(struct gk_store_batch *batch, struct gk_span bytes,
+                                     struct gk_error *error)
+{
+    if (bytes.len > batch->expected) {
+        return gk_fail(error, GK_E_INVALID, "more bytes than the object was announced with");
+    }
+    batch->expected -= bytes.len;
+    return bytes.len == 0 ? GK_OK : batch->store->ops->batch_append(batch, bytes, error);
+}
+
+enum gk_status gk_store_batch_commit(struct gk_store_batch *batch, const struct gk_write_op *op,
+                                     uint64_t *new_version, struct gk_error *error)
+{
+    enum gk_status status = check_op(op, error);
+    if (status == GK_OK && batch->expected != 0) {
+        status = gk_fail(error, GK_E_INVALID, "the last object is not complete");
+    }
+    if (status != GK_OK) {
+        gk_store_batch_abort(batch);
+        return status;
+    }
+    return batch->store->ops->batch_commit(batch, op, new_version, error);
+}
+
+void gk_store_batch_abort(struct gk_store_batch *batch)
+{
+    if (batch != NULL) {
+        batch->store->ops->batch_abort(batch);
+    }
+}
+
+enum gk_status gk_store_read(struct gk_store *store, enum gk_store_pool pool, const char *object,
+                             uint64_t offset, uint8_t *buffer, size_t len, size_t *read_len,
+                             struct gk_error *error)
+{
+    *read_len = 0;
+    return store->ops->read(store, pool, object, offset, buffer, len, read_len, error);
+}
+
+enum gk_status gk_store_map_get(struct gk_store *store, enum gk_store_pool pool, const char *object,
+                                struct gk_span key, struct gk_buf *value, struct gk_error *error)
+{
+    return store->ops->map_get(store, pool, object, key, value, error);
+}
+
+enum gk_status gk_store_map_walk(struct gk_store *store, enum gk_store_pool pool,
+                                 const char *object, const struct gk_map_range *range,
+                                 gk_store_visit_fn *visit, void *ctx, struct gk_error *error)
+{
+    return store->ops->map_walk(store, pool, object, range, visit, ctx, error);
+}
+
+enum gk_status gk_store_attrs(struct gk_store *store, enum gk_store_pool pool, const char *object,
+                              gk_store_visit_fn *visit, void *ctx, uint64_t *version,
+                              struct gk_error *error)
+{
+    return store->ops->attrs(store, pool, object, visit, ctx, version, error);
+}
+
+enum gk_status gk_store_list(struct gk_store *store, enum gk_store_pool pool, struct gk_span prefix,
+                             struct gk_span after, gk_store_visit_fn *visit, void *ctx,
+                             struct gk_error *error)
+{
+    return store->ops->list(store, pool, prefix, after, visit, ctx, error);
+}
+
+enum gk_status gk_store_remove(struct gk_store *store, enum gk_store_pool pool,
+                               const char *const *objects, size_t count, struct gk_error *error)
+{
+    return store->ops->remove(store, pool, objects, count, error);
+}
+
+void gk_store_close(struct gk_store *store)
+{
+    if (store != NULL) {
+        store->ops->close(store);
+    }
+}
