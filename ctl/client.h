@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests to the gateway's management listener: JSON over https with a bearer token. */
+#ifndef CTL_CLIENT_H
+#define CTL_CLIENT_H
+
+#include <jansson.h>
+
+#include "ctl/options.h"
+
+/* Once, before anything else. */
+void ctl_client_global_init(void);
+
+/*
+ * Sends method to path (which begins with '/'; api-version is added) with body, which is not
+ * consumed and may be NULL. CTL_OK: *answer is the JSON (NULL for an answer without a body), owned
+ * by the caller. Else the reason has been printed, and *answer is NULL.
+ */
+enum ctl_exit ctl_request(const struct ctl_options *options, const char *method, const char *path,
+                          const json_t *body, json_t **answer);
+
+/*
+ * Finds the account by its name whatever its subscription and resource group: GET of the gateway's
+ * own lookup. id receives the resource id that further requests are made of.
+ */
+enum ctl_exit ctl_find_account(const struct ctl_options *options, json_t **account, char *id,
+                               size_t id_bytes);
+
+#endif

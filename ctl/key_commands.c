@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/client.h"
+#include "ctl/show.h"
+
+#define PATH_BYTES_MAX 512u
+
+static enum ctl_exit health_code(const struct ctl_options *options, bool healthy)
+{
+    return healthy || options->no_fail ? CTL_OK : CTL_NOT_HEALTHY;
+}
+
+static enum ctl_exit status_of_all(const struct ctl_options *options)
+{
+    json_t *answer = NULL;
+    const enum ctl_exit code = ctl_request(options, "GET", "/gatekey/accounts", NULL, &answer);
+    if (code != CTL_OK) {
+        return code;
+    }
+    json_t *accounts = json_object_get(answer, "value");
+    bool healthy = true;
+    size_t index = 0;
+    json_t *account = NULL;
+    json_array_foreach(accounts, index, account)
+    {
+        healthy = healthy && ctl_key_is_healthy(account);
+    }
+    if (options->json) {
+        ctl_show_json(accounts);
+    } else {
+        ctl_show_list(accounts);
+    }
+    json_decref(answer);
+    return health_code(options, healthy);
+}
+
+static void show(const struct ctl_options *options, const json_t *account)
+{
+    if (options->json) {
+        ctl_show_json(account);
+    } else {
+        ctl_show_key(account);
+    }
+}
+
+enum ctl_exit ctl_key_status(const struct ctl_options *options)
+{
+    if (options->name == NULL) {
+        return status_of_all(options);
+    }
+    json_t *account = NULL;
+    char id[PATH_BYTES_MAX];
+    const enum ctl_exit code = ctl_find_account(options, &account, id, sizeof id);
+    if (code != CTL_OK) {
+        return code;
+    }
+    show(options, account);
+    const bool healthy = ctl_key_is_healthy(account);
+    json_decref(account);
+    return health_code(options, healthy);
+}
+
+enum ctl_exit ctl_key_check(const struct ctl_options *options)
+{
+    json_t *account = NULL;
+    json_t *checked = NULL;
+    char id[PATH_BYTES_MAX];
+    enum ctl_exit code = ctl_find_account(options, &account, id, sizeof id);
+    json_decref(account);
+    if (code != CTL_OK) {
+        return code;
+    }
+    char path[PATH_BYTES_MAX + 32];
+    snprintf(path, sizeof path, "%s/gatekeyCheckKey", id);
+    code = ctl_request(options, "POST", path, NULL, &checked);
+    if (code == CTL_OK) {
+        show(options, checked);
+    }
+    json_decref(checked);
+    return code;
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/options.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_TAG };
+
+struct option_rule {
+    const char *name;
+    enum option_kind kind;
+    size_t offset;
+    const char *value; /* for the help */
+    const char *help;
+};
+
+#define FIELD(member) offsetof(struct ctl_options, member)
+
+static const struct option_rule rules[] = {
+    {"--endpoint", OPTION_TEXT, FIELD(endpoint), "URL",
+     "management endpoint, https://127.0.0.1:PORT  (or GATEKEY_ENDPOINT)"},
+    {"--token-file", OPTION_TEXT, FIELD(token_file), "FILE",
+     "file with the management token  (or GATEKEY_TOKEN_FILE)"},
+    {"--ca-file", OPTION_TEXT, FIELD(ca_file), "FILE",
+     "PEM file with the endpoint's authority  (or GATEKEY_CA_FILE)"},
+    {"--timeout", OPTION_TEXT, FIELD(timeout_s), "SECONDS", "how long to wait (default 60)"},
+    {"--json", OPTION_FLAG, FIELD(json), "", "print the gateway's own JSON"},
+    {"--subscription", OPTION_TEXT, FIELD(subscription), "ID",
+     "where the account is filed (default 00000000-0000-0000-0000-000000000000)"},
+    {"--resource-group", OPTION_TEXT, FIELD(resource_group), "NAME", "(default gatekey)"},
+    {"--location", OPTION_TEXT, FIELD(location), "NAME", "(default local)"},
+    {"--tag", OPTION_TAG, 0, "NAME=VALUE", "may be repeated"},
+    {"--identity", OPTION_TEXT, FIELD(identity), "RESOURCE-ID",
+     "user-assigned identity, /subscriptions/.../userAssignedIdentities/NAME"},
+    {"--system-identity", OPTION_FLAG, FIELD(system_identity), "",
+     "the system-assigned identity (of an account that exists)"},
+    {"--federated-client-id", OPTION_TEXT, FIELD(federated_client_id), "ID",
+     "application of a vault in another tenant"},
+    {"--vault", OPTION_TEXT, FIELD(vault), "URI",
+     "vault of the customer key, https://NAME.vault..."},
+    {"--key", OPTION_TEXT, FIELD(key), "NAME", "the customer key's name"},
+    {"--key-version", OPTION_TEXT, FIELD(key_version), "VERSION",
+     "stay on this version (default: follow the current one)"},
+    {"--automatic-version", OPTION_FLAG, FIELD(automatic_version), "",
+     "follow the key's current version again"},
+    {"--service-managed", OPTION_FLAG, FIELD(service_managed), "",
+     "leave the customer key: the operator's service key wraps"},
+    {"--https-only", OPTION_FLAG, FIELD(https_only), "", "refuse requests over plain http"},
+    {"--yes", OPTION_FLAG, FIELD(yes), "", "yes, destroy it"},
+    {"--regenerate", OPTION_TEXT, FIELD(regenerate), "key1|key2", "make this key anew first"},
+    {"--connection-string", OPTION_FLAG, FIELD(connection_string), "",
+     "print one connection string instead (needs --blob-endpoint)"},
+    {"--blob-endpoint", OPTION_TEXT, FIELD(blob_endpoint), "URL",
+     "the gateway's Blob endpoint, without the account"},
+    {"--no-fail", OPTION_FLAG, FIELD(no_fail), "", "exit 0 whatever the state"},
+    {"--out", OPTION_TEXT, FIELD(out), "FILE", "file to make; one that exists is refused"},
+    {"--help", OPTION_FLAG, FIELD(help), "", "this text"},
+};
+
+#define GATEWAY_OPTIONS "--endpoint", "--token-file", "--ca-file", "--timeout", "--json"
+
+static const char *const create_options[] = {
+    "--vault",          "--key",      "--key-version", "--identity",   "--federated-client-id",
+    "--resource-group", "--location", "--tag",         "--https-only", "--subscription",
+    GATEWAY_OPTIONS,    NULL};
+static const char *const update_options[] = {"--vault",
+                                             "--key",
+                                             "--key-version",
+                                             "--automatic-version",
+                                             "--service-managed",
+                                             "--identity",
+                                             "--system-identity",
+                                             "--federated-client-id",
+                                             "--tag",
+                                             GATEWAY_OPTIONS,
+                                             NULL};
+static const char *const plain_options[] = {GATEWAY_OPTIONS, NULL};
+static const char *const delete_options[] = {"--yes", GATEWAY_OPTIONS, NULL};
+static const char *const keys_options[] = {"--regenerate", "--connection-string", "--blob-endpoint",
+                                           GATEWAY_OPTIONS, NULL};
+static const char *const status_options[] = {"--no-fail", GATEWAY_OPTIONS, NULL};
+static const char *const service_key_options[] = {"--out", NULL};
+
+static const struct ctl_command commands[] = {
+    {"account", "create", "NAME", "make a storage account", create_options,
+     "Without --vault and --key the root key is wrapped by the operator's service key. With them\n"
+     "an --identity is needed, which the gateway's configuration must know; the key must be RSA\n"
+     "of 2048, 3072 or 4096 bits in a vault with soft delete and purge protection, and the\n"
+     "identity needs get, wrapKey and unwrapKey on it.\n",
+     ctl_account_create},
+    {"account", "show", "NAME", "one account, with its key and its state", plain_options, "",
+     ctl_account_show},
+    {"account", "list", "", "all accounts, a line each", plain_options, "", ctl_account_list},
+    {"account", "update", "NAME", "change key, version, vault, identity or tags", update_options,
+     "The root key is wrapped anew; no data is touched and no request waits. The present key must\n"
+     "still be usable. --tag replaces all tags.\n",
+     ctl_account_update},
+    {"account", "delete", "NAME", "destroy an account and all its data", delete_options,
+     "The root key is destroyed at once: nothing brings the data back. Needs --yes.\n",
+     ctl_account_delete},
+    {"account", "keys", "NAME", "print its access keys", keys_options,
+     "Whoever has an access key may do anything with the account. Keep the output out of logs.\n",
+     ctl_account_keys},
+    {"key", "status", "[NAME]", "state of an account's customer key, or of all", status_options,
+     "Exit code 4 when a key is revoked, unreachable or degraded.\n", ctl_key_status},
+    {"key", "check", "NAME", "ask the vault now, and take a new version", plain_options, "",
+     ctl_key_check},
+    {"service-key", "create", "", "make the operator's service key", service_key_options,
+     "Whoever has this file and the store can read every service-managed account, and loses them\n"
+     "all when it is lost: keep a copy where the store is not.\n",
+     ctl_service_key_create},
+};
+
+enum ctl_exit ctl_fail(enum ctl_exit code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("gatekeyctl: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return code;
+}
+
+static const struct option_rule *find_rule(const char *name, size_t len)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if (strlen(rules[i].name) == len && strncmp(rules[i].name, name, len) == 0) {
+            return &rules[i];
+        }
+    }
+    return NULL;
+}
+
+static bool takes(const struct ctl_command *command, const struct option_rule *rule)
+{
+    if (strcmp(rule->name, "--help") == 0) {
+        return true;
+    }
+    for (const char *const *name = command->options; *name != NULL; name++) {
+        if (strcmp(*name, rule->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum ctl_exit set_option(const struct option_rule *rule, const char *value,
+                                struct ctl_options *options)
+{
+    char *field = (char *)options + rule->offset;
+    switch (rule->kind) {
+    case OPTION_FLAG:
+        *(bool *)(void *)field = true;
+        return CTL_OK;
+    case OPTION_TEXT:
+        *(const char **)(void *)field = value;
+        return CTL_OK;
+    case OPTION_TAG:
+        if (strchr(value, '=') == NULL || options->tags_count >= CTL_TAGS_MAX) {
+            return ctl_fail(CTL_USAGE, "--tag takes NAME=VALUE, at most %u times", CTL_TAGS_MAX);
+        }
+        options->tags[options->tags_count++] = value;
+        return CTL_OK;
+    }
+    return CTL_USAGE;
+}
+
+/* One option at argv[*at], as "--name value" or "--name=value". */
+static enum ctl_exit parse_option(const struct ctl_command *command, int argc, char **argv, int *at,
+                                  struct ctl_options *options)
+{
+    const char *text = argv[*at];
+    const size_t len = strcspn(text, "=");
+    const struct option_rule *rule = find_rule(text, len);
+    if (rule == NULL || !takes(command, rule)) {
+        return ctl_fail(CTL_USAGE, "%s %s has no option %.*s; see --help", command->group,
+                        command->verb, (int)len, text);
+    }
+    const bool joined = text[len] == '=';
+    if (rule->kind == OPTION_FLAG) {
+        return joined ? ctl_fail(CTL_USAGE, "%s takes no value", rule->name)
+                      : set_option(rule, NULL, options);
+    }
+    const char *value = text + len + 1;
+    if (!joined) {
+        if (*at + 1 >= argc) {
+            return ctl_fail(CTL_USAGE, "%s needs a value", rule->name);
+        }
+        *at += 1;
+        value = argv[*at];
+    }
+    return set_option(rule, value, options);
+}
+
+static void set_defaults(struct ctl_options *options)
+{
+    *options = (struct ctl_options){0};
+    options->endpoint = getenv("GATEKEY_ENDPOINT");
+    options->token_file = getenv("GATEKEY_TOKEN_FILE");
+    options->ca_file = getenv("GATEKEY_CA_FILE");
+    options->subscription = "00000000-0000-0000-0000-000000000000";
+    options->resource_group = "gatekey";
+    options->location = "local";
+}
+
+static const struct ctl_command *find_command(int argc, char **argv)
+{
+    for (size_t i = 0; argc >= 3 && i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(commands[i].group, argv[1]) == 0 && strcmp(commands[i].verb, argv[2]) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+enum ctl_exit ctl_options_parse(int argc, char **argv, const struct ctl_command **command,
+                                struct ctl_options *options)
+{
+    set_defaults(options);
+    *command = NULL;
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
+        options->help = true;
+        return CTL_OK;
+    }
+    *command = find_command(argc, argv);
+    if (*command == NULL) {
+        return ctl_fail(CTL_USAGE, "there is no such command; see gatekeyctl --help");
+    }
+    for (int i = 3; i < argc; i++) {
+        if (argv[i][0] == '-') {
+            const enum ctl_exit code = parse_option(*command, argc, argv, &i, options);
+            if (code != CTL_OK) {
+                return code;
+            }
+        } else if (options->name == NULL && (*command)->argument[0] != '\0') {
+            options->name = argv[i];
+        } else {
+            return ctl_fail(CTL_USAGE, "'%s' is one argument too many; see --help", argv[i]);
+        }
+    }
+    if (!options->help && options->name == NULL && strcmp((*command)->argument, "NAME") == 0) {
+        return ctl_fail(CTL_USAGE, "%s %s needs the account's name", (*command)->group,
+                        (*command)->verb);
+    }
+    return CTL_OK;
+}
+
+static void print_overview(FILE *stream)
+{
+    fputs("usage: gatekeyctl GROUP COMMAND [NAME] [options]\n\n", stream);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        char words[64];
+        snprintf(words, sizeof words, "%s %s %s", commands[i].group, commands[i].verb,
+                 commands[i].argument);
+        fprintf(stream, "  %-24s %s\n", words, commands[i].summary);
+    }
+    fputs(
+        "\nEvery command explains its options with --help. Those that talk to the gateway read\n"
+        "GATEKEY_ENDPOINT, GATEKEY_TOKEN_FILE and GATEKEY_CA_FILE from the environment.\n"
+        "\nexit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 the gateway cannot be\n"
+        "reached; 4 key status: a customer key is revoked, unreachable or degraded\n",
+        stream);
+}
+
+void ctl_help_print(FILE *stream, const struct ctl_command *command)
+{
+    if (command == NULL) {
+        print_overview(stream);
+        return;
+    }
+    fprintf(stream, "usage: gatekeyctl %s %s%s%s [options]\n\n  %s\n\n", command->group,
+            command->verb, command->argument[0] == '\0' ? "" : " ", command->argument,
+            command->summary);
+    for (const char *const *name = command->options; *name != NULL; name++) {
+        const struct option_rule *rule = find_rule(*name, strlen(*name));
+        char words[64];
+        snprintf(words, sizeof words, "%s %s", rule->name, rule->value);
+        fprintf(stream, "  %-34s %s\n", words, rule->help);
+    }
+    if (command->details[0] != '\0') {
+        fprintf(stream, "\n%s", command->details);
+    }
+}

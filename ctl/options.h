@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line: which commands there are, which options each takes, and what was given. */
+#ifndef CTL_OPTIONS_H
+#define CTL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* Documented exit codes. */
+enum ctl_exit {
+    CTL_OK = 0,
+    CTL_FAILED = 1,      /* refused or failed; the reason is on standard error */
+    CTL_USAGE = 2,       /* the command line is wrong */
+    CTL_UNREACHABLE = 3, /* the gateway did not answer */
+    CTL_NOT_HEALTHY = 4  /* key status: a key is revoked, unreachable or degraded */
+};
+
+#define CTL_TAGS_MAX 50u
+
+/* NULL, false: not given. Texts point into argv or the environment. */
+struct ctl_options {
+    /* any command that talks to the gateway */
+    const char *endpoint;
+    const char *token_file;
+    const char *ca_file;
+    const char *timeout_s;
+    bool json;
+    bool help;
+    /* accounts */
+    const char *subscription;
+    const char *resource_group;
+    const char *location;
+    const char *identity;
+    const char *federated_client_id;
+    const char *vault;
+    const char *key;
+    const char *key_version;
+    const char *tags[CTL_TAGS_MAX];
+    size_t tags_count;
+    bool system_identity;
+    bool service_managed;
+    bool automatic_version;
+    bool https_only;
+    bool yes;
+    /* account keys */
+    const char *regenerate;
+    const char *blob_endpoint;
+    bool connection_string;
+    /* key status, service-key create */
+    bool no_fail;
+    const char *out;
+    /* the name that stands alone, NULL when there is none */
+    const char *name;
+};
+
+struct ctl_command {
+    const char *group;
+    const char *verb;
+    const char *argument; /* "NAME", "[NAME]" or "" */
+    const char *summary;
+    const char *const *options; /* names of what it takes beside --help, NULL-terminated */
+    const char *details;        /* further lines of its help */
+    enum ctl_exit (*run)(const struct ctl_options *options);
+};
+
+/*
+ * Finds the command and reads its options. CTL_OK: *command and options are filled, or
+ * options->help is set (*command NULL for the general help). Otherwise the reason has been printed.
+ */
+enum ctl_exit ctl_options_parse(int argc, char **argv, const struct ctl_command **command,
+                                struct ctl_options *options);
+/* command NULL: the overview. */
+void ctl_help_print(FILE *stream, const struct ctl_command *command);
+
+/* "gatekeyctl: ..." on standard error; returns code. */
+enum ctl_exit ctl_fail(enum ctl_exit code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* account_commands.c, key_commands.c, service_key.c */
+enum ctl_exit ctl_account_create(const struct ctl_options *options);
+enum ctl_exit ctl_account_show(const struct ctl_options *options);
+enum ctl_exit ctl_account_list(const struct ctl_options *options);
+enum ctl_exit ctl_account_update(const struct ctl_options *options);
+enum ctl_exit ctl_account_delete(const struct ctl_options *options);
+enum ctl_exit ctl_account_keys(const struct ctl_options *options);
+enum ctl_exit ctl_key_status(const struct ctl_options *options);
+enum ctl_exit ctl_key_check(const struct ctl_options *options);
+enum ctl_exit ctl_service_key_create(const struct ctl_options *options);
+
+#endif

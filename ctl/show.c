@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/show.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What each state means and what helps; the same words as in the operator's guide. */
+struct state_text {
+    const char *state;
+    const char *meaning;
+    const char *advice;
+};
+
+static const struct state_text state_texts[] = {
+    {"service-managed", "the operator's service key wraps the root key", ""},
+    {"active", "the customer key is in use", ""},
+    {"cold", "nobody has needed the key since the gateway started",
+     "gatekeyctl key check asks the vault now"},
+    {"revoked", "the vault refuses the key: data cannot be read or written",
+     "the key's owner enables or recovers the key, or gives the identity get, wrapKey and "
+     "unwrapKey "
+     "again; access comes back by itself within the check interval"},
+    {"unreachable", "the vault does not answer; the cached key still serves until the grace ends",
+     "check the vault and the network between; nothing else is needed once it answers"},
+    {"degraded", "the vault has not answered for longer than the grace: requests get 503",
+     "check the vault and the network between; access comes back by itself once it answers"},
+};
+
+static const struct state_text *find_state(const char *state)
+{
+    for (size_t i = 0; i < sizeof state_texts / sizeof state_texts[0]; i++) {
+        if (strcmp(state_texts[i].state, state) == 0) {
+            return &state_texts[i];
+        }
+    }
+    return NULL;
+}
+
+/* Walks a path of member names; "" where anything is absent. */
+static const char *text_at(const json_t *value, const char *const *path)
+{
+    for (; *path != NULL && value != NULL; path++) {
+        value = json_object_get(value, *path);
+    }
+    const char *text = json_string_value(value);
+    return text == NULL ? "" : text;
+}
+
+#define TEXT(value, ...) text_at((value), (const char *const[]){__VA_ARGS__, NULL})
+
+/* Everything comes from a server; what a terminal would act on is shown as '?'. */
+static void print_plain(const char *text, int width)
+{
+    int printed = 0;
+    for (; *text != '\0'; text++, printed++) {
+        const unsigned char c = (unsigned char)*text;
+        putchar(c < 0x20 || c == 0x7f ? '?' : c);
+    }
+    for (; printed < width; printed++) {
+        putchar(' ');
+    }
+}
+
+static void print_line(const char *label, const char *text)
+{
+    if (text[0] == '\0') {
+        return;
+    }
+    printf("%-16s", label);
+    print_plain(text, 0);
+    putchar('\n');
+}
+
+/* "2026-11-24T08:12:13.1230000Z" as "2026-11-24 08:12:13 UTC". */
+static void print_time(const char *label, const char *iso)
+{
+    if (strlen(iso) >= 19) {
+        printf("%-16s%.10s %.8s UTC\n", label, iso, iso + 11);
+    }
+}
+
+void ctl_show_json(const json_t *value)
+{
+    char *text = json_dumps(value, JSON_INDENT(2));
+    if (text != NULL) {
+        puts(text);
+    }
+    free(text);
+}
+
+bool ctl_key_is_healthy(const json_t *account)
+{
+    const char *state = TEXT(account, "properties", "gatekey", "state");
+    return strcmp(state, "revoked") != 0 && strcmp(state, "unreachable") != 0 &&
+           strcmp(state, "degraded") != 0;
+}
+
+static void print_state(const json_t *gatekey)
+{
+    const char *state = TEXT(gatekey, "state");
+    const struct state_text *texts = find_state(state);
+    printf("%-16s", "State");
+    print_plain(state, 0);
+    printf("%s%s\n", texts == NULL ? "" : " - ", texts == NULL ? "" : texts->meaning);
+    print_line("Reason", TEXT(gatekey, "reason"));
+    print_line("Reason code", TEXT(gatekey, "reasonCode"));
+    print_line("Vault request", TEXT(gatekey, "requestId"));
+    print_time("Unreachable", TEXT(gatekey, "unreachableSince"));
+    print_time("Grace until", TEXT(gatekey, "graceUntil"));
+    print_line("What to do", texts == NULL ? "" : texts->advice);
+}
+
+static void print_rotation(const json_t *gatekey)
+{
+    if (json_is_true(json_object_get(gatekey, "rotationPending"))) {
+        print_line("Rotation", "pending: a newer version is known and not taken yet; leave the old "
+                               "one enabled");
+    }
+    if (json_is_true(json_object_get(gatekey, "keyOutsideDates"))) {
+        print_line("Dates",
+                   "the key is expired or not valid yet: it still unwraps, but rotation is "
+                   "stuck; give it new dates or a new version");
+    }
+    print_line("Previous key", TEXT(gatekey, "previousKeyIdentifier"));
+    print_time("  may go after", TEXT(gatekey, "oldVersionMayBeDisabledAfter"));
+}
+
+static void print_key(const json_t *encryption, const json_t *gatekey)
+{
+    const json_t *key = json_object_get(encryption, "keyvaultproperties");
+    if (key == NULL) {
+        return;
+    }
+    const char *version = TEXT(key, "keyversion");
+    printf("%-16s", "Key");
+    print_plain(TEXT(key, "keyname"), 0);
+    fputs(" in ", stdout);
+    print_plain(TEXT(key, "keyvaulturi"), 0);
+    putchar('\n');
+    print_line("Version rule", version[0] == '\0' ? "automatic: follows the key's current version"
+                                                  : "fixed until you set another");
+    print_line("In use", TEXT(key, "currentVersionedKeyIdentifier"));
+    print_time("  since", TEXT(key, "lastKeyRotationTimestamp"));
+    print_time("  expires", TEXT(key, "currentVersionedKeyExpirationTimestamp"));
+    print_line("Identity", TEXT(encryption, "identity", "userAssignedIdentity"));
+    print_rotation(gatekey);
+    print_time("Last check", TEXT(gatekey, "lastCheck"));
+    print_time("Version check", TEXT(gatekey, "lastVersionCheck"));
+    print_time("  next", TEXT(gatekey, "nextVersionCheck"));
+    const double seconds = json_number_value(json_object_get(gatekey, "checkIntervalSeconds"));
+    if (seconds > 0) {
+        printf("%-16severy %g s: so long may a revoked key still be used\n", "Checked", seconds);
+    }
+}
+
+static void print_key_and_state(const json_t *account)
+{
+    const json_t *properties = json_object_get(account, "properties");
+    const json_t *gatekey = json_object_get(properties, "gatekey");
+    print_state(gatekey);
+    print_key(json_object_get(properties, "encryption"), gatekey);
+}
+
+void ctl_show_key(const json_t *account)
+{
+    print_line("Account", TEXT(account, "name"));
+    print_key_and_state(account);
+}
+
+static void print_tags(json_t *tags)
+{
+    const char *name = NULL;
+    json_t *value = NULL;
+    const char *label = "Tags";
+    json_object_foreach(tags, name, value)
+    {
+        printf("%-16s", label);
+        print_plain(name, 0);
+        putchar('=');
+        print_plain(json_is_string(value) ? json_string_value(value) : "", 0);
+        putchar('\n');
+        label = "";
+    }
+}
+
+void ctl_show_account(const json_t *account)
+{
+    print_line("Account", TEXT(account, "name"));
+    print_line("Id", TEXT(account, "id"));
+    print_line("Location", TEXT(account, "location"));
+    print_time("Created", TEXT(account, "properties", "creationTime"));
+    print_line("Blob endpoint", TEXT(account, "properties", "primaryEndpoints", "blob"));
+    print_tags(json_object_get(account, "tags"));
+    print_key_and_state(account);
+}
+
+static const char *key_in_short(const json_t *account)
+{
+    const char *id = TEXT(account, "properties", "encryption", "keyvaultproperties",
+                          "currentVersionedKeyIdentifier");
+    return id[0] == '\0' ? "-" : id;
+}
+
+void ctl_show_list(const json_t *accounts)
+{
+    size_t index = 0;
+    json_t *account = NULL;
+    if (json_array_size(accounts) == 0) {
+        puts("There are no accounts yet; gatekeyctl account create makes one.");
+        return;
+    }
+    printf("%-26s%-17s%s\n", "ACCOUNT", "STATE", "KEY VERSION IN USE");
+    json_array_foreach(accounts, index, account)
+    {
+        print_plain(TEXT(account, "name"), 26);
+        print_plain(TEXT(account, "properties", "gatekey", "state"), 17);
+        print_plain(key_in_short(account), 0);
+        putchar('\n');
+    }
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Readable output of what the gateway answered. All print to standard output. */
+#ifndef CTL_SHOW_H
+#define CTL_SHOW_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* The JSON itself, indented, for --json. */
+void ctl_show_json(const json_t *value);
+/* One account: where it is, its key, its state and what to do about it. */
+void ctl_show_account(const json_t *account);
+/* The key and the state alone. */
+void ctl_show_key(const json_t *account);
+/* A table of accounts with their keys and states. */
+void ctl_show_list(const json_t *accounts);
+/* False for an account whose customer key is revoked, unreachable or degraded. */
+bool ctl_key_is_healthy(const json_t *account);
+
+#endif
