@@ -20,13 +20,9 @@
 #include "common/text.h"
 #include "gatekey/plugin.h"
 #include "gateway/accounts.h"
+#include "gateway/http/server.h"
 
 struct gk_gateway; /* gateway.h: store, plugin host, accounts, clock, configuration */
-
-struct gk_pair {
-    const char *name; /* headers: as sent; query: decoded */
-    const char *value;
-};
 
 /* What the credential allows: letters of a SAS, or everything for an account key. */
 enum gk_permission {
@@ -77,7 +73,7 @@ struct gk_request {
 
     struct gk_buf body; /* of operations with a buffered body (XML), complete when finish runs */
     void *state;        /* a streaming handler's own, freed by its cleanup */
-    struct gk_response *response;
+    struct gk_http_exchange *exchange;
 };
 
 /* Header lookup without case; NULL when absent. Query names are compared without case too. */
@@ -88,22 +84,14 @@ bool gk_request_has_header_prefix(const struct gk_request *request, const char *
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-/*
- * Fills up to max bytes of the answer's body from offset (calls come in order). Returns how many,
- * or -1 to break the connection off: an integrity error in the middle of a body must not look like
- * an end. Runs on the connection's thread.
- */
-typedef int64_t gk_body_fn(void *ctx, uint64_t offset, uint8_t *out, size_t max);
-
-struct gk_response; /* response.h has its inside; handlers use these: */
-
-/* Replaces nothing: a header may be set once. Values are copied; one with CR, LF or NUL is refused
- * (the answer becomes 500). */
+/* Headers first, then one of the answers below; see server.h. */
 void gk_respond_header(struct gk_request *request, const char *name, const char *value);
 void gk_respond_headerf(struct gk_request *request, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Status without a body. Returns GK_OK for `return gk_respond(...)`. */
 enum gk_status gk_respond(struct gk_request *request, unsigned status);
+/* To HEAD: the length that a GET's body would have. */
+enum gk_status gk_respond_head(struct gk_request *request, unsigned status, uint64_t length);
 /* Status and a body that is taken over from buf (left empty). */
 enum gk_status gk_respond_buf(struct gk_request *request, unsigned status, const char *content_type,
                               struct gk_buf *buf);

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/http/server.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#define ANSWER_HEADERS_MAX 64u
+
+struct gk_http_server {
+    struct MHD_Daemon *daemon;
+    struct gk_http_service service;
+    bool tls;
+};
+
+enum phase { PHASE_HEAD, PHASE_BODY, PHASE_DRAIN };
+
+struct stream {
+    gk_body_fn *fn;
+    void *ctx;
+    void (*free_ctx)(void *ctx);
+    struct gk_http_exchange *exchange;
+};
+
+struct gk_http_inside {
+    struct gk_http_exchange exchange;
+    struct gk_http_server *server;
+    enum phase phase;
+    bool began; /* on_headers was called */
+    bool header_refused;
+    struct MHD_Response *response; /* made, not yet queued */
+    struct gk_pair answer_headers[ANSWER_HEADERS_MAX];
+    size_t answer_headers_count;
+    char uri[]; /* path NUL query NUL */
+};
+
+/* --- the request's head ------------------------------------------------------------------------- */
+
+/* Called by the library with the request's target before anything is decoded. What it returns is
+ * the exchange's slot for the rest of its life. */
+static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *connection)
+{
+    (void)connection;
+    const size_t len = strlen(uri);
+    struct gk_http_inside *inside = calloc(1, sizeof *inside + len + 2);
+    if (inside == NULL) {
+        return NULL;
+    }
+    memcpy(inside->uri, uri, len);
+    inside->server = ctx;
+    inside->exchange.inside = inside;
+    inside->exchange.path = inside->uri;
+    char *question = strchr(inside->uri, '?');
+    if (question != NULL) {
+        *question = '\0';
+        inside->exchange.query = question + 1;
+    } else {
+        inside->exchange.query = inside->uri + len;
+    }
+    return inside;
+}
+
+static enum MHD_Result on_header(void *ctx, enum MHD_ValueKind kind, const char *name,
+                                 const char *value)
+{
+    (void)kind;
+    struct gk_http_exchange *exchange = ctx;
+    if (exchange->headers_count == GK_HTTP_HEADERS_MAX) {
+        exchange->headers_malformed = true;
+        return MHD_NO;
+    }
+    exchange->headers[exchange->headers_count++] =
+        (struct gk_pair){.name = name, .value = value == NULL ? "" : value};
+    return MHD_YES;
+}
+
+const char *gk_http_header(const struct gk_http_exchange *exchange, const char *name)
+{
+    for (size_t i = 0; i < exchange->headers_count; i++) {
+        if (strcasecmp(exchange->headers[i].name, name) == 0) {
+            return exchange->headers[i].value;
+        }
+    }
+    return NULL;
+}
+
+static void read_length(struct gk_http_exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->headers_count; i++) {
+        const struct gk_pair *header = &exchange->headers[i];
+        if (strcasecmp(header->name, "Content-Length") == 0) {
+            /* Two lengths are how requests are smuggled past one another. */
+            if (exchange->has_content_length ||
+                !gk_parse_u64(gk_span_str(header->value), INT64_MAX, &exchange->content_length)) {
+                exchange->headers_malformed = true;
+            }
+            exchange->has_content_length = true;
+        } else if (strcasecmp(header->name, "Transfer-Encoding") == 0) {
+            exchange->is_chunked = true;
+        }
+    }
+}
+
+static void read_address(struct gk_http_exchange *exchange, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info == NULL || info->client_addr == NULL) {
+        return;
+    }
+    const void *address = info->client_addr->sa_family == AF_INET6
+                              ? (const void *)&((struct sockaddr_in6 *)info->client_addr)->sin6_addr
+                              : (const void *)&((struct sockaddr_in *)info->client_addr)->sin_addr;
+    inet_ntop(info->client_addr->sa_family, address, exchange->client_address,
+              sizeof exchange->client_address);
+}
+
+/* --- the answer --------------------------------------------------------------------------------- */
+
+void gk_http_answer_header(struct gk_http_exchange *exchange, const char *name, const char *value)
+{
+    struct gk_http_inside *inside = exchange->inside;
+    for (const unsigned char *at = (const unsigned char *)value; *at != '\0'; at++) {
+        if (*at < 0x20 || *at == 0x7f) {
+            inside->header_refused = true;
+            return;
+        }
+    }
+    char *copy = strdup(value);
+    if (copy == NULL || inside->answer_headers_count == ANSWER_HEADERS_MAX) {
+        free(copy);
+        inside->header_refused = true;
+        return;
+    }
+    inside->answer_headers[inside->answer_headers_count++] =
+        (struct gk_pair){.name = name, .value = copy};
+}
+
+static void free_answer_headers(struct gk_http_inside *inside)
+{
+    for (size_t i = 0; i < inside->answer_headers_count; i++) {
+        char *copy;
+        memcpy(&copy, &inside->answer_headers[i].value, sizeof copy);
+        free(copy);
+    }
+    inside->answer_headers_count = 0;
+}
+
+/* Names come from us and live as long as the program, except metadata names: so both are copied by
+ * the library here, while they are still there. */
+static void seal_answer(struct gk_http_exchange *exchange, unsigned status,
+                        struct MHD_Response *response)
+{
+    struct gk_http_inside *inside = exchange->inside;
+    if (response == NULL || inside->header_refused) {
+        gk_log(GK_LOG_ERROR, "http", "an answer could not be made; 500 instead");
+        if (response != NULL) {
+            MHD_destroy_response(response);
+        }
+        free_answer_headers(inside);
+        response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+        status = 500;
+    }
+    for (size_t i = 0; response != NULL && i < inside->answer_headers_count; i++) {
+        MHD_add_response_header(response, inside->answer_headers[i].name,
+                                inside->answer_headers[i].value);
+    }
+    free_answer_headers(inside);
+    inside->response = response;
+    exchange->answer_status = status;
+}
+
+static ssize_t no_body(void *ctx, uint64_t offset, char *out, size_t max)
+{
+    (void)ctx, (void)offset, (void)out, (void)max;
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+void gk_http_answer(struct gk_http_exchange *exchange, unsigned status, uint64_t content_length)
+{
+    seal_answer(exchange, status,
+                content_length == 0
+                    ? MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT)
+                    : MHD_create_response_from_callback(content_length, 1024, no_body, NULL, NULL));
+}
+
+void gk_http_answer_buf(struct gk_http_exchange *exchange, unsigned status, struct gk_buf *buf)
+{
+    struct MHD_Response *response =
+        gk_buf_status(buf) == GK_OK
+            ? MHD_create_response_from_buffer(buf->len, buf->data, MHD_RESPMEM_MUST_FREE)
+            : NULL;
+    if (response != NULL) {
+        exchange->answer_sent = buf->len;
+        gk_buf_init(buf, buf->max);
+    }
+    seal_answer(exchange, status, response);
+}
+
+static ssize_t read_stream(void *ctx, uint64_t offset, char *out, size_t max)
+{
+    struct stream *stream = ctx;
+    const int64_t got = stream->fn(stream->ctx, offset, (uint8_t *)out, max);
+    if (got <= 0) {
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
+    stream->exchange->answer_sent += (uint64_t)got;
+    return (ssize_t)got;
+}
+
+static void free_stream(void *ctx)
+{
+    struct stream *stream = ctx;
+    stream->free_ctx(stream->ctx);
+    free(stream);
+}
+
+void gk_http_answer_stream(struct gk_http_exchange *exchange, unsigned status, uint64_t length,
+                           gk_body_fn *fn, void *ctx, void (*free_ctx)(void *ctx))
+{
+    struct stream *stream = malloc(sizeof *stream);
+    struct MHD_Response *response = NULL;
+    const size_t block = length < GK_HTTP_BLOCK_BYTES ? (size_t)length : GK_HTTP_BLOCK_BYTES;
+    if (stream != NULL) {
+        *stream = (struct stream){.fn = fn, .ctx = ctx, .free_ctx = free_ctx, .exchange = exchange};
+        response =
+            MHD_create_response_from_callback(length, block, read_stream, stream, free_stream);
+    }
+    if (response == NULL) {
+        free(stream);
+        free_ctx(ctx);
+    }
+    seal_answer(exchange, status, response);
+}
+
+static enum MHD_Result queue_answer(struct gk_http_inside *inside,
+                                    struct MHD_Connection *connection)
+{
+    if (inside->response == NULL) {
+        return MHD_NO;
+    }
+    const enum MHD_Result result =
+        MHD_queue_response(connection, inside->exchange.answer_status, inside->response);
+    MHD_destroy_response(inside->response);
+    inside->response = NULL;
+    return result;
+}
+
+/* --- the exchange ------------------------------------------------------------------------------- */
+
+static enum MHD_Result on_head(struct gk_http_inside *inside, struct MHD_Connection *connection,
+                               const char *method)
+{
+    struct gk_http_exchange *exchange = &inside->exchange;
+    const struct gk_http_service *service = &inside->server->service;
+    exchange->method = method;
+    exchange->tls = inside->server->tls;
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, exchange);
+    read_length(exchange);
+    read_address(exchange, connection);
+    inside->began = true;
+    inside->phase = PHASE_BODY;
+    service->on_headers(service->ctx, exchange);
+    if (exchange->answer_status == 0) {
+        return MHD_YES;
+    }
+    const bool waits = gk_http_header(exchange, "Expect") != NULL;
+    const bool drains = !waits && !exchange->headers_malformed && !exchange->is_chunked &&
+                        exchange->content_length > 0 &&
+                        exchange->content_length <= GK_HTTP_DRAIN_BYTES_MAX;
+    if (drains || (exchange->content_length == 0 && !exchange->is_chunked)) {
+        inside->phase = PHASE_DRAIN;
+        return MHD_YES;
+    }
+    return queue_answer(inside, connection);
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *upload_data,
+                                  size_t *upload_data_size, void **slot)
+{
+    (void)ctx, (void)url, (void)version;
+    struct gk_http_inside *inside = *slot;
+    if (inside == NULL) {
+        return MHD_NO;
+    }
+    struct gk_http_exchange *exchange = &inside->exchange;
+    const struct gk_http_service *service = &inside->server->service;
+    if (inside->phase == PHASE_HEAD) {
+        return on_head(inside, connection, method);
+    }
+    if (*upload_data_size > 0) {
+        const size_t len = *upload_data_size;
+        *upload_data_size = 0;
+        exchange->body_received += len;
+        if (inside->phase == PHASE_BODY) {
+            service->on_body(service->ctx, exchange, gk_span_of(upload_data, len));
+            if (exchange->answer_status != 0) {
+                inside->phase = PHASE_DRAIN;
+            }
+        }
+        /* Once the answer stands, what is left of a large body is not worth reading. */
+        return inside->phase == PHASE_DRAIN &&
+                       exchange->content_length - exchange->body_received > GK_HTTP_DRAIN_BYTES_MAX
+                   ? MHD_NO
+                   : MHD_YES;
+    }
+    if (inside->phase == PHASE_BODY) {
+        service->on_complete(service->ctx, exchange);
+        inside->phase = PHASE_DRAIN;
+    }
+    return queue_answer(inside, connection);
+}
+
+static void on_end(void *ctx, struct MHD_Connection *connection, void **slot,
+                   enum MHD_RequestTerminationCode code)
+{
+    (void)ctx, (void)connection, (void)code;
+    struct gk_http_inside *inside = *slot;
+    if (inside == NULL) {
+        return;
+    }
+    const struct gk_http_service *service = &inside->server->service;
+    if (inside->response != NULL) {
+        MHD_destroy_response(inside->response);
+    }
+    if (inside->began) {
+        service->on_end(service->ctx, &inside->exchange);
+    }
+    free_answer_headers(inside);
+    free(inside);
+    *slot = NULL;
+}
+
+/* --- listeners ---------------------------------------------------------------------------------- */
+
+/* We decode paths and queries ourselves, strictly; the library must not do it before. */
+static size_t keep_escapes(void *ctx, struct MHD_Connection *connection, char *text)
+{
+    (void)ctx, (void)connection;
+    return strlen(text);
+}
+
+static void on_library_log(void *ctx, const char *format, va_list args)
+{
+    (void)ctx;
+    char message[512];
+    vsnprintf(message, sizeof message, format, args);
+    message[strcspn(message, "\r\n")] = '\0';
+    gk_log_text(GK_LOG_DEBUG, "http", message);
+}
+
+static bool fill_address(const struct gk_http_options *options, struct sockaddr_storage *address)
+{
+    *address = (struct sockaddr_storage){0};
+    if (options->ipv6) {
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)address;
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(options->port);
+        return inet_pton(AF_INET6, options->host, &in6->sin6_addr) == 1;
+    }
+    struct sockaddr_in *in = (struct sockaddr_in *)address;
+    in->sin_family = AF_INET;
+    in->sin_port = htons(options->port);
+    return inet_pton(AF_INET, options->host, &in->sin_addr) == 1;
+}
+
+enum gk_status gk_http_server_start(const struct gk_http_options *options,
+                                    const struct gk_http_service *service,
+                                    struct gk_http_server **out, struct gk_error *error)
+{
+    struct sockaddr_storage address;
+    if (!fill_address(options, &address)) {
+        return gk_fail(error, GK_E_INVALID, "%s is not a numeric address", options->host);
+    }
+    struct gk_http_server *server = calloc(1, sizeof *server);
+    if (server == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    server->service = *service;
+    server->tls = options->certificate_pem != NULL;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, NULL},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    /* The library takes void pointers for texts that it only reads. */
+    memcpy(&tls[0].ptr_value, &options->certificate_pem, sizeof(void *));
+    memcpy(&tls[1].ptr_value, &options->key_pem, sizeof(void *));
+    unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+                     MHD_USE_POLL | MHD_USE_ERROR_LOG | MHD_USE_ITC;
+    flags |= server->tls ? MHD_USE_TLS : 0;
+    flags |= options->ipv6 ? MHD_USE_IPv6 : 0;
+    server->daemon = MHD_start_daemon(
+        flags, options->port, NULL, NULL, on_request, server, /* the options: */
+        MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,     /* first, to catch what follows */
+        MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT,
+        options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)GK_HTTP_CONNECTION_BYTES,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)GK_HTTP_STACK_BYTES, MHD_OPTION_NOTIFY_COMPLETED,
+        on_end, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_UNESCAPE_CALLBACK,
+        keep_escapes, NULL, MHD_OPTION_ARRAY, server->tls ? tls : none, MHD_OPTION_END);
+    if (server->daemon == NULL) {
+        free(server);
+        return gk_fail(error, GK_E_RESOURCE,
+                       "cannot listen on %s port %u: is it in use, are certificate and key good?",
+                       options->host, options->port);
+    }
+    *out = server;
+    return GK_OK;
+}
+
+uint16_t gk_http_server_port(const struct gk_http_server *server)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    return info == NULL ? 0 : info->port;
+}
+
+void gk_http_server_stop(struct gk_http_server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    MHD_stop_daemon(server->daemon);
+    free(server);
+}

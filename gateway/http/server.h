@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP listeners over libmicrohttpd, one thread per connection (docs/decisions/0006), for the Blob
+ * endpoint and for the management listener alike. What an exchange means is its service's business.
+ *
+ * A listener bounds what one connection can cost: GK_HTTP_CONNECTION_BYTES for the request's head
+ * and its read buffer, GK_HTTP_STACK_BYTES of stack, and one block of an answer under way.
+ */
+#ifndef GATEWAY_HTTP_SERVER_H
+#define GATEWAY_HTTP_SERVER_H
+
+#include "common/buf.h"
+
+#define GK_HTTP_CONNECTION_BYTES (256u * 1024u)
+#define GK_HTTP_STACK_BYTES      (512u * 1024u)
+#define GK_HTTP_BLOCK_BYTES      (256u * 1024u) /* most of an answer's body that is made at once */
+#define GK_HTTP_HEADERS_MAX      128u
+/* A body that nobody wants is read up to this size, so that the client sees the answer and not a
+ * reset connection; beyond it the connection is closed. */
+#define GK_HTTP_DRAIN_BYTES_MAX (UINT64_C(64) << 20)
+
+/* A name and its value: header or query parameter. */
+struct gk_pair {
+    const char *name; /* headers: as sent; query: decoded */
+    const char *value;
+};
+
+/*
+ * Fills up to max bytes of the answer's body from offset (calls come in order). Returns how many, or
+ * -1 to break the connection off: an integrity error in the middle of a body must not look like an
+ * end. Runs on the connection's thread.
+ */
+typedef int64_t gk_body_fn(void *ctx, uint64_t offset, uint8_t *out, size_t max);
+
+struct gk_http_exchange;
+
+/* All on the connection's thread. */
+struct gk_http_service {
+    void *ctx;
+    /* The head is there. May answer at once: the body is then not wanted. */
+    void (*on_headers)(void *ctx, struct gk_http_exchange *exchange);
+    /* A piece of the body, never empty; not called once there is an answer. May answer. */
+    void (*on_body)(void *ctx, struct gk_http_exchange *exchange, struct gk_span bytes);
+    /* The whole body came, exactly as long as announced. Must answer. */
+    void (*on_complete)(void *ctx, struct gk_http_exchange *exchange);
+    /* The last call for every exchange that had on_headers, also when the client went away. */
+    void (*on_end)(void *ctx, struct gk_http_exchange *exchange);
+};
+
+/* Strings live until on_end returned. */
+struct gk_http_exchange {
+    const char *method;
+    const char *path;  /* as on the wire, percent-encoded, without the query */
+    const char *query; /* "" when there is none; never logged */
+    bool tls;
+    char client_address[64];
+    struct gk_pair headers[GK_HTTP_HEADERS_MAX];
+    size_t headers_count;
+    bool headers_malformed; /* too many, or Content-Length unreadable or twice */
+    bool has_content_length;
+    bool is_chunked; /* Transfer-Encoding instead of a length */
+    uint64_t content_length;
+    uint64_t body_received;
+    uint64_t answer_sent;   /* bytes of the answer's body that were made */
+    unsigned answer_status; /* 0 while there is none */
+    void *state;            /* the service's */
+    struct gk_http_inside *inside;
+};
+
+/* Without case; NULL when absent. */
+const char *gk_http_header(const struct gk_http_exchange *exchange, const char *name);
+
+/*
+ * The answer, once. Headers are set before it and copied; a value with a control character is
+ * dropped and the answer becomes a bare 500, since it could forge a header.
+ */
+void gk_http_answer_header(struct gk_http_exchange *exchange, const char *name, const char *value);
+/* Without a body. With HEAD, content_length is what GET would have. */
+void gk_http_answer(struct gk_http_exchange *exchange, unsigned status, uint64_t content_length);
+/* Takes the content of buf over. */
+void gk_http_answer_buf(struct gk_http_exchange *exchange, unsigned status, struct gk_buf *buf);
+/* free_ctx runs when the body is done or broken off, also when it was never asked for. */
+void gk_http_answer_stream(struct gk_http_exchange *exchange, unsigned status, uint64_t length,
+                           gk_body_fn *fn, void *ctx, void (*free_ctx)(void *ctx));
+
+struct gk_http_options {
+    const char *host; /* numeric address */
+    bool ipv6;
+    uint16_t port;               /* 0: a free one */
+    const char *certificate_pem; /* both NULL: plain HTTP. Contents, not paths. */
+    const char *key_pem;
+    unsigned connections_max;
+    unsigned idle_timeout_s;
+};
+
+struct gk_http_server;
+
+enum gk_status gk_http_server_start(const struct gk_http_options *options,
+                                    const struct gk_http_service *service,
+                                    struct gk_http_server **out,
+                                    struct gk_error *error) GK_MUST_USE;
+uint16_t gk_http_server_port(const struct gk_http_server *server);
+/* Takes no new connections, lets requests under way end, closes. NULL is fine. */
+void gk_http_server_stop(struct gk_http_server *server);
+
+#endif
