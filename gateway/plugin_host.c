@@ -269,6 +269,11 @@ enum gk_status gk_plugin_host_check(const char *path, const struct gk_plugin_set
     return status;
 }
 
+void gk_plugin_host_audit(struct gk_plugin_host *host, const struct gk_audit_event *event)
+{
+    gk_audit_file_write(host->private_->audit, event);
+}
+
 void gk_plugin_host_close(struct gk_plugin_host *host)
 {
     if (host == NULL) {

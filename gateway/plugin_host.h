@@ -35,6 +35,9 @@ enum gk_status gk_plugin_host_open(const char *path, const struct gk_plugin_sett
 /* Stops and unloads; all handles must be back. NULL is fine. */
 void gk_plugin_host_close(struct gk_plugin_host *host);
 
+/* Writes an event of the gateway's own beside the plugin's. Any thread. */
+void gk_plugin_host_audit(struct gk_plugin_host *host, const struct gk_audit_event *event);
+
 /*
  * Loads the module and offers it every setting, without starting it: reads no key, asks no vault,
  * touches no store. For --check-config.

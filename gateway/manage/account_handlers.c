@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Storage Accounts: Create, Get Properties, Update, Delete, List, List By Resource Group. */
+#include <stdio.h>
+#include <strings.h>
+
+#include "common/error.h"
+#include "gateway/account_attrs.h"
+#include "gateway/account_record.h"
+#include "gateway/manage/account_load.h"
+#include "gateway/manage/json_body.h"
+
+static enum gk_status check_name(const char *name, struct gk_error *error)
+{
+    if (gk_account_name_valid(name)) {
+        return GK_OK;
+    }
+    return gk_fail_http(error, GK_E_INVALID, 400, "AccountNameInvalid",
+                        "%.40s is not a valid storage account name. Storage account name must be "
+                        "between 3 and 24 characters in length and use numbers and lower-case "
+                        "letters only.",
+                        name);
+}
+
+static bool settings_equal(const struct gk_encryption_settings *a,
+                           const struct gk_encryption_settings *b)
+{
+    return a->source == b->source && strcmp(a->key.vault_uri, b->key.vault_uri) == 0 &&
+           strcmp(a->key.name, b->key.name) == 0 && strcmp(a->key.version, b->key.version) == 0 &&
+           a->identity.kind == b->identity.kind &&
+           strcasecmp(a->identity.resource_id, b->identity.resource_id) == 0 &&
+           strcmp(a->identity.federated_client_id, b->identity.federated_client_id) == 0;
+}
+
+/* --- create ------------------------------------------------------------------------------------*/
+
+static enum gk_status create(struct gk_manage *manage, const struct gk_manage_path *path,
+                             const json_t *body, struct gk_error *error)
+{
+    const struct gk_gateway *gateway = manage->gateway;
+    const struct gk_arm_place place = {.subscription = path->subscription,
+                                       .resource_group = path->resource_group,
+                                       .account = path->account};
+    struct gk_arm_account arm;
+    struct gk_encryption_settings settings = {0};
+    struct gk_buf text;
+    bool named = false;
+    bool created = false;
+    gk_buf_init(&text, GK_ACCOUNT_ARM_JSON_BYTES_MAX);
+    enum gk_status status = gk_arm_account_init(&arm, &place, error);
+    if (status == GK_OK) {
+        status = gk_arm_apply(GK_ARM_CREATE, body, &arm, &settings, &named, error);
+    }
+    if (status == GK_OK) {
+        status = gk_arm_store(&arm, &text, error);
+    }
+    if (status == GK_OK) {
+        status = gk_accounts_create(gateway->accounts, path->account, &settings, arm.location,
+                                    gk_buf_str(&text), gateway->vault_deadline_ms, &created, error);
+    }
+    if (status == GK_OK && !created) {
+        status = gk_fail_http(error, GK_E_CONFLICT, 409, "StorageAccountOperationInProgress",
+                              "An operation is in progress on the account; try again.");
+    }
+    gk_buf_cleanup(&text);
+    gk_arm_account_cleanup(&arm);
+    return status;
+}
+
+/* --- update ------------------------------------------------------------------------------------*/
+
+/* The key first, for it can be refused; the rest cannot. */
+static enum gk_status update(struct gk_manage *manage, enum gk_arm_verb verb,
+                             struct gk_managed_account *managed, const json_t *body,
+                             struct gk_error *error)
+{
+    const struct gk_gateway *gateway = manage->gateway;
+    const char *name = managed->account->name;
+    struct gk_encryption_settings settings = managed->status.settings;
+    struct gk_buf text;
+    bool named = false;
+    gk_buf_init(&text, GK_ACCOUNT_ARM_JSON_BYTES_MAX);
+    enum gk_status status = gk_arm_apply(verb, body, &managed->arm, &settings, &named, error);
+    if (status == GK_OK) {
+        status = gk_arm_store(&managed->arm, &text, error);
+    }
+    if (status == GK_OK && named && !settings_equal(&settings, &managed->status.settings)) {
+        status = gateway->host->plugin->account_set_encryption(
+            gateway->host->instance, name, &settings, gateway->vault_deadline_ms, error);
+    }
+    if (status == GK_OK && strcmp(gk_buf_str(&text), managed->account->arm_json) != 0) {
+        status = gk_accounts_set_arm(gateway->accounts, name, gk_buf_str(&text), error);
+    }
+    gk_buf_cleanup(&text);
+    return status;
+}
+
+enum gk_status gk_manage_account_put(struct gk_manage *manage, const struct gk_manage_path *path,
+                                     const struct gk_manage_request *request,
+                                     struct gk_manage_answer *answer, struct gk_error *error)
+{
+    json_t *body = NULL;
+    struct gk_managed_account managed = {0};
+    enum gk_status status = check_name(path->account, error);
+    if (status == GK_OK) {
+        status = gk_json_parse(request->body, &body, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    status = gk_managed_account_load(manage, path->account, &managed, error);
+    if (status == GK_E_NOT_FOUND) {
+        status = create(manage, path, body, error);
+    } else if (status == GK_OK && !gk_managed_account_is_at(&managed, path)) {
+        status = gk_fail_http(error, GK_E_EXISTS, 409, "StorageAccountAlreadyTaken",
+                              "The storage account named %s is already taken.", path->account);
+    } else if (status == GK_OK) {
+        status = update(manage, GK_ARM_CREATE, &managed, body, error);
+    }
+    gk_managed_account_cleanup(&managed);
+    json_decref(body);
+    return status == GK_OK ? gk_managed_account_answer(manage, path->account, answer, error)
+                           : status;
+}
+
+enum gk_status gk_manage_account_patch(struct gk_manage *manage, const struct gk_manage_path *path,
+                                       const struct gk_manage_request *request,
+                                       struct gk_manage_answer *answer, struct gk_error *error)
+{
+    json_t *body = NULL;
+    struct gk_managed_account managed = {0};
+    enum gk_status status = gk_managed_account_find(manage, path, &managed, error);
+    if (status == GK_OK) {
+        status = gk_json_parse(request->body, &body, error);
+    }
+    if (status == GK_OK) {
+        status = update(manage, GK_ARM_UPDATE, &managed, body, error);
+    }
+    gk_managed_account_cleanup(&managed);
+    json_decref(body);
+    return status == GK_OK ? gk_managed_account_answer(manage, path->account, answer, error)
+                           : status;
+}
+
+/* --- get, delete -------------------------------------------------------------------------------*/
+
+enum gk_status gk_manage_account_get(struct gk_manage *manage, const struct gk_manage_path *path,
+                                     const struct gk_manage_request *request,
+                                     struct gk_manage_answer *answer, struct gk_error *error)
+{
+    (void)request;
+    struct gk_managed_account managed;
+    enum gk_status status = gk_managed_account_find(manage, path, &managed, error);
+    if (status == GK_OK) {
+        status =
+            gk_manage_answer_json(answer, 200, gk_managed_account_json(manage, &managed), error);
+        gk_managed_account_cleanup(&managed);
+    }
+    return status;
+}
+
+enum gk_status gk_manage_own_account_get(struct gk_manage *manage,
+                                         const struct gk_manage_path *path,
+                                         const struct gk_manage_request *request,
+                                         struct gk_manage_answer *answer, struct gk_error *error)
+{
+    (void)request;
+    return gk_managed_account_answer(manage, path->account, answer, error);
+}
+
+enum gk_status gk_manage_account_delete(struct gk_manage *manage, const struct gk_manage_path *path,
+                                        const struct gk_manage_request *request,
+                                        struct gk_manage_answer *answer, struct gk_error *error)
+{
+    (void)request;
+    struct gk_managed_account managed;
+    enum gk_status status = gk_managed_account_find(manage, path, &managed, error);
+    if (status == GK_E_NOT_FOUND) {
+        answer->status = 204;
+        return GK_OK;
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_managed_account_cleanup(&managed);
+    status = gk_accounts_delete(manage->gateway->accounts, path->account, error);
+    if (status == GK_OK) {
+        gk_manage_audit(manage, "account.delete", path->account, "the root key is destroyed");
+        answer->status = 200;
+    }
+    return status;
+}
+
+/* --- list --------------------------------------------------------------------------------------*/
+
+struct listing {
+    struct gk_manage *manage;
+    const struct gk_manage_path *path;
+    json_t *values;
+    enum gk_status status;
+    struct gk_error *error;
+};
+
+static bool is_wanted(const struct listing *listing, const struct gk_managed_account *managed)
+{
+    const struct gk_manage_path *path = listing->path;
+    if (path->route == GK_ROUTE_OWN_LIST) {
+        return true;
+    }
+    if (path->route == GK_ROUTE_LIST_SUBSCRIPTION) {
+        return strcasecmp(managed->arm.subscription, path->subscription) == 0;
+    }
+    return gk_managed_account_is_at(managed, path);
+}
+
+static bool list_one(void *ctx, const char *name)
+{
+    struct listing *listing = ctx;
+    struct gk_managed_account managed;
+    const enum gk_status status =
+        gk_managed_account_load(listing->manage, name, &managed, listing->error);
+    if (status == GK_E_NOT_FOUND) {
+        return true; /* half created, or deleted meanwhile */
+    }
+    if (status != GK_OK) {
+        listing->status = status;
+        return false;
+    }
+    if (is_wanted(listing, &managed) &&
+        json_array_append_new(listing->values,
+                              gk_managed_account_json(listing->manage, &managed)) != 0) {
+        listing->status = gk_fail(listing->error, GK_E_RESOURCE, "out of memory");
+    }
+    gk_managed_account_cleanup(&managed);
+    return listing->status == GK_OK;
+}
+
+enum gk_status gk_manage_account_list(struct gk_manage *manage, const struct gk_manage_path *path,
+                                      const struct gk_manage_request *request,
+                                      struct gk_manage_answer *answer, struct gk_error *error)
+{
+    (void)request;
+    struct listing listing = {
+        .manage = manage, .path = path, .values = json_array(), .status = GK_OK, .error = error};
+    if (listing.values == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    enum gk_status status = gk_accounts_list(manage->gateway->accounts, list_one, &listing, error);
+    status = status == GK_OK ? listing.status : status;
+    if (status != GK_OK) {
+        json_decref(listing.values);
+        return status;
+    }
+    return gk_manage_answer_json(answer, 200, json_pack("{s:o}", "value", listing.values), error);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the account operations share. */
+#ifndef GATEWAY_MANAGE_ACCOUNT_LOAD_H
+#define GATEWAY_MANAGE_ACCOUNT_LOAD_H
+
+#include "gateway/manage/arm_account.h"
+#include "gateway/manage/manage.h"
+
+/* An account as this API sees it: the gateway's part, the management part, the plugin's part. */
+struct gk_managed_account {
+    struct gk_gateway_account *account;
+    struct gk_arm_account arm;
+    struct gk_account_status status;
+};
+
+/* GK_E_NOT_FOUND (404 ResourceNotFound) when there is none of that name. */
+enum gk_status gk_managed_account_load(struct gk_manage *manage, const char *name,
+                                       struct gk_managed_account *out,
+                                       struct gk_error *error) GK_MUST_USE;
+/* The same for a path: the account must be filed under its subscription and resource group. */
+enum gk_status gk_managed_account_find(struct gk_manage *manage, const struct gk_manage_path *path,
+                                       struct gk_managed_account *out,
+                                       struct gk_error *error) GK_MUST_USE;
+void gk_managed_account_cleanup(struct gk_managed_account *managed);
+bool gk_managed_account_is_at(const struct gk_managed_account *managed,
+                              const struct gk_manage_path *path);
+/* NULL when memory is out. */
+json_t *gk_managed_account_json(const struct gk_manage *manage,
+                                const struct gk_managed_account *managed);
+/* Loads the account again, after a change, and answers 200 with it. */
+enum gk_status gk_managed_account_answer(struct gk_manage *manage, const char *name,
+                                         struct gk_manage_answer *answer,
+                                         struct gk_error *error) GK_MUST_USE;
+
+/* An audit event of the management API itself. */
+void gk_manage_audit(struct gk_manage *manage, const char *event, const char *account,
+                     const char *detail);
+
+#endif

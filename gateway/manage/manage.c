@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/manage/manage.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "common/secret.h"
+
+void gk_manage_answer_cleanup(struct gk_manage_answer *answer)
+{
+    gk_buf_cleanup_wipe(&answer->body);
+}
+
+enum gk_status gk_manage_answer_json(struct gk_manage_answer *answer, unsigned status, void *json,
+                                     struct gk_error *error)
+{
+    json_t *value = json;
+    char *text = value == NULL ? NULL : json_dumps(value, JSON_COMPACT);
+    json_decref(value);
+    if (text == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    gk_buf_append_str(&answer->body, text);
+    gk_wipe(text, strlen(text));
+    free(text);
+    answer->status = status;
+    answer->content_type = "application/json; charset=utf-8";
+    return gk_buf_status(&answer->body) == GK_OK
+               ? GK_OK
+               : gk_fail(error, GK_E_LIMIT, "the answer is too long");
+}
+
+/* --- refusals ----------------------------------------------------------------------------------*/
+
+/* For what comes without an opinion of its own on HTTP. */
+static void complete_error(struct gk_error *error, enum gk_status status)
+{
+    static const struct {
+        enum gk_status status;
+        uint16_t http_status;
+        const char *code;
+    } defaults[] = {
+        {GK_E_INVALID, 400, "InvalidRequestContent"},
+        {GK_E_LIMIT, 400, "InvalidRequestContent"},
+        {GK_E_NOT_FOUND, 404, "ResourceNotFound"},
+        {GK_E_EXISTS, 409, "Conflict"},
+        {GK_E_CONFLICT, 409, "Conflict"},
+        {GK_E_DENIED, 403, "KeyVaultEncryptionKeyNotFound"},
+        {GK_E_UNAVAILABLE, 503, "ServerBusy"},
+        {GK_E_COLD, 503, "ServerBusy"},
+        {GK_E_UNSUPPORTED, 501, "NotImplemented"},
+    };
+    uint16_t http_status = 500;
+    const char *code = "InternalServerError";
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
+        if (defaults[i].status == status) {
+            http_status = defaults[i].http_status;
+            code = defaults[i].code;
+        }
+    }
+    if (error->http_status == 0) {
+        error->http_status = http_status;
+    }
+    if (error->code[0] == '\0') {
+        memcpy(error->code, code, strlen(code) + 1);
+    }
+}
+
+static void answer_error(struct gk_manage_answer *answer, struct gk_error *error)
+{
+    gk_buf_reset(&answer->body);
+    json_t *message = json_string(error->message);
+    json_t *body = json_pack("{s:{s:s, s:o}}", "error", "code", error->code, "message",
+                             message == NULL ? json_string("(the reason is not UTF-8)") : message);
+    answer->retry_after_s = error->retry_after_s;
+    if (gk_manage_answer_json(answer, error->http_status, body, NULL) != GK_OK) {
+        gk_buf_reset(&answer->body);
+        answer->status = 500;
+        answer->content_type = NULL;
+    }
+}
+
+/* --- routing -----------------------------------------------------------------------------------*/
+
+struct operation {
+    enum gk_manage_route route;
+    const char *method;
+    const char *action; /* NULL: none */
+    gk_manage_fn *run;
+    bool versioned; /* demands api-version */
+    bool open;      /* needs no token */
+};
+
+static const struct operation operations[] = {
+    {GK_ROUTE_ACCOUNT, "PUT", NULL, gk_manage_account_put, true, false},
+    {GK_ROUTE_ACCOUNT, "GET", NULL, gk_manage_account_get, true, false},
+    {GK_ROUTE_ACCOUNT, "PATCH", NULL, gk_manage_account_patch, true, false},
+    {GK_ROUTE_ACCOUNT, "DELETE", NULL, gk_manage_account_delete, true, false},
+    {GK_ROUTE_ACCOUNT_ACTION, "POST", "listKeys", gk_manage_list_keys, true, false},
+    {GK_ROUTE_ACCOUNT_ACTION, "POST", "regenerateKey", gk_manage_regenerate_key, true, false},
+    {GK_ROUTE_ACCOUNT_ACTION, "POST", "gatekeyCheckKey", gk_manage_check_key, true, false},
+    {GK_ROUTE_LIST_GROUP, "GET", NULL, gk_manage_account_list, true, false},
+    {GK_ROUTE_LIST_SUBSCRIPTION, "GET", NULL, gk_manage_account_list, true, false},
+    {GK_ROUTE_CHECK_NAME, "POST", NULL, gk_manage_check_name, true, false},
+    {GK_ROUTE_OWN_LIST, "GET", NULL, gk_manage_account_list, true, false},
+    {GK_ROUTE_OWN_ACCOUNT, "GET", NULL, gk_manage_own_account_get, true, false},
+    {GK_ROUTE_METRICS, "GET", NULL, gk_manage_metrics, false, false},
+    {GK_ROUTE_HEALTH, "GET", NULL, gk_manage_health, false, true},
+    {GK_ROUTE_READY, "GET", NULL, gk_manage_ready, false, true},
+};
+
+static enum gk_status find_operation(const struct gk_manage_path *path, const char *method,
+                                     const struct operation **out, struct gk_error *error)
+{
+    bool route_known = false;
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+        const struct operation *operation = &operations[i];
+        const bool same =
+            operation->route == path->route &&
+            (operation->action == NULL || strcasecmp(operation->action, path->action) == 0);
+        if (same && strcmp(operation->method, method) == 0) {
+            *out = operation;
+            return GK_OK;
+        }
+        route_known = route_known || same;
+    }
+    return route_known ? gk_fail_http(error, GK_E_INVALID, 405, "MethodNotAllowed",
+                                      "This resource does not support the method.")
+                       : gk_fail_http(error, GK_E_NOT_FOUND, 404, "ResourceNotFound",
+                                      "There is no such resource in the management API.");
+}
+
+static bool is_authenticated(const struct gk_manage *manage, const char *authorization)
+{
+    static const char scheme[] = "Bearer ";
+    if (authorization == NULL || strncasecmp(authorization, scheme, sizeof scheme - 1) != 0) {
+        return false;
+    }
+    return gk_secret_equal(gk_span_str(authorization + sizeof scheme - 1), manage->token);
+}
+
+/* "2023-05-01" or "2023-05-01-preview"; later ones than ours are taken, as clients are newer. */
+static bool version_is_well_formed(const char *version)
+{
+    static const char shape[] = "dddd-dd-dd";
+    for (size_t i = 0; shape[i] != '\0'; i++) {
+        const bool digit = version[i] >= '0' && version[i] <= '9';
+        if (shape[i] == 'd' ? !digit : version[i] != shape[i]) {
+            return false;
+        }
+    }
+    const char *rest = version + sizeof shape - 1;
+    return rest[0] == '\0' || strcmp(rest, "-preview") == 0;
+}
+
+static enum gk_status check_version(const char *version, struct gk_error *error)
+{
+    if (version == NULL || version[0] == '\0') {
+        return gk_fail_http(error, GK_E_INVALID, 400, "MissingApiVersionParameter",
+                            "The api-version query parameter (?api-version=) is required for all "
+                            "requests.");
+    }
+    if (!version_is_well_formed(version)) {
+        return gk_fail_http(error, GK_E_INVALID, 400, "InvalidApiVersionParameter",
+                            "The api-version is invalid. The supported version is '2023-05-01'.");
+    }
+    return GK_OK;
+}
+
+static enum gk_status handle(struct gk_manage *manage, const struct gk_manage_request *request,
+                             struct gk_manage_answer *answer, struct gk_error *error)
+{
+    struct gk_manage_path path;
+    const struct operation *operation = NULL;
+    /* Who has no token learns nothing, not even which paths exist; hence the order. */
+    const bool known = gk_manage_path_parse(request->path, &path);
+    const enum gk_status found = find_operation(&path, request->method, &operation, error);
+    const bool open = known && found == GK_OK && operation->open;
+    if (!open && !is_authenticated(manage, request->authorization)) {
+        answer->challenge = true;
+        return gk_fail_http(error, GK_E_INVALID, 401, "InvalidAuthenticationToken",
+                            "The bearer token is missing or is not this gateway's.");
+    }
+    if (found != GK_OK) {
+        return found;
+    }
+    if (operation->versioned) {
+        const enum gk_status status = check_version(request->api_version, error);
+        if (status != GK_OK) {
+            return status;
+        }
+    }
+    return operation->run(manage, &path, request, answer, error);
+}
+
+void gk_manage_handle(struct gk_manage *manage, const struct gk_manage_request *request,
+                      struct gk_manage_answer *answer)
+{
+    *answer = (struct gk_manage_answer){0};
+    gk_buf_init(&answer->body, GK_MANAGE_ANSWER_BYTES_MAX);
+    struct gk_error error = {0};
+    const enum gk_status status = handle(manage, request, answer, &error);
+    if (status == GK_OK) {
+        return;
+    }
+    complete_error(&error, status);
+    if (error.http_status >= 500) {
+        gk_log(GK_LOG_ERROR, "manage", "%s answered %u %s: %s", request->method, error.http_status,
+               error.code, error.message);
+    }
+    answer_error(answer, &error);
+}

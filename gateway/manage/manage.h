@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The management API behind its listener: one request in, one answer out, no sockets here.
+ *
+ *   /subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Storage/storageAccounts/{name}
+ *       PUT GET PATCH DELETE; POST {name}/listKeys, regenerateKey, gatekeyCheckKey (ours)
+ *   .../storageAccounts                GET: of a resource group, or of a subscription
+ *   /subscriptions/{s}/providers/Microsoft.Storage/checkNameAvailability   POST
+ *   /gatekey/accounts[/{name}]         GET (ours): all accounts, or one, wherever they are filed
+ *   /metrics                           Prometheus text
+ *   /healthz, /readyz                  200, or 503 with reasons
+ *
+ * One gateway has one set of names: subscription and resource group say where an account is filed,
+ * nothing more. All but /healthz and /readyz ask for the bearer token: those two tell whether the
+ * process serves and no more, so that a supervisor needs no secret; /metrics names accounts.
+ *
+ * Any thread, several at once; a handler may wait for the vault.
+ */
+#ifndef GATEWAY_MANAGE_MANAGE_H
+#define GATEWAY_MANAGE_MANAGE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "common/buf.h"
+#include "gateway/gateway.h"
+
+#define GK_MANAGE_BODY_BYTES_MAX   (256u << 10)
+#define GK_MANAGE_ANSWER_BYTES_MAX (64u << 20)
+
+/* What the handlers need. Made by the server; immutable but for stopping. */
+struct gk_manage {
+    struct gk_gateway *gateway;
+    struct gk_span token;      /* secret memory, not owned */
+    const char *blob_base_url; /* "http://127.0.0.1:10000": what primaryEndpoints is made of */
+    atomic_bool stopping;      /* readyz says no from then on */
+};
+
+struct gk_manage_request {
+    const char *method;
+    const char *path;          /* as on the wire, without query */
+    const char *api_version;   /* NULL when absent */
+    const char *authorization; /* NULL when absent */
+    struct gk_span body;
+};
+
+/* Starts zeroed. body's memory is wiped by gk_manage_answer_cleanup, for it may hold keys. */
+struct gk_manage_answer {
+    unsigned status;
+    const char *content_type;
+    uint32_t retry_after_s; /* 0: no header */
+    bool challenge;         /* WWW-Authenticate: Bearer */
+    struct gk_buf body;
+};
+
+void gk_manage_handle(struct gk_manage *manage, const struct gk_manage_request *request,
+                      struct gk_manage_answer *answer);
+void gk_manage_answer_cleanup(struct gk_manage_answer *answer);
+
+/* --- the inside ------------------------------------------------------------------------------- */
+
+enum gk_manage_route {
+    GK_ROUTE_NONE,
+    GK_ROUTE_ACCOUNT,
+    GK_ROUTE_ACCOUNT_ACTION,
+    GK_ROUTE_LIST_GROUP,
+    GK_ROUTE_LIST_SUBSCRIPTION,
+    GK_ROUTE_CHECK_NAME,
+    GK_ROUTE_OWN_LIST,
+    GK_ROUTE_OWN_ACCOUNT,
+    GK_ROUTE_METRICS,
+    GK_ROUTE_HEALTH,
+    GK_ROUTE_READY
+};
+
+struct gk_manage_path {
+    enum gk_manage_route route;
+    char subscription[65];
+    char resource_group[91];
+    char account[64]; /* as written; whether it is a valid name is for the handler */
+    char action[32];
+};
+
+/* Pure. Literal segments are compared without case, as the original does. False for a path whose
+ * escapes or lengths are wrong, which is answered like one that does not exist. */
+bool gk_manage_path_parse(const char *path, struct gk_manage_path *out) GK_MUST_USE;
+
+/* One function an operation; on success the answer is filled. */
+typedef enum gk_status gk_manage_fn(struct gk_manage *manage, const struct gk_manage_path *path,
+                                    const struct gk_manage_request *request,
+                                    struct gk_manage_answer *answer, struct gk_error *error);
+
+gk_manage_fn gk_manage_account_put;
+gk_manage_fn gk_manage_account_get;
+gk_manage_fn gk_manage_account_patch;
+gk_manage_fn gk_manage_account_delete;
+gk_manage_fn gk_manage_account_list;
+gk_manage_fn gk_manage_own_account_get;
+gk_manage_fn gk_manage_list_keys;
+gk_manage_fn gk_manage_regenerate_key;
+gk_manage_fn gk_manage_check_key;
+gk_manage_fn gk_manage_check_name;
+gk_manage_fn gk_manage_metrics;
+gk_manage_fn gk_manage_health;
+gk_manage_fn gk_manage_ready;
+
+/* Writes value as the answer's body, and releases it. NULL is out of memory. */
+enum gk_status gk_manage_answer_json(struct gk_manage_answer *answer, unsigned status, void *json,
+                                     struct gk_error *error) GK_MUST_USE;
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/manage/manage_server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "common/secret.h"
+#include "common/secret_file.h"
+#include "common/text.h"
+#include "gateway/http/server.h"
+#include "gateway/manage/manage.h"
+#include "gateway/pem_file.h"
+
+#define CONNECTIONS_MAX 64u
+#define IDLE_TIMEOUT_S  60u
+#define VERSION_BYTES   32u
+
+struct gk_manage_server {
+    struct gk_http_server *http;
+    struct gk_manage manage;
+    char *token;
+    char *certificate_pem;
+    char *key_pem;
+};
+
+/* --- one exchange ------------------------------------------------------------------------------*/
+
+struct state {
+    struct gk_buf body;
+};
+
+static void on_headers(void *ctx, struct gk_http_exchange *exchange)
+{
+    (void)ctx;
+    struct state *state = calloc(1, sizeof *state);
+    exchange->state = state;
+    if (state == NULL || exchange->headers_malformed) {
+        gk_http_answer(exchange, state == NULL ? 503 : 400, 0);
+        return;
+    }
+    gk_buf_init(&state->body, GK_MANAGE_BODY_BYTES_MAX);
+    if (exchange->content_length > GK_MANAGE_BODY_BYTES_MAX) {
+        gk_http_answer(exchange, 413, 0);
+    }
+}
+
+static void on_body(void *ctx, struct gk_http_exchange *exchange, struct gk_span bytes)
+{
+    (void)ctx;
+    struct state *state = exchange->state;
+    gk_buf_append(&state->body, bytes.data, bytes.len);
+    if (gk_buf_status(&state->body) != GK_OK) {
+        gk_http_answer(exchange, 413, 0);
+    }
+}
+
+/* The value of api-version, decoded: one client percent-encodes the name too. "" when absent. */
+static void find_version(const char *query, char version[VERSION_BYTES])
+{
+    version[0] = '\0';
+    while (*query != '\0') {
+        const size_t len = strcspn(query, "&");
+        const size_t name_len = strcspn(query, "=&");
+        struct gk_buf name;
+        struct gk_buf value;
+        gk_buf_init(&name, 64);
+        gk_buf_init(&value, VERSION_BYTES - 1);
+        const size_t value_at = name_len < len ? name_len + 1 : len;
+        if (gk_percent_decode(&name, gk_span_of(query, name_len)) &&
+            strcasecmp(gk_buf_str(&name), "api-version") == 0 &&
+            gk_percent_decode(&value, gk_span_of(query + value_at, len - value_at)) &&
+            gk_buf_status(&value) == GK_OK) {
+            snprintf(version, VERSION_BYTES, "%s", gk_buf_str(&value));
+        }
+        gk_buf_cleanup(&name);
+        gk_buf_cleanup(&value);
+        query += len + (query[len] == '&' ? 1 : 0);
+    }
+}
+
+/* Answers go out of a buffer of ours, so that one with access keys is wiped when it is sent. */
+static int64_t answer_part(void *ctx, uint64_t offset, uint8_t *out, size_t max)
+{
+    const struct gk_buf *body = ctx;
+    if (offset >= body->len) {
+        return -1;
+    }
+    const size_t rest = body->len - (size_t)offset;
+    const size_t len = rest < max ? rest : max;
+    memcpy(out, body->data + offset, len);
+    return (int64_t)len;
+}
+
+static void answer_free(void *ctx)
+{
+    gk_buf_cleanup_wipe(ctx);
+    free(ctx);
+}
+
+static void send_body(struct gk_http_exchange *exchange, struct gk_manage_answer *answer)
+{
+    struct gk_buf *body = malloc(sizeof *body);
+    if (body == NULL) {
+        gk_http_answer(exchange, 500, 0);
+        return;
+    }
+    *body = answer->body;
+    gk_buf_init(&answer->body, 0);
+    gk_http_answer_stream(exchange, answer->status, body->len, answer_part, body, answer_free);
+}
+
+static void send_answer(struct gk_http_exchange *exchange, struct gk_manage_answer *answer)
+{
+    struct gk_id id;
+    char text[GK_UUID_TEXT_BYTES];
+    if (gk_id_random(&id)) {
+        gk_id_format(&id, text);
+        gk_http_answer_header(exchange, "x-ms-request-id", text);
+    }
+    gk_http_answer_header(exchange, "Cache-Control", "no-store");
+    if (answer->challenge) {
+        gk_http_answer_header(exchange, "WWW-Authenticate", "Bearer realm=\"gatekey\"");
+    }
+    if (answer->retry_after_s > 0) {
+        char seconds[16];
+        snprintf(seconds, sizeof seconds, "%u", answer->retry_after_s);
+        gk_http_answer_header(exchange, "Retry-After", seconds);
+    }
+    if (answer->body.len == 0) {
+        gk_http_answer(exchange, answer->status, 0);
+        return;
+    }
+    gk_http_answer_header(exchange, "Content-Type", answer->content_type);
+    send_body(exchange, answer);
+}
+
+static void on_complete(void *ctx, struct gk_http_exchange *exchange)
+{
+    struct gk_manage_server *server = ctx;
+    const struct state *state = exchange->state;
+    char version[VERSION_BYTES];
+    find_version(exchange->query, version);
+    const struct gk_manage_request request = {
+        .method = exchange->method,
+        .path = exchange->path,
+        .api_version = version,
+        .authorization = gk_http_header(exchange, "Authorization"),
+        .body = gk_buf_span(&state->body),
+    };
+    struct gk_manage_answer answer;
+    gk_manage_handle(&server->manage, &request, &answer);
+    send_answer(exchange, &answer);
+    gk_manage_answer_cleanup(&answer);
+}
+
+static void on_end(void *ctx, struct gk_http_exchange *exchange)
+{
+    (void)ctx;
+    struct state *state = exchange->state;
+    if (state != NULL) {
+        gk_buf_cleanup(&state->body);
+        free(state);
+    }
+    exchange->state = NULL;
+}
+
+/* --- the listener ------------------------------------------------------------------------------*/
+
+static enum gk_status read_files(const struct gk_config *config, struct gk_manage_server *server,
+                                 struct gk_error *error)
+{
+    size_t len = 0;
+    enum gk_status status =
+        gk_secret_file_read(config->management.token_file, &server->token, &len, error);
+    if (status == GK_OK) {
+        server->manage.token = gk_span_of(server->token, len);
+        status =
+            gk_pem_file_read(config->management.tls_certificate, &server->certificate_pem, error);
+    }
+    if (status == GK_OK) {
+        status = gk_pem_file_read(config->management.tls_key, &server->key_pem, error);
+    }
+    return status;
+}
+
+static enum gk_status listen_tls(const struct gk_config *config, struct gk_manage_server *server,
+                                 struct gk_error *error)
+{
+    const struct gk_config_listen *listen = &config->management.listen;
+    const struct gk_http_options options = {
+        .host = listen->host,
+        .ipv6 = listen->ipv6,
+        .port = listen->port,
+        .certificate_pem = server->certificate_pem,
+        .key_pem = server->key_pem,
+        .connections_max = CONNECTIONS_MAX,
+        .idle_timeout_s = IDLE_TIMEOUT_S,
+    };
+    const struct gk_http_service service = {
+        .ctx = server,
+        .on_headers = on_headers,
+        .on_body = on_body,
+        .on_complete = on_complete,
+        .on_end = on_end,
+    };
+    return gk_http_server_start(&options, &service, &server->http, error);
+}
+
+enum gk_status gk_manage_server_start(const struct gk_config *config, struct gk_gateway *gateway,
+                                      const char *blob_base_url, struct gk_manage_server **out,
+                                      struct gk_error *error)
+{
+    *out = NULL;
+    struct gk_manage_server *server = calloc(1, sizeof *server);
+    if (server == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    server->manage.gateway = gateway;
+    server->manage.blob_base_url = blob_base_url;
+    atomic_init(&server->manage.stopping, false);
+    enum gk_status status = read_files(config, server, error);
+    if (status == GK_OK) {
+        status = listen_tls(config, server, error);
+    }
+    if (status != GK_OK) {
+        gk_manage_server_stop(server);
+        return status;
+    }
+    *out = server;
+    return GK_OK;
+}
+
+uint16_t gk_manage_server_port(const struct gk_manage_server *server)
+{
+    return gk_http_server_port(server->http);
+}
+
+void gk_manage_server_announce_stop(struct gk_manage_server *server)
+{
+    atomic_store(&server->manage.stopping, true);
+}
+
+void gk_manage_server_stop(struct gk_manage_server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    gk_http_server_stop(server->http);
+    gk_secret_free(&server->token);
+    gk_pem_file_free(&server->certificate_pem);
+    gk_pem_file_free(&server->key_pem);
+    free(server);
+}
