@@ -10,7 +10,7 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/account_attrs.h"
-#include "gateway/account_record.h"
+#include "gateway/account_profile.h"
 
 #define BUCKETS 1024u
 /* How often a guarded write is tried again: each conflict means that another writer got through. */
@@ -157,7 +157,7 @@ struct stored {
 static void collect_record(void *ctx, const struct gk_attr *attr)
 {
     struct stored *stored = ctx;
-    if (strcmp(attr->name, GK_ACCOUNT_RECORD_ATTR) == 0) {
+    if (strcmp(attr->name, GK_ACCOUNT_PROFILE_ATTR) == 0) {
         stored->has_record = true;
         gk_buf_append(&stored->record, attr->value.data, attr->value.len);
     }
@@ -174,7 +174,7 @@ static enum gk_status read_stored(struct gk_accounts *accounts, const char *name
                                   struct stored *stored, struct gk_error *error)
 {
     *stored = (struct stored){0};
-    gk_buf_init(&stored->record, GK_ACCOUNT_RECORD_BYTES_MAX);
+    gk_buf_init(&stored->record, GK_ACCOUNT_PROFILE_BYTES_MAX);
     enum gk_status status = gk_account_attrs_get(accounts->store, name, collect_record, stored,
                                                  &stored->version, error);
     if (status == GK_E_NOT_FOUND || (status == GK_OK && !stored->has_record)) {
@@ -187,7 +187,7 @@ static enum gk_status read_stored(struct gk_accounts *accounts, const char *name
 }
 
 static enum gk_status new_entry(struct gk_accounts *accounts, const char *name,
-                                struct gk_account *handle, struct gk_account_record *record,
+                                struct gk_account *handle, struct gk_account_profile *record,
                                 struct entry **out, struct gk_error *error)
 {
     const struct gk_plugin *plugin = accounts->host->plugin;
@@ -224,15 +224,15 @@ static enum gk_status load(struct gk_accounts *accounts, const char *name, struc
 {
     const struct gk_plugin *plugin = accounts->host->plugin;
     struct gk_account *handle = NULL;
-    struct gk_account_record record = {0};
+    struct gk_account_profile record = {0};
     struct stored stored;
     enum gk_status status = read_stored(accounts, name, &stored, error);
     if (status == GK_OK) {
         status = plugin->account_open(accounts->host->instance, name, &handle, error);
     }
     if (status == GK_OK) {
-        status = gk_account_record_open(plugin, handle, name, gk_buf_span(&stored.record), &record,
-                                        error);
+        status = gk_account_profile_open(plugin, handle, name, gk_buf_span(&stored.record), &record,
+                                         error);
     }
     if (status == GK_OK) {
         status = new_entry(accounts, name, handle, &record, out, error);
@@ -240,7 +240,7 @@ static enum gk_status load(struct gk_accounts *accounts, const char *name, struc
     if (status != GK_OK) {
         plugin->account_release(handle);
     }
-    gk_account_record_cleanup(&record);
+    gk_account_profile_cleanup(&record);
     gk_buf_cleanup(&stored.record);
     return status;
 }
@@ -269,15 +269,15 @@ enum gk_status gk_accounts_get(struct gk_accounts *accounts, const char *name,
 
 static enum gk_status write_record(struct gk_accounts *accounts, const char *name,
                                    struct gk_account *handle,
-                                   const struct gk_account_record *record, uint64_t version,
+                                   const struct gk_account_profile *record, uint64_t version,
                                    struct gk_error *error)
 {
     struct gk_buf sealed;
-    gk_buf_init(&sealed, GK_ACCOUNT_RECORD_BYTES_MAX);
+    gk_buf_init(&sealed, GK_ACCOUNT_PROFILE_BYTES_MAX);
     enum gk_status status =
-        gk_account_record_seal(accounts->host->plugin, handle, name, record, &sealed, error);
+        gk_account_profile_seal(accounts->host->plugin, handle, name, record, &sealed, error);
     if (status == GK_OK) {
-        const struct gk_attr change = {.name = GK_ACCOUNT_RECORD_ATTR,
+        const struct gk_attr change = {.name = GK_ACCOUNT_PROFILE_ATTR,
                                        .value = gk_buf_span(&sealed)};
         status = gk_account_attrs_set_if(accounts->store, name, version, &change, 1, NULL, error);
     }
@@ -285,19 +285,19 @@ static enum gk_status write_record(struct gk_accounts *accounts, const char *nam
     return status;
 }
 
-typedef enum gk_status mutate_fn(void *ctx, struct gk_account_record *record,
+typedef enum gk_status mutate_fn(void *ctx, struct gk_account_profile *record,
                                  struct gk_error *error);
 
 static enum gk_status change_once(struct gk_accounts *accounts, const char *name,
                                   struct gk_account *handle, mutate_fn *mutate, void *ctx,
                                   struct gk_error *error)
 {
-    struct gk_account_record record = {0};
+    struct gk_account_profile record = {0};
     struct stored stored;
     enum gk_status status = read_stored(accounts, name, &stored, error);
     if (status == GK_OK) {
-        status = gk_account_record_open(accounts->host->plugin, handle, name,
-                                        gk_buf_span(&stored.record), &record, error);
+        status = gk_account_profile_open(accounts->host->plugin, handle, name,
+                                         gk_buf_span(&stored.record), &record, error);
     }
     if (status == GK_OK) {
         status = mutate(ctx, &record, error);
@@ -305,7 +305,7 @@ static enum gk_status change_once(struct gk_accounts *accounts, const char *name
     if (status == GK_OK) {
         status = write_record(accounts, name, handle, &record, stored.version, error);
     }
-    gk_account_record_cleanup(&record);
+    gk_account_profile_cleanup(&record);
     gk_buf_cleanup(&stored.record);
     return status;
 }
@@ -329,10 +329,10 @@ static enum gk_status change_record(struct gk_accounts *accounts, const char *na
     return status;
 }
 
-static enum gk_status mutate_arm(void *ctx, struct gk_account_record *record,
+static enum gk_status mutate_arm(void *ctx, struct gk_account_profile *record,
                                  struct gk_error *error)
 {
-    return gk_account_record_set_arm(record, ctx, error);
+    return gk_account_profile_set_arm(record, ctx, error);
 }
 
 enum gk_status gk_accounts_set_arm(struct gk_accounts *accounts, const char *name,
@@ -352,11 +352,11 @@ struct regeneration {
     int64_t wall_ms;
 };
 
-static enum gk_status mutate_key(void *ctx, struct gk_account_record *record,
+static enum gk_status mutate_key(void *ctx, struct gk_account_profile *record,
                                  struct gk_error *error)
 {
     const struct regeneration *what = ctx;
-    return gk_account_record_regenerate(record, what->index, what->wall_ms, error);
+    return gk_account_profile_regenerate(record, what->index, what->wall_ms, error);
 }
 
 enum gk_status gk_accounts_regenerate_key(struct gk_accounts *accounts, const char *name,
@@ -384,7 +384,7 @@ static enum gk_status read_version(struct gk_accounts *accounts, const char *nam
 
 /* Writes the gateway's record unless someone else has done so by now. */
 static enum gk_status complete(struct gk_accounts *accounts, const char *name,
-                               struct gk_account *handle, const struct gk_account_record *record,
+                               struct gk_account *handle, const struct gk_account_profile *record,
                                bool *created, struct gk_error *error)
 {
     for (unsigned attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
@@ -436,11 +436,11 @@ enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name
     if (status != GK_OK) {
         return status;
     }
-    struct gk_account_record record = {0};
+    struct gk_account_profile record = {0};
     struct gk_account *handle = NULL;
     bool exists = false;
-    status = gk_account_record_new(gk_clock_wall_ms(&accounts->clock), location, arm_json, &record,
-                                   error);
+    status = gk_account_profile_new(gk_clock_wall_ms(&accounts->clock), location, arm_json, &record,
+                                    error);
     if (status == GK_OK) {
         status = ensure_plugin_record(accounts, name, settings, deadline_ms, &exists, error);
     }
@@ -452,7 +452,7 @@ enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name
         status = complete(accounts, name, handle, &record, created, error);
     }
     accounts->host->plugin->account_release(handle);
-    gk_account_record_cleanup(&record);
+    gk_account_profile_cleanup(&record);
     cache_drop(accounts, name);
     return status;
 }

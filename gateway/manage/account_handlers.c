@@ -5,7 +5,7 @@
 
 #include "common/error.h"
 #include "gateway/account_attrs.h"
-#include "gateway/account_record.h"
+#include "gateway/account_profile.h"
 #include "gateway/manage/account_load.h"
 #include "gateway/manage/json_body.h"
 

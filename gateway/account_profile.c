@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/account_record.h"
+#include "gateway/account_profile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,14 +17,14 @@ static struct gk_span binding_of(const char *name, char text[BINDING_BYTES_MAX])
     return gk_span_str(text);
 }
 
-void gk_account_record_cleanup(struct gk_account_record *record)
+void gk_account_profile_cleanup(struct gk_account_profile *record)
 {
     gk_secret_free(&record->keys);
     free(record->arm_json);
-    *record = (struct gk_account_record){0};
+    *record = (struct gk_account_profile){0};
 }
 
-static enum gk_status fill(struct gk_account_record *record, const char *location,
+static enum gk_status fill(struct gk_account_profile *record, const char *location,
                            const char *arm_json, struct gk_error *error)
 {
     if (strlen(location) >= sizeof record->location) {
@@ -32,29 +32,29 @@ static enum gk_status fill(struct gk_account_record *record, const char *locatio
                             "location is longer than %zu characters", sizeof record->location - 1);
     }
     snprintf(record->location, sizeof record->location, "%s", location);
-    return gk_account_record_set_arm(record, arm_json, error);
+    return gk_account_profile_set_arm(record, arm_json, error);
 }
 
-enum gk_status gk_account_record_new(int64_t wall_ms, const char *location, const char *arm_json,
-                                     struct gk_account_record *out, struct gk_error *error)
+enum gk_status gk_account_profile_new(int64_t wall_ms, const char *location, const char *arm_json,
+                                      struct gk_account_profile *out, struct gk_error *error)
 {
-    *out = (struct gk_account_record){.created_wall_ms = wall_ms};
+    *out = (struct gk_account_profile){.created_wall_ms = wall_ms};
     enum gk_status status = fill(out, location, arm_json, error);
     if (status == GK_OK) {
         out->keys = gk_secret_alloc(sizeof *out->keys);
         status = out->keys == NULL ? gk_fail(error, GK_E_RESOURCE, "no lockable memory") : GK_OK;
     }
     for (unsigned i = 0; status == GK_OK && i < GK_ACCESS_KEYS; i++) {
-        status = gk_account_record_regenerate(out, i, wall_ms, error);
+        status = gk_account_profile_regenerate(out, i, wall_ms, error);
     }
     if (status != GK_OK) {
-        gk_account_record_cleanup(out);
+        gk_account_profile_cleanup(out);
     }
     return status;
 }
 
-enum gk_status gk_account_record_set_arm(struct gk_account_record *record, const char *arm_json,
-                                         struct gk_error *error)
+enum gk_status gk_account_profile_set_arm(struct gk_account_profile *record, const char *arm_json,
+                                          struct gk_error *error)
 {
     if (strlen(arm_json) > GK_ACCOUNT_ARM_JSON_BYTES_MAX) {
         return gk_fail_http(error, GK_E_LIMIT, 400, "InvalidRequestPropertyValue",
@@ -70,8 +70,8 @@ enum gk_status gk_account_record_set_arm(struct gk_account_record *record, const
     return GK_OK;
 }
 
-enum gk_status gk_account_record_regenerate(struct gk_account_record *record, unsigned index,
-                                            int64_t wall_ms, struct gk_error *error)
+enum gk_status gk_account_profile_regenerate(struct gk_account_profile *record, unsigned index,
+                                             int64_t wall_ms, struct gk_error *error)
 {
     if (index >= GK_ACCESS_KEYS) {
         return gk_fail(error, GK_E_INVALID, "there is no access key %u", index);
@@ -83,7 +83,7 @@ enum gk_status gk_account_record_regenerate(struct gk_account_record *record, un
     return GK_OK;
 }
 
-static void encode(const struct gk_account_record *record, struct gk_buf *out)
+static void encode(const struct gk_account_profile *record, struct gk_buf *out)
 {
     gk_buf_append_u8(out, RECORD_VERSION);
     gk_buf_append_u64(out, (uint64_t)record->created_wall_ms);
@@ -97,12 +97,12 @@ static void encode(const struct gk_account_record *record, struct gk_buf *out)
     gk_buf_append_str(out, record->arm_json);
 }
 
-enum gk_status gk_account_record_seal(const struct gk_plugin *plugin, struct gk_account *account,
-                                      const char *name, const struct gk_account_record *record,
-                                      struct gk_buf *out, struct gk_error *error)
+enum gk_status gk_account_profile_seal(const struct gk_plugin *plugin, struct gk_account *account,
+                                       const char *name, const struct gk_account_profile *record,
+                                       struct gk_buf *out, struct gk_error *error)
 {
     struct gk_buf plain;
-    gk_buf_init(&plain, GK_ACCOUNT_RECORD_BYTES_MAX);
+    gk_buf_init(&plain, GK_ACCOUNT_PROFILE_BYTES_MAX);
     encode(record, &plain);
     enum gk_status status = gk_buf_status(&plain);
     const size_t start = out->len;
@@ -135,7 +135,7 @@ static bool decode_text(struct gk_reader *reader, size_t len, char *out, size_t 
     return true;
 }
 
-static bool decode(struct gk_span plain, struct gk_account_record *out)
+static bool decode(struct gk_span plain, struct gk_account_profile *out)
 {
     struct gk_reader reader = gk_reader_of(plain);
     const uint8_t version = gk_read_u8(&reader);
@@ -160,17 +160,17 @@ static bool decode(struct gk_span plain, struct gk_account_record *out)
            gk_read_done(&reader);
 }
 
-enum gk_status gk_account_record_open(const struct gk_plugin *plugin, struct gk_account *account,
-                                      const char *name, struct gk_span sealed,
-                                      struct gk_account_record *out, struct gk_error *error)
+enum gk_status gk_account_profile_open(const struct gk_plugin *plugin, struct gk_account *account,
+                                       const char *name, struct gk_span sealed,
+                                       struct gk_account_profile *out, struct gk_error *error)
 {
-    *out = (struct gk_account_record){.keys = gk_secret_alloc(sizeof *out->keys)};
+    *out = (struct gk_account_profile){.keys = gk_secret_alloc(sizeof *out->keys)};
     struct gk_buf plain;
-    gk_buf_init(&plain, GK_ACCOUNT_RECORD_BYTES_MAX);
+    gk_buf_init(&plain, GK_ACCOUNT_PROFILE_BYTES_MAX);
     uint8_t *room = gk_buf_extend(&plain, sealed.len);
     if (out->keys == NULL || room == NULL) {
         gk_buf_cleanup_wipe(&plain);
-        gk_account_record_cleanup(out);
+        gk_account_profile_cleanup(out);
         return gk_fail(error, GK_E_RESOURCE, "no memory for the record of account %s", name);
     }
     char binding[BINDING_BYTES_MAX];
@@ -183,7 +183,7 @@ enum gk_status gk_account_record_open(const struct gk_plugin *plugin, struct gk_
     }
     gk_buf_cleanup_wipe(&plain);
     if (status != GK_OK) {
-        gk_account_record_cleanup(out);
+        gk_account_profile_cleanup(out);
     }
     return status;
 }
