@@ -12,7 +12,7 @@
 #include "common/log.h"
 #include "common/text.h"
 
-#define ANSWER_HEADERS_MAX 64u
+#define ANSWER_HEADERS_MAX 192u /* 8 KiB of metadata may be many small ones */
 
 struct gk_http_server {
     struct MHD_Daemon *daemon;
@@ -35,8 +35,8 @@ struct gk_http_inside {
     enum phase phase;
     bool began; /* on_headers was called */
     bool header_refused;
-    struct MHD_Response *response; /* made, not yet queued */
-    struct gk_pair answer_headers[ANSWER_HEADERS_MAX];
+    struct MHD_Response *response;            /* made, not yet queued */
+    char *answer_headers[ANSWER_HEADERS_MAX]; /* name NUL value NUL */
     size_t answer_headers_count;
     char uri[]; /* path NUL query NUL */
 };
@@ -133,28 +133,28 @@ void gk_http_answer_header(struct gk_http_exchange *exchange, const char *name, 
             return;
         }
     }
-    char *copy = strdup(value);
+    /* One block for both texts; the name points to its begin. */
+    const size_t name_bytes = strlen(name) + 1;
+    const size_t value_bytes = strlen(value) + 1;
+    char *copy = malloc(name_bytes + value_bytes);
     if (copy == NULL || inside->answer_headers_count == ANSWER_HEADERS_MAX) {
         free(copy);
         inside->header_refused = true;
         return;
     }
-    inside->answer_headers[inside->answer_headers_count++] =
-        (struct gk_pair){.name = name, .value = copy};
+    memcpy(copy, name, name_bytes);
+    memcpy(copy + name_bytes, value, value_bytes);
+    inside->answer_headers[inside->answer_headers_count++] = copy;
 }
 
 static void free_answer_headers(struct gk_http_inside *inside)
 {
     for (size_t i = 0; i < inside->answer_headers_count; i++) {
-        char *copy;
-        memcpy(&copy, &inside->answer_headers[i].value, sizeof copy);
-        free(copy);
+        free(inside->answer_headers[i]);
     }
     inside->answer_headers_count = 0;
 }
 
-/* Names come from us and live as long as the program, except metadata names: so both are copied by
- * the library here, while they are still there. */
 static void seal_answer(struct gk_http_exchange *exchange, unsigned status,
                         struct MHD_Response *response)
 {
@@ -169,8 +169,8 @@ static void seal_answer(struct gk_http_exchange *exchange, unsigned status,
         status = 500;
     }
     for (size_t i = 0; response != NULL && i < inside->answer_headers_count; i++) {
-        MHD_add_response_header(response, inside->answer_headers[i].name,
-                                inside->answer_headers[i].value);
+        const char *name = inside->answer_headers[i];
+        MHD_add_response_header(response, name, name + strlen(name) + 1);
     }
     free_answer_headers(inside);
     inside->response = response;

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/auth/auth.h"
+
+#include <strings.h>
+
+#include "common/error.h"
+#include "gateway/auth/sas.h"
+#include "gateway/auth/shared_key.h"
+#include "gateway/gateway.h"
+
+enum gk_status gk_authenticate(struct gk_request *request, struct gk_error *error)
+{
+    const char *authorization = gk_request_header(request, "Authorization");
+    const bool has_sas = gk_request_query(request, "sig") != NULL;
+    if (authorization == NULL && !has_sas) {
+        return gk_refuse(error, 401, "NoAuthenticationInformation");
+    }
+    const bool shared_key =
+        authorization != NULL && (strncasecmp(authorization, "SharedKey ", 10) == 0 ||
+                                  strncasecmp(authorization, "SharedKeyLite ", 14) == 0);
+    if (authorization != NULL && !shared_key) {
+        return gk_refuse_because(error, 401, "NoAuthenticationInformation",
+                                 "This endpoint takes Shared Key and shared access signatures.");
+    }
+    const enum gk_status status = gk_accounts_get(request->gateway->accounts, request->account_name,
+                                                  &request->account, error);
+    if (status == GK_E_NOT_FOUND) {
+        return gk_refuse(error, 403, "AuthenticationFailed");
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    if (shared_key) {
+        request->permissions = GK_PERMIT_ALL;
+        request->credential_is_account_key = true;
+        return gk_shared_key_check(request, authorization, error);
+    }
+    return gk_sas_check(request, error);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/auth/sas.h"
+
+#include <arpa/inet.h>
+
+#include "gateway/auth/signature.h"
+
+#define STRING_BYTES_MAX    (32u * 1024u)
+#define VERSION_FIRST       20150405
+#define VERSION_WITH_SR     20181109
+#define VERSION_WITH_SCOPES 20201206
+
+/* The value of a query parameter, "" when absent. */
+static const char *field(const struct gk_request *request, const char *name)
+{
+    const char *value = gk_request_query(request, name);
+    return value == NULL ? "" : value;
+}
+
+static void append_fields(struct gk_buf *out, const struct gk_request *request,
+                          const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        gk_buf_append_str(out, field(request, names[i]));
+        gk_buf_append_str(out, "\n");
+    }
+}
+
+static void account_string(const struct gk_request *request, int64_t version, struct gk_buf *out)
+{
+    static const char *const names[] = {"sp", "ss", "srt", "st", "se", "sip", "spr", "sv", "ses"};
+    gk_buf_printf(out, "%s\n", request->account_name);
+    append_fields(out, request, names, version >= VERSION_WITH_SCOPES ? 9 : 8);
+}
+
+static void service_string(const struct gk_request *request, int64_t version, struct gk_buf *out)
+{
+    static const char *const before[] = {"sp", "st", "se"};
+    static const char *const access[] = {"si", "sip", "spr", "sv"};
+    static const char *const headers[] = {"rscc", "rscd", "rsce", "rscl", "rsct"};
+    append_fields(out, request, before, 3);
+    gk_buf_printf(out, "/blob/%s/%s", request->account_name, request->container);
+    if (strcmp(field(request, "sr"), "c") != 0) {
+        gk_buf_printf(out, "/%s", request->blob);
+    }
+    gk_buf_append_str(out, "\n");
+    append_fields(out, request, access, 4);
+    if (version >= VERSION_WITH_SR) {
+        gk_buf_printf(out, "%s\n%s\n", field(request, "sr"), field(request, "snapshot"));
+    }
+    if (version >= VERSION_WITH_SCOPES) {
+        gk_buf_printf(out, "%s\n", field(request, "ses"));
+    }
+    append_fields(out, request, headers, 5);
+    out->len--; /* the last line has no end */
+}
+
+static bool time_window_open(const struct gk_request *request)
+{
+    int64_t wall_ms;
+    const char *start = field(request, "st");
+    if (start[0] != '\0' &&
+        (!gk_time_iso_parse(start, &wall_ms) || wall_ms > request->received_wall_ms)) {
+        return false;
+    }
+    return gk_time_iso_parse(field(request, "se"), &wall_ms) && wall_ms > request->received_wall_ms;
+}
+
+static bool parse_ipv4(const char *text, size_t len, uint32_t *address)
+{
+    char copy[INET_ADDRSTRLEN] = {0};
+    struct in_addr parsed;
+    if (len >= sizeof copy) {
+        return false;
+    }
+    memcpy(copy, text, len);
+    if (inet_pton(AF_INET, copy, &parsed) != 1) {
+        return false;
+    }
+    *address = ntohl(parsed.s_addr);
+    return true;
+}
+
+/* One address or a range of them. */
+static bool address_allowed(const char *allowed, const char *client)
+{
+    uint32_t first;
+    uint32_t last;
+    uint32_t address;
+    const char *dash = strchr(allowed, '-');
+    const size_t first_len = dash == NULL ? strlen(allowed) : (size_t)(dash - allowed);
+    const char *second = dash == NULL ? allowed : dash + 1;
+    return parse_ipv4(allowed, first_len, &first) && parse_ipv4(second, strlen(second), &last) &&
+           parse_ipv4(client, strlen(client), &address) && address >= first && address <= last;
+}
+
+static uint32_t permissions_of(const char *letters)
+{
+    static const struct {
+        char letter;
+        uint32_t permission;
+    } known[] = {
+        {'r', GK_PERMIT_READ},  {'a', GK_PERMIT_ADD},    {'c', GK_PERMIT_CREATE},
+        {'w', GK_PERMIT_WRITE}, {'d', GK_PERMIT_DELETE}, {'l', GK_PERMIT_LIST},
+        {'t', GK_PERMIT_TAGS},  {'f', GK_PERMIT_FILTER},
+    };
+    uint32_t permissions = 0;
+    for (; *letters != '\0'; letters++) {
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+            permissions |= known[i].letter == *letters ? known[i].permission : 0;
+        }
+    }
+    return permissions;
+}
+
+static enum gk_status check_common(const struct gk_request *request, struct gk_error *error)
+{
+    if (!time_window_open(request)) {
+        return gk_refuse_because(error, 403, "AuthenticationFailed",
+                                 "Signature not valid in the specified time frame.");
+    }
+    const char *addresses = field(request, "sip");
+    if (addresses[0] != '\0' && !address_allowed(addresses, request->client_address)) {
+        return gk_refuse(error, 403, "AuthorizationSourceIPMismatch");
+    }
+    if (strcmp(field(request, "spr"), "https") == 0 && !request->tls) {
+        return gk_refuse(error, 403, "AuthorizationProtocolMismatch");
+    }
+    return GK_OK;
+}
+
+static enum gk_status check_account(const struct gk_request *request, struct gk_error *error)
+{
+    const char level = request->container[0] == '\0' ? 's' : request->blob[0] == '\0' ? 'c' : 'o';
+    if (strchr(field(request, "ss"), 'b') == NULL) {
+        return gk_refuse(error, 403, "AuthorizationServiceMismatch");
+    }
+    return strchr(field(request, "srt"), level) == NULL
+               ? gk_refuse(error, 403, "AuthorizationResourceTypeMismatch")
+               : GK_OK;
+}
+
+/* A service SAS of a container reaches its blobs and lists them, no more. */
+static enum gk_status check_service(struct gk_request *request, struct gk_error *error)
+{
+    const bool of_container = strcmp(field(request, "sr"), "c") == 0;
+    if (request->container[0] == '\0' || (!of_container && request->blob[0] == '\0')) {
+        return gk_refuse(error, 403, "AuthorizationResourceTypeMismatch");
+    }
+    if (request->blob[0] == '\0') {
+        request->permissions &= GK_PERMIT_LIST | GK_PERMIT_FILTER;
+    }
+    return GK_OK;
+}
+
+static void take_overrides(struct gk_request *request)
+{
+    request->override_cache_control = gk_request_query(request, "rscc");
+    request->override_content_disposition = gk_request_query(request, "rscd");
+    request->override_content_encoding = gk_request_query(request, "rsce");
+    request->override_content_language = gk_request_query(request, "rscl");
+    request->override_content_type = gk_request_query(request, "rsct");
+}
+
+enum gk_status gk_sas_check(struct gk_request *request, struct gk_error *error)
+{
+    const int64_t version = gk_service_version(field(request, "sv"));
+    const char *resource = field(request, "sr");
+    const bool of_account = gk_request_query(request, "ss") != NULL;
+    if (version < VERSION_FIRST) {
+        return gk_refuse_because(error, 403, "AuthenticationFailed", "sv is missing or too old.");
+    }
+    if (gk_request_query(request, "si") != NULL || gk_request_query(request, "skoid") != NULL) {
+        return gk_refuse_because(error, 403, "AuthenticationFailed",
+                                 "Stored access policies and user delegation are not served.");
+    }
+    if (!of_account && strcmp(resource, "b") != 0 && strcmp(resource, "c") != 0) {
+        return gk_refuse_because(error, 403, "AuthenticationFailed", "sr must be b or c.");
+    }
+    struct gk_buf text;
+    gk_buf_init(&text, STRING_BYTES_MAX);
+    if (of_account) {
+        account_string(request, version, &text);
+    } else {
+        service_string(request, version, &text);
+    }
+    const bool matches =
+        gk_buf_status(&text) == GK_OK &&
+        gk_signature_matches(request->account->keys, gk_buf_span(&text), field(request, "sig"));
+    gk_buf_cleanup(&text);
+    if (!matches) {
+        return gk_refuse_because(error, 403, "AuthenticationFailed", "Signature did not match.");
+    }
+    enum gk_status status = check_common(request, error);
+    if (status == GK_OK) {
+        request->permissions = permissions_of(field(request, "sp"));
+        status = of_account ? check_account(request, error) : check_service(request, error);
+        take_overrides(request);
+    }
+    return status;
+}

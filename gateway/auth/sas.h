@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shared access signatures: account SAS, and service SAS of a container or blob. Source: "Create an
+ * account SAS", "Create a service SAS". Not served yet, and refused: stored access policies (si) and
+ * user delegation (skoid).
+ */
+#ifndef GATEWAY_AUTH_SAS_H
+#define GATEWAY_AUTH_SAS_H
+
+#include "gateway/http/request.h"
+
+/*
+ * Checks signature, times, address, protocol, service and resource type; then sets permissions and
+ * the overridden headers of request. 403 with the documented code.
+ */
+enum gk_status gk_sas_check(struct gk_request *request, struct gk_error *error) GK_MUST_USE;
+
+#endif

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/http/dispatch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "gateway/auth/auth.h"
+#include "gateway/auth/signature.h"
+#include "gateway/http/request.h"
+#include "gateway/http/route.h"
+#include "gateway/metrics.h"
+
+#define HEADERS_BYTES_MAX   32768u /* name and value lengths together */
+#define CLIENT_ID_BYTES_MAX 1024u
+#define ERROR_BYTES_MAX     8192u
+
+/* A request with what only dispatch knows of it. */
+struct call {
+    struct gk_request request;
+    struct gk_route route;
+    const struct gk_handler *handler;
+    bool routed;
+    int64_t begun_mono_ms;
+};
+
+/* --- answers ------------------------------------------------------------------------------------ */
+
+static void append_xml_text(struct gk_buf *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        switch (*text) {
+        case '<':
+            gk_buf_append_str(out, "&lt;");
+            break;
+        case '>':
+            gk_buf_append_str(out, "&gt;");
+            break;
+        case '&':
+            gk_buf_append_str(out, "&amp;");
+            break;
+        default:
+            /* Control characters have no place in XML 1.0. */
+            gk_buf_append_u8(out,
+                             (unsigned char)*text < 0x20 && *text != '\n' ? ' ' : (uint8_t)*text);
+        }
+    }
+}
+
+/* What a failure of ours looks like to a client. Inner messages stay in the log. */
+static void as_answer(const struct gk_request *request, struct gk_error *error)
+{
+    if (error->http_status != 0) {
+        return;
+    }
+    gk_log(GK_LOG_WARNING, "request", "%s: %s: %s", request->id, gk_status_name(error->status),
+           error->message);
+    switch (error->status) {
+    case GK_E_INTEGRITY:
+        (void)gk_refuse(error, 500, "IntegrityCheckFailed");
+        break;
+    case GK_E_UNAVAILABLE:
+    case GK_E_CONFLICT:
+        (void)gk_refuse(error, 503, "ServerBusy");
+        error->retry_after_s = 1;
+        break;
+    default:
+        (void)gk_refuse(error, 500, "InternalError");
+    }
+}
+
+static void common_headers(struct gk_request *request)
+{
+    gk_respond_header(request, "Server", "Gatekey-Blob/1.0");
+    gk_respond_header(request, "x-ms-request-id", request->id);
+    gk_respond_header(request, "x-ms-version", GK_SERVICE_VERSION);
+    const char *client_id = gk_request_header(request, "x-ms-client-request-id");
+    if (client_id != NULL && strlen(client_id) <= CLIENT_ID_BYTES_MAX) {
+        gk_respond_header(request, "x-ms-client-request-id", client_id);
+    }
+}
+
+static void answer_error(struct gk_request *request, struct gk_error *error)
+{
+    as_answer(request, error);
+    if (error->http_status == 304) {
+        (void)gk_respond(request, 304);
+        return;
+    }
+    gk_respond_header(request, "x-ms-error-code", error->code);
+    if (error->retry_after_s > 0) {
+        gk_respond_headerf(request, "Retry-After", "%u", error->retry_after_s);
+    }
+    if (error->http_status == 401) {
+        gk_respond_header(request, "WWW-Authenticate", "SharedKey");
+    }
+    char time[GK_TIME_TEXT_BYTES];
+    gk_time_iso(request->received_wall_ms, time);
+    struct gk_buf body;
+    gk_buf_init(&body, ERROR_BYTES_MAX);
+    gk_buf_append_str(&body, "\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>");
+    append_xml_text(&body, error->code);
+    gk_buf_append_str(&body, "</Code><Message>");
+    append_xml_text(&body, error->message);
+    gk_buf_printf(&body, "\nRequestId:%s\nTime:%s</Message></Error>", request->id, time);
+    if (strcmp(request->method, "HEAD") == 0) {
+        (void)gk_respond(request, error->http_status);
+    } else {
+        (void)gk_respond_buf(request, error->http_status, "application/xml", &body);
+    }
+    gk_buf_cleanup(&body);
+}
+
+/* --- the order of things ------------------------------------------------------------------------- */
+
+static enum gk_status check_head(const struct gk_http_exchange *exchange, struct gk_error *error)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < exchange->headers_count; i++) {
+        bytes += strlen(exchange->headers[i].name) + strlen(exchange->headers[i].value);
+    }
+    if (bytes > HEADERS_BYTES_MAX) {
+        return gk_refuse(error, 400, "RequestHeaderTooLarge");
+    }
+    if (exchange->headers_malformed) {
+        return gk_refuse(error, 400, "InvalidHeaderValue");
+    }
+    const bool has_body =
+        strcmp(exchange->method, "PUT") == 0 || strcmp(exchange->method, "POST") == 0;
+    if (exchange->is_chunked || (has_body && !exchange->has_content_length)) {
+        return gk_refuse(error, 411, "MissingContentLengthHeader");
+    }
+    return GK_OK;
+}
+
+static enum gk_status route(struct call *call, struct gk_error *error)
+{
+    struct gk_request *request = &call->request;
+    const struct gk_http_exchange *exchange = request->exchange;
+    call->routed = true;
+    enum gk_status status =
+        gk_route_parse(&call->route, exchange->path, exchange->query,
+                       gk_http_header(exchange, "Host"), request->gateway->blob_domain, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    request->account_name = call->route.account;
+    request->path_style = call->route.path_style;
+    request->container = call->route.container;
+    request->blob = call->route.blob;
+    request->query = call->route.query;
+    request->query_count = call->route.query_count;
+    return GK_OK;
+}
+
+/* The plugin's word on the operation; waits for the vault only while nobody has asked it yet. */
+static enum gk_status authorize_key(struct gk_request *request, struct gk_error *error)
+{
+    const struct gk_plugin *plugin = request->gateway->host->plugin;
+    struct gk_account *account = request->account->handle;
+    const uint32_t flags =
+        gk_request_has_header_prefix(request, "x-ms-meta-") ? GK_REQUEST_HAS_METADATA : 0;
+    enum gk_status status = plugin->authorize(account, request->operation, flags, error);
+    if (status == GK_E_COLD) {
+        status = plugin->account_warm(account, request->gateway->vault_deadline_ms, error);
+        if (status == GK_OK) {
+            status = plugin->authorize(account, request->operation, flags, error);
+        }
+    }
+    return status;
+}
+
+static enum gk_status check_body(const struct gk_request *request, const struct gk_handler *handler,
+                                 struct gk_error *error)
+{
+    const uint64_t max = handler->body == GK_BODY_NONE ? 0 : handler->body_max;
+    return request->content_length > max
+               ? gk_refuse_because(error, 413, "RequestBodyTooLarge", "It takes %llu bytes.",
+                                   (unsigned long long)max)
+               : GK_OK;
+}
+
+static enum gk_status begin(struct call *call, struct gk_error *error)
+{
+    struct gk_request *request = &call->request;
+    enum gk_status status = check_head(request->exchange, error);
+    if (status == GK_OK) {
+        status = route(call, error);
+    }
+    if (status == GK_OK) {
+        status = gk_route_operation(request, &request->operation, error);
+    }
+    if (status == GK_OK) {
+        status = gk_authenticate(request, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    const struct gk_handler *handler = gk_blob_handler(request->operation);
+    if (handler == NULL) {
+        return gk_refuse(error, 501, "NotImplemented");
+    }
+    if ((request->permissions & handler->permissions) == 0) {
+        return gk_refuse(error, 403, "AuthorizationPermissionMismatch");
+    }
+    status = authorize_key(request, error);
+    if (status == GK_OK) {
+        status = check_body(request, handler, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    call->handler = handler;
+    gk_buf_init(&request->body, handler->body == GK_BODY_BUFFERED ? handler->body_max : 0);
+    return handler->begin == NULL ? GK_OK : handler->begin(request, error);
+}
+
+static void fill_request(struct call *call, struct gk_gateway *gateway,
+                         struct gk_http_exchange *exchange)
+{
+    struct gk_id id;
+    struct gk_request *request = &call->request;
+    if (gk_id_random(&id)) {
+        gk_id_format(&id, request->id);
+    }
+    request->gateway = gateway;
+    request->exchange = exchange;
+    request->method = exchange->method;
+    request->raw_path = exchange->path;
+    request->raw_query = exchange->query;
+    request->tls = exchange->tls;
+    snprintf(request->client_address, sizeof request->client_address, "%s",
+             exchange->client_address);
+    request->account_name = "";
+    request->container = "";
+    request->blob = "";
+    request->operation = GK_OPERATIONS_COUNT;
+    request->headers = exchange->headers;
+    request->headers_count = exchange->headers_count;
+    request->content_length = exchange->content_length;
+    request->has_content_length = exchange->has_content_length;
+    request->received_wall_ms = gk_clock_wall_ms(&gateway->clock);
+    call->begun_mono_ms = gk_clock_mono_ms(&gateway->clock);
+    const char *version = gk_http_header(exchange, "x-ms-version");
+    request->version = version == NULL ? 0 : gk_service_version(version);
+}
+
+static void on_headers(void *ctx, struct gk_http_exchange *exchange)
+{
+    struct call *call = calloc(1, sizeof *call);
+    if (call == NULL) {
+        gk_http_answer(exchange, 503, 0);
+        return;
+    }
+    exchange->state = call;
+    fill_request(call, ctx, exchange);
+    common_headers(&call->request);
+    struct gk_error error = {0};
+    if (begin(call, &error) != GK_OK) {
+        answer_error(&call->request, &error);
+    }
+}
+
+static void on_body(void *ctx, struct gk_http_exchange *exchange, struct gk_span bytes)
+{
+    (void)ctx;
+    struct call *call = exchange->state;
+    struct gk_error error = {0};
+    enum gk_status status = GK_OK;
+    if (call->handler->body == GK_BODY_STREAM) {
+        status = call->handler->chunk(&call->request, bytes, &error);
+    } else {
+        gk_buf_append(&call->request.body, bytes.data, bytes.len);
+        if (gk_buf_status(&call->request.body) != GK_OK) {
+            status = gk_refuse(&error, 413, "RequestBodyTooLarge");
+        }
+    }
+    if (status != GK_OK) {
+        answer_error(&call->request, &error);
+    }
+}
+
+static void on_complete(void *ctx, struct gk_http_exchange *exchange)
+{
+    (void)ctx;
+    struct call *call = exchange->state;
+    struct gk_error error = {0};
+    if (exchange->body_received != exchange->content_length) {
+        (void)gk_refuse(&error, 400, "InvalidInput");
+        answer_error(&call->request, &error);
+    } else if (call->handler->finish(&call->request, &error) != GK_OK) {
+        answer_error(&call->request, &error);
+    }
+}
+
+static void count(const struct call *call, unsigned status)
+{
+    char labels[160];
+    const int len = snprintf(labels, sizeof labels, "operation=\"%s\",status=\"%uxx\"",
+                             gk_operation_name(call->request.operation), status / 100);
+    if (len > 0 && (size_t)len < sizeof labels) {
+        gk_metrics_count("gatekey_requests_total", labels, 1);
+    }
+    gk_metrics_count("gatekey_received_bytes_total", "",
+                     (double)call->request.exchange->body_received);
+    gk_metrics_count("gatekey_sent_bytes_total", "", (double)call->request.exchange->answer_sent);
+}
+
+static void on_end(void *ctx, struct gk_http_exchange *exchange)
+{
+    struct gk_gateway *gateway = ctx;
+    struct call *call = exchange->state;
+    if (call == NULL) {
+        return;
+    }
+    struct gk_request *request = &call->request;
+    if (call->handler != NULL && call->handler->cleanup != NULL) {
+        call->handler->cleanup(request);
+    }
+    count(call, exchange->answer_status);
+    gk_log(GK_LOG_DEBUG, "request", "%s %s %s \"%s\" %u %llu bytes in, %llu out, %lld ms",
+           request->id, request->method, request->account_name,
+           gk_operation_name(request->operation), exchange->answer_status,
+           (unsigned long long)exchange->body_received, (unsigned long long)exchange->answer_sent,
+           (long long)(gk_clock_mono_ms(&gateway->clock) - call->begun_mono_ms));
+    if (request->account != NULL) {
+        gk_accounts_put(request->account);
+    }
+    gk_buf_cleanup(&request->body);
+    if (call->routed) {
+        gk_route_cleanup(&call->route);
+    }
+    free(call);
+}
+
+struct gk_http_service gk_dispatch_service(struct gk_gateway *gateway)
+{
+    return (struct gk_http_service){.ctx = gateway,
+                                    .on_headers = on_headers,
+                                    .on_body = on_body,
+                                    .on_complete = on_complete,
+                                    .on_end = on_end};
+}

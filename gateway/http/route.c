@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/http/route.h"
+
+#include <strings.h>
+
+#include "common/error.h"
+#include "common/text.h"
+
+#define TARGET_BYTES_MAX 16384u
+
+enum level { SERVICE, CONTAINER, BLOB_LEVEL, ANY, SHARE, DIRECTORY, FILE_LEVEL, PATH };
+
+struct row {
+    bool blob_service;
+    const char *name;
+    const char *method;
+    enum level level;
+    const char *restype;
+    const char *comp;
+    const char *selector;
+};
+
+#define LEVEL_SERVICE   SERVICE
+#define LEVEL_CONTAINER CONTAINER
+#define LEVEL_BLOB      BLOB_LEVEL
+#define LEVEL_ANY       ANY
+#define LEVEL_SHARE     SHARE
+#define LEVEL_DIRECTORY DIRECTORY
+#define LEVEL_FILE      FILE_LEVEL
+#define LEVEL_PATH      PATH
+#define IS_SERVICE_BLOB true
+#define IS_SERVICE_FILE false
+
+static const struct row rows[GK_OPERATIONS_COUNT] = {
+#define GK_OPERATION(id, service, name, method, level, restype, comp, selector, access, revoked,   \
+                     key, success, uri, query)                                                     \
+    {IS_SERVICE_##service, name, method, LEVEL_##level, restype, comp, selector},
+#include "gatekey/operations.def"
+#undef GK_OPERATION
+};
+
+const char *gk_operation_name(enum gk_operation operation)
+{
+    return operation < GK_OPERATIONS_COUNT ? rows[operation].name : "unknown";
+}
+
+/* --- target ------------------------------------------------------------------------------------- */
+
+/* Shortest form, no surrogates, nothing beyond U+10FFFF, no control characters. */
+static bool is_clean_utf8(const uint8_t *text, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        const uint8_t first = text[i];
+        if (first < 0x20 || first == 0x7f) {
+            return false;
+        }
+        const size_t more = first < 0x80       ? 0
+                            : first >> 5 == 6  ? 1
+                            : first >> 4 == 14 ? 2
+                            : first >> 3 == 30 ? 3
+                                               : 4;
+        if (more > 3 || len - i <= more) {
+            return false;
+        }
+        uint32_t point = more == 0 ? first : first & (0x3fu >> more);
+        for (size_t k = 1; k <= more; k++) {
+            if (text[i + k] >> 6 != 2) {
+                return false;
+            }
+            point = point << 6 | (text[i + k] & 0x3fu);
+        }
+        static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+        if (point < least[more] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) {
+            return false;
+        }
+        i += more + 1;
+    }
+    return true;
+}
+
+/* Appends the decoded text and a NUL, gives its place in texts; false when it is not clean. */
+static bool add_text(struct gk_buf *texts, struct gk_span encoded, size_t *at)
+{
+    *at = texts->len;
+    if (!gk_percent_decode(texts, encoded) || !is_clean_utf8(texts->data + *at, texts->len - *at)) {
+        return false;
+    }
+    gk_buf_append_u8(texts, 0);
+    return gk_buf_status(texts) == GK_OK;
+}
+
+static struct gk_span until(struct gk_span *rest, char end)
+{
+    const uint8_t *found = rest->len == 0 ? NULL : memchr(rest->data, end, rest->len);
+    const size_t len = found == NULL ? rest->len : (size_t)(found - rest->data);
+    const struct gk_span part = gk_span_of(rest->data, len);
+    const size_t taken = found == NULL ? len : len + 1;
+    rest->data += taken;
+    rest->len -= taken;
+    return part;
+}
+
+/* The account from a host name like <account>.<domain>[:port]; an empty span when it is not one. */
+static struct gk_span account_of_host(const char *host, const char *domain)
+{
+    const struct gk_span none = gk_span_of(NULL, 0);
+    if (host == NULL || domain == NULL) {
+        return none;
+    }
+    struct gk_span rest = gk_span_str(host);
+    const struct gk_span name = until(&rest, ':');
+    const size_t domain_len = strlen(domain);
+    if (name.len <= domain_len + 1) {
+        return none;
+    }
+    const char *tail = host + (name.len - domain_len);
+    return tail[-1] == '.' && strncasecmp(tail, domain, domain_len) == 0
+               ? gk_span_of(host, name.len - domain_len - 1)
+               : none;
+}
+
+static bool is_account_name(struct gk_span name)
+{
+    if (name.len < 3 || name.len >= GK_ACCOUNT_NAME_BYTES_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        if (!(name.data[i] >= 'a' && name.data[i] <= 'z') &&
+            !(name.data[i] >= '0' && name.data[i] <= '9')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool split_query(struct gk_route *route, struct gk_span rest, size_t offsets[][2])
+{
+    while (rest.len > 0) {
+        struct gk_span pair = until(&rest, '&');
+        if (pair.len == 0) {
+            continue;
+        }
+        if (route->query_count == GK_QUERY_MAX) {
+            return false;
+        }
+        const struct gk_span name = until(&pair, '=');
+        if (!add_text(&route->texts, name, &offsets[route->query_count][0]) ||
+            !add_text(&route->texts, pair, &offsets[route->query_count][1])) {
+            return false;
+        }
+        route->query_count++;
+    }
+    return true;
+}
+
+enum gk_status gk_route_parse(struct gk_route *route, const char *path, const char *query,
+                              const char *host, const char *domain, struct gk_error *error)
+{
+    *route = (struct gk_route){0};
+    gk_buf_init(&route->texts, TARGET_BYTES_MAX);
+    struct gk_span rest = gk_span_str(path);
+    if (rest.len == 0 || rest.data[0] != '/' || rest.len + strlen(query) > TARGET_BYTES_MAX) {
+        return gk_refuse(error, 400, "InvalidUri");
+    }
+    (void)until(&rest, '/');
+    struct gk_span account = account_of_host(host, domain);
+    route->path_style = account.len == 0;
+    if (route->path_style) {
+        account = until(&rest, '/');
+    }
+    if (!is_account_name(account)) {
+        return gk_refuse_because(error, 400, "InvalidUri", "It names no account.");
+    }
+    memcpy(route->account, account.data, account.len);
+    size_t container;
+    size_t blob;
+    size_t offsets[GK_QUERY_MAX][2];
+    const struct gk_span first = until(&rest, '/');
+    if (!add_text(&route->texts, first, &container) || !add_text(&route->texts, rest, &blob)) {
+        return gk_refuse(error, 400, "InvalidUri");
+    }
+    if (!split_query(route, gk_span_str(query), offsets)) {
+        return gk_refuse(error, 400, "InvalidQueryParameterValue");
+    }
+    /* The buffer moves no more: places become pointers. */
+    const char *base = (const char *)route->texts.data;
+    route->container = base + container;
+    route->blob = base + blob;
+    for (size_t i = 0; i < route->query_count; i++) {
+        route->query[i] =
+            (struct gk_pair){.name = base + offsets[i][0], .value = base + offsets[i][1]};
+    }
+    return GK_OK;
+}
+
+void gk_route_cleanup(struct gk_route *route)
+{
+    gk_buf_cleanup(&route->texts);
+}
+
+/* --- operation ---------------------------------------------------------------------------------- */
+
+/* Whether an item of a list that separator divides equals text, without case. */
+static bool has_item(const char *list, char separator, struct gk_span text)
+{
+    struct gk_span rest = gk_span_str(list);
+    while (rest.len > 0) {
+        const struct gk_span item = until(&rest, separator);
+        if (item.len == text.len &&
+            strncasecmp((const char *)item.data, (const char *)text.data, text.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One condition of a row's selector, e.g. h:x-ms-lease-action=acquire. */
+static bool condition_holds(const struct gk_request *request, struct gk_span condition)
+{
+    const uint8_t kind = condition.data[0];
+    condition.data += 2;
+    condition.len -= 2;
+    const struct gk_span name_span = until(&condition, '=');
+    char name[64] = {0};
+    if (name_span.len >= sizeof name) {
+        return false;
+    }
+    memcpy(name, name_span.data, name_span.len);
+    if (kind == 'm') {
+        return gk_request_has_header_prefix(request, name);
+    }
+    const char *value =
+        kind == 'h' ? gk_request_header(request, name) : gk_request_query(request, name);
+    if (value == NULL) {
+        return false;
+    }
+    return condition.len == 0 || has_item(value, kind == 'q' ? ',' : '\0', condition);
+}
+
+static bool selector_holds(const struct gk_request *request, const char *selector)
+{
+    struct gk_span rest = gk_span_str(selector);
+    while (rest.len > 0) {
+        if (!condition_holds(request, until(&rest, ' '))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool query_is(const struct gk_request *request, const char *name, const char *wanted)
+{
+    const char *value = gk_request_query(request, name);
+    return strcasecmp(value == NULL ? "" : value, wanted) == 0;
+}
+
+enum gk_status gk_route_operation(const struct gk_request *request, enum gk_operation *operation,
+                                  struct gk_error *error)
+{
+    const enum level level = request->container[0] == '\0' ? SERVICE
+                             : request->blob[0] == '\0'    ? CONTAINER
+                                                           : BLOB_LEVEL;
+    bool method_known = false;
+    bool query_known = false;
+    for (unsigned i = 0; i < GK_OPERATIONS_COUNT; i++) {
+        const struct row *row = &rows[i];
+        if (!row->blob_service || (row->level != level && row->level != ANY) ||
+            !has_item(row->method, '/', gk_span_str(request->method))) {
+            continue;
+        }
+        method_known = true;
+        if (!query_is(request, "restype", row->restype) || !query_is(request, "comp", row->comp)) {
+            continue;
+        }
+        query_known = true;
+        if (selector_holds(request, row->selector)) {
+            *operation = (enum gk_operation)i;
+            return GK_OK;
+        }
+    }
+    if (!method_known) {
+        return gk_refuse(error, 405, "UnsupportedHttpVerb");
+    }
+    return query_known ? gk_refuse(error, 400, "MissingRequiredHeader")
+                       : gk_refuse_because(error, 400, "InvalidQueryParameterValue",
+                                           "No operation has this comp and restype here.");
+}

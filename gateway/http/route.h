@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a request's target to account, container, blob and operation. Pure; strict: a name is valid
+ * UTF-8 without control characters, an escape is whole, nothing is encoded twice over.
+ */
+#ifndef GATEWAY_HTTP_ROUTE_H
+#define GATEWAY_HTTP_ROUTE_H
+
+#include "gateway/http/request.h"
+
+#define GK_QUERY_MAX 64u
+
+struct gk_route {
+    char account[GK_ACCOUNT_NAME_BYTES_MAX];
+    bool path_style;
+    const char *container; /* "" when there is none; these point into texts */
+    const char *blob;
+    struct gk_pair query[GK_QUERY_MAX];
+    size_t query_count;
+    struct gk_buf texts;
+};
+
+/*
+ * Splits path and query (both as on the wire). host is the Host header; with domain, a host
+ * <account>.<domain> names the account, else the path's first segment does. 400 InvalidUri and
+ * InvalidQueryParameterValue.
+ */
+enum gk_status gk_route_parse(struct gk_route *route, const char *path, const char *query,
+                              const char *host, const char *domain,
+                              struct gk_error *error) GK_MUST_USE;
+void gk_route_cleanup(struct gk_route *route);
+
+/*
+ * The row of operations.def that the request asks for. 405 UnsupportedHttpVerb, 400
+ * InvalidQueryParameterValue (no such comp or restype here), 400 MissingRequiredHeader.
+ * request needs method, container, blob, query and headers.
+ */
+enum gk_status gk_route_operation(const struct gk_request *request, enum gk_operation *operation,
+                                  struct gk_error *error) GK_MUST_USE;
+/* As documented, for logs. */
+const char *gk_operation_name(enum gk_operation operation);
+
+#endif
