@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An account's profile, what the gateway itself keeps of it: attribute "gateway.account" of the account's object. The
- * plugin seals it under the service key, bound to the account's name, so that it can neither be
- * read nor changed nor moved in the store, and stays readable after revocation.
+ * An account's profile, what the gateway itself keeps of it: attribute "gateway.account" of the
+ * account's object. The plugin seals it under the service key, bound to the account's name, so that
+ * it can neither be read nor changed nor moved in the store, and stays readable after revocation.
  *
  *   open part:  version(1) = 1 | created(8) | 2 x { created(8) | access key(64) }
  *               | location length(2) | location | management JSON length(4) | management JSON

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+// The vendor's Blob SDK, unmodified, against the gateway: what is stored comes back byte for byte,
+// and the documented headers, conditions and listings are what the SDK expects.
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { after, before, test } from 'node:test';
+
+import { BlobServiceClient, StorageSharedKeyCredential, ContainerSASPermissions,
+  generateBlobSASQueryParameters, BlobClient, ContainerClient } from '@azure/storage-blob';
+
+import { startStack, noRetry } from './lib/stack.mjs';
+
+const CHUNK = 65536;
+const STRIPE = 4 * 1024 * 1024;
+let stack;
+let service;
+let container;
+
+before(async () => {
+  stack = await startStack();
+  service = BlobServiceClient.fromConnectionString(stack.connectionString, noRetry);
+  container = service.getContainerClient('blobs');
+  await container.create();
+});
+after(() => stack?.stop());
+
+const hash = (bytes) => createHash('sha256').update(bytes).digest('hex');
+
+async function refused(promise, status, code) {
+  await assert.rejects(promise, (error) => {
+    assert.equal(error.statusCode, status, `${error.statusCode} ${error.code}: ${error.message}`);
+    if (code) assert.equal(error.code ?? error.details?.errorCode, code);
+    return true;
+  });
+}
+
+for (const size of [0, 1, 511, CHUNK - 1, CHUNK, CHUNK + 1, STRIPE - 1, STRIPE, STRIPE + 1,
+  100 * 1024 * 1024]) {
+  test(`single shot, ${size} bytes`, async () => {
+    const bytes = randomBytes(size);
+    const blob = container.getBlockBlobClient(`single-${size}`);
+    const put = await blob.upload(bytes, size, { metadata: { size: `${size}` } });
+    assert.equal(put.isServerEncrypted, true);
+    const back = await blob.downloadToBuffer();
+    assert.equal(hash(back), hash(bytes));
+    const properties = await blob.getProperties();
+    assert.equal(properties.contentLength, size);
+    assert.equal(properties.blobType, 'BlockBlob');
+    assert.equal(properties.isServerEncrypted, true);
+    assert.deepEqual(properties.metadata, { size: `${size}` });
+    assert.equal(properties.etag, put.etag);
+  });
+
+  test(`staged blocks, ${size} bytes`, async () => {
+    const bytes = randomBytes(size);
+    const blob = container.getBlockBlobClient(`staged-${size}`);
+    await blob.uploadData(bytes, { maxSingleShotSize: 0, blockSize: Math.max(1, 8 * 1024 * 1024 - 7),
+      concurrency: 4, blobHTTPHeaders: { blobContentType: 'application/x-test' } });
+    assert.equal(hash(await blob.downloadToBuffer()), hash(bytes));
+    assert.equal((await blob.getProperties()).contentType, 'application/x-test');
+  });
+}
+
+test('ranges at every chunk border', async () => {
+  const size = 5 * CHUNK + 123;
+  const bytes = randomBytes(size);
+  const blob = container.getBlockBlobClient('ranges');
+  await blob.upload(bytes, size);
+  for (let border = 0; border <= 5 * CHUNK; border += CHUNK) {
+    for (const from of [border - 1, border, border + 1]) {
+      for (const length of [1, 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, size]) {
+        if (from < 0 || from >= size) continue;
+        const back = await blob.downloadToBuffer(from, Math.min(length, size - from));
+        assert.ok(back.equals(bytes.subarray(from, from + length)), `${from}+${length}`);
+      }
+    }
+  }
+});
+
+test('ranges across blocks of uneven lengths and stripes', async () => {
+  const parts = [1, CHUNK, STRIPE + 5, 3, 2 * STRIPE, 70000].map((n) => randomBytes(n));
+  const blob = container.getBlockBlobClient('uneven');
+  const ids = parts.map((_, i) => Buffer.from(`block-${i}`).toString('base64'));
+  for (const [i, part] of parts.entries()) await blob.stageBlock(ids[i], part, part.length);
+  await blob.commitBlockList(ids);
+  const whole = Buffer.concat(parts);
+  let border = 0;
+  for (const part of parts) {
+    border += part.length;
+    for (const from of [border - 2, border - 1, border]) {
+      const length = Math.min(5, whole.length - from);
+      if (length <= 0) continue;
+      assert.ok((await blob.downloadToBuffer(from, length)).equals(whole.subarray(from, from + length)));
+    }
+  }
+  assert.equal(hash(await blob.downloadToBuffer()), hash(whole));
+});
+
+test('a range past the end is 416, one that only ends there is cut', async () => {
+  const blob = container.getBlockBlobClient('short');
+  await blob.upload('hello', 5);
+  await refused(blob.download(5, 1), 416, 'InvalidRange');
+  const cut = await blob.download(3, 100);
+  assert.equal(cut._response.status, 206);
+  assert.equal(cut.contentRange, 'bytes 3-4/5');
+  const md5 = await blob.download(0, 4, { rangeGetContentMD5: true });
+  assert.equal(Buffer.from(md5.contentMD5).toString('hex'), createHash('md5').update('hell').digest('hex'));
+});
+
+test('metadata, headers and their changes', async () => {
+  const blob = container.getBlockBlobClient('meta');
+  await blob.upload('x', 1, { metadata: { one: '1', Two: 'zwei' }, blobHTTPHeaders: {
+    blobCacheControl: 'no-cache', blobContentDisposition: 'attachment', blobContentEncoding: 'identity',
+    blobContentLanguage: 'en', blobContentType: 'text/plain' } });
+  let properties = await blob.getProperties();
+  assert.deepEqual(properties.metadata, { one: '1', two: 'zwei' });
+  assert.equal(properties.cacheControl, 'no-cache');
+  assert.equal(properties.contentDisposition, 'attachment');
+  assert.equal(properties.contentLanguage, 'en');
+  await blob.setHTTPHeaders({ blobContentType: 'text/html' });
+  properties = await blob.getProperties();
+  assert.equal(properties.contentType, 'text/html');
+  assert.equal(properties.cacheControl, undefined);
+  assert.deepEqual(properties.metadata, { one: '1', two: 'zwei' });
+  await blob.setMetadata({ three: '3' });
+  properties = await blob.getProperties();
+  assert.deepEqual(properties.metadata, { three: '3' });
+  assert.equal(properties.contentType, 'text/html');
+  await refused(blob.setMetadata({ big: 'x'.repeat(8193) }), 400, 'MetadataTooLarge');
+});
+
+test('conditions', async () => {
+  const blob = container.getBlockBlobClient('conditions');
+  const first = await blob.upload('one', 3, { conditions: { ifNoneMatch: '*' } });
+  await refused(blob.upload('two', 3, { conditions: { ifNoneMatch: '*' } }), 409, 'BlobAlreadyExists');
+  await refused(blob.upload('two', 3, { conditions: { ifMatch: '"0xDEAD"' } }), 412, 'ConditionNotMet');
+  const second = await blob.upload('two', 3, { conditions: { ifMatch: first.etag } });
+  assert.notEqual(first.etag, second.etag);
+  await refused(blob.download(0, undefined, { conditions: { ifMatch: first.etag } }), 412,
+    'ConditionNotMet');
+  await refused(blob.download(0, undefined, { conditions: { ifNoneMatch: second.etag } }), 304);
+  const hourAgo = new Date(Date.now() - 3600e3);
+  await refused(blob.download(0, undefined, { conditions: { ifUnmodifiedSince: hourAgo } }), 412,
+    'ConditionNotMet');
+  assert.equal((await blob.downloadToBuffer(0, undefined, {
+    conditions: { ifModifiedSince: hourAgo } })).toString(), 'two');
+  await refused(blob.delete({ conditions: { ifMatch: first.etag } }), 412, 'ConditionNotMet');
+  await blob.delete({ conditions: { ifMatch: second.etag } });
+  await refused(blob.getProperties(), 404, 'BlobNotFound');
+});
+
+test('block lists: committed, uncommitted, latest; what is not named is dropped', async () => {
+  const blob = container.getBlockBlobClient('blocks');
+  const id = (text) => Buffer.from(text).toString('base64');
+  await blob.stageBlock(id('a1'), 'AAAA', 4);
+  await blob.stageBlock(id('b1'), 'BB', 2);
+  await refused(blob.getProperties(), 404, 'BlobNotFound');
+  let list = await blob.getBlockList('all');
+  assert.deepEqual(list.uncommittedBlocks.map((b) => [b.name, b.size]), [[id('a1'), 4], [id('b1'), 2]]);
+  await blob.commitBlockList([id('b1'), id('a1')], { metadata: { order: 'ba' } });
+  assert.equal((await blob.downloadToBuffer()).toString(), 'BBAAAA');
+  await blob.stageBlock(id('a1'), 'CCC', 3);
+  await blob.stageBlock(id('x1'), 'never', 5);
+  assert.equal((await blob.downloadToBuffer()).toString(), 'BBAAAA');
+  // "Latest" of the SDK takes the newly staged block where there is one.
+  await blob.commitBlockList([id('a1'), id('b1'), id('a1')]);
+  assert.equal((await blob.downloadToBuffer()).toString(), 'CCCBBCCC');
+  list = await blob.getBlockList('all');
+  assert.deepEqual(list.committedBlocks.map((b) => b.name), [id('a1'), id('b1'), id('a1')]);
+  assert.equal(list.uncommittedBlocks?.length ?? 0, 0);
+  assert.deepEqual((await blob.getProperties()).metadata, {});
+  await refused(blob.commitBlockList([id('x1')]), 400, 'InvalidBlockList');
+  await refused(blob.stageBlock(id('longer'), 'D', 1), 400, 'InvalidBlobOrBlock');
+});
+
+test('12,000 blobs listed flat, by pages and with a delimiter', async () => {
+  const many = service.getContainerClient('many');
+  await many.create();
+  const names = [];
+  for (let folder = 0; folder < 12; folder++) {
+    for (let i = 0; i < 1000; i++) {
+      names.push(`folder-${String(folder).padStart(2, '0')}/blob-${String(i).padStart(4, '0')}`);
+    }
+  }
+  const queue = [...names];
+  await Promise.all(Array.from({ length: 32 }, async () => {
+    for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+      await many.getBlockBlobClient(name).upload(name, name.length);
+    }
+  }));
+  const flat = [];
+  for await (const item of many.listBlobsFlat()) flat.push(item.name);
+  assert.deepEqual(flat, names);
+  let pages = 0;
+  const paged = [];
+  for await (const page of many.listBlobsFlat().byPage({ maxPageSize: 777 })) {
+    pages++;
+    paged.push(...page.segment.blobItems.map((item) => item.name));
+  }
+  assert.equal(pages, Math.ceil(12000 / 777));
+  assert.deepEqual(paged, names);
+  const prefixes = [];
+  for await (const item of many.listBlobsByHierarchy('/')) {
+    assert.equal(item.kind, 'prefix');
+    prefixes.push(item.name);
+  }
+  assert.deepEqual(prefixes, Array.from({ length: 12 }, (_, i) => `folder-${String(i).padStart(2, '0')}/`));
+  const inside = [];
+  for await (const item of many.listBlobsByHierarchy('/', { prefix: 'folder-07/' })) {
+    assert.equal(item.properties.contentLength, item.name.length);
+    inside.push(item.name);
+  }
+  assert.equal(inside.length, 1000);
+  await many.delete();
+  await refused(many.getProperties(), 404, 'ContainerNotFound');
+});
+
+test('listing with metadata, and names that XML finds hard', async () => {
+  const odd = service.getContainerClient('odd');
+  await odd.create({ metadata: { purpose: 'names' } });
+  const names = ['a b', 'ä/ö', '<&>"\'', 'plus+sign', 'per%cent', '日本語', 'q?mark#hash', 'dot.'];
+  for (const name of names) {
+    await odd.getBlockBlobClient(name).upload('x', 1, { metadata: { name: encodeURIComponent(name) } });
+  }
+  const seen = new Map();
+  for await (const item of odd.listBlobsFlat({ includeMetadata: true })) {
+    seen.set(item.name, item.metadata.name);
+  }
+  assert.deepEqual([...seen.keys()].sort(), [...names].sort());
+  for (const [name, value] of seen) assert.equal(decodeURIComponent(value), name);
+  for (const name of names) await odd.getBlobClient(name).delete();
+  assert.deepEqual((await odd.getProperties()).metadata, { purpose: 'names' });
+  await odd.setMetadata({ purpose: 'changed' });
+  assert.deepEqual((await odd.getProperties()).metadata, { purpose: 'changed' });
+  const containers = [];
+  for await (const item of service.listContainers({ includeMetadata: true, prefix: 'od' })) {
+    containers.push([item.name, item.metadata]);
+  }
+  assert.deepEqual(containers, [['odd', { purpose: 'changed' }]]);
+});
+
+test('containers: twice, never, and names that are not allowed', async () => {
+  await refused(container.create(), 409, 'ContainerAlreadyExists');
+  await refused(service.getContainerClient('nobody').delete(), 404, 'ContainerNotFound');
+  await refused(service.getContainerClient('nobody').getBlockBlobClient('x').upload('x', 1), 404,
+    'ContainerNotFound');
+  await refused(service.getContainerClient('UPPER').create(), 400, 'InvalidResourceName');
+});
+
+test('a service SAS reads what it names and nothing else', async () => {
+  const credential = new StorageSharedKeyCredential(stack.account, stack.accountKey);
+  await container.getBlockBlobClient('shared').upload('for you', 7);
+  const sas = (options) => generateBlobSASQueryParameters({ containerName: 'blobs',
+    expiresOn: new Date(Date.now() + 600e3), ...options }, credential).toString();
+  const read = sas({ blobName: 'shared', permissions: ContainerSASPermissions.parse('r') });
+  const blob = new BlobClient(`${stack.blobEndpoint}/blobs/shared?${read}`, undefined, noRetry);
+  assert.equal((await blob.downloadToBuffer()).toString(), 'for you');
+  await refused(blob.delete(), 403, 'AuthorizationPermissionMismatch');
+  const other = new BlobClient(`${stack.blobEndpoint}/blobs/ranges?${read}`, undefined, noRetry);
+  await refused(other.download(), 403, 'AuthenticationFailed');
+  const late = sas({ blobName: 'shared', permissions: ContainerSASPermissions.parse('r'),
+    expiresOn: new Date(Date.now() - 1000) });
+  await refused(new BlobClient(`${stack.blobEndpoint}/blobs/shared?${late}`, undefined, noRetry)
+    .download(), 403, 'AuthenticationFailed');
+  const list = sas({ permissions: ContainerSASPermissions.parse('l') });
+  const listed = [];
+  for await (const item of new ContainerClient(`${stack.blobEndpoint}/blobs?${list}`, undefined, noRetry)
+    .listBlobsFlat({ prefix: 'shared' })) listed.push(item.name);
+  assert.deepEqual(listed, ['shared']);
+});
+
+test('over TLS, and with the account in the host name', async () => {
+  const overTls = new BlobServiceClient(stack.blobEndpointTls,
+    new StorageSharedKeyCredential(stack.account, stack.accountKey), noRetry);
+  assert.equal((await overTls.getContainerClient('blobs').getBlockBlobClient('single-1')
+    .downloadToBuffer()).length, 1);
+});
+
+test('a wrong account key is refused', async () => {
+  const wrong = new BlobServiceClient(stack.blobEndpoint,
+    new StorageSharedKeyCredential(stack.account, randomBytes(64).toString('base64')), noRetry);
+  await refused(wrong.getContainerClient('blobs').getProperties(), 403, 'AuthenticationFailed');
+});

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each answer of a vault means: only an explicit refusal makes the data dark (403), only silence
+// is forgiven, and only for the grace; then it is 503 with Retry-After, never 403.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { send } from './lib/signed.mjs';
+import { startStack } from './lib/stack.mjs';
+
+const GRACE_S = 600;
+let stack;
+
+before(async () => {
+  stack = await startStack({ checkIntervalMs: 1000, graceS: GRACE_S, movableClock: true,
+    requestTimeoutMs: 500, vaultDeadlineMs: 2000 });
+  await ok({ method: 'PUT', path: '/faults', query: { restype: 'container' } });
+  await ok({ method: 'PUT', path: '/faults/blob', body: 'content',
+    headers: { 'x-ms-blob-type': 'BlockBlob' } });
+});
+after(() => stack?.stop());
+
+const get = () => send(stack, { method: 'GET', path: '/faults/blob' });
+
+async function ok(request) {
+  const answer = await send(stack, request);
+  assert.ok(answer.status < 300, `${answer.status} ${answer.code}`);
+}
+
+const becomes = (status, code) => stack.until(async () => {
+  const answer = await get();
+  assert.ok(![500, 501].includes(answer.status), `${answer.status} ${answer.code}`);
+  return answer.status === status && (code === undefined || answer.code === code);
+}, `Get Blob to answer ${status} ${code ?? ''}`);
+
+async function listGoesOn() {
+  await ok({ method: 'GET', path: '/faults', query: { restype: 'container', comp: 'list' } });
+}
+
+// What the vault does, how it is undone, and the documented code.
+const refusals = [
+  ['the key is disabled', async () => {
+    const versions = await stack.vault.disableAllVersions(stack.keyName);
+    return () => stack.vault.enableVersions(stack.keyName, versions);
+  }, 'KeyVaultEncryptionKeyNotFound'],
+  ['the key is deleted, then recovered', async () => {
+    await stack.vault.deleteKey(stack.keyName);
+    return () => stack.vault.recoverKey(stack.keyName);
+  }, 'KeyVaultEncryptionKeyNotFound'],
+  ['the permission unwrapKey is taken away', async () => {
+    await stack.vault.setPermissions('gateway', ['get', 'wrapKey']);
+    return () => stack.vault.setPermissions('gateway', ['get', 'wrapKey', 'unwrapKey']);
+  }, 'KeyVaultEncryptionKeyNotFound'],
+  ['the vault’s firewall refuses', async () => {
+    await stack.vault.fault({ operation: 'unwrapKey', count: -1, status: 403, body: JSON.stringify({
+      error: { code: 'Forbidden', message: 'Client address is not authorized.',
+        innererror: { code: 'ForbiddenByFirewall' } } }) });
+    return () => stack.vault.clearFaults();
+  }, 'KeyVaultEncryptionKeyNotFound'],
+  ['the identity is gone', async () => {
+    await stack.vault.setIdentityEnabled('gateway', false);
+    await stack.gateway.moveClock(3 * 86400e3); // tokens that are out run out
+    return () => stack.vault.setIdentityEnabled('gateway', true);
+  }, 'KeyVaultAccessTokenCannotBeAcquired'],
+];
+
+for (const [what, happen, code] of refusals) {
+  test(`${what}: 403 ${code}, others go on, and back`, async () => {
+    await becomes(200);
+    const undo = await happen();
+    await becomes(403, code);
+    await listGoesOn();
+    const status = await stack.keyStatus();
+    assert.equal(status.state, 'revoked');
+    assert.ok(status.reasonCode.length > 0);
+    await undo();
+    await becomes(200);
+    assert.equal((await stack.keyStatus()).state, 'active');
+  });
+}
+
+const silences = [
+  ['does not answer in time', { operation: '*', count: -1, delay_ms: 3000 }],
+  ['drops the connection', { operation: '*', count: -1, action: 'drop' }],
+  ['throttles', { operation: 'unwrapKey', count: -1, status: 429, retry_after: 1 }],
+  ['has an internal error', { operation: 'unwrapKey', count: -1, status: 500 }],
+  ['is unavailable', { operation: 'unwrapKey', count: -1, status: 503 }],
+  ['talks nonsense', { operation: 'unwrapKey', count: -1, action: 'garbage' }],
+  ['breaks off', { operation: 'unwrapKey', count: -1, action: 'truncate' }],
+  ['talks without end', { operation: 'unwrapKey', count: -1, action: 'huge' }],
+  ['answers for another key', { operation: 'unwrapKey', count: -1, action: 'wrong_kid' }],
+  ['unwraps 31 bytes', { operation: 'unwrapKey', count: -1, action: 'short_key' }],
+  ['unwraps 33 bytes', { operation: 'unwrapKey', count: -1, action: 'long_key' }],
+];
+
+for (const [what, fault] of silences) {
+  test(`the vault ${what}: served within the grace, 503 past it, and back`, async () => {
+    await becomes(200);
+    await stack.vault.fault(fault);
+    await stack.until(async () => (await stack.keyStatus()).state === 'unreachable', 'unreachable');
+    for (let i = 0; i < 5; i++) assert.equal((await get()).status, 200);
+    await stack.gateway.moveClock((GRACE_S + 5) * 1000);
+    await becomes(503, 'ServerBusy');
+    const answer = await get();
+    assert.match(answer.headers['retry-after'] ?? '', /^[1-9]\d*$/);
+    await listGoesOn();
+    assert.equal((await stack.keyStatus()).state, 'degraded');
+    await stack.vault.clearFaults();
+    await becomes(200);
+    assert.equal((await stack.keyStatus()).state, 'active');
+  });
+}
+
+test('a cold gateway with a silent vault: 503, not 403, and the rest goes on', async () => {
+  await stack.vault.fault({ operation: '*', count: -1, action: 'drop' });
+  await stack.gateway.restart();
+  await listGoesOn();
+  const answer = await get();
+  assert.equal(answer.status, 503, answer.code);
+  assert.ok(answer.headers['retry-after']);
+  await stack.vault.clearFaults();
+  await becomes(200);
+});
+
+test('a few failures in between are retried and nobody notices', async () => {
+  await becomes(200);
+  await stack.vault.fault({ operation: 'unwrapKey', count: 2, status: 503 });
+  for (let i = 0; i < 20; i++) {
+    await stack.gateway.moveClock(500);
+    assert.equal((await get()).status, 200);
+  }
+});
+
+test('an expired key still opens: all goes on, with a warning', async () => {
+  await stack.vault.expireKey(stack.keyName);
+  await stack.gateway.restart();
+  await becomes(200);
+  await stack.checkKey();
+  const status = await stack.keyStatus();
+  assert.equal(status.state, 'active');
+  assert.equal(status.keyOutsideDates, true);
+});
+
+test('the vault process dies and comes back', async () => {
+  await stack.vault.kill();
+  await stack.until(async () => (await stack.keyStatus()).state === 'unreachable', 'unreachable');
+  assert.equal((await get()).status, 200);
+  await stack.vault.start();
+  await stack.until(async () => (await stack.keyStatus()).state === 'active', 'active');
+});

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal: whatever is wrong in a configuration file is refused with its line and a remedy.
+ * Method: one good file as a list of lines; each case replaces one line of it, and expects the
+ * refusal to begin with that very line's place and to hold given words.
+ */
+#include "cmocka_all.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gateway/config.h"
+
+static char directory[] = "/tmp/gatekey-test-config.XXXXXX";
+
+/* '@' stands for the test's directory. */
+static const char *const good_lines[] = {
+    /*  1 */ "state_dir = \"@/state\";",
+    /*  2 */ "plugin = \"@/gatekey.so\";",
+    /*  3 */ "log_level = \"warning\";",
+    /*  4 */ "audit_file = \"@/audit.log\";",
+    /*  5 */ "blob: {",
+    /*  6 */ "  listen = \"127.0.0.1:10000\";",
+    /*  7 */ "  tls_listen = \"[::1]:0\";",
+    /*  8 */ "  tls_certificate = \"@/cert.pem\";",
+    /*  9 */ "  tls_key = \"@/key.pem\";",
+    /* 10 */ "  domain = \"blob.example\";",
+    /* 11 */ "  connections_max = 7;",
+    /* 12 */ "};",
+    /* 13 */ "management: {",
+    /* 14 */ "  listen = \"127.0.0.1:0\";",
+    /* 15 */ "  tls_certificate = \"@/cert.pem\";",
+    /* 16 */ "  tls_key = \"@/key.pem\";",
+    /* 17 */ "  token_file = \"@/token\";",
+    /* 18 */ "};",
+    /* 19 */ "provider: {",
+    /* 20 */ "  service_key_file = \"@/service-key\";",
+    /* 21 */ "  vault_deadline_ms = 2500;",
+    /* 22 */ "  check_interval_ms = 1000;",
+    /* 23 */ "  verify = true;",
+    /* 24 */ "  identities = ( {",
+    /* 25 */ "    kind = \"client-secret\";",
+    /* 26 */ "    client_secret_file = \"@/token\";",
+    /* 27 */ "  }, { kind = \"managed\"; } );",
+    /* 28 */ "  vaults = ( { uri = \"https://v.example\"; } );",
+    /* 29 */ "};",
+};
+#define LINES (sizeof good_lines / sizeof good_lines[0])
+
+static char *in_directory(const char *name)
+{
+    char *path = NULL;
+    assert_true(asprintf(&path, "%s/%s", directory, name) > 0);
+    return path;
+}
+
+static void make_file(const char *name, mode_t mode)
+{
+    char *path = in_directory(name);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "x\n", 2), 2);
+    assert_int_equal(fchmod(fd, mode), 0);
+    close(fd);
+    free(path);
+}
+
+static void put_line(FILE *file, const char *line)
+{
+    for (; *line != '\0'; line++) {
+        if (*line == '@') {
+            fputs(directory, file);
+        } else {
+            fputc(*line, file);
+        }
+    }
+    fputc('\n', file);
+}
+
+/* Writes the good file with line number `line` (from 1; 0: none) replaced. */
+static char *write_config(unsigned line, const char *replacement)
+{
+    char *path = in_directory("gatekey.conf");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (unsigned i = 0; i < LINES; i++) {
+        put_line(file, i + 1 == line ? replacement : good_lines[i]);
+    }
+    assert_int_equal(fclose(file), 0);
+    return path;
+}
+
+static int make_directory(void **state)
+{
+    (void)state;
+    if (mkdtemp(directory) == NULL) {
+        return -1;
+    }
+    make_file("gatekey.so", 0755);
+    make_file("cert.pem", 0644);
+    make_file("key.pem", 0600);
+    make_file("token", 0400);
+    make_file("service-key", 0640);
+    make_file("open-secret", 0644);
+    return 0;
+}
+
+static int remove_directory(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gatekey.so",  "cert.pem",    "key.pem",     "token",
+                                        "service-key", "open-secret", "gatekey.conf"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = in_directory(names[i]);
+        unlink(path);
+        free(path);
+    }
+    return rmdir(directory);
+}
+
+static const char *setting(const struct gk_config *config, const char *key)
+{
+    for (size_t i = 0; i < config->settings_count; i++) {
+        if (strcmp(config->settings[i].key, key) == 0) {
+            return config->settings[i].value;
+        }
+    }
+    return NULL;
+}
+
+static void test_config__reads_a_whole_file(void **state)
+{
+    (void)state;
+    char *path = write_config(0, NULL);
+    struct gk_config *config = NULL;
+    struct gk_error error = {0};
+    assert_int_equal(gk_config_load(path, &config, &error), GK_OK);
+    assert_string_equal(config->blob.listen.host, "127.0.0.1");
+    assert_int_equal(config->blob.listen.port, 10000);
+    assert_true(config->blob.tls_listen.ipv6);
+    assert_string_equal(config->blob.tls_listen.host, "::1");
+    assert_int_equal(config->blob.connections_max, 7);
+    assert_string_equal(config->blob.domain, "blob.example");
+    assert_int_equal(config->log_level, GK_LOG_WARNING);
+    assert_int_equal(config->vault_deadline_ms, 2500);
+    assert_null(config->clock_offset_file);
+    assert_string_equal(setting(config, "vault_deadline_ms"), "2500");
+    assert_string_equal(setting(config, "check_interval_ms"), "1000");
+    assert_string_equal(setting(config, "verify"), "true");
+    assert_string_equal(setting(config, "identity.0.kind"), "client-secret");
+    assert_string_equal(setting(config, "identity.1.kind"), "managed");
+    assert_string_equal(setting(config, "vault.0.uri"), "https://v.example");
+    gk_config_free(config);
+    free(path);
+}
+
+static void test_config__tells_where_a_setting_stands(void **state)
+{
+    (void)state;
+    char *path = write_config(0, NULL);
+    struct gk_config *config = NULL;
+    assert_int_equal(gk_config_load(path, &config, NULL), GK_OK);
+    for (size_t i = 0; i < config->settings_count; i++) {
+        if (strcmp(config->settings[i].key, "check_interval_ms") == 0) {
+            char expected[128];
+            snprintf(expected, sizeof expected, "%s:22", path);
+            assert_string_equal(config->settings[i].origin, expected);
+        }
+    }
+    gk_config_free(config);
+    free(path);
+}
+
+struct wrong {
+    unsigned line; /* that is replaced */
+    const char *replacement;
+    unsigned refused_line;
+    const char *words;
+};
+
+static const struct wrong wrongs[] = {
+    {1, "", 1, "state_dir: is missing"},
+    {1, "state_dir = \"relative\";", 1, "from the root"},
+    {1, "state_dir = \"\";", 1, "is empty"},
+    {1, "state_dir = 7;", 1, "is not a text"},
+    {1, "state_dir = \"@/token\";", 1, "is not a directory"},
+    {1, "state_dir = \"a\\nb\";", 1, "control character"},
+    {2, "plugin = \"@/none.so\";", 2, "there is no file"},
+    {2, "plugin = \"gatekey.so\";", 2, "from the root"},
+    {2, "plugin = \"@\";", 2, "not a regular file"},
+    {2, "plugins = \"@/gatekey.so\";", 2, "there is no such setting; known here are state_dir"},
+    {3, "log_level = \"loud\";", 3, "error, warning, info or debug"},
+    {3, "log_level = 3;", 3, "is not a text"},
+    {3, "log_level = ;", 3, "syntax error"},
+    {3, "log_level = \"info\"; log_level = \"info\";", 3, "duplicate"},
+    {4, "audit_file = \"@/none/audit.log\";", 4, "directory"},
+    {4, "audit_file = \"@\";", 4, "regular file"},
+    {4, "clock_offset_file = \"x\";", 4, "from the root"},
+    {4, "blob = 1;", 5, "duplicate"},
+    {6, "listen = \"localhost:10000\";", 6, "numeric address"},
+    {6, "listen = \"127.0.0.1\";", 6, "numeric address"},
+    {6, "listen = \"127.0.0.1:65536\";", 6, "numeric address"},
+    {6, "listen = \"127.0.0.1:-1\";", 6, "numeric address"},
+    {6, "listen = \"::1:80\";", 6, "numeric address"},
+    {6, "listen = \"[127.0.0.1]:80\";", 6, "numeric address"},
+    {6, "listen = \":80\";", 6, "numeric address"},
+    {6, "listen = 80;", 6, "is not a text"},
+    {6, "port = 80;", 6, "there is no such setting"},
+    {7, "", 8, "nothing uses it"},
+    {8, "", 7, "needs tls_certificate and tls_key"},
+    {9, "", 7, "needs tls_certificate and tls_key"},
+    {9, "tls_key = \"@/cert.pem\";", 9, "open to others"},
+    {10, "domain = \"Blob.Example\";", 10, "lower case"},
+    {10, "domain = \"blob..example\";", 10, "host name"},
+    {10, "domain = \".example\";", 10, "host name"},
+    {10, "domain = \"blob.example.\";", 10, "host name"},
+    {10, "domain = \"blob_example\";", 10, "host name"},
+    {11, "connections_max = 0;", 11, "1 to 16384"},
+    {11, "connections_max = 99999;", 11, "1 to 16384"},
+    {11, "connections_max = -1;", 11, "1 to 16384"},
+    {11, "connections_max = \"7\";", 11, "whole number"},
+    {11, "connections_max = 7.5;", 11, "whole number"},
+    {14, "", 13, "management.listen: is missing"},
+    {14, "listen = \"0.0.0.0:1\";", 14, "other machines"},
+    {14, "listen = \"[::]:1\";", 14, "other machines"},
+    {14, "listen = \"10.0.0.1:1\";", 14, "other machines"},
+    {15, "", 13, "management.tls_certificate: is missing"},
+    {16, "", 13, "management.tls_key: is missing"},
+    {17, "", 13, "management.token_file: is missing"},
+    {17, "token_file = \"@/open-secret\";", 17, "chmod 0600"},
+    {17, "token = \"s3cret\";", 17, "there is no such setting"},
+    {20, "", 19, "service_key_file: is missing"},
+    {20, "service_key_file = \"@/none\";", 20, "there is no file"},
+    {20, "service_key_file = \"service-key\";", 20, "from the root"},
+    {20, "service_key_file = \"@/open-secret\";", 20, "chmod 0600"},
+    {21, "vault_deadline_ms = 99;", 21, "100 to 600000"},
+    {21, "vault_deadline_ms = \"1 s\";", 21, "whole number"},
+    {22, "check_interval_ms = 1.5;", 22, "neither text"},
+    {22, "check_interval_ms = [ 1 ];", 22, "neither text"},
+    {22, "check_interval_ms = \"\";", 22, "is empty"},
+    {23, "vault_token = \"x\";", 23, "a secret does not belong in this file"},
+    {23, "identities = \"x\";", 24, "duplicate"},
+    {26, "client_secret = \"hunter2\";", 26, "client_secret_file"},
+    {26, "client_secret_file = \"@/open-secret\";", 26, "chmod 0600"},
+    {27, "  }, 3 );", 27, "not a group"},
+    {27, "  }, { } );", 27, "not a group"},
+    {28, "vaults = { uri = \"x\"; };", 28, "is not a list"},
+    {28, "vaults = ( \"https://v.example\" );", 28, "not a group"},
+    {29, "", 30, "syntax error"},
+    {29, "}; surprise = 1;", 29, "there is no such setting"},
+};
+
+static void test_config__refuses_with_file_line_reason_and_remedy(void **state)
+{
+    (void)state;
+    unsigned failures = 0;
+    for (size_t i = 0; i < sizeof wrongs / sizeof wrongs[0]; i++) {
+        char *path = write_config(wrongs[i].line, wrongs[i].replacement);
+        struct gk_config *config = NULL;
+        struct gk_error error = {0};
+        char place[128];
+        snprintf(place, sizeof place, "%s:%u: ", path, wrongs[i].refused_line);
+        if (gk_config_load(path, &config, &error) != GK_E_INVALID ||
+            strncmp(error.message, place, strlen(place)) != 0 ||
+            strstr(error.message, wrongs[i].words) == NULL) {
+            fail_msg("case %zu, \"%s\": expected \"%s...%s\", got \"%s\"", i, wrongs[i].replacement,
+                     place, wrongs[i].words, error.message);
+        }
+        gk_config_free(config);
+        free(path);
+    }
+    assert_int_equal(failures, 0);
+}
+
+static void test_config__refuses_a_file_that_is_not_there(void **state)
+{
+    (void)state;
+    struct gk_config *config = NULL;
+    struct gk_error error = {0};
+    assert_int_equal(gk_config_load("/nowhere/gatekey.conf", &config, &error), GK_E_INVALID);
+    assert_non_null(strstr(error.message, "/nowhere/gatekey.conf:1: cannot be read"));
+    assert_int_equal(gk_config_load(directory, &config, &error), GK_E_INVALID);
+    assert_null(config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_config__reads_a_whole_file),
+        cmocka_unit_test(test_config__tells_where_a_setting_stands),
+        cmocka_unit_test(test_config__refuses_with_file_line_reason_and_remedy),
+        cmocka_unit_test(test_config__refuses_a_file_that_is_not_there),
+    };
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
