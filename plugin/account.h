@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An account in memory: its record, the state of its key, and the root key while that may be used.
+ * Shared by all handles on it, by the registry and by work under way; counted.
+ *
+ * The gate is what requests look at: one word that holds who may pass and how often the root key
+ * has been dropped. A handle keeps the word it was made under and works while it stands. Dropping
+ * changes the word first and wipes the root key then, so no chunk begins after that.
+ */
+#ifndef PLUGIN_ACCOUNT_H
+#define PLUGIN_ACCOUNT_H
+
+#include "plugin/account_store.h"
+#include "plugin/audit.h"
+#include "plugin/vault_call.h"
+
+/* One check of the key: the unwraps that it takes, one after the other. Whoever has claimed
+ * account->checking owns it. */
+struct gk_recheck {
+    uint64_t sequence; /* of the record whose wraps these are */
+    struct gk_identity_reference identity;
+    struct gk_root_generation generation;
+    uint32_t wrap; /* which one is being asked for */
+    bool any_silent;
+    struct gk_key_outcome outcome; /* what to report when none opens */
+};
+
+/* What a get told of the key that the settings name. */
+struct gk_key_facts {
+    char newest_key_id[GK_KEY_ID_BYTES_MAX];
+    int64_t not_before_wall_ms;
+    int64_t expires_wall_ms;
+};
+
+struct gk_account {
+    struct gk_instance *instance; /* this and the next two never change */
+    char name[GK_ACCOUNT_NAME_BYTES_MAX];
+    struct gk_id id;
+    struct gk_record_open_key *open_key; /* secret memory; never changes */
+
+    atomic_uint references;
+    atomic_uint_fast64_t gate;
+
+    pthread_mutex_t mutex;  /* of what follows, to key_lock */
+    pthread_cond_t changed; /* a check ended, a change ended, the account was forgotten */
+    struct gk_account_record record;
+    struct gk_key_state state;
+    struct gk_key_facts facts;
+    bool forgotten;
+    bool checking;   /* an unwrap is under way, for all who wait */
+    bool changing;   /* settings or wraps are being changed, by one at a time */
+    uint64_t checks; /* how many checks have ended */
+    int64_t next_check_mono_ms;
+    int64_t last_version_check_wall_ms;
+    int64_t version_check_not_before_mono_ms; /* after one that failed */
+
+    pthread_rwlock_t key_lock;    /* of the two below; readers are the data path */
+    struct gk_root_key *root_key; /* secret memory; NULL unless the state is open */
+    uint32_t generation;
+
+    struct gk_recheck recheck;
+    struct gk_job refresh; /* a refusal waits for a second look at the stored record */
+    struct gk_job rotate;
+    struct gk_account *next; /* in its bucket, under accounts_lock */
+    struct gk_account *due;  /* the ticker's list; the provider's thread alone, as is due_work */
+    unsigned due_work;
+};
+
+/* --- the vtable's part, see plugin.h --- */
+enum gk_status gk_account_open(struct gk_instance *instance, const char *account,
+                               struct gk_account **out, struct gk_error *error) GK_MUST_USE;
+void gk_account_release(struct gk_account *account);
+void gk_account_forget(struct gk_instance *instance, const char *account);
+enum gk_status gk_account_authorize(struct gk_account *account, enum gk_operation operation,
+                                    uint32_t flags, struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_account_warm(struct gk_account *account, uint32_t deadline_ms,
+                               struct gk_error *error) GK_MUST_USE;
+
+/* --- for the rest of plugin/ --- */
+void gk_account_retain(struct gk_account *account);
+/* Drops the registry's references; only handles keep accounts from then on. */
+void gk_accounts_clear(struct gk_instance *instance);
+
+/* GK_OK while the gate stands open; *gate is the word to keep. Else what clients get. */
+enum gk_status gk_account_enter(struct gk_account *account, uint64_t *gate,
+                                struct gk_error *error) GK_MUST_USE;
+/* GK_OK while the gate still stands as it did. One atomic load on the way that is usual. */
+enum gk_status gk_account_still(struct gk_account *account, uint64_t gate,
+                                struct gk_error *error) GK_MUST_USE;
+/* GK_E_NOT_FOUND for an account that was forgotten. */
+enum gk_status gk_account_not_forgotten(struct gk_account *account,
+                                        struct gk_error *error) GK_MUST_USE;
+
+/* A copy of the state as one who waits for it needs it; the mutex is held. */
+enum gk_status gk_account_locked_error(struct gk_account *account,
+                                       struct gk_error *error) GK_MUST_USE;
+/*
+ * Takes over a record when it is newer than ours. *root_key, secret memory, is consumed and may be
+ * NULL: with it the account opens (the vault has just opened it), without it the key in memory
+ * stays as it is until the next check. Returns false, changing nothing, for an older record.
+ */
+bool gk_account_adopt(struct gk_account *account, const struct gk_stored_account *stored,
+                      struct gk_root_key **root_key);
+/* The same for a record that was found in the store, written by somebody else perhaps. */
+bool gk_account_adopt_stored(struct gk_account *account, const struct gk_stored_account *stored);
+/*
+ * What the vault said to unwrapping the record of that sequence; answers for an older record are
+ * dropped. root_key is as above, given with GK_VAULT_OK.
+ */
+void gk_account_answer(struct gk_account *account, uint64_t sequence,
+                       const struct gk_key_outcome *outcome, struct gk_root_key **root_key);
+/* Time went on. */
+void gk_account_tick(struct gk_account *account, struct gk_moment now);
+
+/* Waits on account->changed, mutex held, until woken or the deadline; false when it has passed. */
+bool gk_account_locked_wait(struct gk_account *account, const struct gk_deadline *deadline);
+/* One change at a time: GK_E_UNAVAILABLE when another does not end before the deadline. */
+enum gk_status gk_account_begin_change(struct gk_account *account,
+                                       const struct gk_deadline *deadline,
+                                       struct gk_error *error) GK_MUST_USE;
+void gk_account_end_change(struct gk_account *account);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vtable's calls that manage accounts; see plugin.h. */
+#ifndef PLUGIN_ACCOUNT_CHANGE_H
+#define PLUGIN_ACCOUNT_CHANGE_H
+
+#include "plugin/account.h"
+
+enum gk_status gk_account_create(struct gk_instance *instance, const char *account,
+                                 const struct gk_encryption_settings *settings,
+                                 uint32_t deadline_ms, struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_account_set_encryption(struct gk_instance *instance, const char *account,
+                                         const struct gk_encryption_settings *settings,
+                                         uint32_t deadline_ms, struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_account_check_now(struct gk_instance *instance, const char *account,
+                                    uint32_t deadline_ms, struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_account_get_status(struct gk_instance *instance, const char *account,
+                                     struct gk_account_status *out,
+                                     struct gk_error *error) GK_MUST_USE;
+
+#endif

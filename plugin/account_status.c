@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An account as its operator sees it. */
+#include <stdio.h>
+#include <strings.h>
+
+#include "plugin/account_change.h"
+
+static void fill_wraps(const struct gk_account *account, struct gk_account_status *out)
+{
+    const struct gk_root_generation *active = gk_account_record_active(&account->record);
+    out->generation = active->generation;
+    snprintf(out->current_key_id, sizeof out->current_key_id, "%s", active->wraps[0].key_id);
+    if (active->wraps_count > 1) {
+        snprintf(out->previous_key_id, sizeof out->previous_key_id, "%s", active->wraps[1].key_id);
+    }
+}
+
+static void fill_key(const struct gk_account *account, struct gk_moment now,
+                     struct gk_account_status *out)
+{
+    const struct gk_key_facts *facts = &account->facts;
+    out->key_expires_wall_ms = facts->expires_wall_ms;
+    out->key_outside_dates =
+        (facts->expires_wall_ms != 0 && now.wall_ms >= facts->expires_wall_ms) ||
+        (facts->not_before_wall_ms != 0 && now.wall_ms < facts->not_before_wall_ms);
+    out->rotation_pending = facts->newest_key_id[0] != '\0' &&
+                            strcasecmp(facts->newest_key_id, out->current_key_id) != 0;
+    out->last_version_check_wall_ms = account->last_version_check_wall_ms;
+    out->next_version_check_wall_ms =
+        account->last_version_check_wall_ms + account->instance->settings.version_check_interval_ms;
+}
+
+static void fill_state(const struct gk_account *account, struct gk_account_status *out)
+{
+    const struct gk_key_state *state = &account->state;
+    out->state = state->state;
+    out->last_check_wall_ms = state->last_check_wall_ms;
+    if (state->silent) {
+        out->unreachable_since_wall_ms = state->silent_since_wall_ms;
+        out->grace_until_wall_ms =
+            state->silent_since_wall_ms + account->instance->settings.grace_ms;
+    }
+    snprintf(out->reason_code, sizeof out->reason_code, "%s", state->reason_code);
+    snprintf(out->reason, sizeof out->reason, "%s", state->reason);
+    snprintf(out->reason_request_id, sizeof out->reason_request_id, "%s", state->reason_request_id);
+}
+
+static void locked_fill(const struct gk_account *account, struct gk_account_status *out)
+{
+    const struct gk_account_record *record = &account->record;
+    out->id = record->id;
+    out->settings = record->settings;
+    out->record_sequence = record->sequence;
+    out->created_wall_ms = record->created_wall_ms;
+    out->last_rotation_wall_ms = record->last_rotation_wall_ms;
+    out->previous_wrap_until_wall_ms = record->previous_wrap_until_wall_ms;
+    out->check_interval_ms = account->instance->settings.check_interval_ms;
+    fill_wraps(account, out);
+    fill_state(account, out);
+    if (record->settings.source == GK_KEY_SOURCE_CUSTOMER) {
+        fill_key(account, gk_instance_now(account->instance), out);
+    }
+}
+
+enum gk_status gk_account_get_status(struct gk_instance *instance, const char *name,
+                                     struct gk_account_status *out, struct gk_error *error)
+{
+    memset(out, 0, sizeof *out);
+    struct gk_account *account = NULL;
+    const enum gk_status status = gk_account_open(instance, name, &account, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    pthread_mutex_lock(&account->mutex);
+    locked_fill(account, out);
+    pthread_mutex_unlock(&account->mutex);
+    gk_account_release(account);
+    return GK_OK;
+}

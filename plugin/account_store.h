@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Account records in the host's account store. The record that is replaced is kept beside the new
+ * one, in the same atomic write. Blocks on storage; no lock may be held.
+ */
+#ifndef PLUGIN_ACCOUNT_STORE_H
+#define PLUGIN_ACCOUNT_STORE_H
+
+#include "plugin/instance.h"
+
+/* When the vault was last asked for the key's current version, in decimal milliseconds. Beside the
+ * record, so that a daily look that finds nothing new does not write a new record. Not
+ * authenticated: it can only make us look more often, or up to one interval later. */
+#define GK_ACCOUNT_ATTR_VERSION_CHECK "gatekey.version-check"
+
+/* A record as it was read, with what it takes to replace it. About 20 KB: keep it on the heap. */
+struct gk_stored_account {
+    struct gk_account_record record;
+    uint64_t version;    /* of the account's object */
+    struct gk_buf bytes; /* the record as stored */
+    int64_t last_version_check_wall_ms;
+};
+
+/* NULL when memory is out. free sets *stored to NULL; NULL inside is fine. */
+struct gk_stored_account *gk_stored_account_new(void) GK_MUST_USE;
+void gk_stored_account_free(struct gk_stored_account **stored);
+
+/* GK_E_NOT_FOUND: no such account, or one without a record; stored->version tells which (0: no
+ * object). GK_E_INTEGRITY: the record is not authentic. */
+enum gk_status gk_account_store_read(const struct gk_instance *instance, const char *account,
+                                     struct gk_stored_account *stored,
+                                     struct gk_error *error) GK_MUST_USE;
+/*
+ * Writes record in place of what stored holds (nothing, for a new account), its sequence set to the
+ * next one. Other attributes may have changed meanwhile; GK_E_CONFLICT when the record itself has.
+ * On success stored holds what is in the store now.
+ */
+enum gk_status gk_account_store_write(const struct gk_instance *instance,
+                                      struct gk_stored_account *stored,
+                                      const struct gk_account_record *record,
+                                      struct gk_error *error) GK_MUST_USE;
+/* Notes the time of a version check. Failures are of no consequence beyond an earlier next look. */
+void gk_account_store_note_check(const struct gk_instance *instance,
+                                 struct gk_stored_account *stored, int64_t wall_ms);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Audit events: what the security officer wants to know, from the host's point of view one call. */
+#ifndef PLUGIN_AUDIT_H
+#define PLUGIN_AUDIT_H
+
+#include "plugin/instance.h"
+
+/* Fills the time, stands "" in for NULL, hands the event to the host and logs a line. Any thread,
+ * no lock held. */
+void gk_audit(const struct gk_instance *instance, const struct gk_audit_event *event);
+
+/* An account's key changed state. before and after hold copies; nothing happens when they agree. */
+void gk_audit_state(const struct gk_instance *instance, const char *account, const char *key_id,
+                    const struct gk_key_state *before, const struct gk_key_state *after);
+
+/* "ok", "refused", "unavailable" or "failed". */
+const char *gk_audit_outcome(enum gk_status status);
+
+#endif

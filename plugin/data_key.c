@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Data keys as handles. The root key is used under its read lock and never copied. */
+#include <stdlib.h>
+
+#include "common/error.h"
+#include "common/secret.h"
+#include "plugin/handles.h"
+
+static enum gk_status new_handle(struct gk_account *account, uint64_t gate,
+                                 struct gk_data_key **out, struct gk_error *error)
+{
+    struct gk_data_key *data_key = calloc(1, sizeof *data_key);
+    struct gk_data_key_bytes *bytes = gk_secret_alloc(sizeof *bytes);
+    if (data_key == NULL || bytes == NULL) {
+        free(data_key);
+        gk_secret_free(&bytes);
+        return gk_fail(error, GK_E_RESOURCE, "no memory for a data key");
+    }
+    gk_account_retain(account);
+    *data_key = (struct gk_data_key){.account = account, .gate = gate, .bytes = bytes};
+    *out = data_key;
+    return GK_OK;
+}
+
+void gk_data_key_free(struct gk_data_key *data_key)
+{
+    if (data_key != NULL) {
+        gk_secret_free(&data_key->bytes);
+        gk_account_release(data_key->account);
+        free(data_key);
+    }
+}
+
+/* Takes the read lock over the root key; on GK_OK the caller gives it back. GK_E_COLD: it was
+ * dropped since the gate was looked at. */
+static enum gk_status lock_root_key(struct gk_account *account, struct gk_root_scope *scope,
+                                    struct gk_error *error)
+{
+    pthread_rwlock_rdlock(&account->key_lock);
+    if (account->root_key == NULL) {
+        pthread_rwlock_unlock(&account->key_lock);
+        return gk_fail_http(error, GK_E_COLD, 503, "ServerBusy",
+                            "the account's key is not in memory");
+    }
+    *scope = (struct gk_root_scope){.account = account->id, .generation = account->generation};
+    return GK_OK;
+}
+
+static enum gk_status seal(struct gk_account *account, const struct gk_object_scope *scope,
+                           const struct gk_data_key_bytes *bytes,
+                           uint8_t sealed[GK_SEALED_DATA_KEY_BYTES], struct gk_error *error)
+{
+    struct gk_root_scope root_scope;
+    enum gk_status status = lock_root_key(account, &root_scope, error);
+    if (status == GK_OK) {
+        status = gk_data_key_seal(account->instance->crypto, account->root_key, &root_scope, scope,
+                                  bytes, sealed, error);
+        pthread_rwlock_unlock(&account->key_lock);
+    }
+    return status;
+}
+
+static enum gk_status unseal(struct gk_account *account, const struct gk_object_scope *scope,
+                             struct gk_span sealed, struct gk_data_key_bytes *bytes,
+                             struct gk_error *error)
+{
+    uint32_t generation = 0;
+    struct gk_root_scope root_scope;
+    enum gk_status status = gk_data_key_generation(sealed, &generation, error);
+    if (status == GK_OK) {
+        status = lock_root_key(account, &root_scope, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    status = generation == root_scope.generation
+                 ? gk_data_key_unseal(account->instance->crypto, account->root_key, &root_scope,
+                                      scope, sealed, bytes, error)
+                 : gk_fail(error, GK_E_INTEGRITY, "the data key is of an unknown root key");
+    pthread_rwlock_unlock(&account->key_lock);
+    return status;
+}
+
+enum gk_status gk_data_key_create(struct gk_account *account, const struct gk_object_scope *scope,
+                                  uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
+                                  struct gk_data_key **out, struct gk_error *error)
+{
+    uint64_t gate = 0;
+    struct gk_data_key *data_key = NULL;
+    *out = NULL;
+    memset(sealed, 0, GK_SEALED_DATA_KEY_BYTES);
+    enum gk_status status = gk_account_enter(account, &gate, error);
+    if (status == GK_OK) {
+        status = new_handle(account, gate, &data_key, error);
+    }
+    if (status == GK_OK) {
+        status = gk_data_key_random(data_key->bytes, error);
+    }
+    if (status == GK_OK) {
+        status = seal(account, scope, data_key->bytes, sealed, error);
+    }
+    if (status != GK_OK) {
+        gk_data_key_free(data_key);
+        return status;
+    }
+    *out = data_key;
+    return GK_OK;
+}
+
+enum gk_status gk_data_key_open(struct gk_account *account, const struct gk_object_scope *scope,
+                                struct gk_span sealed, struct gk_data_key **out,
+                                struct gk_error *error)
+{
+    uint64_t gate = 0;
+    struct gk_data_key *data_key = NULL;
+    *out = NULL;
+    enum gk_status status = gk_account_enter(account, &gate, error);
+    if (status == GK_OK) {
+        status = new_handle(account, gate, &data_key, error);
+    }
+    if (status == GK_OK) {
+        status = unseal(account, scope, sealed, data_key->bytes, error);
+    }
+    if (status != GK_OK) {
+        gk_data_key_free(data_key);
+        return status;
+    }
+    *out = data_key;
+    return GK_OK;
+}
+
+enum gk_status gk_data_key_reseal(struct gk_account *account, const struct gk_object_scope *from,
+                                  struct gk_span sealed, const struct gk_object_scope *to,
+                                  uint8_t resealed[GK_SEALED_DATA_KEY_BYTES],
+                                  struct gk_error *error)
+{
+    struct gk_data_key *data_key = NULL;
+    memset(resealed, 0, GK_SEALED_DATA_KEY_BYTES);
+    enum gk_status status = gk_data_key_open(account, from, sealed, &data_key, error);
+    if (status == GK_OK) {
+        status = seal(account, to, data_key->bytes, resealed, error);
+    }
+    gk_data_key_free(data_key);
+    return status;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One loaded plugin: settings, the provider, keys derived from the service key, the threads, and
+ * the accounts in memory. Three threads beside the host's:
+ *
+ *   provider's   completions and the ticker, which finds what is due; never blocks
+ *   refresher    reads account records anew after a refusal; blocks on storage alone
+ *   rotator      version checks and rotations; blocks on the vault and on storage
+ *
+ * Locks, in the order in which they may be taken:  accounts_lock, an account's mutex, its key_lock.
+ * No lock is held across a call to the host's account store or to the provider.
+ */
+#ifndef PLUGIN_INSTANCE_H
+#define PLUGIN_INSTANCE_H
+
+#include <stdatomic.h>
+
+#include "gatekey/plugin.h"
+#include "plugin/account_record.h"
+#include "plugin/key_state.h"
+#include "plugin/record_cipher.h"
+#include "plugin/worker.h"
+
+#define GK_ACCOUNT_BUCKETS 1024u
+
+struct gk_instance_settings {
+    uint32_t check_interval_ms;
+    int64_t grace_ms;
+    int64_t version_check_interval_ms;
+    int64_t previous_wrap_keep_ms;
+    uint32_t vault_deadline_ms;
+};
+
+/* What the service key gives us; in secret memory. */
+struct gk_service_keys {
+    struct gk_account_record_key record;
+    struct gk_root_wrap_key wrap;
+    struct gk_record_service_key open_parts;
+};
+
+struct gk_instance {
+    struct gk_host host;
+    const struct gk_provider_ops *ops;
+    struct gk_provider *provider;
+    struct gk_crypto *crypto;
+    struct gk_instance_settings settings;
+    struct gk_service_keys *keys; /* NULL before start */
+    char service_key_id[17];
+    uint32_t tick_ms;
+    bool started;
+    atomic_bool stopping;
+    struct gk_worker refresher;
+    struct gk_worker rotator;
+    pthread_mutex_t accounts_lock; /* of the two below */
+    struct gk_account *accounts[GK_ACCOUNT_BUCKETS];
+    uint64_t forgotten; /* grows with each account_forget */
+};
+
+/* The vtable's create, with a provider of the caller's choice. host is copied. */
+enum gk_status gk_instance_create_with(const struct gk_provider_ops *ops,
+                                       const struct gk_host *host, struct gk_instance **out,
+                                       struct gk_error *error) GK_MUST_USE;
+/* As struct gk_plugin describes them. */
+enum gk_status gk_instance_config(struct gk_instance *instance, const char *key, const char *value,
+                                  struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_instance_start(struct gk_instance *instance, struct gk_error *error) GK_MUST_USE;
+void gk_instance_stop(struct gk_instance *instance);
+void gk_instance_destroy(struct gk_instance *instance);
+
+struct gk_moment gk_instance_now(const struct gk_instance *instance);
+/* What a client is told to wait when the vault is silent. */
+uint32_t gk_instance_retry_after_s(const struct gk_instance *instance);
+void gk_instance_log(const struct gk_instance *instance, enum gk_log_level level,
+                     const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What gatekey.so exports: its ABI version and its table of functions, with the key provider that is
+ * built in. */
+#include "plugin/account_change.h"
+#include "plugin/handles.h"
+
+static enum gk_status create(const struct gk_host *host, struct gk_instance **out,
+                             struct gk_error *error)
+{
+    return gk_instance_create_with(gk_keyvault_provider(), host, out, error);
+}
+
+static const struct gk_plugin plugin = {
+    .abi_version = GK_PLUGIN_ABI_VERSION,
+    .struct_size = sizeof plugin,
+    .name = "gatekey",
+    .version = GATEKEY_VERSION,
+    .config_help =
+        "check_interval_ms         how often a key in use is checked, and so how long a revoked "
+        "one may still be used (60000)\n"
+        "grace_s                   how long a vault may be silent before its accounts answer 503 "
+        "(43200)\n"
+        "version_check_interval_s  how often a newer version of a key is looked for (86400)\n"
+        "previous_wrap_keep_s      how long the root key stays wrapped by the version before "
+        "(86400)\n"
+        "vault_deadline_ms         how long one check may take, retries included (10000)\n"
+        "service_key_file          the operator's service key, a file of mode 0600; required\n"
+        "request_timeout_ms        how long one request to a vault may take (5000)\n"
+        "ca_file                   certificates that vaults and authorities are checked with (the "
+        "system's)\n"
+        "identity.N.kind           client-secret or managed; N from 0 to 31\n"
+        "identity.N.resource_id    of a user-assigned identity; none for the system-assigned one\n"
+        "identity.N.client_id      of the application or identity\n"
+        "identity.N.tenant_id      client-secret: its tenant\n"
+        "identity.N.client_secret_file  client-secret: a file of mode 0600\n"
+        "identity.N.authority      client-secret: https://login.microsoftonline.com\n"
+        "identity.N.endpoint       managed: http://169.254.169.254\n"
+        "vault.N.uri               a vault outside the known domains\n"
+        "vault.N.resource          the audience of its tokens\n",
+    .create = create,
+    .config = gk_instance_config,
+    .start = gk_instance_start,
+    .stop = gk_instance_stop,
+    .destroy = gk_instance_destroy,
+    .account_create = gk_account_create,
+    .account_set_encryption = gk_account_set_encryption,
+    .account_status = gk_account_get_status,
+    .account_check_now = gk_account_check_now,
+    .account_forget = gk_account_forget,
+    .account_open = gk_account_open,
+    .account_release = gk_account_release,
+    .authorize = gk_account_authorize,
+    .account_warm = gk_account_warm,
+    .data_key_create = gk_data_key_create,
+    .data_key_open = gk_data_key_open,
+    .data_key_reseal = gk_data_key_reseal,
+    .data_key_free = gk_data_key_free,
+    .segment_new = gk_segment_new,
+    .segment_load = gk_segment_load,
+    .segment_free = gk_segment_free,
+    .segment_seal = gk_segment_seal,
+    .segment_open = gk_segment_open,
+    .record_seal = gk_account_record_value_seal,
+    .record_reseal_open = gk_account_record_value_reseal,
+    .record_open = gk_account_record_value_open,
+    .record_open_sealed = gk_data_key_record_value_open,
+};
+
+__attribute__((visibility("default"))) const uint32_t gatekey_plugin_abi_version =
+    GK_PLUGIN_ABI_VERSION;
+
+__attribute__((visibility("default"))) const struct gk_plugin *gatekey_plugin_entry(void)
+{
+    return &plugin;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records of blobs and files: record_cipher.c with an account's keys. Open parts need the service
+ * key alone, so they are there whatever the customer's key does. */
+#include "common/error.h"
+#include "plugin/handles.h"
+
+enum gk_status gk_account_record_value_seal(struct gk_account *account,
+                                            struct gk_data_key *data_key, struct gk_span binding,
+                                            struct gk_span open_part, struct gk_span sealed_part,
+                                            uint8_t *out, size_t out_max, size_t *out_len,
+                                            struct gk_error *error)
+{
+    *out_len = 0;
+    enum gk_status status = gk_account_not_forgotten(account, error);
+    if (status == GK_OK && data_key != NULL) {
+        status = data_key->account != account
+                     ? gk_fail(error, GK_E_INVALID, "the data key is another account's")
+                     : gk_account_still(account, data_key->gate, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    const struct gk_record_out to = {.data = out, .max = out_max, .len = out_len};
+    return gk_record_seal(account->instance->crypto, account->open_key,
+                          data_key == NULL ? NULL : data_key->bytes, binding, open_part,
+                          sealed_part, &to, error);
+}
+
+enum gk_status gk_account_record_value_reseal(struct gk_account *account, struct gk_span binding,
+                                              struct gk_span record, struct gk_span open_part,
+                                              uint8_t *out, size_t out_max, size_t *out_len,
+                                              struct gk_error *error)
+{
+    *out_len = 0;
+    const enum gk_status status = gk_account_not_forgotten(account, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    const struct gk_record_out to = {.data = out, .max = out_max, .len = out_len};
+    return gk_record_reseal_open(account->instance->crypto, account->open_key, binding, record,
+                                 open_part, &to, error);
+}
+
+enum gk_status gk_account_record_value_open(struct gk_account *account, struct gk_span binding,
+                                            struct gk_span record, uint8_t *out, size_t out_max,
+                                            size_t *out_len, struct gk_error *error)
+{
+    *out_len = 0;
+    const enum gk_status status = gk_account_not_forgotten(account, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    const struct gk_record_out to = {.data = out, .max = out_max, .len = out_len};
+    return gk_record_open(account->instance->crypto, account->open_key, binding, record, &to,
+                          error);
+}
+
+enum gk_status gk_data_key_record_value_open(struct gk_data_key *data_key, struct gk_span binding,
+                                             struct gk_span record, uint8_t *out, size_t out_max,
+                                             size_t *out_len, struct gk_error *error)
+{
+    *out_len = 0;
+    const enum gk_status status = gk_account_still(data_key->account, data_key->gate, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    const struct gk_record_out to = {.data = out, .max = out_max, .len = out_len};
+    return gk_record_open_sealed(data_key->account->instance->crypto, data_key->bytes, binding,
+                                 record, &to, error);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/root_wrap.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+#include "common/error.h"
+#include "common/secret.h"
+#include "plugin/audit.h"
+#include "plugin/key_id.h"
+
+bool gk_root_wrap_is_by_service(const struct gk_root_wrap *wrap)
+{
+    return strcmp(wrap->algorithm, GK_WRAP_ALGORITHM_SERVICE) == 0;
+}
+
+enum gk_status gk_vault_silent_error(const struct gk_instance *instance,
+                                     const struct gk_vault_result *result, struct gk_error *error)
+{
+    const enum gk_status status =
+        gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
+                     "The key vault gives no answer%s%s%s", result->code[0] == '\0' ? "." : " (",
+                     result->code, result->code[0] == '\0' ? "" : "). Try again.");
+    if (error != NULL) {
+        const uint32_t asked_s =
+            result->retry_after_ms / 1000 + (result->retry_after_ms % 1000 > 0);
+        error->retry_after_s = asked_s > 0 ? asked_s : gk_instance_retry_after_s(instance);
+    }
+    return status;
+}
+
+/* --- making ----------------------------------------------------------------------------------- */
+
+static enum gk_status refuse_wrap(const struct gk_vault_caller *caller, const char *operation,
+                                  const struct gk_vault_result *result, struct gk_error *error)
+{
+    if (result->verdict == GK_VAULT_UNAVAILABLE) {
+        return gk_vault_silent_error(caller->instance, result, error);
+    }
+    return gk_fail_http(error, GK_E_INVALID, 400, "KeyVaultAuthenticationFailure",
+                        "The vault refuses %s with this key (%s): enable the key version, keep it "
+                        "within its dates, and give the account's identity the permissions get, "
+                        "wrapKey and unwrapKey on it.",
+                        operation, result->code[0] == '\0' ? "no reason given" : result->code);
+}
+
+static bool wrap_answer_fits(const struct gk_vault_result *result, const char *key_id)
+{
+    return strcasecmp(result->key_id, key_id) == 0 &&
+           strcmp(result->algorithm, GK_WRAP_ALGORITHM_RSA_OAEP_256) == 0 &&
+           (result->wrapped_len == 256 || result->wrapped_len == 384 || result->wrapped_len == 512);
+}
+
+static void fill_wrap(const struct gk_vault_caller *caller, const struct gk_vault_result *result,
+                      struct gk_root_wrap *wrap)
+{
+    memset(wrap, 0, sizeof *wrap);
+    snprintf(wrap->key_id, sizeof wrap->key_id, "%s", result->key_id);
+    snprintf(wrap->algorithm, sizeof wrap->algorithm, "%s", result->algorithm);
+    memcpy(wrap->value, result->wrapped, result->wrapped_len);
+    wrap->value_len = result->wrapped_len;
+    wrap->created_wall_ms = gk_instance_now(caller->instance).wall_ms;
+}
+
+/* A wrap that the vault cannot open again, or that opens to another key, is never stored. */
+static enum gk_status prove(const struct gk_vault_caller *caller,
+                            const struct gk_root_identity *identity,
+                            const struct gk_root_wrap *wrap, struct gk_vault_result *result,
+                            struct gk_error *error)
+{
+    struct gk_root_key *back = gk_secret_alloc(sizeof *back);
+    if (back == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "no memory for a key");
+    }
+    gk_vault_unwrap(caller, wrap, back, result);
+    enum gk_status status = result->verdict == GK_VAULT_OK
+                                ? gk_root_key_check(caller->instance->crypto, back,
+                                                    &identity->scope, identity->commitment, error)
+                                : refuse_wrap(caller, "unwrapKey", result, error);
+    gk_secret_free(&back);
+    return status;
+}
+
+enum gk_status gk_root_wrap_by_vault(const struct gk_vault_caller *caller,
+                                     const struct gk_root_identity *identity,
+                                     const struct gk_root_key *root_key, const char *key_id,
+                                     struct gk_root_wrap *wrap, struct gk_error *error)
+{
+    struct gk_key_reference key;
+    struct gk_vault_result result = {0};
+    memset(wrap, 0, sizeof *wrap);
+    if (!gk_key_id_parse(key_id, &key)) {
+        return gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
+                            "The key vault named a key version that cannot be.");
+    }
+    gk_vault_wrap(caller, &key, root_key, &result);
+    if (result.verdict != GK_VAULT_OK) {
+        return refuse_wrap(caller, "wrapKey", &result, error);
+    }
+    if (!wrap_answer_fits(&result, key_id)) {
+        snprintf(result.code, sizeof result.code, "UnexpectedAnswer");
+        return gk_vault_silent_error(caller->instance, &result, error);
+    }
+    fill_wrap(caller, &result, wrap);
+    const enum gk_status status = prove(caller, identity, wrap, &result, error);
+    if (status != GK_OK) {
+        memset(wrap, 0, sizeof *wrap);
+    }
+    return status;
+}
+
+enum gk_status gk_root_wrap_by_service(const struct gk_instance *instance,
+                                       const struct gk_root_identity *identity,
+                                       const struct gk_root_key *root_key,
+                                       struct gk_root_wrap *wrap, struct gk_error *error)
+{
+    memset(wrap, 0, sizeof *wrap);
+    const enum gk_status status = gk_root_key_wrap(instance->crypto, &instance->keys->wrap,
+                                                   &identity->scope, root_key, wrap->value, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    snprintf(wrap->key_id, sizeof wrap->key_id, GK_WRAP_SERVICE_KEY_ID_PREFIX "%s",
+             instance->service_key_id);
+    snprintf(wrap->algorithm, sizeof wrap->algorithm, "%s", GK_WRAP_ALGORITHM_SERVICE);
+    wrap->value_len = GK_SERVICE_WRAPPED_ROOT_BYTES;
+    wrap->created_wall_ms = gk_instance_now(instance).wall_ms;
+    return GK_OK;
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+enum gk_status gk_root_unwrap_by_service(const struct gk_instance *instance,
+                                         const struct gk_id *account,
+                                         const struct gk_root_generation *generation,
+                                         struct gk_root_key *root_key, struct gk_error *error)
+{
+    const struct gk_root_scope scope = {.account = *account, .generation = generation->generation};
+    const struct gk_root_wrap *wrap = &generation->wraps[0];
+    enum gk_status status =
+        gk_root_key_unwrap(instance->crypto, &instance->keys->wrap, &scope,
+                           gk_span_of(wrap->value, wrap->value_len), root_key, error);
+    if (status == GK_OK) {
+        status =
+            gk_root_key_check(instance->crypto, root_key, &scope, generation->commitment, error);
+    }
+    if (status != GK_OK) {
+        gk_wipe(root_key, sizeof *root_key);
+    }
+    return status;
+}
+
+static enum gk_status unwrap_by_vault(const struct gk_vault_caller *caller,
+                                      const struct gk_root_identity *identity,
+                                      const struct gk_root_wrap *wrap, struct gk_root_key *root_key,
+                                      struct gk_error *error)
+{
+    struct gk_vault_result result;
+    gk_vault_unwrap(caller, wrap, root_key, &result);
+    if (result.verdict == GK_VAULT_UNAVAILABLE) {
+        return gk_vault_silent_error(caller->instance, &result, error);
+    }
+    if (result.verdict != GK_VAULT_OK) {
+        return gk_key_refusal_error(result.verdict, error);
+    }
+    const enum gk_status status = gk_root_key_check(caller->instance->crypto, root_key,
+                                                    &identity->scope, identity->commitment, error);
+    if (status != GK_OK) {
+        gk_wipe(root_key, sizeof *root_key);
+    }
+    return status;
+}
+
+enum gk_status gk_root_unwrap(const struct gk_vault_caller *caller, const struct gk_id *account,
+                              const struct gk_root_generation *generation,
+                              struct gk_root_key *root_key, struct gk_error *error)
+{
+    if (gk_root_wrap_is_by_service(&generation->wraps[0])) {
+        return gk_root_unwrap_by_service(caller->instance, account, generation, root_key, error);
+    }
+    const struct gk_root_identity identity = {
+        .scope = {.account = *account, .generation = generation->generation},
+        .commitment = generation->commitment,
+    };
+    enum gk_status first = GK_E_INTERNAL;
+    struct gk_error first_error = {0};
+    for (uint32_t i = 0; i < generation->wraps_count; i++) {
+        struct gk_error why = {0};
+        const enum gk_status status =
+            unwrap_by_vault(caller, &identity, &generation->wraps[i], root_key, &why);
+        if (status == GK_OK) {
+            return GK_OK;
+        }
+        /* Silence anywhere means that not every wrap was refused. */
+        if (i == 0 || (first == GK_E_DENIED && status != GK_E_DENIED)) {
+            first = status;
+            first_error = why;
+        }
+    }
+    if (error != NULL) {
+        *error = first_error;
+    }
+    return first;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/rotation.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "common/error.h"
+#include "common/secret.h"
+#include "common/text.h"
+#include "plugin/encryption_settings.h"
+#include "plugin/root_wrap.h"
+
+/* After a check that failed: soon enough for a day's work, too seldom to hold up the rotator. */
+#define RETRY_MS 300000
+
+struct rotation {
+    struct gk_account *account;
+    struct gk_instance *instance;
+    struct gk_vault_caller caller;
+    struct gk_stored_account *stored;
+    struct gk_account_record *next; /* what is to be written */
+    struct gk_root_key *root_key;
+    struct gk_vault_result newest;
+    bool dirty; /* next differs from what is stored */
+};
+
+/* --- when ------------------------------------------------------------------------------------- */
+
+static bool previous_wrap_is_over(const struct gk_account_record *record, int64_t wall_ms)
+{
+    return gk_account_record_active(record)->wraps_count > 1 &&
+           wall_ms >= record->previous_wrap_until_wall_ms;
+}
+
+bool gk_rotation_locked_due(const struct gk_account *account, struct gk_moment now)
+{
+    const enum gk_account_state state = account->state.state;
+    /* While the vault refuses or is silent there is nothing to gain. */
+    if ((state != GK_ACCOUNT_ACTIVE && state != GK_ACCOUNT_COLD) || account->changing ||
+        account->forgotten || now.mono_ms < account->version_check_not_before_mono_ms) {
+        return false;
+    }
+    const int64_t last_ms = account->last_version_check_wall_ms;
+    const int64_t interval_ms = account->instance->settings.version_check_interval_ms;
+    /* A last check in the future was made by a clock that has been put right since. */
+    return now.wall_ms - last_ms >= interval_ms || last_ms > now.wall_ms ||
+           previous_wrap_is_over(&account->record, now.wall_ms);
+}
+
+/* --- one check -------------------------------------------------------------------------------- */
+
+static void note_facts(struct rotation *rotation)
+{
+    struct gk_account *account = rotation->account;
+    pthread_mutex_lock(&account->mutex);
+    snprintf(account->facts.newest_key_id, sizeof account->facts.newest_key_id, "%s",
+             rotation->newest.key_id);
+    account->facts.not_before_wall_ms = rotation->newest.info.not_before_wall_ms;
+    account->facts.expires_wall_ms = rotation->newest.info.expires_wall_ms;
+    pthread_mutex_unlock(&account->mutex);
+}
+
+static struct gk_root_generation *next_active(struct rotation *rotation)
+{
+    struct gk_account_record *next = rotation->next;
+    uint32_t i = 0;
+    while (next->generations[i].state != GK_GENERATION_ACTIVE) {
+        i++; /* a parsed record has one */
+    }
+    return &next->generations[i];
+}
+
+static void settle(struct rotation *rotation, int64_t wall_ms)
+{
+    if (previous_wrap_is_over(rotation->next, wall_ms)) {
+        struct gk_root_generation *active = next_active(rotation);
+        active->wraps_count = 1;
+        memset(&active->wraps[1], 0, sizeof active->wraps[1]);
+        rotation->next->previous_wrap_until_wall_ms = 0;
+        rotation->dirty = true;
+    }
+}
+
+static enum gk_status ask(struct rotation *rotation, struct gk_error *error)
+{
+    gk_vault_get(&rotation->caller, &rotation->next->settings.key, &rotation->newest);
+    if (rotation->newest.verdict == GK_VAULT_UNAVAILABLE) {
+        return gk_vault_silent_error(rotation->instance, &rotation->newest, error);
+    }
+    if (rotation->newest.verdict != GK_VAULT_OK) {
+        return gk_key_refusal_error(rotation->newest.verdict, error);
+    }
+    note_facts(rotation);
+    return GK_OK;
+}
+
+static void tell(const struct rotation *rotation, const char *outcome, const char *detail)
+{
+    char labels[64];
+    snprintf(labels, sizeof labels, "result=\"%s\"", outcome);
+    rotation->instance->host.count(rotation->instance->host.ctx, "gatekey_rotations_total", labels,
+                                   1);
+    gk_audit(rotation->instance, &(const struct gk_audit_event){
+                                     .event = "key.rotate",
+                                     .account = rotation->account->name,
+                                     .key_id = rotation->newest.key_id,
+                                     .outcome = outcome,
+                                     .reason = rotation->newest.code,
+                                     .detail = detail,
+                                     .request_id = rotation->newest.request_id,
+                                 });
+}
+
+static enum gk_status wrap_anew(struct rotation *rotation, struct gk_error *error)
+{
+    struct gk_root_generation *active = next_active(rotation);
+    const struct gk_root_identity identity = {
+        .scope = {.account = rotation->next->id, .generation = active->generation},
+        .commitment = active->commitment,
+    };
+    struct gk_root_wrap wrap;
+    enum gk_status status =
+        gk_root_unwrap(&rotation->caller, &rotation->next->id, active, rotation->root_key, error);
+    if (status == GK_OK) {
+        status = gk_root_wrap_by_vault(&rotation->caller, &identity, rotation->root_key,
+                                       rotation->newest.key_id, &wrap, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    const int64_t now_ms = gk_instance_now(rotation->instance).wall_ms;
+    gk_encryption_put_wrap(rotation->instance, active, &wrap, rotation->next, now_ms);
+    rotation->next->key_expires_wall_ms = rotation->newest.info.expires_wall_ms;
+    rotation->dirty = true;
+    return GK_OK;
+}
+
+/* Writes what has changed, or notes the time alone. */
+static enum gk_status store(struct rotation *rotation, int64_t wall_ms, struct gk_error *error)
+{
+    if (!rotation->dirty) {
+        gk_account_store_note_check(rotation->instance, rotation->stored, wall_ms);
+        return GK_OK;
+    }
+    rotation->next->last_version_check_wall_ms = wall_ms;
+    return gk_account_store_write(rotation->instance, rotation->stored, rotation->next, error);
+}
+
+static bool is_newer_version(const struct rotation *rotation)
+{
+    const struct gk_root_generation *active = gk_account_record_active(rotation->next);
+    return strcasecmp(rotation->newest.key_id, active->wraps[0].key_id) != 0;
+}
+
+static enum gk_status rotate(struct rotation *rotation, int64_t wall_ms, struct gk_error *error)
+{
+    struct gk_error why = {0};
+    if (gk_key_accept(&rotation->newest, wall_ms, &why) != GK_OK) {
+        tell(rotation, "refused", why.message);
+        return store(rotation, wall_ms, error);
+    }
+    enum gk_status status = wrap_anew(rotation, &why);
+    if (status == GK_OK) {
+        status = store(rotation, wall_ms, &why);
+    }
+    if (status == GK_OK) {
+        (void)gk_account_adopt(rotation->account, rotation->stored, &rotation->root_key);
+    }
+    tell(rotation, gk_audit_outcome(status),
+         status == GK_OK ? "the root key is wrapped anew" : why.message);
+    if (status != GK_OK && error != NULL) {
+        *error = why;
+    }
+    return status;
+}
+
+static enum gk_status check(struct rotation *rotation, struct gk_error *error)
+{
+    const int64_t wall_ms = gk_instance_now(rotation->instance).wall_ms;
+    *rotation->next = rotation->stored->record;
+    settle(rotation, wall_ms);
+    enum gk_status status = ask(rotation, error);
+    if (status == GK_OK && is_newer_version(rotation)) {
+        return rotate(rotation, wall_ms, error);
+    }
+    if (status == GK_OK || rotation->dirty) {
+        const enum gk_status stored = store(rotation, wall_ms, status == GK_OK ? error : NULL);
+        status = status == GK_OK ? stored : status;
+    }
+    (void)gk_account_adopt_stored(rotation->account, rotation->stored);
+    return status;
+}
+
+/* --- around it -------------------------------------------------------------------------------- */
+
+static enum gk_status begin(struct rotation *rotation, struct gk_error *error)
+{
+    rotation->stored = gk_stored_account_new();
+    rotation->next = malloc(sizeof *rotation->next);
+    rotation->root_key = gk_secret_alloc(sizeof *rotation->root_key);
+    if (rotation->stored == NULL || rotation->next == NULL || rotation->root_key == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    /* Another gateway may have rotated already; then its record is all we need. */
+    const struct gk_account *account = rotation->account;
+    enum gk_status status =
+        gk_account_store_read(rotation->instance, account->name, rotation->stored, error);
+    if (status == GK_OK && !gk_id_equal(&rotation->stored->record.id, &account->id)) {
+        status = gk_fail(error, GK_E_NOT_FOUND, "the account was made anew meanwhile");
+    }
+    if (status == GK_OK) {
+        (void)gk_account_adopt_stored(rotation->account, rotation->stored);
+    }
+    return status;
+}
+
+static void end(struct rotation *rotation, enum gk_status status)
+{
+    struct gk_account *account = rotation->account;
+    const struct gk_moment now = gk_instance_now(rotation->instance);
+    pthread_mutex_lock(&account->mutex);
+    if (status != GK_OK) {
+        account->version_check_not_before_mono_ms = now.mono_ms + RETRY_MS;
+    } else if (rotation->stored->last_version_check_wall_ms > account->last_version_check_wall_ms ||
+               account->last_version_check_wall_ms > now.wall_ms) {
+        account->last_version_check_wall_ms = rotation->stored->last_version_check_wall_ms;
+    }
+    pthread_mutex_unlock(&account->mutex);
+    gk_secret_free(&rotation->root_key);
+    gk_stored_account_free(&rotation->stored);
+    free(rotation->next);
+}
+
+enum gk_status gk_rotation_check(struct gk_account *account, const struct gk_deadline *deadline,
+                                 struct gk_error *error)
+{
+    enum gk_status status = gk_account_begin_change(account, deadline, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    struct rotation *rotation = calloc(1, sizeof *rotation);
+    if (rotation == NULL) {
+        gk_account_end_change(account);
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    rotation->account = account;
+    rotation->instance = account->instance;
+    status = begin(rotation, error);
+    if (status == GK_OK && rotation->stored->record.settings.source == GK_KEY_SOURCE_CUSTOMER) {
+        rotation->caller = (struct gk_vault_caller){
+            .instance = account->instance,
+            .identity = &rotation->stored->record.settings.identity,
+            .deadline = deadline,
+        };
+        status = check(rotation, error);
+    }
+    end(rotation, status);
+    free(rotation);
+    gk_account_end_change(account);
+    return status;
+}
+
+void gk_rotation_run_due(struct gk_account *account)
+{
+    struct gk_instance *instance = account->instance;
+    pthread_mutex_lock(&account->mutex);
+    const bool due = gk_rotation_locked_due(account, gk_instance_now(instance));
+    pthread_mutex_unlock(&account->mutex);
+    if (due && !atomic_load(&instance->stopping)) {
+        struct gk_error why = {0};
+        const struct gk_deadline deadline = gk_deadline_in(instance->settings.vault_deadline_ms);
+        if (gk_rotation_check(account, &deadline, &why) != GK_OK) {
+            gk_instance_log(instance, GK_LOG_WARNING, "account %s: version check: %s",
+                            account->name, why.message);
+        }
+    }
+    gk_account_release(account);
+}

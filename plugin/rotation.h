@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Version checks and rotation: get the key that the settings name; when the vault knows a newer
+ * version than the one that wraps the root key, open the root key, wrap it with the newer version,
+ * prove that by an unwrap, and swap the record. The wrap before stays beside it for a while, for
+ * gateways that have not seen the new record. Touches no data; requests go on meanwhile.
+ */
+#ifndef PLUGIN_ROTATION_H
+#define PLUGIN_ROTATION_H
+
+#include "plugin/account.h"
+
+/* Whether the daily check, or dropping an old wrap, is due. The mutex is held. */
+bool gk_rotation_locked_due(const struct gk_account *account, struct gk_moment now);
+/* The rotator's job; gives back one reference. */
+void gk_rotation_run_due(struct gk_account *account);
+/* Does it now. GK_OK also when there is a newer version that cannot be taken: status says so. An
+ * error means that the vault could not be asked, or that the swap failed. */
+enum gk_status gk_rotation_check(struct gk_account *account, const struct gk_deadline *deadline,
+                                 struct gk_error *error) GK_MUST_USE;
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The provider's calls as functions that wait. Not for the provider's own thread. They end when the
+ * provider says so, which it does by the deadline or when it is stopped.
+ */
+#ifndef PLUGIN_VAULT_CALL_H
+#define PLUGIN_VAULT_CALL_H
+
+#include "plugin/instance.h"
+
+/* A moment of CLOCK_MONOTONIC, never of the host's clock: somebody waits in real time. */
+struct gk_deadline {
+    int64_t at_ms;
+};
+
+struct gk_deadline gk_deadline_in(uint32_t ms);
+/* 0 when it has passed. */
+uint32_t gk_deadline_left_ms(const struct gk_deadline *deadline);
+
+/* struct gk_vault_answer, to keep. */
+struct gk_vault_result {
+    enum gk_vault_verdict verdict;
+    uint16_t http_status;
+    uint32_t retry_after_ms;
+    char code[96];
+    char message[256];
+    char request_id[64];
+    char key_id[GK_KEY_ID_BYTES_MAX];
+    char algorithm[24];
+    uint8_t wrapped[GK_WRAPPED_BYTES_MAX]; /* of a wrap */
+    size_t wrapped_len;
+    struct gk_key_info info; /* of a get */
+};
+
+struct gk_vault_caller {
+    const struct gk_instance *instance;
+    const struct gk_identity_reference *identity;
+    const struct gk_deadline *deadline;
+};
+
+void gk_vault_get(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
+                  struct gk_vault_result *result);
+void gk_vault_wrap(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
+                   const struct gk_root_key *root_key, struct gk_vault_result *result);
+/* root_key is secret memory; zeroed unless the verdict is GK_VAULT_OK. */
+void gk_vault_unwrap(const struct gk_vault_caller *caller, const struct gk_root_wrap *wrap,
+                     struct gk_root_key *root_key, struct gk_vault_result *result);
+
+#endif
