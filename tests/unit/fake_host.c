@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/fake_host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+
+#include "unit/cmocka_all.h"
+
+static struct fake_account *locked_find(struct fake_host *host, const char *name, bool create)
+{
+    struct fake_account *free_slot = NULL;
+    for (size_t i = 0; i < FAKE_ACCOUNTS; i++) {
+        struct fake_account *at = &host->accounts[i];
+        if (at->version != 0 && strcmp(at->name, name) == 0) {
+            return at;
+        }
+        free_slot = at->version == 0 && free_slot == NULL ? at : free_slot;
+    }
+    if (!create || free_slot == NULL) {
+        return NULL;
+    }
+    snprintf(free_slot->name, sizeof free_slot->name, "%s", name);
+    return free_slot;
+}
+
+static struct fake_attr *find_attr(struct fake_account *account, const char *name, bool create)
+{
+    struct fake_attr *free_slot = NULL;
+    for (size_t i = 0; i < FAKE_ATTRS; i++) {
+        struct fake_attr *at = &account->attrs[i];
+        if (at->value != NULL && strcmp(at->name, name) == 0) {
+            return at;
+        }
+        free_slot = at->value == NULL && free_slot == NULL ? at : free_slot;
+    }
+    if (!create || free_slot == NULL) {
+        return NULL;
+    }
+    snprintf(free_slot->name, sizeof free_slot->name, "%s", name);
+    free_slot->value = malloc(FAKE_VALUE_MAX);
+    return free_slot;
+}
+
+static void put_attr(struct fake_account *account, const char *name, const uint8_t *value,
+                     size_t len)
+{
+    struct fake_attr *attr = find_attr(account, name, true);
+    if (attr == NULL || attr->value == NULL || len > FAKE_VALUE_MAX) {
+        abort();
+    }
+    memcpy(attr->value, value, len);
+    attr->len = len;
+}
+
+/* --- callbacks -------------------------------------------------------------------------------- */
+
+static void on_log(void *ctx, enum gk_log_level level, const char *component, const char *message)
+{
+    (void)ctx, (void)level, (void)component, (void)message;
+}
+
+static int64_t mono_ms(void *ctx)
+{
+    return atomic_load(&((struct fake_host *)ctx)->mono_ms);
+}
+
+static int64_t wall_ms(void *ctx)
+{
+    return atomic_load(&((struct fake_host *)ctx)->wall_ms);
+}
+
+static void on_count(void *ctx, const char *name, const char *labels, double add)
+{
+    (void)ctx, (void)name, (void)labels, (void)add;
+}
+
+static void on_audit(void *ctx, const struct gk_audit_event *event)
+{
+    struct fake_host *host = ctx;
+    pthread_mutex_lock(&host->mutex);
+    if (host->events_count < FAKE_EVENTS_MAX) {
+        struct fake_event *kept = &host->events[host->events_count++];
+        snprintf(kept->event, sizeof kept->event, "%s", event->event);
+        snprintf(kept->outcome, sizeof kept->outcome, "%s", event->outcome);
+        snprintf(kept->reason, sizeof kept->reason, "%s", event->reason);
+    }
+    pthread_mutex_unlock(&host->mutex);
+}
+
+static enum gk_status attrs_get(void *ctx, const char *name, gk_attr_visit_fn *visit,
+                                void *visit_ctx, uint64_t *version, struct gk_error *error)
+{
+    struct fake_host *host = ctx;
+    enum gk_status status = GK_OK;
+    *version = 0;
+    pthread_mutex_lock(&host->mutex);
+    struct fake_account *account = locked_find(host, name, false);
+    if (account == NULL) {
+        status = gk_fail(error, GK_E_NOT_FOUND, "no such account");
+    } else {
+        *version = account->version;
+        for (size_t i = 0; i < FAKE_ATTRS; i++) {
+            const struct fake_attr *at = &account->attrs[i];
+            if (at->value != NULL) {
+                const struct gk_attr attr = {.name = at->name, .value = {at->value, at->len}};
+                visit(visit_ctx, &attr);
+            }
+        }
+    }
+    pthread_mutex_unlock(&host->mutex);
+    return status;
+}
+
+static enum gk_status locked_set(struct fake_host *host, const char *name, uint64_t expected,
+                                 const struct gk_attr *changes, size_t changes_count,
+                                 uint64_t *version, struct gk_error *error)
+{
+    struct fake_account *account = locked_find(host, name, expected == 0);
+    if (account == NULL) {
+        return gk_fail(error, GK_E_NOT_FOUND, "no such account");
+    }
+    if (host->conflicts > 0 && account->version != 0) {
+        host->conflicts--;
+        account->version++;
+        put_attr(account, "somebody.else", (const uint8_t *)"x", 1);
+    }
+    if (account->version != expected) {
+        return gk_fail(error, expected == 0 ? GK_E_EXISTS : GK_E_CONFLICT, "another version");
+    }
+    for (size_t i = 0; i < changes_count; i++) {
+        put_attr(account, changes[i].name, changes[i].value.data, changes[i].value.len);
+    }
+    host->writes++;
+    *version = ++account->version;
+    return GK_OK;
+}
+
+static enum gk_status attrs_set_if(void *ctx, const char *name, uint64_t expected,
+                                   const struct gk_attr *changes, size_t changes_count,
+                                   uint64_t *version, struct gk_error *error)
+{
+    struct fake_host *host = ctx;
+    pthread_mutex_lock(&host->mutex);
+    const enum gk_status status =
+        locked_set(host, name, expected, changes, changes_count, version, error);
+    pthread_mutex_unlock(&host->mutex);
+    return status;
+}
+
+/* --- for tests -------------------------------------------------------------------------------- */
+
+void fake_host_init(struct fake_host *host)
+{
+    memset(host, 0, sizeof *host);
+    atomic_init(&host->mono_ms, 5000);
+    atomic_init(&host->wall_ms, 1764000000000);
+    pthread_mutex_init(&host->mutex, NULL);
+}
+
+void fake_host_cleanup(struct fake_host *host)
+{
+    for (size_t i = 0; i < FAKE_ACCOUNTS; i++) {
+        for (size_t j = 0; j < FAKE_ATTRS; j++) {
+            free(host->accounts[i].attrs[j].value);
+        }
+    }
+    pthread_mutex_destroy(&host->mutex);
+}
+
+struct gk_host fake_host_callbacks(struct fake_host *host)
+{
+    return (struct gk_host){
+        .abi_version = GK_PLUGIN_ABI_VERSION,
+        .struct_size = sizeof(struct gk_host),
+        .ctx = host,
+        .log = on_log,
+        .clock_mono_ms = mono_ms,
+        .clock_wall_ms = wall_ms,
+        .count = on_count,
+        .audit = on_audit,
+        .account_attrs_get = attrs_get,
+        .account_attrs_set_if = attrs_set_if,
+    };
+}
+
+void fake_host_advance(struct fake_host *host, int64_t ms)
+{
+    atomic_fetch_add(&host->wall_ms, ms);
+    atomic_fetch_add(&host->mono_ms, ms);
+}
+
+size_t fake_host_read(struct fake_host *host, const char *account, const char *attr, uint8_t *value,
+                      size_t max)
+{
+    pthread_mutex_lock(&host->mutex);
+    struct fake_account *found = locked_find(host, account, false);
+    const struct fake_attr *at = found == NULL ? NULL : find_attr(found, attr, false);
+    size_t len = 0;
+    if (at != NULL && at->len <= max) {
+        len = at->len;
+        memcpy(value, at->value, len);
+    }
+    pthread_mutex_unlock(&host->mutex);
+    assert_true(len > 0);
+    return len;
+}
+
+bool fake_host_has(struct fake_host *host, const char *account, const char *attr)
+{
+    pthread_mutex_lock(&host->mutex);
+    struct fake_account *found = locked_find(host, account, false);
+    const bool has = found != NULL && find_attr(found, attr, false) != NULL;
+    pthread_mutex_unlock(&host->mutex);
+    return has;
+}
+
+void fake_host_write(struct fake_host *host, const char *account, const char *attr,
+                     const uint8_t *value, size_t len)
+{
+    pthread_mutex_lock(&host->mutex);
+    struct fake_account *found = locked_find(host, account, true);
+    put_attr(found, attr, value, len);
+    found->version++;
+    pthread_mutex_unlock(&host->mutex);
+}
+
+void fake_host_delete(struct fake_host *host, const char *account)
+{
+    pthread_mutex_lock(&host->mutex);
+    struct fake_account *found = locked_find(host, account, false);
+    for (size_t i = 0; found != NULL && i < FAKE_ATTRS; i++) {
+        free(found->attrs[i].value);
+        found->attrs[i].value = NULL;
+    }
+    if (found != NULL) {
+        found->version = 0;
+    }
+    pthread_mutex_unlock(&host->mutex);
+}
+
+unsigned fake_host_events(struct fake_host *host, const char *event, const char *outcome)
+{
+    unsigned count = 0;
+    pthread_mutex_lock(&host->mutex);
+    for (size_t i = 0; i < host->events_count; i++) {
+        count += strcmp(host->events[i].event, event) == 0 &&
+                         (outcome == NULL || strcmp(host->events[i].outcome, outcome) == 0)
+                     ? 1
+                     : 0;
+    }
+    pthread_mutex_unlock(&host->mutex);
+    return count;
+}
+
+unsigned fake_host_writes(struct fake_host *host)
+{
+    pthread_mutex_lock(&host->mutex);
+    const unsigned writes = host->writes;
+    pthread_mutex_unlock(&host->mutex);
+    return writes;
+}

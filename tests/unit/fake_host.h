@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A host for unit tests: clocks that stand until moved, attributes in memory, events kept. */
+#ifndef TESTS_UNIT_FAKE_HOST_H
+#define TESTS_UNIT_FAKE_HOST_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "gatekey/plugin.h"
+
+#define FAKE_ACCOUNTS   4u
+#define FAKE_ATTRS      6u
+#define FAKE_VALUE_MAX  65536u
+#define FAKE_EVENTS_MAX 256u
+
+struct fake_attr {
+    char name[64];
+    size_t len;
+    uint8_t *value; /* FAKE_VALUE_MAX bytes */
+};
+
+struct fake_account {
+    char name[GK_ACCOUNT_NAME_BYTES_MAX];
+    uint64_t version; /* 0: not there */
+    struct fake_attr attrs[FAKE_ATTRS];
+};
+
+struct fake_event {
+    char event[32];
+    char outcome[16];
+    char reason[96];
+};
+
+struct fake_host {
+    atomic_int_fast64_t mono_ms;
+    atomic_int_fast64_t wall_ms;
+    pthread_mutex_t mutex; /* of what follows */
+    struct fake_account accounts[FAKE_ACCOUNTS];
+    struct fake_event events[FAKE_EVENTS_MAX];
+    size_t events_count;
+    unsigned writes;
+    /* The next so many guarded writes find that somebody else has written something else. */
+    unsigned conflicts;
+};
+
+void fake_host_init(struct fake_host *host);
+void fake_host_cleanup(struct fake_host *host);
+struct gk_host fake_host_callbacks(struct fake_host *host);
+void fake_host_advance(struct fake_host *host, int64_t ms);
+
+/* A copy of an attribute's value; the test fails when it is not there. */
+size_t fake_host_read(struct fake_host *host, const char *account, const char *attr, uint8_t *value,
+                      size_t max);
+bool fake_host_has(struct fake_host *host, const char *account, const char *attr);
+/* Behind everybody's back, as one who writes to the store would. */
+void fake_host_write(struct fake_host *host, const char *account, const char *attr,
+                     const uint8_t *value, size_t len);
+void fake_host_delete(struct fake_host *host, const char *account);
+unsigned fake_host_events(struct fake_host *host, const char *event, const char *outcome);
+unsigned fake_host_writes(struct fake_host *host);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A key provider for unit tests: one thread, one vault with one key of up to 16 versions, faults on
+ * demand, every call counted. Completions run on its thread, as the contract has it.
+ */
+#ifndef TESTS_UNIT_FAKE_PROVIDER_H
+#define TESTS_UNIT_FAKE_PROVIDER_H
+
+#include <stdbool.h>
+
+#include "gatekey/provider.h"
+
+#define FAKE_VERSIONS_MAX 16u
+#define FAKE_VAULT_URI    "https://vault.test"
+#define FAKE_KEY_NAME     "key"
+
+/* What the vault is like. The test changes it through fake_vault_lock(). */
+struct fake_vault {
+    unsigned versions;                 /* 1.. ; the last is the current one */
+    bool disabled[FAKE_VERSIONS_MAX];  /* by index from 0 */
+    enum gk_vault_verdict get_verdict; /* GK_VAULT_OK unless a fault is wanted */
+    enum gk_vault_verdict wrap_verdict;
+    enum gk_vault_verdict unwrap_verdict;
+    bool plant;              /* unwraps to a key of somebody else's */
+    bool hold;               /* calls wait */
+    struct gk_key_info info; /* of every version */
+    unsigned gets;
+    unsigned wraps;
+    unsigned unwraps;
+};
+
+extern const struct gk_provider_ops fake_provider_ops;
+
+/* The vault of the one fake provider that a test process has at a time. */
+struct fake_vault *fake_vault_lock(void);
+void fake_vault_unlock(void);
+/* Back to one good version. */
+void fake_vault_reset(void);
+/* "https://vault.test/keys/key/<32 digits>", from 1. */
+void fake_key_id(unsigned version, char key_id[GK_KEY_ID_BYTES_MAX]);
+
+#endif

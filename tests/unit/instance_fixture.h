@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A plugin instance with a fake vault and a fake host: *state is a struct fixture. */
+#ifndef TESTS_UNIT_INSTANCE_FIXTURE_H
+#define TESTS_UNIT_INSTANCE_FIXTURE_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "plugin/account_change.h"
+#include "plugin/handles.h"
+
+#include "unit/cmocka_all.h"
+#include "unit/fake_host.h"
+#include "unit/fake_provider.h"
+
+#define NAME        "acme"
+#define DEADLINE_MS 10000u
+#define DAY_MS      86400000
+#define UNTIL_MS    20000 /* for what another thread does; far beyond what it takes */
+
+struct fixture {
+    struct fake_host host;
+    struct gk_instance *instance;
+    struct gk_error error; /* of the last call */
+};
+
+static inline void fixture_start(struct fixture *fixture)
+{
+    const struct gk_host host = fake_host_callbacks(&fixture->host);
+    assert_int_equal(gk_instance_create_with(&fake_provider_ops, &host, &fixture->instance, NULL),
+                     GK_OK);
+    assert_int_equal(gk_instance_config(fixture->instance, "check_interval_ms", "1000", NULL),
+                     GK_OK);
+    assert_int_equal(gk_instance_config(fixture->instance, "grace_s", "600", NULL), GK_OK);
+    assert_int_equal(gk_instance_start(fixture->instance, NULL), GK_OK);
+}
+
+static inline void fixture_restart(struct fixture *fixture)
+{
+    gk_instance_destroy(fixture->instance);
+    fixture_start(fixture);
+}
+
+static inline int fixture_setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    if (fixture == NULL) {
+        return -1;
+    }
+    fake_host_init(&fixture->host);
+    fake_vault_reset();
+    fixture_start(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static inline int fixture_teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    gk_instance_destroy(fixture->instance);
+    fake_host_cleanup(&fixture->host);
+    free(fixture);
+    return 0;
+}
+
+static inline struct gk_encryption_settings customer_settings(void)
+{
+    struct gk_encryption_settings settings = {.source = GK_KEY_SOURCE_CUSTOMER,
+                                              .identity.kind = GK_IDENTITY_USER_ASSIGNED};
+    snprintf(settings.key.vault_uri, sizeof settings.key.vault_uri, "%s", FAKE_VAULT_URI);
+    snprintf(settings.key.name, sizeof settings.key.name, "%s", FAKE_KEY_NAME);
+    snprintf(settings.identity.resource_id, sizeof settings.identity.resource_id, "/identity");
+    return settings;
+}
+
+static inline enum gk_status create_account(struct fixture *fixture,
+                                            const struct gk_encryption_settings *settings)
+{
+    fixture->error = (struct gk_error){0};
+    return gk_account_create(fixture->instance, NAME, settings, DEADLINE_MS, &fixture->error);
+}
+
+static inline void create_customer(struct fixture *fixture)
+{
+    const struct gk_encryption_settings settings = customer_settings();
+    assert_int_equal(create_account(fixture, &settings), GK_OK);
+}
+
+static inline struct gk_account *open_account(struct fixture *fixture)
+{
+    struct gk_account *account = NULL;
+    assert_int_equal(gk_account_open(fixture->instance, NAME, &account, &fixture->error), GK_OK);
+    return account;
+}
+
+static inline enum gk_status authorize_read(struct fixture *fixture)
+{
+    struct gk_account *account = open_account(fixture);
+    fixture->error = (struct gk_error){0};
+    const enum gk_status status =
+        gk_account_authorize(account, GK_OP_BLOB_GET_BLOB, 0, &fixture->error);
+    gk_account_release(account);
+    return status;
+}
+
+static inline struct gk_account_status status_of(struct fixture *fixture)
+{
+    struct gk_account_status status;
+    assert_int_equal(gk_account_get_status(fixture->instance, NAME, &status, NULL), GK_OK);
+    return status;
+}
+
+static inline enum gk_status check_now(struct fixture *fixture)
+{
+    fixture->error = (struct gk_error){0};
+    return gk_account_check_now(fixture->instance, NAME, DEADLINE_MS, &fixture->error);
+}
+
+static inline void assert_state(struct fixture *fixture, enum gk_account_state state)
+{
+    assert_int_equal(status_of(fixture).state, state);
+}
+
+/* Waits for what another thread brings about. */
+static inline void until_state(struct fixture *fixture, enum gk_account_state state)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (int i = 0; i < UNTIL_MS && status_of(fixture).state != state; i++) {
+        nanosleep(&pause, NULL);
+    }
+    assert_state(fixture, state);
+}
+
+static inline void set_unwrap(enum gk_vault_verdict verdict)
+{
+    fake_vault_lock()->unwrap_verdict = verdict;
+    fake_vault_unlock();
+}
+
+static inline struct fake_vault vault_now(void)
+{
+    const struct fake_vault copy = *fake_vault_lock();
+    fake_vault_unlock();
+    return copy;
+}
+
+static inline void rotate_vault(void)
+{
+    fake_vault_lock()->versions++;
+    fake_vault_unlock();
+}
+
+static inline void disable_version(unsigned version, bool disabled)
+{
+    fake_vault_lock()->disabled[version - 1] = disabled;
+    fake_vault_unlock();
+}
+
+#endif
