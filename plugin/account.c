@@ -455,8 +455,10 @@ bool gk_account_adopt(struct gk_account *account, const struct gk_stored_account
         locked_take_record(account, stored);
         if (*root_key != NULL) {
             locked_open(account, root_key, now);
-        } else if (account->state.state == GK_ACCOUNT_SERVICE_MANAGED) {
-            /* It has a customer key by now, which has not been asked for. */
+        } else if (account->state.state == GK_ACCOUNT_SERVICE_MANAGED ||
+                   gk_account_record_active(&account->record)->generation != account->generation) {
+            /* A customer's key where there was none, or another root key: neither has been asked
+             * for yet. */
             gk_key_state_init(&account->state, GK_KEY_SOURCE_CUSTOMER);
             locked_act(account, GK_KEY_DROP, NULL);
         } else {

@@ -10,7 +10,7 @@
 
 /* When the vault was last asked for the key's current version, in decimal milliseconds. Beside the
  * record, so that a daily look that finds nothing new does not write a new record. Not
- * authenticated: it can only make us look more often, or up to one interval later. */
+ * authenticated: who changes it can make us look more often, or one interval later. */
 #define GK_ACCOUNT_ATTR_VERSION_CHECK "gatekey.version-check"
 
 /* A record as it was read, with what it takes to replace it. About 20 KB: keep it on the heap. */

@@ -14,7 +14,8 @@ static enum gk_status new_handle(struct gk_account *account, uint64_t gate,
     if (data_key == NULL || bytes == NULL) {
         free(data_key);
         gk_secret_free(&bytes);
-        return gk_fail(error, GK_E_RESOURCE, "no memory for a data key");
+        (void)gk_fail(error, GK_E_RESOURCE, "no memory for a data key");
+        return GK_E_RESOURCE;
     }
     gk_account_retain(account);
     *data_key = (struct gk_data_key){.account = account, .gate = gate, .bytes = bytes};
@@ -39,8 +40,9 @@ static enum gk_status lock_root_key(struct gk_account *account, struct gk_root_s
     pthread_rwlock_rdlock(&account->key_lock);
     if (account->root_key == NULL) {
         pthread_rwlock_unlock(&account->key_lock);
-        return gk_fail_http(error, GK_E_COLD, 503, "ServerBusy",
-                            "the account's key is not in memory");
+        (void)gk_fail_http(error, GK_E_COLD, 503, "ServerBusy",
+                           "the account's key is not in memory");
+        return GK_E_COLD;
     }
     *scope = (struct gk_root_scope){.account = account->id, .generation = account->generation};
     return GK_OK;

@@ -33,7 +33,8 @@ struct gk_provider_timer {
 struct gk_provider {
     struct gk_provider_host host;
     pthread_t thread;
-    bool running;
+    bool running; /* the thread is to be joined; start and stop alone */
+    bool started;
     bool stopping;
     struct call *calls;
     struct gk_provider_timer *timers;
@@ -263,6 +264,9 @@ static enum gk_status config(struct gk_provider *provider, const char *key, cons
 static enum gk_status start(struct gk_provider *provider, struct gk_error *error)
 {
     (void)error;
+    pthread_mutex_lock(&mutex);
+    provider->started = true;
+    pthread_mutex_unlock(&mutex);
     provider->running = pthread_create(&provider->thread, NULL, run, provider) == 0;
     return provider->running ? GK_OK : GK_E_RESOURCE;
 }
@@ -318,7 +322,7 @@ static enum gk_status check_reference(struct gk_provider *provider,
 static void submit(struct gk_provider *provider, struct call *call)
 {
     pthread_mutex_lock(&mutex);
-    if (provider->running) {
+    if (provider->started && !provider->stopping) {
         struct call **link = &provider->calls;
         while (*link != NULL) {
             link = &(*link)->next;

@@ -346,6 +346,52 @@ static void test_rotation__a_refusal_looks_for_a_newer_record_first(void **state
     gk_instance_destroy(theirs);
 }
 
+static void test_rotation__another_gateways_change_of_source_is_taken(void **state)
+{
+    struct fixture *fixture = *state;
+    create_customer(fixture);
+    struct gk_instance *ours = fixture->instance;
+    fixture_start(fixture);
+    struct gk_instance *theirs = fixture->instance;
+    assert_int_equal(set_source(fixture, GK_KEY_SOURCE_SERVICE), GK_OK);
+    set_unwrap(GK_VAULT_KEY_REFUSED);
+    fixture->instance = ours;
+    assert_int_equal(check_now(fixture), GK_OK);
+    assert_state(fixture, GK_ACCOUNT_SERVICE_MANAGED);
+    assert_int_equal(authorize_read(fixture), GK_OK);
+    gk_instance_destroy(theirs);
+}
+
+static void test_rotation__an_account_that_another_gateway_deleted_is_forgotten(void **state)
+{
+    struct fixture *fixture = *state;
+    create_customer(fixture);
+    struct gk_account *account = open_account(fixture);
+    fake_host_delete(&fixture->host, NAME);
+    set_unwrap(GK_VAULT_KEY_REFUSED);
+    assert_int_equal(check_now(fixture), GK_E_NOT_FOUND);
+    assert_int_equal(gk_account_authorize(account, GK_OP_BLOB_GET_BLOB, 0, NULL), GK_E_NOT_FOUND);
+    struct gk_account *gone = NULL;
+    assert_int_equal(gk_account_open(fixture->instance, NAME, &gone, NULL), GK_E_NOT_FOUND);
+    gk_account_release(account);
+}
+
+static void test_rotation__a_vault_that_refuses_get_is_no_revocation(void **state)
+{
+    struct fixture *fixture = *state;
+    create_customer(fixture);
+    fake_vault_lock()->get_verdict = GK_VAULT_KEY_REFUSED;
+    fake_vault_unlock();
+    assert_int_equal(check_now(fixture), GK_E_DENIED);
+    assert_state(fixture, GK_ACCOUNT_ACTIVE);
+    assert_int_equal(authorize_read(fixture), GK_OK);
+    rotate_vault();
+    fake_vault_lock()->get_verdict = GK_VAULT_OK;
+    fake_vault_unlock();
+    fake_host_advance(&fixture->host, DAY_MS);
+    until_current(fixture, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -368,6 +414,9 @@ int main(void)
         TEST(test_rotation__a_changed_record_is_refused),
         TEST(test_rotation__another_accounts_record_is_refused),
         TEST(test_rotation__a_refusal_looks_for_a_newer_record_first),
+        TEST(test_rotation__another_gateways_change_of_source_is_taken),
+        TEST(test_rotation__an_account_that_another_gateway_deleted_is_forgotten),
+        TEST(test_rotation__a_vault_that_refuses_get_is_no_revocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
