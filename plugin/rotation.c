@@ -11,8 +11,10 @@
 #include "plugin/encryption_settings.h"
 #include "plugin/root_wrap.h"
 
-/* After a check that failed: soon enough for a day's work, too seldom to hold up the rotator. */
-#define RETRY_MS 300000
+/* After a check that was refused: soon enough for a day's work, too seldom to fill a log. After one
+ * without an answer it is the check interval: a vault that stays silent makes the account
+ * unreachable, and then it is not asked for versions. */
+#define REFUSED_RETRY_MS 300000
 
 struct rotation {
     struct gk_account *account;
@@ -221,7 +223,10 @@ static void end(struct rotation *rotation, enum gk_status status)
     const struct gk_moment now = gk_instance_now(rotation->instance);
     pthread_mutex_lock(&account->mutex);
     if (status != GK_OK) {
-        account->version_check_not_before_mono_ms = now.mono_ms + RETRY_MS;
+        const bool soon = status == GK_E_UNAVAILABLE || status == GK_E_CONFLICT;
+        account->version_check_not_before_mono_ms =
+            now.mono_ms +
+            (soon ? rotation->instance->settings.check_interval_ms : REFUSED_RETRY_MS);
     } else if (rotation->stored->last_version_check_wall_ms > account->last_version_check_wall_ms ||
                account->last_version_check_wall_ms > now.wall_ms) {
         account->last_version_check_wall_ms = rotation->stored->last_version_check_wall_ms;
