@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The life of accounts in memory: the registry, handles, and those who wait. */
 #include "plugin/account.h"
 
 #include <errno.h>
@@ -7,116 +8,8 @@
 
 #include "common/error.h"
 #include "common/secret.h"
-#include "common/text.h"
-#include "plugin/policy.h"
 #include "plugin/recheck.h"
-#include "plugin/root_wrap.h"
 #include "plugin/rotation.h"
-
-/* --- the gate --------------------------------------------------------------------------------- */
-
-#define GATE_OPEN      0u
-#define GATE_SHUT      1u /* why, the state tells */
-#define GATE_FORGOTTEN 2u
-#define GATE_MASK      0xffu
-#define GATE_EPOCH     0x100u
-
-/* Sets who may pass; shutting an open gate begins a new epoch. Mutex held. */
-static void locked_set_gate(struct gk_account *account)
-{
-    const uint64_t before = atomic_load_explicit(&account->gate, memory_order_relaxed);
-    uint64_t pass = gk_key_state_is_open(&account->state) ? GATE_OPEN : GATE_SHUT;
-    pass = account->forgotten ? GATE_FORGOTTEN : pass;
-    uint64_t epoch = before & ~(uint64_t)GATE_MASK;
-    if ((before & GATE_MASK) == GATE_OPEN && pass != GATE_OPEN) {
-        epoch += GATE_EPOCH;
-    }
-    atomic_store(&account->gate, epoch | pass);
-}
-
-/* Puts *root_key, or nothing, in the place of the root key, and wipes the one before. Mutex held. */
-static void locked_put_key(struct gk_account *account, struct gk_root_key **root_key)
-{
-    struct gk_root_key *fresh = NULL;
-    if (root_key != NULL) {
-        fresh = *root_key;
-        *root_key = NULL;
-    }
-    pthread_rwlock_wrlock(&account->key_lock);
-    struct gk_root_key *old = account->root_key;
-    account->root_key = fresh;
-    const struct gk_root_generation *active = gk_account_record_active(&account->record);
-    account->generation = active == NULL ? 0 : active->generation;
-    pthread_rwlock_unlock(&account->key_lock);
-    gk_secret_free(&old);
-}
-
-static enum gk_status refuse_forgotten(struct gk_error *error)
-{
-    return gk_fail_http(error, GK_E_NOT_FOUND, 404, "ResourceNotFound",
-                        "the account is no longer there");
-}
-
-enum gk_status gk_account_locked_error(struct gk_account *account, struct gk_error *error)
-{
-    return account->forgotten
-               ? refuse_forgotten(error)
-               : gk_key_state_error(&account->state, gk_instance_retry_after_s(account->instance),
-                                    error);
-}
-
-static enum gk_status shut_error(struct gk_account *account, struct gk_error *error)
-{
-    pthread_mutex_lock(&account->mutex);
-    const enum gk_status status = gk_account_locked_error(account, error);
-    pthread_mutex_unlock(&account->mutex);
-    return status;
-}
-
-enum gk_status gk_account_enter(struct gk_account *account, uint64_t *gate, struct gk_error *error)
-{
-    *gate = atomic_load_explicit(&account->gate, memory_order_acquire);
-    if ((*gate & GATE_MASK) == GATE_OPEN) {
-        return GK_OK;
-    }
-    const enum gk_status status = shut_error(account, error);
-    if (status == GK_OK) { /* it opened just now */
-        *gate = atomic_load(&account->gate);
-    }
-    return status;
-}
-
-enum gk_status gk_account_still(struct gk_account *account, uint64_t gate, struct gk_error *error)
-{
-    if (atomic_load_explicit(&account->gate, memory_order_acquire) == gate) {
-        return GK_OK;
-    }
-    const enum gk_status status = shut_error(account, error);
-    if (status != GK_OK && status != GK_E_COLD) {
-        return status;
-    }
-    const enum gk_status late =
-        gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
-                     "The account's key was withdrawn and given back meanwhile; try again.");
-    if (error != NULL) {
-        error->retry_after_s = 1;
-    }
-    return late;
-}
-
-enum gk_status gk_account_not_forgotten(struct gk_account *account, struct gk_error *error)
-{
-    const uint64_t gate = atomic_load_explicit(&account->gate, memory_order_acquire);
-    return (gate & GATE_MASK) == GATE_FORGOTTEN ? refuse_forgotten(error) : GK_OK;
-}
-
-enum gk_status gk_account_authorize(struct gk_account *account, enum gk_operation operation,
-                                    uint32_t flags, struct gk_error *error)
-{
-    uint64_t gate = 0;
-    return gk_policy_needs_key(operation, flags) ? gk_account_enter(account, &gate, error)
-                                                 : gk_account_not_forgotten(account, error);
-}
 
 /* --- life of an account ----------------------------------------------------------------------- */
 
@@ -168,8 +61,8 @@ void gk_account_release(struct gk_account *account)
     }
 }
 
-/* The keys that need no vault: the one for open parts, and a service-managed root key. */
-static enum gk_status derive_keys(struct gk_account *account, struct gk_error *error)
+/* The key for the open parts of records: the service key gives it. */
+static enum gk_status derive_open_key(struct gk_account *account, struct gk_error *error)
 {
     const struct gk_instance *instance = account->instance;
     account->open_key = gk_secret_alloc(sizeof *account->open_key);
@@ -178,38 +71,6 @@ static enum gk_status derive_keys(struct gk_account *account, struct gk_error *e
     }
     return gk_record_open_key_derive(instance->crypto, &instance->keys->open_parts, &account->id,
                                      account->open_key, error);
-}
-
-static enum gk_status service_key_of(const struct gk_instance *instance,
-                                     const struct gk_account_record *record,
-                                     struct gk_root_key **root_key, struct gk_error *error)
-{
-    *root_key = gk_secret_alloc(sizeof **root_key);
-    if (*root_key == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "no memory for a key");
-    }
-    const enum gk_status status = gk_root_unwrap_by_service(
-        instance, &record->id, gk_account_record_active(record), *root_key, error);
-    if (status != GK_OK) {
-        gk_secret_free(root_key);
-    }
-    return status;
-}
-
-/* What the settings say and who wrapped must agree: otherwise a key that the customer took away
- * could still be opened with ours. */
-static enum gk_status check_source(const struct gk_account_record *record, struct gk_error *error)
-{
-    const struct gk_root_generation *active = gk_account_record_active(record);
-    const bool customer = record->settings.source == GK_KEY_SOURCE_CUSTOMER;
-    for (uint32_t i = 0; i < active->wraps_count; i++) {
-        if (gk_root_wrap_is_by_service(&active->wraps[i]) == customer) {
-            return gk_fail(error, GK_E_INTEGRITY,
-                           "the record of account %s has a wrap that its settings do not allow",
-                           record->account);
-        }
-    }
-    return GK_OK;
 }
 
 static enum gk_status new_account(struct gk_instance *instance,
@@ -222,7 +83,6 @@ static enum gk_status new_account(struct gk_instance *instance,
     }
     init_locks(account);
     atomic_init(&account->references, 1);
-    atomic_init(&account->gate, GATE_SHUT);
     account->instance = instance;
     memcpy(account->name, stored->record.account, sizeof account->name);
     account->id = stored->record.id;
@@ -231,21 +91,16 @@ static enum gk_status new_account(struct gk_instance *instance,
     account->record = stored->record;
     account->last_version_check_wall_ms = stored->last_version_check_wall_ms;
     account->facts.expires_wall_ms = stored->record.key_expires_wall_ms;
-    gk_key_state_init(&account->state, stored->record.settings.source);
     struct gk_root_key *root_key = NULL;
-    enum gk_status status = derive_keys(account, error);
+    enum gk_status status = derive_open_key(account, error);
     if (status == GK_OK) {
-        status = check_source(&account->record, error);
-    }
-    if (status == GK_OK && account->state.state == GK_ACCOUNT_SERVICE_MANAGED) {
-        status = service_key_of(instance, &account->record, &root_key, error);
+        status = gk_account_record_key(instance, &account->record, &root_key, error);
     }
     if (status != GK_OK) {
         destroy_account(account);
         return status;
     }
-    locked_put_key(account, &root_key);
-    locked_set_gate(account);
+    gk_account_locked_begin(account, &root_key);
     *out = account;
     return GK_OK;
 }
@@ -340,9 +195,7 @@ enum gk_status gk_account_open(struct gk_instance *instance, const char *name,
 static void shut_for_good(struct gk_account *account)
 {
     pthread_mutex_lock(&account->mutex);
-    account->forgotten = true;
-    locked_set_gate(account);
-    locked_put_key(account, NULL);
+    gk_account_locked_shut(account);
     pthread_cond_broadcast(&account->changed);
     pthread_mutex_unlock(&account->mutex);
 }
@@ -373,153 +226,6 @@ void gk_accounts_clear(struct gk_instance *instance)
             gk_account_release(account);
         }
     }
-}
-
-/* --- changes of state ------------------------------------------------------------------------- */
-
-/* What an audit event needs after the mutex is given back. */
-struct transition {
-    struct gk_key_state before;
-    struct gk_key_state after;
-    char key_id[GK_KEY_ID_BYTES_MAX];
-};
-
-static void locked_begin(const struct gk_account *account, struct transition *transition)
-{
-    transition->before = account->state;
-}
-
-static void locked_end(const struct gk_account *account, struct transition *transition)
-{
-    const struct gk_root_generation *active = gk_account_record_active(&account->record);
-    transition->after = account->state;
-    memcpy(transition->key_id, active->wraps[0].key_id, sizeof transition->key_id);
-}
-
-static void tell(const struct gk_account *account, const struct transition *transition)
-{
-    gk_audit_state(account->instance, account->name, transition->key_id, &transition->before,
-                   &transition->after);
-}
-
-/* Gate first: nobody who passes it later finds the key gone. Opening goes the other way round. */
-static void locked_act(struct gk_account *account, enum gk_key_action action,
-                       struct gk_root_key **root_key)
-{
-    if (action == GK_KEY_DROP) {
-        locked_set_gate(account);
-        locked_put_key(account, NULL);
-    } else if (action == GK_KEY_TAKE && !account->forgotten) {
-        locked_put_key(account, root_key);
-        locked_set_gate(account);
-    }
-}
-
-static void locked_take_record(struct gk_account *account, const struct gk_stored_account *stored)
-{
-    account->record = stored->record;
-    if (stored->last_version_check_wall_ms > account->last_version_check_wall_ms) {
-        account->last_version_check_wall_ms = stored->last_version_check_wall_ms;
-    }
-    account->facts.expires_wall_ms = stored->record.key_expires_wall_ms;
-    account->facts.not_before_wall_ms = 0;
-}
-
-/* The account's key is in hand and the vault has just opened it, or it is service-managed. */
-static void locked_open(struct gk_account *account, struct gk_root_key **root_key,
-                        struct gk_moment now)
-{
-    const struct gk_key_outcome opened = {.verdict = GK_VAULT_OK};
-    if (account->record.settings.source == GK_KEY_SOURCE_SERVICE) {
-        gk_key_state_init(&account->state, GK_KEY_SOURCE_SERVICE);
-    } else {
-        if (account->state.state == GK_ACCOUNT_SERVICE_MANAGED) {
-            gk_key_state_init(&account->state, GK_KEY_SOURCE_CUSTOMER);
-        }
-        (void)gk_key_state_answer(&account->state, &opened, now, 0);
-        account->next_check_mono_ms = now.mono_ms + account->instance->settings.check_interval_ms;
-    }
-    locked_act(account, GK_KEY_TAKE, root_key);
-}
-
-bool gk_account_adopt(struct gk_account *account, const struct gk_stored_account *stored,
-                      struct gk_root_key **root_key)
-{
-    const struct gk_moment now = gk_instance_now(account->instance);
-    struct transition transition;
-    pthread_mutex_lock(&account->mutex);
-    const bool newer = stored->record.sequence > account->record.sequence &&
-                       gk_id_equal(&stored->record.id, &account->id) && !account->forgotten;
-    locked_begin(account, &transition);
-    if (newer) {
-        locked_take_record(account, stored);
-        if (*root_key != NULL) {
-            locked_open(account, root_key, now);
-        } else if (account->state.state == GK_ACCOUNT_SERVICE_MANAGED ||
-                   gk_account_record_active(&account->record)->generation != account->generation) {
-            /* A customer's key where there was none, or another root key: neither has been asked
-             * for yet. */
-            gk_key_state_init(&account->state, GK_KEY_SOURCE_CUSTOMER);
-            locked_act(account, GK_KEY_DROP, NULL);
-        } else {
-            /* Somebody else wrote it. Whether its key may be used, the next answer tells; until
-             * then what was found out about the one before stands. */
-            account->next_check_mono_ms = now.mono_ms;
-        }
-    }
-    locked_end(account, &transition);
-    pthread_cond_broadcast(&account->changed);
-    pthread_mutex_unlock(&account->mutex);
-    tell(account, &transition);
-    gk_secret_free(root_key);
-    return newer;
-}
-
-bool gk_account_adopt_stored(struct gk_account *account, const struct gk_stored_account *stored)
-{
-    struct gk_root_key *root_key = NULL;
-    struct gk_error why = {0};
-    enum gk_status status = check_source(&stored->record, &why);
-    if (status == GK_OK && stored->record.settings.source == GK_KEY_SOURCE_SERVICE) {
-        status = service_key_of(account->instance, &stored->record, &root_key, &why);
-    }
-    if (status != GK_OK) {
-        gk_instance_log(account->instance, GK_LOG_ERROR,
-                        "account %s: its new record is refused: %s", account->name, why.message);
-        return false;
-    }
-    return gk_account_adopt(account, stored, &root_key);
-}
-
-void gk_account_answer(struct gk_account *account, uint64_t sequence,
-                       const struct gk_key_outcome *outcome, struct gk_root_key **root_key)
-{
-    const struct gk_instance *instance = account->instance;
-    const struct gk_moment now = gk_instance_now(instance);
-    struct transition transition;
-    pthread_mutex_lock(&account->mutex);
-    locked_begin(account, &transition);
-    if (sequence == account->record.sequence && !account->forgotten) {
-        const enum gk_key_action action =
-            gk_key_state_answer(&account->state, outcome, now, instance->settings.grace_ms);
-        locked_act(account, action, root_key);
-    }
-    locked_end(account, &transition);
-    pthread_mutex_unlock(&account->mutex);
-    tell(account, &transition);
-    gk_secret_free(root_key);
-}
-
-void gk_account_tick(struct gk_account *account, struct gk_moment now)
-{
-    struct transition transition;
-    pthread_mutex_lock(&account->mutex);
-    locked_begin(account, &transition);
-    locked_act(account,
-               gk_key_state_tick(&account->state, now, account->instance->settings.grace_ms), NULL);
-    locked_end(account, &transition);
-    pthread_mutex_unlock(&account->mutex);
-    tell(account, &transition);
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */
@@ -568,13 +274,11 @@ enum gk_status gk_account_begin_change(struct gk_account *account,
     while (account->changing && !account->forgotten && in_time) {
         in_time = gk_account_locked_wait(account, deadline);
     }
-    enum gk_status status = GK_OK;
-    if (account->forgotten) {
-        status = refuse_forgotten(error);
-    } else if (account->changing) {
+    enum gk_status status = gk_account_not_forgotten(account, error);
+    if (status == GK_OK && account->changing) {
         status = gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
                               "the account's encryption is being changed; try again");
-    } else {
+    } else if (status == GK_OK) {
         account->changing = true;
     }
     pthread_mutex_unlock(&account->mutex);

@@ -81,6 +81,17 @@ void gk_account_retain(struct gk_account *account);
 /* Drops the registry's references; only handles keep accounts from then on. */
 void gk_accounts_clear(struct gk_instance *instance);
 
+/* The key of a service-managed account; none, NULL, for a customer's. GK_E_INTEGRITY: settings and
+ * wraps of the record do not agree, or it does not open. */
+enum gk_status gk_account_record_key(const struct gk_instance *instance,
+                                     const struct gk_account_record *record,
+                                     struct gk_root_key **root_key,
+                                     struct gk_error *error) GK_MUST_USE;
+/* First state of a new account, whose record is set. Consumes *root_key. */
+void gk_account_locked_begin(struct gk_account *account, struct gk_root_key **root_key);
+/* Nobody gets through any more. The mutex is held. */
+void gk_account_locked_shut(struct gk_account *account);
+
 /* GK_OK while the gate stands open; *gate is the word to keep. Else what clients get. */
 enum gk_status gk_account_enter(struct gk_account *account, uint64_t *gate,
                                 struct gk_error *error) GK_MUST_USE;
