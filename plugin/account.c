@@ -240,7 +240,7 @@ bool gk_account_locked_wait(struct gk_account *account, const struct gk_deadline
 enum gk_status gk_account_warm(struct gk_account *account, uint32_t deadline_ms,
                                struct gk_error *error)
 {
-    const struct gk_deadline deadline = gk_deadline_in(deadline_ms);
+    const struct gk_deadline deadline = gk_vault_deadline_in(deadline_ms);
     bool in_time = true;
     pthread_mutex_lock(&account->mutex);
     while (!account->forgotten && account->state.state == GK_ACCOUNT_COLD && in_time) {

@@ -32,7 +32,7 @@ static enum gk_status change_init(struct change *change, struct gk_instance *ins
 {
     *change = (struct change){.instance = instance,
                               .settings = settings,
-                              .deadline = gk_deadline_in(deadline_ms),
+                              .deadline = gk_vault_deadline_in(deadline_ms),
                               .stored = gk_stored_account_new(),
                               .next = calloc(1, sizeof *change->next),
                               .root_key = gk_secret_alloc(sizeof *change->root_key)};
@@ -343,7 +343,7 @@ enum gk_status gk_account_check_now(struct gk_instance *instance, const char *na
                                     uint32_t deadline_ms, struct gk_error *error)
 {
     struct gk_account *account = NULL;
-    const struct gk_deadline deadline = gk_deadline_in(deadline_ms);
+    const struct gk_deadline deadline = gk_vault_deadline_in(deadline_ms);
     enum gk_status status = gk_account_open(instance, name, &account, error);
     if (status != GK_OK) {
         return status;

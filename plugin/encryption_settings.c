@@ -118,7 +118,7 @@ enum gk_status gk_key_get_accepted(const struct gk_vault_caller *caller,
                                    const struct gk_key_reference *key,
                                    struct gk_vault_result *result, struct gk_error *error)
 {
-    gk_vault_get(caller, key, result);
+    gk_vault_call_get(caller, key, result);
     switch (result->verdict) {
     case GK_VAULT_OK:
         return gk_key_accept(result, gk_instance_now(caller->instance).wall_ms, error);
@@ -151,7 +151,7 @@ void gk_encryption_put_wrap(const struct gk_instance *instance, struct gk_root_g
 {
     const struct gk_root_wrap *before = &active->wraps[0];
     const bool same_version = strcasecmp(before->key_id, wrap->key_id) == 0;
-    const bool same_key = gk_key_id_same_key(before->key_id, wrap->key_id);
+    const bool same_key = gk_key_identifier_same_key(before->key_id, wrap->key_id);
     const int64_t keep_ms = instance->settings.previous_wrap_keep_ms;
     if (!same_key || (!same_version && keep_ms == 0)) {
         active->wraps_count = 1;

@@ -19,7 +19,7 @@ static bool copy_part(char *out, size_t out_max, const char *from, size_t len)
     return true;
 }
 
-bool gk_key_id_parse(const char *key_id, struct gk_key_reference *key)
+bool gk_key_identifier_parse(const char *key_id, struct gk_key_reference *key)
 {
     memset(key, 0, sizeof *key);
     if (strncasecmp(key_id, SCHEME, sizeof SCHEME - 1) != 0) {
@@ -42,12 +42,12 @@ bool gk_key_id_parse(const char *key_id, struct gk_key_reference *key)
            copy_part(key->version, sizeof key->version, version, version_len);
 }
 
-bool gk_key_id_same_key(const char *a, const char *b)
+bool gk_key_identifier_same_key(const char *a, const char *b)
 {
     struct gk_key_reference left;
     struct gk_key_reference right;
     /* Vaults compare host and key names without case. */
-    return gk_key_id_parse(a, &left) && gk_key_id_parse(b, &right) &&
+    return gk_key_identifier_parse(a, &left) && gk_key_identifier_parse(b, &right) &&
            strcasecmp(left.vault_uri, right.vault_uri) == 0 &&
            strcasecmp(left.name, right.name) == 0;
 }

@@ -8,8 +8,8 @@
 #include "gatekey/provider.h"
 
 /* Takes a versioned identifier apart; false on any other form. */
-bool gk_key_id_parse(const char *key_id, struct gk_key_reference *key) GK_MUST_USE;
+bool gk_key_identifier_parse(const char *key_id, struct gk_key_reference *key) GK_MUST_USE;
 /* Whether both are versions of one key of one vault. */
-bool gk_key_id_same_key(const char *a, const char *b) GK_MUST_USE;
+bool gk_key_identifier_same_key(const char *a, const char *b) GK_MUST_USE;
 
 #endif

@@ -130,7 +130,7 @@ static void unwrap_next(struct gk_account *account)
     const struct gk_recheck *recheck = &account->recheck;
     const struct gk_root_wrap *wrap = &recheck->generation.wraps[recheck->wrap];
     struct gk_key_reference key;
-    if (!gk_key_id_parse(wrap->key_id, &key)) {
+    if (!gk_key_identifier_parse(wrap->key_id, &key)) {
         const struct gk_vault_answer unusable = {.verdict = GK_VAULT_UNAVAILABLE,
                                                  .code = "KeyIdentifierInvalid"};
         on_unwrap(account, &unusable);

@@ -72,7 +72,7 @@ static enum gk_status prove(const struct gk_vault_caller *caller,
     if (back == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "no memory for a key");
     }
-    gk_vault_unwrap(caller, wrap, back, result);
+    gk_vault_call_unwrap(caller, wrap, back, result);
     enum gk_status status = result->verdict == GK_VAULT_OK
                                 ? gk_root_key_check(caller->instance->crypto, back,
                                                     &identity->scope, identity->commitment, error)
@@ -89,11 +89,11 @@ enum gk_status gk_root_wrap_by_vault(const struct gk_vault_caller *caller,
     struct gk_key_reference key;
     struct gk_vault_result result = {0};
     memset(wrap, 0, sizeof *wrap);
-    if (!gk_key_id_parse(key_id, &key)) {
+    if (!gk_key_identifier_parse(key_id, &key)) {
         return gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
                             "The key vault named a key version that cannot be.");
     }
-    gk_vault_wrap(caller, &key, root_key, &result);
+    gk_vault_call_wrap(caller, &key, root_key, &result);
     if (result.verdict != GK_VAULT_OK) {
         return refuse_wrap(caller, "wrapKey", &result, error);
     }
@@ -156,7 +156,7 @@ static enum gk_status unwrap_by_vault(const struct gk_vault_caller *caller,
                                       struct gk_error *error)
 {
     struct gk_vault_result result;
-    gk_vault_unwrap(caller, wrap, root_key, &result);
+    gk_vault_call_unwrap(caller, wrap, root_key, &result);
     if (result.verdict == GK_VAULT_UNAVAILABLE) {
         return gk_vault_silent_error(caller->instance, &result, error);
     }

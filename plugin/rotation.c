@@ -86,7 +86,7 @@ static void settle(struct rotation *rotation, int64_t wall_ms)
 
 static enum gk_status ask(struct rotation *rotation, struct gk_error *error)
 {
-    gk_vault_get(&rotation->caller, &rotation->next->settings.key, &rotation->newest);
+    gk_vault_call_get(&rotation->caller, &rotation->next->settings.key, &rotation->newest);
     if (rotation->newest.verdict == GK_VAULT_UNAVAILABLE) {
         return gk_vault_silent_error(rotation->instance, &rotation->newest, error);
     }
@@ -274,7 +274,8 @@ void gk_rotation_run_due(struct gk_account *account)
     pthread_mutex_unlock(&account->mutex);
     if (due && !atomic_load(&instance->stopping)) {
         struct gk_error why = {0};
-        const struct gk_deadline deadline = gk_deadline_in(instance->settings.vault_deadline_ms);
+        const struct gk_deadline deadline =
+            gk_vault_deadline_in(instance->settings.vault_deadline_ms);
         if (gk_rotation_check(account, &deadline, &why) != GK_OK) {
             gk_instance_log(instance, GK_LOG_WARNING, "account %s: version check: %s",
                             account->name, why.message);

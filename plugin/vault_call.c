@@ -7,13 +7,13 @@
 #include "common/secret.h"
 #include "plugin/key_id.h"
 
-struct gk_deadline gk_deadline_in(uint32_t ms)
+struct gk_deadline gk_vault_deadline_in(uint32_t ms)
 {
     const struct gk_clock clock = gk_clock_system();
     return (struct gk_deadline){.at_ms = gk_clock_mono_ms(&clock) + ms};
 }
 
-uint32_t gk_deadline_left_ms(const struct gk_deadline *deadline)
+uint32_t gk_vault_deadline_left_ms(const struct gk_deadline *deadline)
 {
     const struct gk_clock clock = gk_clock_system();
     const int64_t left = deadline->at_ms - gk_clock_mono_ms(&clock);
@@ -96,15 +96,15 @@ static void on_done(void *ctx, const struct gk_vault_answer *answer)
 static uint32_t begin(const struct gk_vault_caller *caller, struct gk_vault_result *result)
 {
     memset(result, 0, sizeof *result);
-    const uint32_t left = gk_deadline_left_ms(caller->deadline);
+    const uint32_t left = gk_vault_deadline_left_ms(caller->deadline);
     if (left == 0) {
         make_unavailable(result, "DeadlineExceeded", "the time for the vault to answer is over");
     }
     return left;
 }
 
-void gk_vault_get(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
-                  struct gk_vault_result *result)
+void gk_vault_call_get(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
+                       struct gk_vault_result *result)
 {
     const uint32_t left = begin(caller, result);
     if (left == 0) {
@@ -117,8 +117,8 @@ void gk_vault_get(const struct gk_vault_caller *caller, const struct gk_key_refe
     waiter_wait(&waiter);
 }
 
-void gk_vault_wrap(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
-                   const struct gk_root_key *root_key, struct gk_vault_result *result)
+void gk_vault_call_wrap(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
+                        const struct gk_root_key *root_key, struct gk_vault_result *result)
 {
     const uint32_t left = begin(caller, result);
     if (left == 0) {
@@ -131,8 +131,8 @@ void gk_vault_wrap(const struct gk_vault_caller *caller, const struct gk_key_ref
     waiter_wait(&waiter);
 }
 
-void gk_vault_unwrap(const struct gk_vault_caller *caller, const struct gk_root_wrap *wrap,
-                     struct gk_root_key *root_key, struct gk_vault_result *result)
+void gk_vault_call_unwrap(const struct gk_vault_caller *caller, const struct gk_root_wrap *wrap,
+                          struct gk_root_key *root_key, struct gk_vault_result *result)
 {
     gk_wipe(root_key, sizeof *root_key);
     const uint32_t left = begin(caller, result);
@@ -140,7 +140,7 @@ void gk_vault_unwrap(const struct gk_vault_caller *caller, const struct gk_root_
         return;
     }
     struct gk_key_reference key;
-    if (!gk_key_id_parse(wrap->key_id, &key)) {
+    if (!gk_key_identifier_parse(wrap->key_id, &key)) {
         make_unavailable(result, "KeyIdentifierInvalid", "the record names a key that cannot be");
         return;
     }

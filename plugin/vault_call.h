@@ -13,9 +13,9 @@ struct gk_deadline {
     int64_t at_ms;
 };
 
-struct gk_deadline gk_deadline_in(uint32_t ms);
+struct gk_deadline gk_vault_deadline_in(uint32_t ms);
 /* 0 when it has passed. */
-uint32_t gk_deadline_left_ms(const struct gk_deadline *deadline);
+uint32_t gk_vault_deadline_left_ms(const struct gk_deadline *deadline);
 
 /* struct gk_vault_answer, to keep. */
 struct gk_vault_result {
@@ -38,12 +38,12 @@ struct gk_vault_caller {
     const struct gk_deadline *deadline;
 };
 
-void gk_vault_get(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
-                  struct gk_vault_result *result);
-void gk_vault_wrap(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
-                   const struct gk_root_key *root_key, struct gk_vault_result *result);
+void gk_vault_call_get(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
+                       struct gk_vault_result *result);
+void gk_vault_call_wrap(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
+                        const struct gk_root_key *root_key, struct gk_vault_result *result);
 /* root_key is secret memory; zeroed unless the verdict is GK_VAULT_OK. */
-void gk_vault_unwrap(const struct gk_vault_caller *caller, const struct gk_root_wrap *wrap,
-                     struct gk_root_key *root_key, struct gk_vault_result *result);
+void gk_vault_call_unwrap(const struct gk_vault_caller *caller, const struct gk_root_wrap *wrap,
+                          struct gk_root_key *root_key, struct gk_vault_result *result);
 
 #endif
