@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * keyvaultd's configuration: a libconfig file, checked as a whole before anything starts. A setting
+ * that is not known is refused, since a misspelt one would silently not apply.
+ */
+#ifndef KEYVAULTD_CONFIG_H
+#define KEYVAULTD_CONFIG_H
+
+#include <libconfig.h>
+#include <stdbool.h>
+
+#include "gatekey/types.h"
+#include "keyvaultd/permissions.h"
+
+#define KV_IDENTITIES_MAX 64u
+
+struct kv_config_listen {
+    const char *address; /* numeric */
+    uint16_t port;       /* 0: a free one, kept in the state directory from then on */
+    const char *certificate_file;
+    const char *key_file;
+};
+
+struct kv_config_identity {
+    const char *name;
+    const char *client_id;          /* always there */
+    const char *client_secret_file; /* NULL: no client credentials */
+    const char *resource_id;        /* NULL: not a user-assigned managed identity */
+    bool system_assigned;
+    bool administer;      /* every permission and the control API */
+    uint32_t permissions; /* bits of enum kv_permission */
+};
+
+/* Texts live as long as the configuration. */
+struct kv_config {
+    config_t file;
+    struct kv_config_listen listen;
+    bool imds_given;
+    struct kv_config_listen imds; /* plain HTTP: no files */
+    const char *state_dir;
+    const char *host; /* in URIs */
+    const char *tenant_id;
+    const char *resource; /* audience of the vault's tokens */
+    uint32_t token_lifetime_s;
+    bool purge_protection;
+    uint32_t recoverable_days; /* 0: no soft delete */
+    struct kv_config_identity identities[KV_IDENTITIES_MAX];
+    size_t identities_count;
+    bool control_enabled;
+    const char *control_token_file;
+};
+
+/* GK_E_INVALID with "file:line: what is wrong". On failure nothing is to be cleaned up. */
+enum gk_status kv_config_read(const char *path, struct kv_config *config,
+                              struct gk_error *error) GK_MUST_USE;
+void kv_config_cleanup(struct kv_config *config);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keyvaultd/identities.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/error.h"
+#include "common/secret.h"
+#include "common/secret_file.h"
+
+/* An object id must survive a restart without being stored: it is derived. */
+static bool derive_object_id(const char *tenant_id, const char *client_id,
+                             char text[GK_UUID_TEXT_BYTES])
+{
+    struct gk_buf input;
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    struct gk_id id;
+    gk_buf_init(&input, 4096);
+    gk_buf_printf(&input, "object id\n%s\n%s", tenant_id, client_id);
+    const bool good = gk_buf_status(&input) == GK_OK &&
+                      EVP_Digest(input.data, input.len, digest, NULL, EVP_sha256(), NULL) == 1;
+    gk_buf_cleanup(&input);
+    if (good) {
+        memcpy(id.bytes, digest, sizeof id.bytes);
+        gk_id_format(&id, text);
+    }
+    return good;
+}
+
+enum gk_status kv_identities_init(struct kv_identities *identities, const struct kv_config *config,
+                                  struct gk_error *error)
+{
+    *identities = (struct kv_identities){0};
+    identities->list = calloc(config->identities_count + 1, sizeof *identities->list);
+    if (identities->list == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    for (size_t i = 0; i < config->identities_count; i++) {
+        struct kv_identity *identity = &identities->list[i];
+        identity->config = &config->identities[i];
+        identities->count = i + 1;
+        atomic_init(&identity->enabled, true);
+        atomic_init(&identity->permissions, identity->config->permissions);
+        enum gk_status status = GK_OK;
+        if (!derive_object_id(config->tenant_id, identity->config->client_id,
+                              identity->object_id)) {
+            status = gk_fail(error, GK_E_RESOURCE, "no digest");
+        } else if (identity->config->client_secret_file != NULL) {
+            status = gk_secret_file_read(identity->config->client_secret_file, &identity->secret,
+                                         &identity->secret_len, error);
+        }
+        if (status != GK_OK) {
+            kv_identities_cleanup(identities);
+            return status;
+        }
+    }
+    return GK_OK;
+}
+
+void kv_identities_cleanup(struct kv_identities *identities)
+{
+    for (size_t i = 0; i < identities->count; i++) {
+        gk_secret_free(&identities->list[i].secret);
+    }
+    free(identities->list);
+    *identities = (struct kv_identities){0};
+}
+
+struct kv_identity *kv_identity_by_client_id(const struct kv_identities *identities,
+                                             const char *client_id)
+{
+    for (size_t i = 0; i < identities->count; i++) {
+        if (strcasecmp(identities->list[i].config->client_id, client_id) == 0) {
+            return &identities->list[i];
+        }
+    }
+    return NULL;
+}
+
+struct kv_identity *kv_identity_by_name(const struct kv_identities *identities, const char *name)
+{
+    for (size_t i = 0; i < identities->count; i++) {
+        if (strcmp(identities->list[i].config->name, name) == 0) {
+            return &identities->list[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_chosen(const struct kv_identity *identity, const struct kv_identity_choice *choice)
+{
+    if (choice->client_id != NULL) {
+        return strcasecmp(identity->config->client_id, choice->client_id) == 0;
+    }
+    if (choice->object_id != NULL) {
+        return strcasecmp(identity->object_id, choice->object_id) == 0;
+    }
+    if (choice->resource_id != NULL) {
+        return identity->config->resource_id != NULL &&
+               strcasecmp(identity->config->resource_id, choice->resource_id) == 0;
+    }
+    return true;
+}
+
+struct kv_identity *kv_identity_managed(const struct kv_identities *identities,
+                                        const struct kv_identity_choice *choice)
+{
+    const bool any =
+        choice->client_id == NULL && choice->object_id == NULL && choice->resource_id == NULL;
+    struct kv_identity *found = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < identities->count; i++) {
+        struct kv_identity *identity = &identities->list[i];
+        const bool managed =
+            identity->config->system_assigned || identity->config->resource_id != NULL;
+        if (!managed || !is_chosen(identity, choice)) {
+            continue;
+        }
+        if (any && identity->config->system_assigned) {
+            return identity;
+        }
+        found = identity;
+        count++;
+    }
+    return count == 1 ? found : NULL;
+}
+
+bool kv_identity_secret_is(const struct kv_identity *identity, struct gk_span secret)
+{
+    return identity->secret != NULL &&
+           gk_secret_equal(gk_span_of(identity->secret, identity->secret_len), secret);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who may ask for a token, and what it may then do. The set is fixed at start; whether an identity
+ * is enabled and its permissions can be changed by the control API while the process runs, from
+ * any thread.
+ */
+#ifndef KEYVAULTD_IDENTITIES_H
+#define KEYVAULTD_IDENTITIES_H
+
+#include <stdatomic.h>
+
+#include "common/span.h"
+#include "common/text.h"
+#include "keyvaultd/config.h"
+
+struct kv_identity {
+    const struct kv_config_identity *config;
+    char object_id[GK_UUID_TEXT_BYTES]; /* follows from tenant and client id */
+    char *secret;                       /* NULL: no client credentials */
+    size_t secret_len;
+    atomic_bool enabled; /* false: gets no tokens any more; those that are out go on */
+    _Atomic uint32_t permissions;
+};
+
+struct kv_identities {
+    struct kv_identity *list;
+    size_t count;
+};
+
+/* Reads the secrets. The configuration must live as long. */
+enum gk_status kv_identities_init(struct kv_identities *identities, const struct kv_config *config,
+                                  struct gk_error *error) GK_MUST_USE;
+void kv_identities_cleanup(struct kv_identities *identities);
+
+/* NULL when there is none. */
+struct kv_identity *kv_identity_by_client_id(const struct kv_identities *identities,
+                                             const char *client_id);
+struct kv_identity *kv_identity_by_name(const struct kv_identities *identities, const char *name);
+
+/* Which managed identity instance metadata was asked for; at most one member is set. */
+struct kv_identity_choice {
+    const char *client_id;
+    const char *object_id;
+    const char *resource_id;
+};
+/*
+ * With nothing chosen: the system-assigned one, or else the only user-assigned one. NULL when there
+ * is none or more than one.
+ */
+struct kv_identity *kv_identity_managed(const struct kv_identities *identities,
+                                        const struct kv_identity_choice *choice);
+
+/* Constant time in the secret's content. */
+bool kv_identity_secret_is(const struct kv_identity *identity, struct gk_span secret) GK_MUST_USE;
+
+#endif

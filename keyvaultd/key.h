@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A key: a name and its versions, oldest first; the last is the current one. A change is made on a
+ * copy, which the store then takes in place of the old one, so a change that could not be stored
+ * never happened.
+ */
+#ifndef KEYVAULTD_KEY_H
+#define KEYVAULTD_KEY_H
+
+#include <jansson.h>
+#include <openssl/evp.h>
+
+#include "gatekey/types.h"
+#include "keyvaultd/permissions.h"
+
+#define KV_KEY_NAME_BYTES 128 /* 127 characters and a NUL */
+#define KV_VERSION_BYTES  33  /* 32 hexadecimal digits and a NUL */
+#define KV_VERSIONS_MAX   1000u
+
+/* Times in seconds since the epoch, as the vault's JSON has them; 0: not set. */
+struct kv_attributes {
+    bool enabled;
+    int64_t nbf_s;
+    int64_t exp_s;
+    int64_t created_s;
+    int64_t updated_s;
+};
+
+struct kv_version {
+    char id[KV_VERSION_BYTES];
+    EVP_PKEY *rsa;    /* a reference of our own */
+    bool hsm;         /* was asked for as RSA-HSM, and says so; it is software all the same */
+    uint32_t key_ops; /* bits of enum kv_key_op */
+    struct kv_attributes attributes;
+    json_t *tags; /* an object, a reference of our own; never changed in place */
+};
+
+struct kv_key {
+    char name[KV_KEY_NAME_BYTES];
+    struct kv_version *versions;
+    size_t versions_count; /* at least 1 in the store */
+    int64_t deleted_s;     /* 0: in use */
+    int64_t purge_s;       /* when a deleted key goes for good */
+};
+
+/* 1 to 127 of letters, digits and hyphens. */
+bool kv_key_name_good(const char *name);
+
+/* NULL when memory is out. Free with kv_key_free(), which takes NULL. */
+struct kv_key *kv_key_new(const char *name) GK_MUST_USE;
+struct kv_key *kv_key_copy(const struct kv_key *key) GK_MUST_USE;
+void kv_key_free(struct kv_key *key);
+
+/*
+ * Appends a version with a fresh id, everything else as given; takes its own references of rsa and
+ * tags. NULL when memory or entropy is out, or there are KV_VERSIONS_MAX.
+ */
+struct kv_version *kv_key_add_version(struct kv_key *key,
+                                      const struct kv_version *version) GK_MUST_USE;
+/* version NULL or "": the current one. NULL when there is none such. */
+struct kv_version *kv_key_version(const struct kv_key *key, const char *version);
+
+#endif

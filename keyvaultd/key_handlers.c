@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Create, import, get, update, rotate. */
+#include <string.h>
+
+#include "keyvaultd/handlers.h"
+#include "keyvaultd/key_find.h"
+#include "keyvaultd/key_input.h"
+#include "keyvaultd/key_view.h"
+#include "keyvaultd/rsa.h"
+
+/* A copy of the request's key, or a new one; NULL: refused, since the name is a deleted key's. */
+static struct kv_key *key_to_extend(struct kv_request *request)
+{
+    const struct kv_key *key = kv_store_locked_find(request->server->store, request->name);
+    if (key != NULL && key->deleted_s != 0) {
+        kv_refuse(request, 409, "Conflict", "ObjectIsDeletedButRecoverable",
+                  "Key %s is currently in a deleted but recoverable state, and its name cannot be "
+                  "reused; in this state, the key can only be recovered or purged.",
+                  request->name);
+        return NULL;
+    }
+    struct kv_key *copy = key == NULL ? kv_key_new(request->name) : kv_key_copy(key);
+    if (copy == NULL) {
+        kv_answer_empty(request, 500);
+    }
+    return copy;
+}
+
+/* Stores key (taken over) with one version more and answers with it. Store locked. */
+static void put_version(struct kv_request *request, struct kv_key *key, struct kv_version *version)
+{
+    version->attributes.created_s = kv_server_now_s(request->server);
+    version->attributes.updated_s = version->attributes.created_s;
+    if (kv_key_add_version(key, version) == NULL) {
+        kv_key_free(key);
+        kv_refuse(request, 403, "Forbidden", "LimitExceeded", "No version can be added.");
+        return;
+    }
+    request->version = "";
+    if (kv_put_key(request, key)) {
+        const struct kv_version *added = kv_find_version(request, key);
+        kv_answer(request, 200, kv_view_bundle(request->server, key, added));
+    }
+}
+
+static void store_version(struct kv_request *request, struct kv_version *version)
+{
+    struct kv_server *server = request->server;
+    json_t *no_tags = version->tags == NULL ? json_object() : NULL;
+    if (no_tags != NULL) {
+        version->tags = no_tags;
+    }
+    kv_store_lock(server->store, kv_server_now_s(server));
+    struct kv_key *key = key_to_extend(request);
+    if (key != NULL) {
+        put_version(request, key, version);
+    }
+    kv_store_unlock(server->store);
+    json_decref(no_tags);
+}
+
+void kv_handle_create(struct kv_request *request)
+{
+    struct kv_version version = {.key_ops = KV_OP_ALL, .attributes = {.enabled = true}};
+    const char *kty = json_string_value(json_object_get(request->input, "kty"));
+    const json_t *size = json_object_get(request->input, "key_size");
+    const int64_t bits =
+        size == NULL || json_is_null(size) ? 2048 : (int64_t)json_integer_value(size);
+    if (kty == NULL || (strcmp(kty, "RSA") != 0 && strcmp(kty, "RSA-HSM") != 0)) {
+        kv_refuse(request, 400, "BadParameter", "", "kty must be RSA or RSA-HSM here.");
+        return;
+    }
+    if (!kv_rsa_bits_allowed(bits)) {
+        kv_refuse(request, 400, "BadParameter", "", "key_size must be 2048, 3072 or 4096.");
+        return;
+    }
+    if (!kv_input_read(request, request->input, &version)) {
+        return;
+    }
+    version.hsm = strcmp(kty, "RSA-HSM") == 0;
+    version.rsa = kv_rsa_generate((unsigned)bits);
+    if (version.rsa == NULL) {
+        kv_answer_empty(request, 500);
+        return;
+    }
+    store_version(request, &version);
+    EVP_PKEY_free(version.rsa);
+}
+
+void kv_handle_import(struct kv_request *request)
+{
+    struct kv_version version = {.key_ops = KV_OP_ALL, .attributes = {.enabled = true}};
+    const json_t *jwk = json_object_get(request->input, "key");
+    const char *kty = json_string_value(json_object_get(jwk, "kty"));
+    if (kty == NULL || (strcmp(kty, "RSA") != 0 && strcmp(kty, "RSA-HSM") != 0)) {
+        kv_refuse(request, 400, "BadParameter", "", "key.kty must be RSA or RSA-HSM here.");
+        return;
+    }
+    if (!kv_input_read(request, jwk, &version)) {
+        return;
+    }
+    version.hsm = json_is_true(json_object_get(request->input, "Hsm"));
+    version.rsa = kv_rsa_from_jwk(jwk);
+    if (version.rsa == NULL) {
+        kv_refuse(request, 400, "BadParameter", "",
+                  "key must be a whole RSA private key of 2048, 3072 or 4096 bits.");
+        return;
+    }
+    store_version(request, &version);
+    EVP_PKEY_free(version.rsa);
+}
+
+void kv_handle_get(struct kv_request *request)
+{
+    struct kv_server *server = request->server;
+    kv_store_lock(server->store, kv_server_now_s(server));
+    const struct kv_key *key = kv_find_key(request);
+    const struct kv_version *version = key == NULL ? NULL : kv_find_version(request, key);
+    if (version != NULL) {
+        kv_answer(request, 200, kv_view_bundle(server, key, version));
+    }
+    kv_store_unlock(server->store);
+}
+
+/* The tags that the body brought take the place of the version's. */
+static bool change_version(struct kv_request *request, struct kv_version *version)
+{
+    struct kv_version changed = *version;
+    if (!kv_input_read(request, request->input, &changed)) {
+        return false;
+    }
+    if (changed.tags != version->tags) {
+        json_incref(changed.tags);
+        json_decref(version->tags);
+    }
+    *version = changed;
+    version->attributes.updated_s = kv_server_now_s(request->server);
+    return true;
+}
+
+static void update_locked(struct kv_request *request)
+{
+    const struct kv_key *key = kv_find_key(request);
+    if (key == NULL || kv_find_version(request, key) == NULL) {
+        return;
+    }
+    struct kv_key *copy = kv_key_copy(key);
+    struct kv_version *version = copy == NULL ? NULL : kv_find_version(request, copy);
+    if (version == NULL) {
+        kv_answer_empty(request, 500);
+        kv_key_free(copy);
+        return;
+    }
+    if (!change_version(request, version)) {
+        kv_key_free(copy);
+        return;
+    }
+    if (kv_put_key(request, copy)) {
+        kv_answer(request, 200, kv_view_bundle(request->server, copy, version));
+    }
+}
+
+void kv_handle_update(struct kv_request *request)
+{
+    kv_store_lock(request->server->store, kv_server_now_s(request->server));
+    update_locked(request);
+    kv_store_unlock(request->server->store);
+}
+
+/* The current version's size and uses, or false with the refusal. A reference for the caller. */
+static bool read_current(struct kv_request *request, struct kv_version *out)
+{
+    kv_store_lock(request->server->store, kv_server_now_s(request->server));
+    const struct kv_key *key = kv_find_key(request);
+    if (key != NULL) {
+        *out = *kv_key_version(key, NULL);
+        EVP_PKEY_up_ref(out->rsa);
+        json_incref(out->tags);
+    }
+    kv_store_unlock(request->server->store);
+    return key != NULL;
+}
+
+void kv_handle_rotate(struct kv_request *request)
+{
+    struct kv_version current;
+    if (!read_current(request, &current)) {
+        return;
+    }
+    struct kv_version fresh = current;
+    fresh.attributes = (struct kv_attributes){.enabled = true};
+    fresh.rsa = kv_rsa_generate((unsigned)EVP_PKEY_get_bits(current.rsa));
+    if (fresh.rsa == NULL) {
+        kv_answer_empty(request, 500);
+    } else {
+        store_version(request, &fresh);
+    }
+    EVP_PKEY_free(fresh.rsa);
+    EVP_PKEY_free(current.rsa);
+    json_decref(current.tags);
+}

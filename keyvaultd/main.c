@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* keyvaultd: a Key Vault compatible server with its own token endpoints. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/secret.h"
+#include "keyvaultd/server.h"
+
+#ifndef GATEKEY_VERSION
+#define GATEKEY_VERSION "unknown"
+#endif
+
+#define EXIT_USAGE 2
+
+static const char notice[] =
+    "keyvaultd " GATEKEY_VERSION " is for development, tests and air-gapped sites.\n"
+    "What it does not protect:\n"
+    "  - its keys from whoever can read its state directory, its memory or a backup of either:\n"
+    "    private keys lie there in the clear, there is no hardware module behind them\n"
+    "    (a key of type RSA-HSM is software as well);\n"
+    "  - the key from the host's administrator, who is the same as the one of the data;\n"
+    "  - itself from guessing or floods: there is no lock-out, no rate limit, no replica,\n"
+    "    and its own log of calls is no audit trail that holds against an administrator;\n"
+    "  - against a revoked administrator: client secrets are files, tokens cannot be recalled.\n"
+    "Use a real vault or hardware module for keys that protect production data elsewhere.\n";
+
+struct options {
+    const char *config;
+    const char *ready_file;
+};
+
+static void print_usage(FILE *out)
+{
+    fputs("usage: keyvaultd --config FILE [--ready-file FILE]\n"
+          "       keyvaultd --version | --help\n",
+          out);
+}
+
+/* The exit code, or -1 to go on. */
+static int parse_options(int argc, char **argv, struct options *options)
+{
+    static const struct option known[] = {{"config", required_argument, NULL, 'c'},
+                                          {"ready-file", required_argument, NULL, 'r'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    int option = 0;
+    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            options->config = optarg;
+            break;
+        case 'r':
+            options->ready_file = optarg;
+            break;
+        case 'v':
+            puts("keyvaultd " GATEKEY_VERSION);
+            return EXIT_SUCCESS;
+        case 'h':
+            print_usage(stdout);
+            return EXIT_SUCCESS;
+        default:
+            print_usage(stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (options->config == NULL || optind != argc) {
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+/* Under a name of its own first: who waits for the file never sees half of it. */
+static bool write_ready(const struct kv_server *server, const char *path)
+{
+    char *fresh = NULL;
+    if (asprintf(&fresh, "%s.new", path) < 0) {
+        return false;
+    }
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:i}", "vault_uri", server->origin, "authority", server->origin,
+                  "imds_endpoint", server->imds_origin, "pid", (int)getpid());
+    const bool good = root != NULL && json_dump_file(root, fresh, JSON_INDENT(2)) == 0 &&
+                      rename(fresh, path) == 0;
+    json_decref(root);
+    free(fresh);
+    return good;
+}
+
+/* Blocked before any thread exists, so that none of them takes the signal instead of the wait. */
+static void block_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int serve(const struct kv_config *config, const struct options *options)
+{
+    struct gk_error error = {0};
+    struct kv_server *server = NULL;
+    sigset_t signals;
+    int signal_number = 0;
+    block_signals(&signals);
+    if (kv_server_start(config, &server, &error) != GK_OK) {
+        gk_log_text(GK_LOG_ERROR, "main", error.message);
+        return EXIT_FAILURE;
+    }
+    if (options->ready_file != NULL && !write_ready(server, options->ready_file)) {
+        gk_log(GK_LOG_ERROR, "main", "%s cannot be written: %s", options->ready_file,
+               strerror(errno));
+        kv_server_stop(server);
+        return EXIT_FAILURE;
+    }
+    gk_log(GK_LOG_INFO, "main", "vault and authority at %s", server->origin);
+    if (server->control_token != NULL) {
+        gk_log(GK_LOG_WARNING, "main", "the control API is on: this is a vault for tests");
+    }
+    sigwait(&signals, &signal_number);
+    gk_log(GK_LOG_INFO, "main", "ending on signal %d", signal_number);
+    if (options->ready_file != NULL) {
+        unlink(options->ready_file);
+    }
+    kv_server_stop(server);
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    struct gk_error error = {0};
+    const int code = parse_options(argc, argv, &options);
+    if (code >= 0) {
+        return code;
+    }
+    fputs(notice, stderr);
+    if (!gk_process_harden()) {
+        gk_log(GK_LOG_WARNING, "main", "memory could not be locked: raise RLIMIT_MEMLOCK");
+    }
+    struct kv_config *config = calloc(1, sizeof *config);
+    if (config == NULL || kv_config_read(options.config, config, &error) != GK_OK) {
+        gk_log_text(GK_LOG_ERROR, "main", config == NULL ? "out of memory" : error.message);
+        free(config);
+        return EXIT_FAILURE;
+    }
+    const int result = serve(config, &options);
+    kv_config_cleanup(config);
+    free(config);
+    return result;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include <strings.h>
+
+#include "common/secret.h"
+#include "common/text.h"
+#include "keyvaultd/handlers.h"
+#include "keyvaultd/token.h"
+
+/* Literal paths stand before those with a placeholder in the same place. */
+static const struct kv_route routes[] = {
+    {KV_AREA_VAULT, "POST", "keys/{key}/create", "create", KV_MAY_CREATE, kv_handle_create},
+    {KV_AREA_VAULT, "PUT", "keys/{key}", "import", KV_MAY_IMPORT, kv_handle_import},
+    {KV_AREA_VAULT, "GET", "keys", "list", KV_MAY_LIST, kv_handle_list},
+    {KV_AREA_VAULT, "GET", "keys/{key}/versions", "listVersions", KV_MAY_LIST,
+     kv_handle_list_versions},
+    {KV_AREA_VAULT, "GET", "keys/{key}/rotationpolicy", "getPolicy", KV_MAY_GET, NULL},
+    {KV_AREA_VAULT, "PUT", "keys/{key}/rotationpolicy", "setPolicy", KV_MAY_UPDATE, NULL},
+    {KV_AREA_VAULT, "GET", "keys/{key}", "get", KV_MAY_GET, kv_handle_get},
+    {KV_AREA_VAULT, "GET", "keys/{key}/{version}", "get", KV_MAY_GET, kv_handle_get},
+    {KV_AREA_VAULT, "PATCH", "keys/{key}", "update", KV_MAY_UPDATE, kv_handle_update},
+    {KV_AREA_VAULT, "PATCH", "keys/{key}/{version}", "update", KV_MAY_UPDATE, kv_handle_update},
+    {KV_AREA_VAULT, "POST", "keys/{key}/rotate", "rotate", KV_MAY_ROTATE, kv_handle_rotate},
+    {KV_AREA_VAULT, "POST", "keys/{key}/wrapkey", "wrapKey", KV_MAY_WRAP, kv_handle_wrap},
+    {KV_AREA_VAULT, "POST", "keys/{key}/unwrapkey", "unwrapKey", KV_MAY_UNWRAP, kv_handle_unwrap},
+    {KV_AREA_VAULT, "POST", "keys/{key}/encrypt", "encrypt", KV_MAY_ENCRYPT, kv_handle_encrypt},
+    {KV_AREA_VAULT, "POST", "keys/{key}/decrypt", "decrypt", KV_MAY_DECRYPT, kv_handle_decrypt},
+    {KV_AREA_VAULT, "POST", "keys/{key}/{version}/wrapkey", "wrapKey", KV_MAY_WRAP, kv_handle_wrap},
+    {KV_AREA_VAULT, "POST", "keys/{key}/{version}/unwrapkey", "unwrapKey", KV_MAY_UNWRAP,
+     kv_handle_unwrap},
+    {KV_AREA_VAULT, "POST", "keys/{key}/{version}/encrypt", "encrypt", KV_MAY_ENCRYPT,
+     kv_handle_encrypt},
+    {KV_AREA_VAULT, "POST", "keys/{key}/{version}/decrypt", "decrypt", KV_MAY_DECRYPT,
+     kv_handle_decrypt},
+    {KV_AREA_VAULT, "POST", "keys/{key}/{version}/sign", "sign", 0, NULL},
+    {KV_AREA_VAULT, "POST", "keys/{key}/{version}/verify", "verify", 0, NULL},
+    {KV_AREA_VAULT, "POST", "keys/{key}/backup", "backup", 0, NULL},
+    {KV_AREA_VAULT, "POST", "keys/restore", "restore", 0, NULL},
+    {KV_AREA_VAULT, "DELETE", "keys/{key}", "delete", KV_MAY_DELETE, kv_handle_delete},
+    {KV_AREA_VAULT, "GET", "deletedkeys", "listDeleted", KV_MAY_LIST, kv_handle_list_deleted},
+    {KV_AREA_VAULT, "GET", "deletedkeys/{key}", "getDeleted", KV_MAY_GET, kv_handle_get_deleted},
+    {KV_AREA_VAULT, "POST", "deletedkeys/{key}/recover", "recover", KV_MAY_RECOVER,
+     kv_handle_recover},
+    {KV_AREA_VAULT, "DELETE", "deletedkeys/{key}", "purge", KV_MAY_PURGE, kv_handle_purge},
+    {KV_AREA_CONTROL, "POST", "control/faults", "control", 0, kv_handle_fault_add},
+    {KV_AREA_CONTROL, "DELETE", "control/faults", "control", 0, kv_handle_faults_clear},
+    {KV_AREA_CONTROL, "POST", "control/identities/{name}", "control", 0, kv_handle_identity},
+    {KV_AREA_CONTROL, "POST", "control/vault", "control", 0, kv_handle_vault},
+    {KV_AREA_CONTROL, "POST", "control/clock", "control", 0, kv_handle_clock},
+    {KV_AREA_CONTROL, "GET", "control/calls", "control", 0, kv_handle_calls},
+    {KV_AREA_OPEN, "GET", "common/discovery/instance", "discovery", 0, kv_handle_instance},
+    {KV_AREA_OPEN, "POST", "{tenant}/oauth2/v2.0/token", "token", 0, kv_handle_token_v2},
+    {KV_AREA_OPEN, "POST", "{tenant}/oauth2/token", "token", 0, kv_handle_token_v1},
+    {KV_AREA_OPEN, "GET", "{tenant}/v2.0/.well-known/openid-configuration", "discovery", 0,
+     kv_handle_openid},
+    {KV_AREA_OPEN, "GET", "{tenant}/discovery/v2.0/keys", "discovery", 0, kv_handle_signing_keys},
+    {KV_AREA_IMDS, "GET", "metadata/identity/oauth2/token", "token", 0, kv_handle_imds},
+};
+
+/* --- the path ----------------------------------------------------------------------------------- */
+
+/* Decoded segment by segment; empty ones count (a version may be empty), but not one at the end. */
+static bool split_path(struct kv_request *request)
+{
+    const char *at = request->exchange->path;
+    while (*at == '/') {
+        at++;
+        const size_t len = strcspn(at, "/");
+        if (len == 0 && at[0] == '\0') {
+            return true;
+        }
+        if (request->segments_count == KV_SEGMENTS_MAX) {
+            return false;
+        }
+        request->segments[request->segments_count++] = request->path.len;
+        if (!gk_percent_decode(&request->path, gk_span_of(at, len))) {
+            return false;
+        }
+        gk_buf_append_u8(&request->path, 0);
+        at += len;
+    }
+    return *at == '\0' && gk_buf_status(&request->path) == GK_OK;
+}
+
+static bool is_version(const char *text)
+{
+    return strspn(text, "0123456789abcdefABCDEF") == strlen(text) &&
+           strlen(text) < KV_VERSION_BYTES;
+}
+
+static bool segment_matches(struct kv_request *request, const char *pattern, size_t len,
+                            const char *segment)
+{
+    if (pattern[0] != '{') {
+        return strlen(segment) == len && strncasecmp(segment, pattern, len) == 0;
+    }
+    if (strncmp(pattern, "{version}", len) == 0) {
+        request->version = segment;
+        return is_version(segment);
+    }
+    request->name = segment;
+    return segment[0] != '\0';
+}
+
+static bool path_matches(struct kv_request *request, const char *pattern)
+{
+    size_t i = 0;
+    request->name = "";
+    request->version = "";
+    while (i < request->segments_count) {
+        const size_t len = strcspn(pattern, "/");
+        if (!segment_matches(request, pattern, len, kv_request_segment(request, i))) {
+            return false;
+        }
+        i++;
+        if (pattern[len] == '\0') {
+            return i == request->segments_count;
+        }
+        pattern += len + 1;
+    }
+    return false;
+}
+
+static void find_route(struct kv_request *request, bool imds)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        const struct kv_route *route = &routes[i];
+        if ((route->area == KV_AREA_IMDS) == imds && strcmp(route->method, request->method) == 0 &&
+            path_matches(request, route->path)) {
+            request->route = route;
+            return;
+        }
+    }
+}
+
+static void copy_to_call(char *out, size_t size, const char *text)
+{
+    const size_t len = strnlen(text, size - 1);
+    memcpy(out, text, len);
+    out[len] = '\0';
+}
+
+void kv_router_find(struct kv_request *request, bool imds)
+{
+    struct gk_http_exchange *exchange = request->exchange;
+    const char *tunnel = gk_http_header(exchange, "X-HTTP-Method");
+    if (tunnel != NULL && strcmp(exchange->method, "POST") == 0) {
+        request->method = tunnel;
+    }
+    if (exchange->headers_malformed || !split_path(request) ||
+        !kv_params_parse(&request->query, gk_span_str(exchange->query), false)) {
+        kv_refuse(request, 400, "BadParameter", "", "The request's target is malformed.");
+        return;
+    }
+    find_route(request, imds);
+    if (request->route == NULL) {
+        kv_refuse(request, 404, "NotFound", "", "There is nothing at this path.");
+        return;
+    }
+    copy_to_call(request->call.operation, sizeof request->call.operation,
+                 request->route->operation);
+    copy_to_call(request->call.version, sizeof request->call.version, request->version);
+    if (request->route->area == KV_AREA_VAULT && kv_key_name_good(request->name)) {
+        copy_to_call(request->call.key, sizeof request->call.key, request->name);
+    }
+}
+
+/* --- who calls ---------------------------------------------------------------------------------- */
+
+static const char *bearer_of(const struct kv_request *request)
+{
+    const char *header = gk_http_header(request->exchange, "Authorization");
+    return header != NULL && strncasecmp(header, "Bearer ", 7) == 0 ? header + 7 : NULL;
+}
+
+static struct kv_identity *identity_of(const struct kv_request *request, const char *bearer,
+                                       const char **reason)
+{
+    const struct kv_server *server = request->server;
+    struct kv_token_claims claims;
+    if (!kv_token_read(bearer, gk_span_of(server->store->token_secret, KV_TOKEN_SECRET_BYTES),
+                       kv_server_now_s(server), &claims)) {
+        *reason = "AKV10046: The token is not valid, or not any more.";
+        return NULL;
+    }
+    if (strcmp(claims.audience, server->config->resource) != 0) {
+        *reason = "AKV10022: Invalid audience.";
+        return NULL;
+    }
+    if (strcmp(claims.tenant_id, server->config->tenant_id) != 0) {
+        *reason = "AKV10032: Invalid issuer.";
+        return NULL;
+    }
+    *reason = "AKV10046: The token's identity is not known.";
+    return kv_identity_by_client_id(&server->identities, claims.client_id);
+}
+
+static bool check_identity(struct kv_request *request)
+{
+    const char *reason = "AKV10000: Request is missing a Bearer or PoP token.";
+    const char *bearer = bearer_of(request);
+    request->identity = bearer == NULL ? NULL : identity_of(request, bearer, &reason);
+    if (request->identity == NULL) {
+        request->challenge = true;
+        kv_refuse(request, 401, "Unauthorized", "", "%s", reason);
+        return false;
+    }
+    copy_to_call(request->call.identity, sizeof request->call.identity,
+                 request->identity->config->name);
+    return true;
+}
+
+static bool check_permission(struct kv_request *request)
+{
+    const uint32_t needed = request->route->permission;
+    if ((atomic_load(&request->identity->permissions) & needed) == needed) {
+        return true;
+    }
+    kv_refuse(request, 403, "Forbidden", "AccessDenied",
+              "The user, group or application 'appid=%s;oid=%s' does not have keys %s permission "
+              "on this key vault.",
+              request->identity->config->client_id, request->identity->object_id,
+              kv_permission_name(needed));
+    return false;
+}
+
+/* The stable numbers 7.0 to 7.6 and whatever date: clients are newer than any server. */
+static bool check_api_version(struct kv_request *request)
+{
+    const char *version = kv_params_get(&request->query, "api-version");
+    if (version != NULL &&
+        ((version[0] == '7' && version[1] == '.' && version[2] >= '0' && version[2] <= '6' &&
+          (version[3] == '\0' || strncmp(version + 3, "-preview", 8) == 0)) ||
+         (strncmp(version, "20", 2) == 0 && strlen(version) >= 10 && version[4] == '-'))) {
+        return true;
+    }
+    kv_refuse(request, 400, "BadParameter", "",
+              "The api-version query parameter is missing or not supported; use 7.0 to 7.6.");
+    return false;
+}
+
+static bool is_administrator(const struct kv_request *request, const char *bearer)
+{
+    const char *reason = NULL;
+    const struct kv_identity *identity = identity_of(request, bearer, &reason);
+    return identity != NULL && identity->config->administer;
+}
+
+static bool check_control(struct kv_request *request)
+{
+    const struct kv_server *server = request->server;
+    if (server->control_token == NULL) {
+        kv_refuse(request, 404, "NotFound", "", "There is nothing at this path.");
+        return false;
+    }
+    const char *bearer = bearer_of(request);
+    if (bearer == NULL ||
+        (!gk_secret_equal(gk_span_str(bearer),
+                          gk_span_of(server->control_token, server->control_token_len)) &&
+         !is_administrator(request, bearer))) {
+        kv_refuse(request, 401, "Unauthorized", "", "The control token is missing or wrong.");
+        return false;
+    }
+    return true;
+}
+
+static bool check_caller(struct kv_request *request)
+{
+    switch (request->route->area) {
+    case KV_AREA_VAULT:
+        return check_identity(request) && check_api_version(request) && check_permission(request);
+    case KV_AREA_CONTROL:
+        return check_control(request);
+    case KV_AREA_OPEN:
+    case KV_AREA_IMDS:
+        break;
+    }
+    return true;
+}
+
+static bool read_input(struct kv_request *request)
+{
+    if (gk_buf_status(&request->body) != GK_OK) {
+        kv_refuse(request, 413, "BadParameter", "", "The body is too large.");
+        return false;
+    }
+    if (request->route->area == KV_AREA_OPEN) {
+        return true;
+    }
+    request->input = request->body.len == 0
+                         ? json_object()
+                         : json_loadb((const char *)request->body.data, request->body.len,
+                                      JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(request->input)) {
+        kv_refuse(request, 400, "BadParameter", "", "The body is no JSON object.");
+        return false;
+    }
+    return true;
+}
+
+void kv_router_run(struct kv_request *request)
+{
+    if (!check_caller(request) || !read_input(request)) {
+        return;
+    }
+    if (request->route->fn == NULL) {
+        kv_refuse(request, 501, "NotImplemented", "", "This operation is not served here.");
+        return;
+    }
+    if (request->route->area == KV_AREA_VAULT && request->name[0] != '\0' &&
+        !kv_key_name_good(request->name)) {
+        kv_refuse(request, 400, "BadParameter", "",
+                  "A key's name is 1 to 127 letters, digits and hyphens.");
+        return;
+    }
+    request->route->fn(request);
+}

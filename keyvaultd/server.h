@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The running server: what every request can see. All members are fixed between start and stop, or
+ * are thread-safe for themselves.
+ */
+#ifndef KEYVAULTD_SERVER_H
+#define KEYVAULTD_SERVER_H
+
+#include <stdatomic.h>
+
+#include "common/clock.h"
+#include "gateway/http/server.h"
+#include "keyvaultd/calls.h"
+#include "keyvaultd/config.h"
+#include "keyvaultd/faults.h"
+#include "keyvaultd/identities.h"
+#include "keyvaultd/store.h"
+
+#define KV_ORIGIN_BYTES 320u
+
+/* Which of the two listeners a request came over. */
+struct kv_listener {
+    struct kv_server *server;
+    bool imds;
+    struct gk_http_server *http; /* NULL when it is not started */
+};
+
+struct kv_server {
+    const struct kv_config *config;
+    struct gk_clock clock;
+    _Atomic int64_t clock_offset_ms; /* the control API moves it */
+    struct kv_identities identities;
+    struct kv_store *store;
+    struct kv_faults *faults;
+    struct kv_calls *calls;
+    char *control_token; /* NULL: the control API is off */
+    size_t control_token_len;
+    atomic_bool vault_deleted;         /* connections that ask for the vault are closed */
+    atomic_bool ready;                 /* requests before it are dropped: the origin is not known */
+    char origin[KV_ORIGIN_BYTES];      /* https://host:port, of vault and authority */
+    char imds_origin[KV_ORIGIN_BYTES]; /* http://address:port, "" without one */
+    struct kv_listener https;
+    struct kv_listener imds;
+};
+
+/* Opens the state, reads the secrets, listens. The configuration must live until the stop. */
+enum gk_status kv_server_start(const struct kv_config *config, struct kv_server **out,
+                               struct gk_error *error) GK_MUST_USE;
+/* Ends what is under way and closes everything. NULL is fine. */
+void kv_server_stop(struct kv_server *server);
+
+int64_t kv_server_now_ms(const struct kv_server *server);
+static inline int64_t kv_server_now_s(const struct kv_server *server)
+{
+    return kv_server_now_ms(server) / 1000;
+}
+
+/* exchange.c: what a listener does with a request. ctx is the struct kv_listener. */
+struct gk_http_service kv_exchange_service(struct kv_listener *listener);
+
+#endif

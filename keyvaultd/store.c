@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keyvaultd/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "common/secret.h"
+#include "common/text.h"
+#include "keyvaultd/store_json.h"
+
+#define FILE_NAME "vault.json"
+
+/* --- the file ----------------------------------------------------------------------------------- */
+
+static bool write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        const ssize_t n = write(fd, text, len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return false;
+        }
+        text += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+static bool sync_dir(const char *dir)
+{
+    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool good = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return good;
+}
+
+/* The new file stands complete on the disk before it takes the old one's name. */
+static bool replace_file(const struct kv_store *store, const char *text)
+{
+    struct gk_buf fresh;
+    gk_buf_init(&fresh, 8192);
+    gk_buf_printf(&fresh, "%s.new", store->path);
+    bool good = gk_buf_status(&fresh) == GK_OK;
+    const int fd =
+        good ? open(gk_buf_str(&fresh), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)
+             : -1;
+    good = fd >= 0 && fchmod(fd, 0600) == 0 && write_all(fd, text, strlen(text)) && fsync(fd) == 0;
+    if (fd >= 0 && close(fd) != 0) {
+        good = false;
+    }
+    good = good && rename(gk_buf_str(&fresh), store->path) == 0 && sync_dir(store->dir);
+    gk_buf_cleanup(&fresh);
+    return good;
+}
+
+static enum gk_status save(const struct kv_store *store, struct gk_error *error)
+{
+    json_t *root = kv_store_to_json(store);
+    char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    if (text == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    const bool good = replace_file(store, text);
+    const int cause = errno;
+    gk_wipe(text, strlen(text));
+    free(text);
+    if (!good) {
+        gk_log(GK_LOG_ERROR, "store", "%s cannot be written: %s", store->path, strerror(cause));
+        return gk_fail(error, GK_E_RESOURCE, "%s cannot be written: %s", store->path,
+                       strerror(cause));
+    }
+    return GK_OK;
+}
+
+static enum gk_status load(struct kv_store *store, struct gk_error *error)
+{
+    struct stat info;
+    if (stat(store->path, &info) != 0 && errno == ENOENT) {
+        return gk_random(store->token_secret, KV_TOKEN_SECRET_BYTES)
+                   ? save(store, error)
+                   : gk_fail(error, GK_E_RESOURCE, "no entropy");
+    }
+    json_error_t reason;
+    json_t *root = json_load_file(store->path, JSON_REJECT_DUPLICATES, &reason);
+    const bool good = root != NULL && kv_store_from_json(store, root);
+    json_decref(root);
+    return good ? GK_OK
+                : gk_fail(error, GK_E_INVALID,
+                          "%s is not readable or not a state file of this version", store->path);
+}
+
+/* --- opening ------------------------------------------------------------------------------------ */
+
+static enum gk_status open_at(struct kv_store *store, const char *dir, struct gk_error *error)
+{
+    store->dir = strdup(dir);
+    store->keys = calloc(KV_STORE_KEYS_MAX + 1, sizeof(struct kv_key *));
+    store->token_secret = gk_secret_alloc(KV_TOKEN_SECRET_BYTES);
+    if (store->dir == NULL || store->keys == NULL || store->token_secret == NULL ||
+        asprintf(&store->path, "%s/" FILE_NAME, dir) < 0) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+        return gk_fail(error, GK_E_INVALID, "%s cannot be made: %s", dir, strerror(errno));
+    }
+    return load(store, error);
+}
+
+enum gk_status kv_store_open(const char *dir, struct kv_store **out, struct gk_error *error)
+{
+    *out = NULL;
+    struct kv_store *store = calloc(1, sizeof *store);
+    if (store == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    pthread_mutex_init(&store->mutex, NULL);
+    const enum gk_status status = open_at(store, dir, error);
+    if (status != GK_OK) {
+        kv_store_close(store);
+        return status;
+    }
+    *out = store;
+    return GK_OK;
+}
+
+void kv_store_close(struct kv_store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < store->keys_count; i++) {
+        kv_key_free(store->keys[i]);
+    }
+    free(store->keys);
+    gk_secret_free(&store->token_secret);
+    free(store->path);
+    free(store->dir);
+    pthread_mutex_destroy(&store->mutex);
+    free(store);
+}
+
+enum gk_status kv_store_keep_ports(struct kv_store *store, uint16_t port, uint16_t imds_port,
+                                   struct gk_error *error)
+{
+    enum gk_status status = GK_OK;
+    pthread_mutex_lock(&store->mutex);
+    if (store->port != port || store->imds_port != imds_port) {
+        store->port = port;
+        store->imds_port = imds_port;
+        status = save(store, error);
+    }
+    pthread_mutex_unlock(&store->mutex);
+    return status;
+}
+
+/* --- keys --------------------------------------------------------------------------------------- */
+
+/* Where name stands or would stand. */
+static size_t position_of(const struct kv_store *store, const char *name, bool *found)
+{
+    size_t low = 0;
+    size_t high = store->keys_count;
+    *found = false;
+    while (low < high && !*found) {
+        const size_t middle = low + (high - low) / 2;
+        const int order = strcasecmp(store->keys[middle]->name, name);
+        *found = order == 0;
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return high;
+}
+
+static void insert_at(struct kv_store *store, size_t at, struct kv_key *key)
+{
+    memmove(&store->keys[at + 1], &store->keys[at],
+            (store->keys_count - at) * sizeof store->keys[0]);
+    store->keys[at] = key;
+    store->keys_count++;
+}
+
+static void take_out(struct kv_store *store, size_t at)
+{
+    store->keys_count--;
+    memmove(&store->keys[at], &store->keys[at + 1],
+            (store->keys_count - at) * sizeof store->keys[0]);
+}
+
+/* What is due is due whether or not it can be written now: it is not loaded for use again either,
+ * since every lock looks anew. */
+void kv_store_lock(struct kv_store *store, int64_t now_s)
+{
+    pthread_mutex_lock(&store->mutex);
+    for (size_t i = store->keys_count; i > 0; i--) {
+        struct kv_key *key = store->keys[i - 1];
+        if (key->deleted_s != 0 && now_s >= key->purge_s) {
+            take_out(store, i - 1);
+            kv_key_free(key);
+        }
+    }
+}
+
+void kv_store_unlock(struct kv_store *store)
+{
+    pthread_mutex_unlock(&store->mutex);
+}
+
+struct kv_key *kv_store_locked_find(const struct kv_store *store, const char *name)
+{
+    bool found = false;
+    const size_t at = position_of(store, name, &found);
+    return found ? store->keys[at] : NULL;
+}
+
+enum gk_status kv_store_locked_put(struct kv_store *store, struct kv_key *key,
+                                   struct gk_error *error)
+{
+    bool found = false;
+    const size_t at = position_of(store, key->name, &found);
+    struct kv_key *old = found ? store->keys[at] : NULL;
+    if (found) {
+        store->keys[at] = key;
+    } else if (store->keys_count < KV_STORE_KEYS_MAX) {
+        insert_at(store, at, key);
+    } else {
+        kv_key_free(key);
+        return gk_fail(error, GK_E_LIMIT, "the vault is full");
+    }
+    const enum gk_status status = save(store, error);
+    if (status == GK_OK) {
+        kv_key_free(old);
+        return GK_OK;
+    }
+    if (found) {
+        store->keys[at] = old;
+    } else {
+        take_out(store, at);
+    }
+    kv_key_free(key);
+    return status;
+}
+
+enum gk_status kv_store_locked_remove(struct kv_store *store, const char *name,
+                                      struct gk_error *error)
+{
+    bool found = false;
+    const size_t at = position_of(store, name, &found);
+    if (!found) {
+        return gk_fail(error, GK_E_NOT_FOUND, "no such key");
+    }
+    struct kv_key *key = store->keys[at];
+    take_out(store, at);
+    const enum gk_status status = save(store, error);
+    if (status != GK_OK) {
+        insert_at(store, at, key);
+        return status;
+    }
+    kv_key_free(key);
+    return GK_OK;
+}

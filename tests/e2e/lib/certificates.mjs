@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// A throw-away certificate authority and server certificates, by the openssl program.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+
+// Makes the authority in directory; returns { caFile, issue(name, hosts) -> {certificateFile, keyFile} }.
+export function makeAuthority(directory) {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const file = (name) => path.join(directory, name);
+  openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '3',
+    '-subj', '/CN=gatekey tests', '-keyout', file('ca.key'), '-out', file('ca.pem'),
+    '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign');
+  return {
+    caFile: file('ca.pem'),
+    issue(name, hosts = ['localhost', '127.0.0.1']) {
+      const names = hosts.map((host) => (/^[\d.]+$|:/.test(host) ? `IP:${host}` : `DNS:${host}`));
+      writeFileSync(file(`${name}.ext`), `subjectAltName=${names.join(',')}\nextendedKeyUsage=serverAuth\n`);
+      openssl('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
+        '-subj', `/CN=${name}`, '-keyout', file(`${name}.key`), '-out', file(`${name}.csr`));
+      openssl('x509', '-req', '-in', file(`${name}.csr`), '-CA', file('ca.pem'), '-CAkey', file('ca.key'),
+        '-CAcreateserial', '-days', '3', '-extfile', file(`${name}.ext`), '-out', file(`${name}.pem`));
+      return { certificateFile: file(`${name}.pem`), keyFile: file(`${name}.key`) };
+    },
+  };
+}

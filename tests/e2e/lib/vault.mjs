@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// A vault for tests: keyvaultd in a directory of its own, with the vendor's SDK as its customer and the
+// control API for what only the world could do.
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
+import path from 'node:path';
+
+import { ClientSecretCredential } from '@azure/identity';
+import { CryptographyClient, KeyClient } from '@azure/keyvault-keys';
+
+import { makeAuthority } from './certificates.mjs';
+import { program, startProcess } from './process.mjs';
+
+const WAIT_MS = 60000;
+const POLL_MS = 20;
+
+const quote = (text) => `"${text}"`;
+
+// Every identity with a client secret and, unless managed is false, as a managed identity too.
+function identityConfig(identity, secretFile) {
+  const lines = [`name = ${quote(identity.name)};`, `client_id = ${quote(identity.clientId)};`,
+    `client_secret_file = ${quote(secretFile)};`];
+  if (identity.resourceId) lines.push(`resource_id = ${quote(identity.resourceId)};`);
+  if (identity.systemAssigned) lines.push('system_assigned = true;');
+  if (identity.administer) lines.push('administer = true;');
+  else lines.push(`permissions = [ ${identity.permissions.map(quote).join(', ')} ];`);
+  return `  { ${lines.join(' ')} }`;
+}
+
+const defaultIdentities = () => [
+  { name: 'admin', clientId: randomUUID(), administer: true },
+  { name: 'gateway', clientId: randomUUID(), permissions: ['get', 'wrapKey', 'unwrapKey'],
+    resourceId: '/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/gateway' },
+  { name: 'host', clientId: randomUUID(), permissions: ['get', 'wrapKey', 'unwrapKey'],
+    systemAssigned: true },
+];
+
+// options, all optional: identities, authority (of makeAuthority), purgeProtection, recoverableDays,
+// resource, tokenLifetimeS, env.
+export async function startVault(directory, options = {}) {
+  const stateDir = path.join(directory, 'state');
+  const tenantId = randomUUID();
+  const resource = options.resource ?? 'https://vault.azure.net';
+  const identities = options.identities ?? defaultIdentities();
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const authority = options.authority ?? makeAuthority(path.join(directory, 'ca'));
+  const { certificateFile, keyFile } = authority.issue('keyvaultd');
+  const ca = readFileSync(authority.caFile);
+  const controlToken = randomBytes(24).toString('hex');
+  const file = (name, content) => {
+    const full = path.join(directory, name);
+    writeFileSync(full, content, { mode: 0o600 });
+    return full;
+  };
+  const clients = {};
+  const blocks = identities.map((identity) => {
+    const clientSecret = randomBytes(24).toString('base64url');
+    const secretFile = file(`${identity.name}.secret`, `${clientSecret}\n`);
+    clients[identity.name] = { ...identity, clientSecret, secretFile };
+    return identityConfig(identity, secretFile);
+  });
+  const configFile = file('keyvaultd.conf', `
+listen = { address = "127.0.0.1"; port = 0; certificate_file = ${quote(certificateFile)};
+  key_file = ${quote(keyFile)}; };
+imds = { address = "127.0.0.1"; port = 0; };
+state_dir = ${quote(stateDir)};
+host = "localhost";
+tenant_id = ${quote(tenantId)};
+resource = ${quote(resource)};
+token_lifetime_s = ${options.tokenLifetimeS ?? 3600};
+purge_protection = ${options.purgeProtection ?? true};
+recoverable_days = ${options.recoverableDays ?? 90};
+identities = (
+${blocks.join(',\n')}
+);
+control = { enabled = true; token_file = ${quote(file('control.token', `${controlToken}\n`))}; };
+`);
+  const logFile = path.join(directory, 'keyvaultd.log');
+  const agent = new https.Agent({ ca, keepAlive: true });
+  let server;
+
+  const start = async () => {
+    server = await startProcess({ name: 'keyvaultd', binary: program('keyvaultd', 'keyvaultd'),
+      args: ['--config', configFile], readyFile: path.join(directory, 'keyvaultd.ready'), logFile,
+      env: options.env });
+  };
+  await start();
+  const uri = server.ready.vault_uri;
+
+  // A bare request; returns { status, headers, body, json }.
+  const request = (method, target, { headers = {}, body } = {}) => new Promise((resolve, reject) => {
+    const sent = https.request(new URL(target, uri), { method, agent, headers }, (answer) => {
+      const chunks = [];
+      answer.on('data', (chunk) => chunks.push(chunk));
+      answer.once('error', reject);
+      answer.once('end', () => {
+        const text = Buffer.concat(chunks).toString();
+        let json;
+        try {
+          json = JSON.parse(text);
+        } catch { /* not every answer is JSON */ }
+        resolve({ status: answer.statusCode, headers: answer.headers, body: text, json });
+      });
+    });
+    sent.once('error', reject);
+    sent.end(body);
+  });
+
+  const control = async (method, target, body) => {
+    const answer = await request(method, `/control/${target}`, {
+      headers: { authorization: `Bearer ${controlToken}` },
+      body: body === undefined ? undefined : JSON.stringify(body) });
+    if (answer.status !== 200) throw new Error(`control ${target}: ${answer.status} ${answer.body}`);
+    return answer.json;
+  };
+
+  // A credential of the vendor's SDK for one of the identities.
+  const credential = (name) => new ClientSecretCredential(tenantId, clients[name].clientId,
+    clients[name].clientSecret, { authorityHost: uri, disableInstanceDiscovery: true,
+      tlsOptions: { ca } });
+  const sdkOptions = { tlsOptions: { ca }, disableChallengeResourceVerification: true };
+  const keyClient = (name, more = {}) => new KeyClient(uri, credential(name), { ...sdkOptions, ...more });
+  const cryptography = (name, keyId, more = {}) =>
+    new CryptographyClient(keyId, credential(name), { ...sdkOptions, ...more });
+  const admin = keyClient('admin');
+
+  const versionsOf = async (name) => {
+    const versions = [];
+    for await (const item of admin.listPropertiesOfKeyVersions(name)) versions.push(item);
+    return versions;
+  };
+  const setEnabled = async (name, versions, enabled) => {
+    for (const version of versions) await admin.updateKeyProperties(name, version, { enabled });
+  };
+  const calls = async (after = 0) => {
+    const all = [];
+    for (let next = after; ;) {
+      const page = await control('GET', `calls?after=${next}`);
+      all.push(...page.calls);
+      if (page.calls.length === 0) return { calls: all, next };
+      next = page.next;
+    }
+  };
+  // Without the challenges: they ask for a token and do nothing.
+  const matches = (operation, key) => (call) => call.operation === operation && call.status !== 401
+    && (key === undefined || call.key.toLowerCase() === key.toLowerCase());
+
+  return {
+    uri, authority: uri, ca, caFile: authority.caFile, tenantId, resource, clients, directory, stateDir,
+    logFile, configFile, controlToken, request, control, credential, keyClient, cryptography, admin,
+    get imdsEndpoint() { return server.ready.imds_endpoint; },
+    get pid() { return server.pid; },
+    start,
+    stop: () => server.stop(),
+    kill: () => server.kill(),
+
+    createKey: (name, keySize = 2048, more = {}) => admin.createRsaKey(name, { keySize, ...more }),
+    // The version of the new key.
+    rotate: async (name) => (await admin.rotateKey(name)).properties.version,
+    // Those that were enabled, to give to enableVersions().
+    disableAllVersions: async (name) => {
+      const versions = (await versionsOf(name)).filter((item) => item.enabled).map((item) => item.version);
+      await setEnabled(name, versions, false);
+      return versions;
+    },
+    enableVersions: (name, versions) => setEnabled(name, versions, true),
+    disableVersion: (name, version) => setEnabled(name, [version], false),
+    // Every version is past its end from now on.
+    expireKey: async (name) => {
+      for (const item of await versionsOf(name)) {
+        await admin.updateKeyProperties(name, item.version, { notBefore: new Date(Date.now() - 7200e3),
+          expiresOn: new Date(Date.now() - 3600e3) });
+      }
+    },
+    deleteKey: async (name) => (await admin.beginDeleteKey(name)).pollUntilDone(),
+    recoverKey: async (name) => (await admin.beginRecoverDeletedKey(name)).pollUntilDone(),
+
+    setPermissions: (name, permissions) => control('POST', `identities/${name}`, { permissions }),
+    setIdentityEnabled: (name, enabled) => control('POST', `identities/${name}`, { enabled }),
+    setVaultDeleted: (deleted) => control('POST', 'vault', { deleted }),
+    setClock: (offsetMs) => control('POST', 'clock', { offset_ms: offsetMs }),
+    fault: (fault) => control('POST', 'faults', fault),
+    clearFaults: () => control('DELETE', 'faults'),
+
+    calls,
+    countCalls: async (operation, key) => (await calls()).calls.filter(matches(operation, key)).length,
+    // Resolves with the first such call from now on that was answered.
+    waitForCall: async (operation, key) => {
+      let { next } = await calls();
+      const deadline = Date.now() + WAIT_MS;
+      while (Date.now() < deadline) {
+        const fresh = await calls(next);
+        const found = fresh.calls.find(matches(operation, key));
+        if (found) return found;
+        next = fresh.next;
+        await new Promise((resolve) => { setTimeout(resolve, POLL_MS); });
+      }
+      throw new Error(`no ${operation} of ${key} reached the vault in ${WAIT_MS} ms`);
+    },
+  };
+}
