@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
+#include "common/secret.h"
 #include "common/text.h"
 #include "keyvaultd/fault_answer.h"
 #include "keyvaultd/request.h"
@@ -70,6 +70,7 @@ static void send_answer(struct kv_request *request, const struct kv_fault *fault
         body.status = GK_E_RESOURCE;
     } else {
         gk_buf_append_str(&body, text);
+        gk_wipe(text, strlen(text)); /* it may hold what was unwrapped */
     }
     free(text);
     gk_http_answer_header(request->exchange, "Content-Type", "application/json; charset=utf-8");

@@ -97,7 +97,10 @@ struct kv_version *kv_key_add_version(struct kv_key *key, const struct kv_versio
     if (key->versions_count >= KV_VERSIONS_MAX || !make_version_id(fresh.id)) {
         return NULL;
     }
-    return append(key, &fresh);
+    fresh.tags = json_deep_copy(version->tags);
+    struct kv_version *added = fresh.tags == NULL ? NULL : append(key, &fresh);
+    json_decref(fresh.tags);
+    return added;
 }
 
 struct kv_version *kv_key_version(const struct kv_key *key, const char *version)

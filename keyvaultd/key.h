@@ -32,7 +32,9 @@ struct kv_version {
     bool hsm;         /* was asked for as RSA-HSM, and says so; it is software all the same */
     uint32_t key_ops; /* bits of enum kv_key_op */
     struct kv_attributes attributes;
-    json_t *tags; /* an object, a reference of our own; never changed in place */
+    /* An object, never changed in place. Copies of a key share it by reference, which is safe under
+     * the store's lock alone: outside of the store there are only deep copies. */
+    json_t *tags;
 };
 
 struct kv_key {
@@ -52,8 +54,8 @@ struct kv_key *kv_key_copy(const struct kv_key *key) GK_MUST_USE;
 void kv_key_free(struct kv_key *key);
 
 /*
- * Appends a version with a fresh id, everything else as given; takes its own references of rsa and
- * tags. NULL when memory or entropy is out, or there are KV_VERSIONS_MAX.
+ * Appends a version with a fresh id, everything else as given, with a reference of rsa and a copy of
+ * tags of its own. NULL when memory or entropy is out, or there are KV_VERSIONS_MAX.
  */
 struct kv_version *kv_key_add_version(struct kv_key *key,
                                       const struct kv_version *version) GK_MUST_USE;

@@ -99,7 +99,8 @@ void kv_handle_import(struct kv_request *request)
     if (!kv_input_read(request, jwk, &version)) {
         return;
     }
-    version.hsm = json_is_true(json_object_get(request->input, "Hsm"));
+    version.hsm =
+        json_is_true(json_object_get(request->input, "Hsm")) || strcmp(kty, "RSA-HSM") == 0;
     version.rsa = kv_rsa_from_jwk(jwk);
     if (version.rsa == NULL) {
         kv_refuse(request, 400, "BadParameter", "",
@@ -130,7 +131,11 @@ static bool change_version(struct kv_request *request, struct kv_version *versio
         return false;
     }
     if (changed.tags != version->tags) {
-        json_incref(changed.tags);
+        changed.tags = json_deep_copy(changed.tags);
+        if (changed.tags == NULL) {
+            kv_answer_empty(request, 500);
+            return false;
+        }
         json_decref(version->tags);
     }
     *version = changed;
@@ -167,7 +172,8 @@ void kv_handle_update(struct kv_request *request)
     kv_store_unlock(request->server->store);
 }
 
-/* The current version's size and uses, or false with the refusal. A reference for the caller. */
+/* The current version, with a reference of its key and a copy of its tags for the caller; false:
+ * refused. */
 static bool read_current(struct kv_request *request, struct kv_version *out)
 {
     kv_store_lock(request->server->store, kv_server_now_s(request->server));
@@ -175,7 +181,7 @@ static bool read_current(struct kv_request *request, struct kv_version *out)
     if (key != NULL) {
         *out = *kv_key_version(key, NULL);
         EVP_PKEY_up_ref(out->rsa);
-        json_incref(out->tags);
+        out->tags = json_deep_copy(out->tags);
     }
     kv_store_unlock(request->server->store);
     return key != NULL;

@@ -63,17 +63,18 @@ json_t *kv_view_bundle(const struct kv_server *server, const struct kv_key *key,
         json_decref(jwk);
         return NULL;
     }
-    return json_pack("{s:o, s:o, s:O}", "key", jwk, "attributes", view_attributes(server, version),
-                     "tags", version->tags);
+    return json_pack("{s:o, s:o, s:o}", "key", jwk, "attributes", view_attributes(server, version),
+                     "tags", json_deep_copy(version->tags));
 }
 
 json_t *kv_view_item(const struct kv_server *server, const struct kv_key *key,
                      const struct kv_version *version, bool with_version)
 {
-    return json_pack("{s:o, s:o, s:O}", "kid",
+    return json_pack("{s:o, s:o, s:o}", "kid",
                      with_version ? kv_view_kid(server, key, version)
                                   : json_sprintf("%s/keys/%s", server->origin, key->name),
-                     "attributes", view_attributes(server, version), "tags", version->tags);
+                     "attributes", view_attributes(server, version), "tags",
+                     json_deep_copy(version->tags));
 }
 
 /* Adds to view (taken over) when the key was deleted and when it goes. */

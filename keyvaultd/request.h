@@ -25,12 +25,12 @@ enum kv_area {
 };
 
 struct kv_route {
-    enum kv_area area;
     const char *method;
     const char *path;      /* segments; {key}, {version}, {tenant}, {name} take any */
     const char *operation; /* in the log of calls and for faults */
-    uint32_t permission;   /* the one needed, of enum kv_permission */
     kv_handler_fn *fn;     /* NULL: known and not served */
+    enum kv_area area;
+    uint32_t permission; /* the one needed, of enum kv_permission */
 };
 
 struct kv_request {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,16 +37,6 @@ static bool write_all(int fd, const char *text, size_t len)
     return true;
 }
 
-static bool sync_dir(const char *dir)
-{
-    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool good = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return good;
-}
-
 /* The new file stands complete on the disk before it takes the old one's name. */
 static bool replace_file(const struct kv_store *store, const char *text)
 {
@@ -60,7 +51,7 @@ static bool replace_file(const struct kv_store *store, const char *text)
     if (fd >= 0 && close(fd) != 0) {
         good = false;
     }
-    good = good && rename(gk_buf_str(&fresh), store->path) == 0 && sync_dir(store->dir);
+    good = good && rename(gk_buf_str(&fresh), store->path) == 0 && fsync(store->dir_fd) == 0;
     gk_buf_cleanup(&fresh);
     return good;
 }
@@ -106,15 +97,23 @@ static enum gk_status load(struct kv_store *store, struct gk_error *error)
 
 static enum gk_status open_at(struct kv_store *store, const char *dir, struct gk_error *error)
 {
-    store->dir = strdup(dir);
     store->keys = calloc(KV_STORE_KEYS_MAX + 1, sizeof(struct kv_key *));
     store->token_secret = gk_secret_alloc(KV_TOKEN_SECRET_BYTES);
-    if (store->dir == NULL || store->keys == NULL || store->token_secret == NULL ||
-        asprintf(&store->path, "%s/" FILE_NAME, dir) < 0) {
+    if (asprintf(&store->path, "%s/" FILE_NAME, dir) < 0) {
+        store->path = NULL;
+    }
+    if (store->keys == NULL || store->token_secret == NULL || store->path == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
         return gk_fail(error, GK_E_INVALID, "%s cannot be made: %s", dir, strerror(errno));
+    }
+    store->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->dir_fd < 0) {
+        return gk_fail(error, GK_E_INVALID, "%s cannot be opened: %s", dir, strerror(errno));
+    }
+    if (flock(store->dir_fd, LOCK_EX | LOCK_NB) != 0) {
+        return gk_fail(error, GK_E_CONFLICT, "%s is in use by another process", dir);
     }
     return load(store, error);
 }
@@ -126,6 +125,7 @@ enum gk_status kv_store_open(const char *dir, struct kv_store **out, struct gk_e
     if (store == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
+    store->dir_fd = -1;
     pthread_mutex_init(&store->mutex, NULL);
     const enum gk_status status = open_at(store, dir, error);
     if (status != GK_OK) {
@@ -147,7 +147,9 @@ void kv_store_close(struct kv_store *store)
     free(store->keys);
     gk_secret_free(&store->token_secret);
     free(store->path);
-    free(store->dir);
+    if (store->dir_fd >= 0) {
+        close(store->dir_fd);
+    }
     pthread_mutex_destroy(&store->mutex);
     free(store);
 }
@@ -190,7 +192,7 @@ static size_t position_of(const struct kv_store *store, const char *name, bool *
 static void insert_at(struct kv_store *store, size_t at, struct kv_key *key)
 {
     memmove(&store->keys[at + 1], &store->keys[at],
-            (store->keys_count - at) * sizeof store->keys[0]);
+            (store->keys_count - at) * sizeof(struct kv_key *));
     store->keys[at] = key;
     store->keys_count++;
 }
@@ -199,7 +201,7 @@ static void take_out(struct kv_store *store, size_t at)
 {
     store->keys_count--;
     memmove(&store->keys[at], &store->keys[at + 1],
-            (store->keys_count - at) * sizeof store->keys[0]);
+            (store->keys_count - at) * sizeof(struct kv_key *));
 }
 
 /* What is due is due whether or not it can be written now: it is not loaded for use again either,

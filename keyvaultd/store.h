@@ -23,7 +23,7 @@
 struct kv_store {
     pthread_mutex_t mutex;
     char *path;           /* of the file */
-    char *dir;            /* it lies in */
+    int dir_fd;           /* locked: two processes on one state would undo each other's changes */
     struct kv_key **keys; /* in the order of their names, in use and deleted ones */
     size_t keys_count;
     uint8_t *token_secret; /* secret memory, KV_TOKEN_SECRET_BYTES; fixed after opening */
@@ -32,7 +32,7 @@ struct kv_store {
 };
 
 /* Reads what is there, or begins anew where there is nothing. Makes dir (0700) when it is missing.
- * GK_E_INVALID: the file is not what we wrote. */
+ * GK_E_INVALID: the file is not what we wrote. GK_E_CONFLICT: another process has it open. */
 enum gk_status kv_store_open(const char *dir, struct kv_store **out,
                              struct gk_error *error) GK_MUST_USE;
 void kv_store_close(struct kv_store *store); /* NULL is fine */

@@ -103,16 +103,15 @@ static json_t *issue(struct kv_request *request, const struct kv_identity *ident
 static void answer_texts(struct kv_request *request, const struct kv_identity *identity,
                          const char *audience)
 {
-    const int64_t now_s = kv_server_now_s(request->server);
-    const int64_t lifetime_s = request->server->config->token_lifetime_s;
+    const long long now_s = kv_server_now_s(request->server);
+    const long long lifetime_s = request->server->config->token_lifetime_s;
     kv_answer(request, 200,
               json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:s, s:s}", "access_token",
                         issue(request, identity, audience, now_s), "client_id",
                         identity->config->client_id, "refresh_token", "", "expires_in",
-                        json_sprintf("%lld", (long long)lifetime_s), "expires_on",
-                        json_sprintf("%lld", (long long)(now_s + lifetime_s)), "not_before",
-                        json_sprintf("%lld", (long long)now_s), "resource", audience, "token_type",
-                        "Bearer"));
+                        json_sprintf("%lld", lifetime_s), "expires_on",
+                        json_sprintf("%lld", now_s + lifetime_s), "not_before",
+                        json_sprintf("%lld", now_s), "resource", audience, "token_type", "Bearer"));
 }
 
 static void answer_numbers(struct kv_request *request, const struct kv_identity *identity,

@@ -415,6 +415,26 @@ test('faults: each does what it says, as often as it says', async () => {
   assert.equal(length(await unwrap()), 32);
 });
 
+test('many callers at once, while the key changes under them', async () => {
+  const key = await vault.createKey('busy');
+  const secret = randomBytes(32);
+  const wrapped = Buffer.from((await wraps('gateway', key.id, secret)).json.value, 'base64url');
+  const client = vault.cryptography('gateway', key.id);
+  const caller = async () => {
+    for (let i = 0; i < 20; i++) {
+      assert.deepEqual(Buffer.from((await client.unwrapKey('RSA-OAEP-256', wrapped)).result), secret);
+    }
+  };
+  const changer = async (tag) => {
+    for (let i = 0; i < 5; i++) {
+      await vault.rotate('busy');
+      await vault.admin.updateKeyProperties('busy', key.properties.version, { tags: { [tag]: `${i}` } });
+    }
+  };
+  await Promise.all([...Array.from({ length: 16 }, caller), changer('a'), changer('b')]);
+  assert.equal((await all(vault.admin.listPropertiesOfKeyVersions('busy'))).length, 11);
+});
+
 test('a vault that is gone closes every connection, and comes back', async () => {
   await vault.setVaultDeleted(true);
   await assert.rejects(vault.request('GET', '/keys/faults?api-version=7.4'));

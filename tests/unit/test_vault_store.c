@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal: keys are there again after the store was closed, a change that could not be written never
+ * happened, and a file that is not ours is refused. Method: a store in a directory of its own,
+ * made unwritable in between by a directory that stands where the new file would.
+ */
+#include "keyvaultd/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "keyvaultd/rsa.h"
+#include "unit/cmocka_all.h"
+#include "unit/store_place.h"
+
+struct fixture {
+    char place[STORE_PLACE_BYTES];
+    char dir[STORE_PLACE_BYTES + 16];
+    EVP_PKEY *rsa;
+    json_t *tags;
+    struct kv_store *store;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    assert_non_null(fixture);
+    assert_true(store_place_make(fixture->place));
+    snprintf(fixture->dir, sizeof fixture->dir, "%s/state", fixture->place);
+    fixture->rsa = kv_rsa_generate(2048);
+    fixture->tags = json_pack("{s:s}", "a", "b");
+    assert_non_null(fixture->rsa);
+    assert_int_equal(kv_store_open(fixture->dir, &fixture->store, NULL), GK_OK);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    kv_store_close(fixture->store);
+    EVP_PKEY_free(fixture->rsa);
+    json_decref(fixture->tags);
+    store_place_remove(fixture->place);
+    free(fixture);
+    return 0;
+}
+
+static void reopen(struct fixture *fixture)
+{
+    kv_store_close(fixture->store);
+    assert_int_equal(kv_store_open(fixture->dir, &fixture->store, NULL), GK_OK);
+}
+
+/* A copy of the key, or a new one, with one version more. */
+static struct kv_key *extended(const struct fixture *fixture, const char *name)
+{
+    const struct kv_version version = {
+        .rsa = fixture->rsa,
+        .hsm = true,
+        .key_ops = KV_OP_WRAP | KV_OP_UNWRAP,
+        .attributes = {.enabled = true, .nbf_s = 1, .exp_s = 2, .created_s = 3, .updated_s = 4},
+        .tags = fixture->tags};
+    const struct kv_key *old = kv_store_locked_find(fixture->store, name);
+    struct kv_key *key = old == NULL ? kv_key_new(name) : kv_key_copy(old);
+    assert_non_null(key);
+    assert_non_null(kv_key_add_version(key, &version));
+    return key;
+}
+
+static enum gk_status put(struct fixture *fixture, const char *name)
+{
+    kv_store_lock(fixture->store, 0);
+    const enum gk_status status =
+        kv_store_locked_put(fixture->store, extended(fixture, name), NULL);
+    kv_store_unlock(fixture->store);
+    return status;
+}
+
+static size_t versions_of(struct fixture *fixture, const char *name)
+{
+    kv_store_lock(fixture->store, 0);
+    const struct kv_key *key = kv_store_locked_find(fixture->store, name);
+    const size_t count = key == NULL ? 0 : key->versions_count;
+    kv_store_unlock(fixture->store);
+    return count;
+}
+
+static void test_vault_store__keeps_everything(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t secret[KV_TOKEN_SECRET_BYTES];
+    assert_int_equal(put(fixture, "second"), GK_OK);
+    assert_int_equal(put(fixture, "First"), GK_OK);
+    assert_int_equal(put(fixture, "first"), GK_OK); /* the same name: another version */
+    char id[KV_VERSION_BYTES];
+    memcpy(id, kv_store_locked_find(fixture->store, "FIRST")->versions[1].id, sizeof id);
+    memcpy(secret, fixture->store->token_secret, sizeof secret);
+    assert_int_equal(kv_store_keep_ports(fixture->store, 12, 34, NULL), GK_OK);
+    reopen(fixture);
+    assert_memory_equal(fixture->store->token_secret, secret, sizeof secret);
+    assert_int_equal(fixture->store->port, 12);
+    assert_int_equal(fixture->store->imds_port, 34);
+    assert_int_equal(fixture->store->keys_count, 2);
+    const struct kv_key *key = kv_store_locked_find(fixture->store, "first");
+    assert_string_equal(key->name, "First");
+    assert_int_equal(key->versions_count, 2);
+    const struct kv_version *version = kv_key_version(key, NULL);
+    assert_string_equal(version->id, id);
+    assert_int_equal(EVP_PKEY_eq(version->rsa, fixture->rsa), 1);
+    assert_true(version->hsm && version->attributes.enabled);
+    assert_int_equal(version->key_ops, KV_OP_WRAP | KV_OP_UNWRAP);
+    assert_int_equal(version->attributes.nbf_s, 1);
+    assert_int_equal(version->attributes.exp_s, 2);
+    assert_int_equal(version->attributes.created_s, 3);
+    assert_int_equal(version->attributes.updated_s, 4);
+    assert_true(json_equal(version->tags, fixture->tags));
+}
+
+static void test_vault_store__undoes_what_it_cannot_write(void **state)
+{
+    struct fixture *fixture = *state;
+    char block[STORE_PLACE_BYTES + 64];
+    assert_int_equal(put(fixture, "key"), GK_OK);
+    snprintf(block, sizeof block, "%s/vault.json.new", fixture->dir);
+    assert_int_equal(mkdir(block, 0700), 0);
+    assert_int_equal(put(fixture, "key"), GK_E_RESOURCE);
+    assert_int_equal(put(fixture, "other"), GK_E_RESOURCE);
+    kv_store_lock(fixture->store, 0);
+    assert_int_equal(kv_store_locked_remove(fixture->store, "key", NULL), GK_E_RESOURCE);
+    kv_store_unlock(fixture->store);
+    assert_int_equal(versions_of(fixture, "key"), 1);
+    assert_int_equal(versions_of(fixture, "other"), 0);
+    assert_int_equal(rmdir(block), 0);
+    reopen(fixture);
+    assert_int_equal(versions_of(fixture, "key"), 1);
+    assert_int_equal(fixture->store->keys_count, 1);
+}
+
+static void test_vault_store__purges_what_is_due(void **state)
+{
+    struct fixture *fixture = *state;
+    kv_store_lock(fixture->store, 0);
+    struct kv_key *key = extended(fixture, "key");
+    key->deleted_s = 100;
+    key->purge_s = 200;
+    assert_int_equal(kv_store_locked_put(fixture->store, key, NULL), GK_OK);
+    kv_store_unlock(fixture->store);
+    reopen(fixture);
+    kv_store_lock(fixture->store, 199);
+    assert_non_null(kv_store_locked_find(fixture->store, "key"));
+    kv_store_unlock(fixture->store);
+    kv_store_lock(fixture->store, 200);
+    assert_null(kv_store_locked_find(fixture->store, "key"));
+    kv_store_unlock(fixture->store);
+}
+
+static void test_vault_store__is_closed_to_others(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[STORE_PLACE_BYTES + 64];
+    struct stat info;
+    struct kv_store *second = NULL;
+    snprintf(path, sizeof path, "%s/vault.json", fixture->dir);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 07777, 0600);
+    assert_int_equal(stat(fixture->dir, &info), 0);
+    assert_int_equal(info.st_mode & 07777, 0700);
+    assert_int_equal(kv_store_open(fixture->dir, &second, NULL), GK_E_CONFLICT);
+    assert_null(second);
+}
+
+static void test_vault_store__refuses_another_file(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const contents[] = {"", "{}", "[]", "{\"format\":1}",
+                                           "{\"format\":2,\"port\":0,\"imdsPort\":0,\"keys\":[]}"};
+    char path[STORE_PLACE_BYTES + 64];
+    snprintf(path, sizeof path, "%s/vault.json", fixture->dir);
+    kv_store_close(fixture->store);
+    fixture->store = NULL;
+    for (size_t i = 0; i < sizeof contents / sizeof contents[0]; i++) {
+        FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        fputs(contents[i], file);
+        fclose(file);
+        assert_int_equal(kv_store_open(fixture->dir, &fixture->store, NULL), GK_E_INVALID);
+        assert_null(fixture->store);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_vault_store__keeps_everything, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_vault_store__undoes_what_it_cannot_write, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_vault_store__purges_what_is_due, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_vault_store__is_closed_to_others, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_vault_store__refuses_another_file, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
