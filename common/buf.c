@@ -14,6 +14,13 @@ void gk_buf_init(struct gk_buf *buf, size_t max_bytes)
     *buf = (struct gk_buf){.max = max_bytes, .status = GK_OK};
 }
 
+void gk_buf_init_over(struct gk_buf *buf, void *memory, size_t size_bytes)
+{
+    *buf =
+        (struct gk_buf){.data = memory, .cap = size_bytes, .max = size_bytes - 1, .status = GK_OK};
+    buf->data[0] = '\0';
+}
+
 void gk_buf_cleanup(struct gk_buf *buf)
 {
     free(buf->data);

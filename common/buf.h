@@ -18,6 +18,11 @@ struct gk_buf {
 };
 
 void gk_buf_init(struct gk_buf *buf, size_t max_bytes);
+/*
+ * Over memory of the caller's (size_bytes, one of them for the NUL), which stays the caller's and is
+ * never grown: for secrets that must not leave secret memory. Such a buffer is not cleaned up.
+ */
+void gk_buf_init_over(struct gk_buf *buf, void *memory, size_t size_bytes);
 /* Frees the memory; the struct can be initialised again. gk_buf_cleanup_wipe() wipes it first. */
 void gk_buf_cleanup(struct gk_buf *buf);
 void gk_buf_cleanup_wipe(struct gk_buf *buf);

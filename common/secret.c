@@ -10,7 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#define CLASSES           7u /* 64, 128, ... 4096 bytes */
+#define CLASSES           9u /* 64, 128, ... 16384 bytes */
 #define CLASS_FIRST_BYTES 64u
 #define REGION_BYTES      (64u * 1024u)
 #define HEADER_BYTES      16u /* keeps blocks aligned for any type */

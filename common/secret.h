@@ -13,7 +13,7 @@
 
 #include "common/span.h"
 
-#define GK_SECRET_BYTES_MAX 4096u
+#define GK_SECRET_BYTES_MAX 16384u
 
 /*
  * Returns len zeroed bytes (1 <= len <= GK_SECRET_BYTES_MAX), or NULL when memory cannot be had or,

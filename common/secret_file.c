@@ -12,6 +12,7 @@
 
 #define SECRET_TEXT_BYTES_MIN 16u
 #define SECRET_TEXT_BYTES_MAX 4000u
+#define SECRET_FILE_BYTES     4096u
 
 static ssize_t read_some(int fd, char *out, size_t max)
 {
@@ -58,12 +59,12 @@ enum gk_status gk_secret_file_read(const char *path, char **out, size_t *len,
             error, GK_E_INVALID,
             "%s: cannot be read, is no regular file, or is open to others; chmod 0600 it", path);
     }
-    char *text = gk_secret_alloc(GK_SECRET_BYTES_MAX);
+    char *text = gk_secret_alloc(SECRET_FILE_BYTES);
     if (text == NULL) {
         close(fd);
         return gk_fail(error, GK_E_RESOURCE, "no memory that can be locked");
     }
-    const ssize_t got = read_some(fd, text, GK_SECRET_BYTES_MAX - 1);
+    const ssize_t got = read_some(fd, text, SECRET_FILE_BYTES - 1);
     close(fd);
     *len = got < 0 ? 0 : (size_t)got;
     if (got < 0 || !trim_secret(text, len)) {

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keyprovider/call.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/secret.h"
+#include "common/text.h"
+#include "keyprovider/provider.h"
+#include "keyprovider/request.h"
+#include "keyprovider/response.h"
+
+#define BACKOFF_FIRST_MS 200u
+#define BACKOFF_MAX_MS   16000u
+#define BACKOFF_SHIFTS   7u /* more doublings than it takes to the maximum */
+#define STATUS_OK        200u
+#define STATUS_UNAUTH    401u
+#define URL_BYTES_MAX    (GK_KEY_ID_BYTES_MAX + 64u)
+
+/* One byte more than a key, so that a longer one is told from one that fits; and one for the NUL. */
+#define UNWRAPPED_BYTES (GK_ROOT_KEY_BYTES + 2u)
+
+struct gk_kv_call {
+    struct gk_kv_task task;
+    struct gk_kv_call *next;
+    struct gk_kv_call **link; /* what points to this one; NULL: not in the list */
+    struct gk_provider *provider;
+    enum gk_kv_operation operation;
+    struct gk_identity_reference identity_reference;
+    struct gk_key_reference key;
+    uint32_t deadline_ms;
+    gk_vault_done_fn *done;
+    void *ctx;
+    uint8_t *body; /* secret: what is sent; NULL for a get */
+    size_t body_len;
+    uint8_t *value; /* secret: what came back */
+
+    const struct gk_kv_identity *identity;
+    const char *resource;
+    int64_t deadline_real_ms;
+    unsigned attempts;
+    bool token_renewed; /* a token was rejected once; the next refusal counts */
+    uint64_t token_serial;
+    struct gk_kv_token_waiter waiter;
+    struct gk_kv_exchange *exchange;
+    struct gk_kv_lookup *lookup;
+    struct gk_kv_timer deadline;
+    struct gk_kv_timer backoff;
+    struct gk_vault_answer answer;
+};
+
+/* --- the end ------------------------------------------------------------------------------------ */
+
+static void count_call(const struct gk_kv_call *call)
+{
+    static const char *const operations[] = {"get", "wrap", "unwrap"};
+    static const char *const results[] = {"ok", "key_refused", "gone", "identity_gone",
+                                          "unavailable"};
+    const struct gk_provider_host *host = &call->provider->host;
+    char labels[64];
+    snprintf(labels, sizeof labels, "operation=\"%s\",result=\"%s\"", operations[call->operation],
+             results[call->answer.verdict]);
+    host->count(host->ctx, "gatekey_vault_calls_total", labels, 1);
+}
+
+static void free_call(struct gk_kv_call *call)
+{
+    gk_secret_free(&call->body);
+    gk_secret_free(&call->value);
+    free(call);
+}
+
+static void finish(struct gk_kv_call *call)
+{
+    struct gk_kv_loop *loop = &call->provider->loop;
+    gk_kv_loop_disarm(loop, &call->deadline);
+    gk_kv_loop_disarm(loop, &call->backoff);
+    gk_kv_token_forget(&call->waiter);
+    gk_kv_exchange_cancel(call->exchange);
+    gk_kv_lookup_abandon(call->lookup);
+    if (call->link != NULL) {
+        *call->link = call->next;
+        if (call->next != NULL) {
+            call->next->link = call->link;
+        }
+    }
+    count_call(call);
+    call->done(call->ctx, &call->answer);
+    free_call(call);
+}
+
+static void set_reason(struct gk_kv_call *call, enum gk_vault_verdict verdict, const char *code,
+                       const char *message)
+{
+    call->answer.verdict = verdict;
+    snprintf(call->answer.code, sizeof call->answer.code, "%s", code);
+    snprintf(call->answer.message, sizeof call->answer.message, "%.*s",
+             (int)sizeof call->answer.message - 1, message);
+}
+
+static void fail(struct gk_kv_call *call, enum gk_vault_verdict verdict, const char *code,
+                 const char *message)
+{
+    set_reason(call, verdict, code, message);
+    finish(call);
+}
+
+/* --- once more ---------------------------------------------------------------------------------- */
+
+static void ask_token(struct gk_kv_call *call);
+
+static void on_backoff(void *ctx)
+{
+    ask_token(ctx);
+}
+
+/* Doubling, and somewhere in its upper half by chance, so that gateways do not come in step. */
+static uint32_t backoff_ms(unsigned attempts)
+{
+    uint32_t chance = 0;
+    const unsigned shifts = attempts < BACKOFF_SHIFTS ? attempts : BACKOFF_SHIFTS;
+    const uint32_t doubled = BACKOFF_FIRST_MS << shifts;
+    const uint32_t full = doubled < BACKOFF_MAX_MS ? doubled : BACKOFF_MAX_MS;
+    if (!gk_random(&chance, sizeof chance)) {
+        return full;
+    }
+    return full / 2 + chance % (full / 2 + 1);
+}
+
+static void log_attempt(const struct gk_kv_call *call, uint32_t wait_ms)
+{
+    const struct gk_provider_host *host = &call->provider->host;
+    char line[sizeof call->key + 512];
+    snprintf(line, sizeof line, "%s of %s/keys/%s: %u %s (%.200s); again in %u ms",
+             gk_kv_operation_name(call->operation), call->key.vault_uri, call->key.name,
+             call->answer.http_status, call->answer.code, call->answer.message, wait_ms);
+    host->log(host->ctx, GK_LOG_DEBUG, "keyprovider", line);
+}
+
+/* Ends the call at once when its deadline would pass before the next attempt. */
+static void retry_later(struct gk_kv_call *call)
+{
+    const uint32_t own_ms = backoff_ms(call->attempts);
+    const uint32_t wait_ms =
+        call->answer.retry_after_ms > own_ms ? call->answer.retry_after_ms : own_ms;
+    const int64_t at_ms = gk_kv_real_now_ms() + wait_ms;
+    call->attempts++;
+    if (at_ms >= call->deadline_real_ms) {
+        finish(call);
+        return;
+    }
+    log_attempt(call, wait_ms);
+    gk_kv_loop_arm(&call->provider->loop, &call->backoff, at_ms, on_backoff, call);
+}
+
+static void on_deadline(void *ctx)
+{
+    struct gk_kv_call *call = ctx;
+    /* The reason of the last attempt says more than that time is up. */
+    if (call->answer.code[0] == '\0') {
+        set_reason(call, GK_VAULT_UNAVAILABLE, "Timeout", "no answer within the deadline");
+    }
+    call->answer.verdict = GK_VAULT_UNAVAILABLE;
+    finish(call);
+}
+
+static void clear_answer(struct gk_kv_call *call)
+{
+    memset(&call->answer, 0, sizeof call->answer);
+    call->answer.verdict = GK_VAULT_UNAVAILABLE;
+}
+
+/* --- reading the answer -------------------------------------------------------------------------- */
+
+/* A value fits a buffer of what is expected and one byte more; its length is judged after. */
+static bool read_value(struct gk_kv_call *call, struct gk_span body)
+{
+    const bool unwrap = call->operation == GK_KV_UNWRAP;
+    const size_t room = unwrap ? UNWRAPPED_BYTES : GK_WRAPPED_BYTES_MAX + 1;
+    struct gk_buf value;
+    call->value = gk_secret_alloc(room);
+    if (call->value == NULL) {
+        return false;
+    }
+    gk_buf_init_over(&value, call->value, room);
+    if (!gk_kv_response_value(body, &call->key, &call->answer, &value) || value.len == 0 ||
+        (unwrap && value.len != GK_ROOT_KEY_BYTES)) {
+        return false;
+    }
+    call->answer.value = gk_buf_span(&value);
+    snprintf(call->answer.algorithm, sizeof call->answer.algorithm, "%s",
+             unwrap ? "" : GK_KV_WRAP_ALGORITHM);
+    return true;
+}
+
+static void accept_answer(struct gk_kv_call *call, struct gk_span body)
+{
+    const bool good = call->operation == GK_KV_GET
+                          ? gk_kv_response_key(body, &call->key, &call->answer)
+                          : read_value(call, body);
+    if (good) {
+        call->answer.verdict = GK_VAULT_OK;
+        finish(call);
+        return;
+    }
+    /* Nothing of what was read halfway is told. */
+    memset(&call->answer.info, 0, sizeof call->answer.info);
+    call->answer.key_id[0] = '\0';
+    fail(call, GK_VAULT_UNAVAILABLE, "AnswerInvalid",
+         "the vault's answer is not what was asked for");
+}
+
+/* A 401 counts only when its challenge is our vault's, and only after the token was renewed. */
+static void on_unauthorized(struct gk_kv_call *call, const struct gk_kv_http_answer *answer,
+                            enum gk_vault_verdict verdict)
+{
+    struct gk_kv_challenge challenge;
+    const char *authority =
+        call->identity->source == GK_KV_SOURCE_CLIENT_SECRET ? call->identity->authority : NULL;
+    if (!gk_kv_challenge_parse(answer->challenge, &challenge) ||
+        !gk_kv_challenge_agrees(&challenge, call->resource, authority)) {
+        fail(call, GK_VAULT_UNAVAILABLE, "ChallengeInvalid",
+             "the vault asks for a token of another resource or authority than is configured");
+        return;
+    }
+    if (!call->token_renewed) {
+        call->token_renewed = true;
+        gk_kv_token_reject(&call->provider->tokens, call->identity, call->resource,
+                           call->token_serial);
+        ask_token(call);
+        return;
+    }
+    call->answer.verdict = verdict;
+    finish(call);
+}
+
+static void on_looked_up(void *ctx, bool gone)
+{
+    struct gk_kv_call *call = ctx;
+    call->lookup = NULL;
+    if (gone) {
+        fail(call, GK_VAULT_GONE, "VaultNotFound", "the vault's name does not exist");
+        return;
+    }
+    retry_later(call);
+}
+
+static void on_no_answer(struct gk_kv_call *call, const struct gk_kv_http_answer *answer)
+{
+    struct gk_kv_origin origin;
+    set_reason(call, GK_VAULT_UNAVAILABLE, "NoAnswer", answer->failure);
+    if (answer->outcome == GK_KV_NAME_UNKNOWN &&
+        gk_kv_origin_parse(gk_span_str(call->key.vault_uri), &origin, NULL)) {
+        call->lookup =
+            gk_kv_lookup_start(&call->provider->lookups, origin.host, on_looked_up, call);
+    }
+    if (call->lookup == NULL) {
+        retry_later(call);
+    }
+}
+
+static void on_answer(void *ctx, const struct gk_kv_http_answer *answer)
+{
+    struct gk_kv_call *call = ctx;
+    call->exchange = NULL;
+    clear_answer(call);
+    if (answer->outcome != GK_KV_ANSWERED) {
+        on_no_answer(call, answer);
+        return;
+    }
+    call->answer.http_status = answer->http_status;
+    call->answer.retry_after_ms = answer->retry_after_ms;
+    snprintf(call->answer.request_id, sizeof call->answer.request_id, "%s", answer->request_id);
+    if (answer->http_status == STATUS_OK) {
+        accept_answer(call, answer->body);
+        return;
+    }
+    const bool explained = gk_kv_response_error(answer->body, &call->answer);
+    const struct gk_kv_judgement judgement =
+        gk_kv_judge_vault(call->operation, answer->http_status, call->answer.code);
+    if (!explained) {
+        set_reason(call, GK_VAULT_UNAVAILABLE, "AnswerInvalid",
+                   "the vault's answer is no error of a vault");
+    }
+    if (answer->http_status == STATUS_UNAUTH) {
+        on_unauthorized(call, answer, judgement.verdict);
+    } else if (judgement.retry) {
+        retry_later(call);
+    } else {
+        call->answer.verdict = judgement.verdict;
+        finish(call);
+    }
+}
+
+/* --- asking -------------------------------------------------------------------------------------- */
+
+static uint32_t time_left_ms(const struct gk_kv_call *call)
+{
+    const int64_t left_ms = call->deadline_real_ms - gk_kv_real_now_ms();
+    const uint32_t most_ms = call->provider->config.request_timeout_ms;
+    return left_ms <= 0 ? 1 : left_ms < most_ms ? (uint32_t)left_ms : most_ms;
+}
+
+static void send_request(struct gk_kv_call *call, const char *bearer)
+{
+    struct gk_buf url;
+    gk_buf_init(&url, URL_BYTES_MAX);
+    gk_kv_request_url(&url, call->operation, &call->key);
+    const struct gk_kv_http_request request = {
+        .url = gk_buf_str(&url),
+        .bearer = bearer,
+        .content_type = call->body == NULL ? NULL : "application/json",
+        .body = gk_span_of(call->body, call->body_len),
+        .timeout_ms = time_left_ms(call),
+    };
+    if (gk_buf_status(&url) == GK_OK) {
+        call->exchange =
+            gk_kv_exchange_start(&call->provider->transport, &request, on_answer, call);
+    }
+    gk_buf_cleanup(&url);
+    if (call->exchange == NULL) {
+        fail(call, GK_VAULT_UNAVAILABLE, "OutOfMemory", "no memory for a request");
+    }
+}
+
+static void on_token(void *ctx, const struct gk_kv_token_result *result)
+{
+    struct gk_kv_call *call = ctx;
+    if (result->judgement.verdict == GK_VAULT_OK) {
+        call->token_serial = result->serial;
+        send_request(call, result->bearer);
+        return;
+    }
+    clear_answer(call);
+    call->answer.http_status = result->http_status;
+    call->answer.retry_after_ms = result->retry_after_ms;
+    set_reason(call, result->judgement.verdict, result->code, result->message);
+    if (result->judgement.retry) {
+        retry_later(call);
+    } else {
+        finish(call);
+    }
+}
+
+/* The call may have ended when this returns. */
+static void ask_token(struct gk_kv_call *call)
+{
+    call->waiter = (struct gk_kv_token_waiter){.got = on_token, .ctx = call};
+    gk_kv_token_get(&call->provider->tokens, call->identity, call->resource, &call->waiter);
+}
+
+static void link_call(struct gk_kv_call *call)
+{
+    call->next = call->provider->calls;
+    call->link = &call->provider->calls;
+    if (call->next != NULL) {
+        call->next->link = &call->next;
+    }
+    call->provider->calls = call;
+}
+
+static void begin(void *ctx)
+{
+    struct gk_kv_call *call = ctx;
+    struct gk_provider *provider = call->provider;
+    struct gk_error error = {0};
+    if (provider->ending) {
+        fail(call, GK_VAULT_UNAVAILABLE, "Stopped", "the provider is stopping");
+        return;
+    }
+    call->identity = gk_kv_config_identity(&provider->config, &call->identity_reference, &error);
+    call->resource = gk_kv_config_resource(&provider->config, call->key.vault_uri, &error);
+    if (call->identity == NULL || call->resource == NULL ||
+        gk_kv_config_check_key(&call->key, &error) != GK_OK) {
+        fail(call, GK_VAULT_UNAVAILABLE, "NotConfigured", error.message);
+        return;
+    }
+    link_call(call);
+    call->deadline_real_ms = gk_kv_real_now_ms() + call->deadline_ms;
+    gk_kv_loop_arm(&provider->loop, &call->deadline, call->deadline_real_ms, on_deadline, call);
+    ask_token(call);
+}
+
+/* --- starting ------------------------------------------------------------------------------------ */
+
+static bool make_body(struct gk_kv_call *call, const struct gk_kv_call_input *input)
+{
+    struct gk_buf body;
+    if (input->operation == GK_KV_GET) {
+        return true;
+    }
+    if (!gk_kv_algorithm_is_known(input->algorithm) || input->value.len > GK_WRAPPED_BYTES_MAX ||
+        (call->body = gk_secret_alloc(GK_KV_REQUEST_BYTES_MAX)) == NULL) {
+        return false;
+    }
+    gk_buf_init_over(&body, call->body, GK_KV_REQUEST_BYTES_MAX);
+    gk_kv_request_body(&body, input->algorithm, input->value);
+    call->body_len = body.len;
+    return gk_buf_status(&body) == GK_OK;
+}
+
+static struct gk_kv_call *new_call(struct gk_provider *provider,
+                                   const struct gk_kv_call_input *input)
+{
+    struct gk_kv_call *call = calloc(1, sizeof *call);
+    if (call == NULL) {
+        return NULL;
+    }
+    call->task = (struct gk_kv_task){.run = begin, .ctx = call};
+    call->provider = provider;
+    call->operation = input->operation;
+    call->identity_reference = *input->identity;
+    call->key = *input->key;
+    call->deadline_ms = input->deadline_ms;
+    call->done = input->done;
+    call->ctx = input->ctx;
+    call->answer.verdict = GK_VAULT_UNAVAILABLE;
+    if (!make_body(call, input)) {
+        free_call(call);
+        return NULL;
+    }
+    return call;
+}
+
+void gk_kv_call_start(struct gk_provider *provider, const struct gk_kv_call_input *input)
+{
+    struct gk_kv_call *call = new_call(provider, input);
+    if (call != NULL && gk_kv_loop_post(&provider->loop, &call->task)) {
+        return;
+    }
+    if (call != NULL) {
+        free_call(call);
+    }
+    const struct gk_vault_answer answer = {
+        .verdict = GK_VAULT_UNAVAILABLE,
+        .code = "NotStarted",
+        .message = "the call could not be started: no memory, an input that no vault takes, or the "
+                   "provider does not run",
+    };
+    input->done(input->ctx, &answer);
+}
+
+void gk_kv_calls_end(struct gk_provider *provider)
+{
+    provider->ending = true;
+    while (provider->calls != NULL) {
+        fail(provider->calls, GK_VAULT_UNAVAILABLE, "Stopped", "the provider is stopping");
+    }
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keyprovider/config.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/text.h"
+
+#define TIMEOUT_MS_DEFAULT 5000u
+#define TIMEOUT_MS_MIN     100u
+#define TIMEOUT_MS_MAX     60000u
+
+#define TENANT_SIGNS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-."
+
+void gk_kv_config_init(struct gk_kv_config *config)
+{
+    memset(config, 0, sizeof *config);
+    config->request_timeout_ms = TIMEOUT_MS_DEFAULT;
+}
+
+/* --- one setting ------------------------------------------------------------------------------- */
+
+/* Printable ASCII without blanks: all of it goes into URLs, forms, headers or messages. */
+static bool is_plain(const char *value)
+{
+    for (; *value != '\0'; value++) {
+        if (*value <= 0x20 || *value >= 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum gk_status set_text(char *out, size_t out_bytes, const char *key, const char *value,
+                               struct gk_error *error)
+{
+    const size_t len = strlen(value);
+    if (len == 0 || len >= out_bytes || !is_plain(value)) {
+        return gk_fail(error, GK_E_INVALID, "%s: give 1 to %zu printable characters without blanks",
+                       key, out_bytes - 1);
+    }
+    memcpy(out, value, len + 1);
+    return GK_OK;
+}
+
+static enum gk_status set_path(char *out, const char *key, const char *value,
+                               struct gk_error *error)
+{
+    const size_t len = strlen(value);
+    if (value[0] != '/' || len >= GK_KV_PATH_BYTES_MAX) {
+        return gk_fail(error, GK_E_INVALID, "%s: give the absolute path of a file", key);
+    }
+    memcpy(out, value, len + 1);
+    return GK_OK;
+}
+
+/* An origin; plain http only where it does not leave this machine, if anywhere. */
+static enum gk_status set_origin(char *out, const char *key, const char *value, bool may_be_local,
+                                 struct gk_error *error)
+{
+    struct gk_kv_origin origin;
+    const enum gk_status status = set_text(out, GK_KV_URL_BYTES_MAX, key, value, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    const size_t len = strlen(out);
+    if (out[len - 1] == '/') {
+        out[len - 1] = '\0';
+    }
+    if (gk_kv_origin_parse(gk_span_str(out), &origin, NULL) &&
+        (origin.https || (may_be_local && gk_kv_origin_is_local(&origin)))) {
+        return GK_OK;
+    }
+    out[0] = '\0';
+    return gk_fail(error, GK_E_INVALID, "%s: give https://host or https://host:port%s", key,
+                   may_be_local ? ", or http:// with a loopback or link-local address" : "");
+}
+
+static enum gk_status set_source(struct gk_kv_identity *identity, const char *key,
+                                 const char *value, struct gk_error *error)
+{
+    if (strcmp(value, "client-secret") == 0) {
+        identity->source = GK_KV_SOURCE_CLIENT_SECRET;
+        return GK_OK;
+    }
+    if (strcmp(value, "managed") == 0) {
+        identity->source = GK_KV_SOURCE_MANAGED;
+        return GK_OK;
+    }
+    return gk_fail(error, GK_E_INVALID, "%s: is either client-secret or managed", key);
+}
+
+static enum gk_status set_identity(struct gk_kv_identity *identity, const char *field,
+                                   const char *key, const char *value, struct gk_error *error)
+{
+    identity->mentioned = true;
+    if (strcmp(field, "kind") == 0) {
+        return set_source(identity, key, value, error);
+    }
+    if (strcmp(field, "resource_id") == 0) {
+        return set_text(identity->resource_id, sizeof identity->resource_id, key, value, error);
+    }
+    if (strcmp(field, "client_id") == 0) {
+        return set_text(identity->client_id, sizeof identity->client_id, key, value, error);
+    }
+    if (strcmp(field, "tenant_id") == 0) {
+        /* It becomes a part of a path. */
+        return strspn(value, TENANT_SIGNS) != strlen(value)
+                   ? gk_fail(error, GK_E_INVALID, "%s: is no tenant's id or domain", key)
+                   : set_text(identity->tenant_id, sizeof identity->tenant_id, key, value, error);
+    }
+    if (strcmp(field, "client_secret_file") == 0) {
+        return set_path(identity->client_secret_file, key, value, error);
+    }
+    if (strcmp(field, "authority") == 0) {
+        return set_origin(identity->authority, key, value, false, error);
+    }
+    if (strcmp(field, "endpoint") == 0) {
+        return set_origin(identity->endpoint, key, value, true, error);
+    }
+    return gk_fail(error, GK_E_NOT_FOUND, "%s: there is no such setting", key);
+}
+
+static enum gk_status set_vault(struct gk_kv_vault *vault, const char *field, const char *key,
+                                const char *value, struct gk_error *error)
+{
+    if (strcmp(field, "uri") == 0) {
+        return set_origin(vault->uri, key, value, false, error);
+    }
+    if (strcmp(field, "resource") == 0) {
+        return set_text(vault->resource, sizeof vault->resource, key, value, error);
+    }
+    return gk_fail(error, GK_E_NOT_FOUND, "%s: there is no such setting", key);
+}
+
+/* "identity.3.kind" is field "kind" of number 3. */
+static bool split_key(const char *key, const char *prefix, uint64_t max, uint64_t *number,
+                      const char **field)
+{
+    const size_t prefix_len = strlen(prefix);
+    if (strncmp(key, prefix, prefix_len) != 0) {
+        return false;
+    }
+    const char *digits = key + prefix_len;
+    const size_t digits_len = strspn(digits, "0123456789");
+    *field = digits + digits_len + 1;
+    return digits[digits_len] == '.' && gk_parse_u64(gk_span_of(digits, digits_len), max, number);
+}
+
+enum gk_status gk_kv_config_set(struct gk_kv_config *config, const char *key, const char *value,
+                                struct gk_error *error)
+{
+    uint64_t number = 0;
+    const char *field = NULL;
+    if (strcmp(key, "service_key_file") == 0) {
+        return set_path(config->service_key_file, key, value, error);
+    }
+    if (strcmp(key, "ca_file") == 0) {
+        return set_path(config->ca_file, key, value, error);
+    }
+    if (strcmp(key, "request_timeout_ms") == 0) {
+        if (!gk_parse_u64(gk_span_str(value), TIMEOUT_MS_MAX, &number) || number < TIMEOUT_MS_MIN) {
+            return gk_fail(error, GK_E_INVALID, "%s: give a whole number from %u to %u", key,
+                           TIMEOUT_MS_MIN, TIMEOUT_MS_MAX);
+        }
+        config->request_timeout_ms = (uint32_t)number;
+        return GK_OK;
+    }
+    if (split_key(key, "identity.", GK_KV_IDENTITIES_MAX - 1, &number, &field)) {
+        return set_identity(&config->identities[number], field, key, value, error);
+    }
+    if (split_key(key, "vault.", GK_KV_VAULTS_MAX - 1, &number, &field)) {
+        return set_vault(&config->vaults[number], field, key, value, error);
+    }
+    return gk_fail(error, GK_E_NOT_FOUND, "%.64s: there is no such setting", key);
+}

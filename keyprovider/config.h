@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The provider's settings: which vaults may be asked, as whom, and how that one gets its tokens. */
+#ifndef KEYPROVIDER_CONFIG_H
+#define KEYPROVIDER_CONFIG_H
+
+#include <stdbool.h>
+
+#include "gatekey/provider.h"
+#include "keyprovider/origin.h"
+
+#define GK_KV_IDENTITIES_MAX 32u
+#define GK_KV_VAULTS_MAX     32u
+#define GK_KV_PATH_BYTES_MAX 1024u
+#define GK_KV_TEXT_BYTES_MAX 128u
+#define GK_KV_URL_BYTES_MAX  256u
+
+enum gk_kv_identity_source {
+    GK_KV_SOURCE_NONE = 0, /* this place in the table is empty */
+    GK_KV_SOURCE_CLIENT_SECRET,
+    GK_KV_SOURCE_MANAGED
+};
+
+struct gk_kv_identity {
+    enum gk_kv_identity_source source;
+    bool mentioned;                             /* some setting of it was made */
+    char resource_id[GK_RESOURCE_ID_BYTES_MAX]; /* "": the system-assigned identity */
+    char client_id[GK_KV_TEXT_BYTES_MAX];
+    char tenant_id[GK_KV_TEXT_BYTES_MAX];
+    char client_secret_file[GK_KV_PATH_BYTES_MAX];
+    char authority[GK_KV_URL_BYTES_MAX];
+    char endpoint[GK_KV_URL_BYTES_MAX];
+};
+
+struct gk_kv_vault {
+    char uri[GK_VAULT_URI_BYTES_MAX]; /* "": this place is empty */
+    char resource[GK_KV_URL_BYTES_MAX];
+    struct gk_kv_origin origin;
+};
+
+/* Does not change once it was checked; read by any thread after that. */
+struct gk_kv_config {
+    uint32_t request_timeout_ms;
+    char service_key_file[GK_KV_PATH_BYTES_MAX];
+    char ca_file[GK_KV_PATH_BYTES_MAX]; /* "": the system's */
+    struct gk_kv_identity identities[GK_KV_IDENTITIES_MAX];
+    struct gk_kv_vault vaults[GK_KV_VAULTS_MAX];
+};
+
+void gk_kv_config_init(struct gk_kv_config *config);
+/* One setting. GK_E_INVALID names it and says what it should be; GK_E_NOT_FOUND: no such setting. */
+enum gk_status gk_kv_config_set(struct gk_kv_config *config, const char *key, const char *value,
+                                struct gk_error *error) GK_MUST_USE;
+/* Whether the settings fit together; fills in defaults. */
+enum gk_status gk_kv_config_check(struct gk_kv_config *config, struct gk_error *error) GK_MUST_USE;
+
+/* NULL, and an error that says what to do, when there is no such identity. */
+const struct gk_kv_identity *gk_kv_config_identity(const struct gk_kv_config *config,
+                                                   const struct gk_identity_reference *reference,
+                                                   struct gk_error *error);
+/* The token audience for a vault; NULL, and an error, when it is none that may be asked. */
+const char *gk_kv_config_resource(const struct gk_kv_config *config, const char *vault_uri,
+                                  struct gk_error *error);
+enum gk_status gk_kv_config_check_key(const struct gk_key_reference *key,
+                                      struct gk_error *error) GK_MUST_USE;
+
+#endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keyprovider/token.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/secret.h"
+#include "keyprovider/response.h"
+#include "keyprovider/token_request.h"
+
+#define MS_PER_S          1000
+#define AHEAD_MAX_MS      (300 * MS_PER_S)
+#define AHEAD_PART        4 /* of a short-lived token, the last quarter of its life */
+#define LONG_LIFE_MS      (7200LL * MS_PER_S)
+#define RENEW_AGAIN_MS    (30 * MS_PER_S)
+#define FORM_CONTENT_TYPE "application/x-www-form-urlencoded"
+
+struct gk_kv_token {
+    struct gk_kv_token *next;
+    struct gk_kv_tokens *owner;
+    const struct gk_kv_identity *identity;
+    char resource[GK_KV_URL_BYTES_MAX];
+    char *bearer; /* secret; NULL: none */
+    uint64_t serial;
+    int64_t renew_wall_ms;
+    int64_t expires_wall_ms;
+
+    struct gk_kv_exchange *exchange; /* NULL: no fetch is under way */
+    int64_t asked_wall_ms;
+    uint8_t *form; /* secret; what the exchange sends */
+    struct gk_kv_token_waiter *waiters;
+};
+
+static int64_t wall_ms(const struct gk_kv_tokens *tokens)
+{
+    const struct gk_provider_host *host = tokens->transport->loop->host;
+    return host->clock_wall_ms(host->ctx);
+}
+
+static void count(const struct gk_kv_token *token, const char *labels)
+{
+    const struct gk_provider_host *host = token->owner->transport->loop->host;
+    host->count(host->ctx, "gatekey_token_requests_total", labels, 1);
+}
+
+/* --- giving out --------------------------------------------------------------------------------- */
+
+static void give_to_all(struct gk_kv_token *token, const struct gk_kv_token_result *result)
+{
+    /* Whoever asks again from within got waits for the next fetch: one is taken off at a time, and
+     * those who came later stand behind a list of their own. */
+    struct gk_kv_token_waiter *waiters = token->waiters;
+    token->waiters = NULL;
+    for (struct gk_kv_token_waiter *waiter = waiters; waiter != NULL; waiter = waiter->next) {
+        waiter->token = NULL;
+    }
+    while (waiters != NULL) {
+        struct gk_kv_token_waiter *waiter = waiters;
+        waiters = waiter->next;
+        waiter->next = NULL;
+        waiter->got(waiter->ctx, result);
+    }
+}
+
+static struct gk_kv_token_result good_result(const struct gk_kv_token *token)
+{
+    return (struct gk_kv_token_result){
+        .judgement = {.verdict = GK_VAULT_OK}, .bearer = token->bearer, .serial = token->serial};
+}
+
+/* --- the answer --------------------------------------------------------------------------------- */
+
+static bool keep(struct gk_kv_token *token, const struct gk_kv_token_response *response)
+{
+    char *bearer = gk_secret_alloc(response->access_token.len + 1);
+    if (bearer == NULL) {
+        return false;
+    }
+    memcpy(bearer, response->access_token.data, response->access_token.len);
+    gk_secret_free(&token->bearer);
+    token->bearer = bearer;
+    token->serial++;
+    /* A duration does not depend on whose clock is right, so it goes first. */
+    token->expires_wall_ms = response->expires_in_s > 0
+                                 ? token->asked_wall_ms + (int64_t)response->expires_in_s * MS_PER_S
+                                 : (int64_t)response->expires_on_s * MS_PER_S;
+    const int64_t life_ms = token->expires_wall_ms - token->asked_wall_ms;
+    const int64_t part_ms = life_ms / AHEAD_PART;
+    const int64_t ahead_ms = life_ms > LONG_LIFE_MS   ? life_ms / 2
+                             : part_ms < AHEAD_MAX_MS ? part_ms
+                                                      : AHEAD_MAX_MS;
+    token->renew_wall_ms = token->expires_wall_ms - ahead_ms;
+    return true;
+}
+
+static struct gk_kv_token_result bad_result(enum gk_vault_verdict verdict, bool retry,
+                                            const char *code, const char *message)
+{
+    struct gk_kv_token_result result = {.judgement = {.verdict = verdict, .retry = retry}};
+    snprintf(result.code, sizeof result.code, "%s", code);
+    snprintf(result.message, sizeof result.message, "%s", message);
+    return result;
+}
+
+static struct gk_kv_token_result judge_refusal(const struct gk_kv_token *token,
+                                               const struct gk_kv_http_answer *answer)
+{
+    struct gk_kv_token_result result = {.http_status = answer->http_status,
+                                        .retry_after_ms = answer->retry_after_ms};
+    const bool explained = gk_kv_response_oauth_error(answer->body, result.code, sizeof result.code,
+                                                      result.message, sizeof result.message);
+    result.judgement = gk_kv_judge_token(token->identity->source == GK_KV_SOURCE_MANAGED,
+                                         answer->http_status, result.code);
+    if (!explained) {
+        snprintf(result.code, sizeof result.code, "TokenRequestFailed");
+        snprintf(result.message, sizeof result.message, "the token endpoint answered %u",
+                 answer->http_status);
+    }
+    return result;
+}
+
+static struct gk_kv_token_result read_answer(struct gk_kv_token *token,
+                                             const struct gk_kv_http_answer *answer)
+{
+    struct gk_kv_token_response response;
+    if (answer->outcome != GK_KV_ANSWERED) {
+        return bad_result(GK_VAULT_UNAVAILABLE, true, "TokenEndpointUnreachable", answer->failure);
+    }
+    if (answer->http_status != 200) {
+        return judge_refusal(token, answer);
+    }
+    if (!gk_kv_response_token(answer->body, &response)) {
+        return bad_result(GK_VAULT_UNAVAILABLE, false, "TokenAnswerInvalid",
+                          "the token endpoint's answer is no token");
+    }
+    return keep(token, &response)
+               ? good_result(token)
+               : bad_result(GK_VAULT_UNAVAILABLE, true, "OutOfMemory", "no memory for a token");
+}
+
+static void on_answer(void *ctx, const struct gk_kv_http_answer *answer)
+{
+    struct gk_kv_token *token = ctx;
+    token->exchange = NULL;
+    gk_secret_free(&token->form);
+    const struct gk_kv_token_result result = read_answer(token, answer);
+    const bool good = result.judgement.verdict == GK_VAULT_OK;
+    count(token, good                                                 ? "result=\"ok\""
+                 : result.judgement.verdict == GK_VAULT_IDENTITY_GONE ? "result=\"refused\""
+                                                                      : "result=\"unavailable\"");
+    if (!good) {
+        token->renew_wall_ms = wall_ms(token->owner) + RENEW_AGAIN_MS;
+    }
+    give_to_all(token, &result);
+}
+
+/* --- asking ------------------------------------------------------------------------------------- */
+
+/* Fills the form into secret memory; the transport sends it from there. */
+static enum gk_status make_form(struct gk_kv_token *token, struct gk_span *body,
+                                struct gk_error *error)
+{
+    struct gk_buf form;
+    *body = gk_span_of(NULL, 0);
+    if (token->identity->source != GK_KV_SOURCE_CLIENT_SECRET) {
+        return GK_OK;
+    }
+    token->form = gk_secret_alloc(GK_KV_TOKEN_FORM_BYTES_MAX);
+    if (token->form == NULL) {
+        snprintf(error->message, sizeof error->message, "no memory that can be locked");
+        return GK_E_RESOURCE;
+    }
+    gk_buf_init_over(&form, token->form, GK_KV_TOKEN_FORM_BYTES_MAX);
+    const enum gk_status status = gk_kv_token_form(&form, token->identity, token->resource, error);
+    *body = gk_buf_span(&form);
+    return status;
+}
+
+/* False, with a reason, when the request could not even be made. */
+static bool fetch(struct gk_kv_token *token, struct gk_error *error)
+{
+    struct gk_span body;
+    struct gk_buf url;
+    const bool managed = token->identity->source == GK_KV_SOURCE_MANAGED;
+    gk_buf_init(&url, GK_KV_TOKEN_URL_BYTES_MAX);
+    gk_kv_token_url(&url, token->identity, token->resource);
+    token->asked_wall_ms = wall_ms(token->owner);
+    snprintf(error->message, sizeof error->message, "out of memory");
+    if (make_form(token, &body, error) == GK_OK && gk_buf_status(&url) == GK_OK) {
+        const struct gk_kv_http_request request = {
+            .url = gk_buf_str(&url),
+            .plain_http = managed && strncmp(gk_buf_str(&url), "http:", 5) == 0,
+            .header = managed ? "Metadata: true" : NULL,
+            .content_type = managed ? NULL : FORM_CONTENT_TYPE,
+            .body = body,
+            .timeout_ms = token->owner->timeout_ms,
+        };
+        token->exchange = gk_kv_exchange_start(token->owner->transport, &request, on_answer, token);
+    }
+    gk_buf_cleanup(&url);
+    if (token->exchange == NULL) {
+        gk_secret_free(&token->form);
+    }
+    return token->exchange != NULL;
+}
+
+static struct gk_kv_token *find(struct gk_kv_tokens *tokens, const struct gk_kv_identity *identity,
+                                const char *resource)
+{
+    struct gk_kv_token *token = tokens->first;
+    while (token != NULL &&
+           (token->identity != identity || strcmp(token->resource, resource) != 0)) {
+        token = token->next;
+    }
+    return token;
+}
+
+static struct gk_kv_token *find_or_add(struct gk_kv_tokens *tokens,
+                                       const struct gk_kv_identity *identity, const char *resource)
+{
+    struct gk_kv_token *token = find(tokens, identity, resource);
+    if (token == NULL && (token = calloc(1, sizeof *token)) != NULL) {
+        token->owner = tokens;
+        token->identity = identity;
+        snprintf(token->resource, sizeof token->resource, "%s", resource);
+        token->next = tokens->first;
+        tokens->first = token;
+    }
+    return token;
+}
+
+/* Fetches ahead; a failure to do so is for the one who asks after its end. */
+static void renew_ahead(struct gk_kv_token *token, int64_t now_ms)
+{
+    struct gk_error error;
+    if (token->exchange == NULL && now_ms >= token->renew_wall_ms && !fetch(token, &error)) {
+        token->renew_wall_ms = now_ms + RENEW_AGAIN_MS;
+    }
+}
+
+void gk_kv_token_get(struct gk_kv_tokens *tokens, const struct gk_kv_identity *identity,
+                     const char *resource, struct gk_kv_token_waiter *waiter)
+{
+    struct gk_error error = {0};
+    struct gk_kv_token *token = find_or_add(tokens, identity, resource);
+    const int64_t now_ms = wall_ms(tokens);
+    if (token != NULL && token->bearer != NULL && now_ms < token->expires_wall_ms) {
+        renew_ahead(token, now_ms);
+        const struct gk_kv_token_result result = good_result(token);
+        waiter->got(waiter->ctx, &result);
+        return;
+    }
+    if (token == NULL || (token->exchange == NULL && !fetch(token, &error))) {
+        const struct gk_kv_token_result result =
+            bad_result(GK_VAULT_UNAVAILABLE, true, "TokenRequestImpossible",
+                       token == NULL ? "out of memory" : error.message);
+        waiter->got(waiter->ctx, &result);
+        return;
+    }
+    waiter->token = token;
+    waiter->next = token->waiters;
+    token->waiters = waiter;
+}
+
+void gk_kv_token_forget(struct gk_kv_token_waiter *waiter)
+{
+    if (waiter->token == NULL) {
+        return;
+    }
+    struct gk_kv_token_waiter **link = &waiter->token->waiters;
+    while (*link != waiter) {
+        link = &(*link)->next;
+    }
+    *link = waiter->next;
+    waiter->next = NULL;
+    waiter->token = NULL;
+}
+
+void gk_kv_token_reject(struct gk_kv_tokens *tokens, const struct gk_kv_identity *identity,
+                        const char *resource, uint64_t serial)
+{
+    struct gk_kv_token *token = find(tokens, identity, resource);
+    if (token != NULL && token->serial == serial) {
+        gk_secret_free(&token->bearer);
+    }
+}
+
+void gk_kv_tokens_cleanup(struct gk_kv_tokens *tokens)
+{
+    while (tokens->first != NULL) {
+        struct gk_kv_token *token = tokens->first;
+        tokens->first = token->next;
+        gk_kv_exchange_cancel(token->exchange);
+        gk_secret_free(&token->form);
+        gk_secret_free(&token->bearer);
+        free(token);
+    }
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Access tokens: one for each identity and audience, kept in secret memory, fetched once for all who
+ * wait for it, renewed ahead of its end. A renewal that fails leaves the old one in use to its end.
+ * The provider's thread alone.
+ */
+#ifndef KEYPROVIDER_TOKEN_H
+#define KEYPROVIDER_TOKEN_H
+
+#include "keyprovider/config.h"
+#include "keyprovider/transport.h"
+#include "keyprovider/verdict.h"
+
+struct gk_kv_tokens {
+    struct gk_kv_transport *transport;
+    uint32_t timeout_ms;
+    struct gk_kv_token *first;
+};
+
+/* Valid during got alone. */
+struct gk_kv_token_result {
+    struct gk_kv_judgement judgement; /* GK_VAULT_OK: there is a token */
+    const char *bearer;               /* secret */
+    uint64_t serial;                  /* of this very token, to reject it with */
+    uint16_t http_status;             /* of a failure */
+    uint32_t retry_after_ms;
+    char code[64];
+    char message[256];
+};
+
+/* Part of who waits. */
+struct gk_kv_token_waiter {
+    struct gk_kv_token_waiter *next;
+    struct gk_kv_token *token; /* NULL: does not wait */
+    void (*got)(void *ctx, const struct gk_kv_token_result *result);
+    void *ctx;
+};
+
+/* got runs once: at once, within this call, when there is a token already. */
+void gk_kv_token_get(struct gk_kv_tokens *tokens, const struct gk_kv_identity *identity,
+                     const char *resource, struct gk_kv_token_waiter *waiter);
+/* got will not run. Fine when it does not wait. */
+void gk_kv_token_forget(struct gk_kv_token_waiter *waiter);
+/* A vault did not take it: the next to ask gets a new one. A later token is left alone. */
+void gk_kv_token_reject(struct gk_kv_tokens *tokens, const struct gk_kv_identity *identity,
+                        const char *resource, uint64_t serial);
+/* After all who wait have been ended. */
+void gk_kv_tokens_cleanup(struct gk_kv_tokens *tokens);
+
+#endif

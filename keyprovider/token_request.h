@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bytes of requests for tokens. */
+#ifndef KEYPROVIDER_TOKEN_REQUEST_H
+#define KEYPROVIDER_TOKEN_REQUEST_H
+
+#include "common/buf.h"
+#include "keyprovider/config.h"
+
+#define GK_KV_TOKEN_FORM_BYTES_MAX 16384u /* with NUL; a client secret may grow threefold in it */
+#define GK_KV_TOKEN_URL_BYTES_MAX  4096u
+
+/* Where the identity's tokens come from. */
+void gk_kv_token_url(struct gk_buf *out, const struct gk_kv_identity *identity,
+                     const char *resource);
+/*
+ * The form that a client-secret identity posts; out is over secret memory. Reads the client secret,
+ * each time, so that a new one is taken without a restart.
+ */
+enum gk_status gk_kv_token_form(struct gk_buf *out, const struct gk_kv_identity *identity,
+                                const char *resource, struct gk_error *error) GK_MUST_USE;
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an answer of a vault or of a token endpoint means. The tables are the rule that only an
+ * explicit refusal revokes: whatever stands in none of them is GK_VAULT_UNAVAILABLE.
+ */
+#ifndef KEYPROVIDER_VERDICT_H
+#define KEYPROVIDER_VERDICT_H
+
+#include <stdbool.h>
+
+#include "gatekey/provider.h"
+
+enum gk_kv_operation { GK_KV_GET = 0, GK_KV_WRAP = 1, GK_KV_UNWRAP = 2 };
+
+/* How the vault itself names the operation: "get", "wrapKey", "unwrapKey". */
+const char *gk_kv_operation_name(enum gk_kv_operation operation);
+
+struct gk_kv_judgement {
+    enum gk_vault_verdict verdict;
+    bool retry; /* asking again, later, may help */
+};
+
+/*
+ * code is the vault's own reason ("Forbidden/KeyDisabled"), "" when the body was not in the vault's
+ * error format. A 401 is judged as if the token was fresh: the caller sees to that.
+ */
+struct gk_kv_judgement gk_kv_judge_vault(enum gk_kv_operation operation, uint16_t http_status,
+                                         const char *code);
+
+/*
+ * The same for a token endpoint. code is the OAuth error, "" for none. An instance metadata service
+ * answers 404 and 410 while it is being updated.
+ */
+struct gk_kv_judgement gk_kv_judge_token(bool managed, uint16_t http_status, const char *code);
+
+#endif
