@@ -245,14 +245,29 @@ static void on_looked_up(void *ctx, bool gone)
     retry_later(call);
 }
 
+/* The name of whoever gives the tokens for that vault should resolve, if names resolve at all. */
+static void find_witness(const struct gk_kv_call *call, const struct gk_kv_origin *vault,
+                         char witness[GK_VAULT_URI_BYTES_MAX])
+{
+    struct gk_kv_origin authority;
+    const char *known = gk_kv_origin_known_authority_host(vault);
+    if (call->identity->source == GK_KV_SOURCE_CLIENT_SECRET &&
+        gk_kv_origin_parse(gk_span_str(call->identity->authority), &authority, NULL)) {
+        known = authority.host;
+    }
+    snprintf(witness, GK_VAULT_URI_BYTES_MAX, "%s", known == NULL ? "" : known);
+}
+
 static void on_no_answer(struct gk_kv_call *call, const struct gk_kv_http_answer *answer)
 {
     struct gk_kv_origin origin;
+    char witness[GK_VAULT_URI_BYTES_MAX];
     set_reason(call, GK_VAULT_UNAVAILABLE, "NoAnswer", answer->failure);
     if (answer->outcome == GK_KV_NAME_UNKNOWN &&
         gk_kv_origin_parse(gk_span_str(call->key.vault_uri), &origin, NULL)) {
+        find_witness(call, &origin, witness);
         call->lookup =
-            gk_kv_lookup_start(&call->provider->lookups, origin.host, on_looked_up, call);
+            gk_kv_lookup_start(&call->provider->lookups, origin.host, witness, on_looked_up, call);
     }
     if (call->lookup == NULL) {
         retry_later(call);

@@ -14,21 +14,28 @@ struct gk_kv_lookup {
     struct gk_kv_lookups *owner;
     pthread_t thread;
     char host[GK_VAULT_URI_BYTES_MAX];
+    char witness[GK_VAULT_URI_BYTES_MAX];
     bool gone;                  /* written by the thread, read once it has posted or is joined */
     gk_kv_lookup_done_fn *done; /* NULL: nobody waits any more */
     void *ctx;
 };
 
-static void *resolve(void *ctx)
+static int look_up(const char *host)
 {
-    struct gk_kv_lookup *lookup = ctx;
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
-    const int result = getaddrinfo(lookup->host, NULL, &hints, &found);
+    const int result = getaddrinfo(host, NULL, &hints, &found);
     if (result == 0) {
         freeaddrinfo(found);
     }
-    lookup->gone = result == EAI_NONAME;
+    return result;
+}
+
+static void *resolve(void *ctx)
+{
+    struct gk_kv_lookup *lookup = ctx;
+    lookup->gone = look_up(lookup->host) == EAI_NONAME &&
+                   (lookup->witness[0] == '\0' || look_up(lookup->witness) == 0);
     /* Where it is not accepted, the loop has ended, and cleanup joins us. */
     const bool posted = gk_kv_loop_post(lookup->owner->loop, &lookup->task);
     (void)posted;
@@ -57,7 +64,7 @@ static void on_resolved(void *ctx)
 }
 
 struct gk_kv_lookup *gk_kv_lookup_start(struct gk_kv_lookups *lookups, const char *host,
-                                        gk_kv_lookup_done_fn *done, void *ctx)
+                                        const char *witness, gk_kv_lookup_done_fn *done, void *ctx)
 {
     struct gk_kv_lookup *lookup = lookups->count < LOOKUPS_MAX ? calloc(1, sizeof *lookup) : NULL;
     if (lookup == NULL) {
@@ -68,6 +75,7 @@ struct gk_kv_lookup *gk_kv_lookup_start(struct gk_kv_lookups *lookups, const cha
     lookup->done = done;
     lookup->ctx = ctx;
     snprintf(lookup->host, sizeof lookup->host, "%s", host);
+    snprintf(lookup->witness, sizeof lookup->witness, "%s", witness);
     if (pthread_create(&lookup->thread, NULL, resolve, lookup) != 0) {
         free(lookup);
         return NULL;

@@ -17,12 +17,15 @@ struct gk_kv_lookups {
     size_t count;
 };
 
-/* gone: the name service said that there is no such name. Anything else it said is not gone. */
+/*
+ * gone: the name service said that there is no such name, and it does know the witness: a resolver
+ * that is cut off from the world may say of every name that there is none.
+ */
 typedef void gk_kv_lookup_done_fn(void *ctx, bool gone);
 
-/* NULL, and done will not run, when too many are under way or no thread can be made. */
+/* witness: a name that exists, "" when none is known. NULL, and done will not run, when too many are under way or no thread can be made. */
 struct gk_kv_lookup *gk_kv_lookup_start(struct gk_kv_lookups *lookups, const char *host,
-                                        gk_kv_lookup_done_fn *done, void *ctx);
+                                        const char *witness, gk_kv_lookup_done_fn *done, void *ctx);
 /* done will not run; the thread is joined when it is through. NULL is fine. */
 void gk_kv_lookup_abandon(struct gk_kv_lookup *lookup);
 /* After the loop's end: waits for those that are under way. */

@@ -103,12 +103,20 @@ bool gk_kv_origin_is_local(const struct gk_kv_origin *origin)
     return strcmp(origin->host, "localhost") == 0;
 }
 
-const char *gk_kv_origin_known_resource(const struct gk_kv_origin *origin)
+struct domain {
+    const char *resource;
+    const char *authority_host;
+};
+
+static const struct domain *find_domain(const struct gk_kv_origin *origin)
 {
-    static const char *const resources[] = {
-        "https://vault.azure.net",         "https://managedhsm.azure.net",
-        "https://vault.azure.cn",          "https://managedhsm.azure.cn",
-        "https://vault.usgovcloudapi.net", "https://managedhsm.usgovcloudapi.net",
+    static const struct domain domains[] = {
+        {"https://vault.azure.net", "login.microsoftonline.com"},
+        {"https://managedhsm.azure.net", "login.microsoftonline.com"},
+        {"https://vault.azure.cn", "login.chinacloudapi.cn"},
+        {"https://managedhsm.azure.cn", "login.chinacloudapi.cn"},
+        {"https://vault.usgovcloudapi.net", "login.microsoftonline.us"},
+        {"https://managedhsm.usgovcloudapi.net", "login.microsoftonline.us"},
     };
     const size_t scheme_len = strlen("https://");
     const size_t label_len = strcspn(origin->host, ".");
@@ -116,12 +124,24 @@ const char *gk_kv_origin_known_resource(const struct gk_kv_origin *origin)
         origin->host[label_len] == '\0') {
         return NULL;
     }
-    for (size_t i = 0; i < sizeof resources / sizeof resources[0]; i++) {
-        if (strcmp(origin->host + label_len + 1, resources[i] + scheme_len) == 0) {
-            return resources[i];
+    for (size_t i = 0; i < sizeof domains / sizeof domains[0]; i++) {
+        if (strcmp(origin->host + label_len + 1, domains[i].resource + scheme_len) == 0) {
+            return &domains[i];
         }
     }
     return NULL;
+}
+
+const char *gk_kv_origin_known_resource(const struct gk_kv_origin *origin)
+{
+    const struct domain *domain = find_domain(origin);
+    return domain == NULL ? NULL : domain->resource;
+}
+
+const char *gk_kv_origin_known_authority_host(const struct gk_kv_origin *origin)
+{
+    const struct domain *domain = find_domain(origin);
+    return domain == NULL ? NULL : domain->authority_host;
 }
 
 bool gk_kv_key_name_is_good(const char *name)

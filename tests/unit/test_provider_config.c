@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which settings are taken, and which vaults may be asked as whom. */
+#include "keyprovider/config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "unit/cmocka_all.h"
+
+static const struct {
+    const char *key;
+    const char *value;
+    enum gk_status status;
+} settings[] = {
+    {"service_key_file", "/etc/gatekey/service.key", GK_OK},
+    {"service_key_file", "service.key", GK_E_INVALID},
+    {"request_timeout_ms", "100", GK_OK},
+    {"request_timeout_ms", "99", GK_E_INVALID},
+    {"request_timeout_ms", "60001", GK_E_INVALID},
+    {"request_timeout_ms", "1s", GK_E_INVALID},
+    {"ca_file", "", GK_E_INVALID},
+    {"identity.0.kind", "client-secret", GK_OK},
+    {"identity.31.kind", "managed", GK_OK},
+    {"identity.32.kind", "managed", GK_E_NOT_FOUND},
+    {"identity.x.kind", "managed", GK_E_NOT_FOUND},
+    {"identity..kind", "managed", GK_E_NOT_FOUND},
+    {"identity.0", "managed", GK_E_NOT_FOUND},
+    {"identity.0.", "managed", GK_E_NOT_FOUND},
+    {"identity.0.secret", "x", GK_E_NOT_FOUND},
+    {"identity.0.kind", "certificate", GK_E_INVALID},
+    {"identity.0.client_id", "a b", GK_E_INVALID},
+    {"identity.0.client_id", "a\r\nb", GK_E_INVALID},
+    {"identity.0.tenant_id", "contoso.com", GK_OK},
+    {"identity.0.tenant_id", "../common", GK_E_INVALID},
+    {"identity.0.tenant_id", "a/b", GK_E_INVALID},
+    {"identity.0.authority", "https://login.microsoftonline.us/", GK_OK},
+    {"identity.0.authority", "http://127.0.0.1", GK_E_INVALID},
+    {"identity.0.authority", "https://login.microsoftonline.us/tenant", GK_E_INVALID},
+    {"identity.0.endpoint", "http://169.254.169.254", GK_OK},
+    {"identity.0.endpoint", "http://127.0.0.1:40342", GK_OK},
+    {"identity.0.endpoint", "http://[::1]:40342", GK_OK},
+    {"identity.0.endpoint", "https://metadata.example", GK_OK},
+    {"identity.0.endpoint", "http://10.0.0.1", GK_E_INVALID},
+    {"identity.0.endpoint", "http://127.0.0.1.evil.example", GK_E_INVALID},
+    {"identity.0.endpoint", "http://169.254.169.254@evil.example", GK_E_INVALID},
+    {"vault.0.uri", "https://vault.example:8443", GK_OK},
+    {"vault.0.uri", "http://127.0.0.1:8443", GK_E_INVALID},
+    {"vault.0.uri", "https://vault.example:0", GK_E_INVALID},
+    {"vault.0.uri", "https://vault.example:65536", GK_E_INVALID},
+    {"vault.0.name", "x", GK_E_NOT_FOUND},
+    {"nothing", "x", GK_E_NOT_FOUND},
+};
+
+static void test_provider_config__settings(void **state)
+{
+    (void)state;
+    struct gk_kv_config config;
+    gk_kv_config_init(&config);
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        struct gk_error error = {0};
+        const enum gk_status status =
+            gk_kv_config_set(&config, settings[i].key, settings[i].value, &error);
+        if (status != settings[i].status ||
+            (status != GK_OK && strstr(error.message, settings[i].key) == NULL)) {
+            fail_msg("%s = %s: %d %s", settings[i].key, settings[i].value, status, error.message);
+        }
+    }
+}
+
+static void set(struct gk_kv_config *config, const char *key, const char *value)
+{
+    assert_int_equal(gk_kv_config_set(config, key, value, NULL), GK_OK);
+}
+
+static void test_provider_config__what_belongs_together(void **state)
+{
+    static const struct {
+        const char *keys[4][2];
+        const char *complaint;
+    } rows[] = {
+        {{{"service_key_file", "/k"}}, NULL},
+        {{{"request_timeout_ms", "500"}}, "service_key_file"},
+        {{{"service_key_file", "/k"}, {"identity.2.client_id", "c"}}, "identity.2.kind"},
+        {{{"service_key_file", "/k"}, {"identity.0.kind", "client-secret"}},
+         "identity.0.client_id"},
+        {{{"service_key_file", "/k"}, {"identity.0.kind", "managed"}}, NULL},
+        {{{"service_key_file", "/k"},
+          {"identity.0.kind", "managed"},
+          {"identity.1.kind", "managed"}},
+         "identity.1.resource_id"},
+        {{{"service_key_file", "/k"}, {"vault.0.resource", "r"}}, "vault.0.uri"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct gk_kv_config config;
+        struct gk_error error = {0};
+        gk_kv_config_init(&config);
+        for (size_t j = 0; j < 4 && rows[i].keys[j][0] != NULL; j++) {
+            set(&config, rows[i].keys[j][0], rows[i].keys[j][1]);
+        }
+        const enum gk_status status = gk_kv_config_check(&config, &error);
+        assert_int_equal(status, rows[i].complaint == NULL ? GK_OK : GK_E_INVALID);
+        assert_true(rows[i].complaint == NULL || strstr(error.message, rows[i].complaint) != NULL);
+    }
+}
+
+static void configure(struct gk_kv_config *config)
+{
+    gk_kv_config_init(config);
+    set(config, "service_key_file", "/k");
+    set(config, "identity.0.kind", "managed");
+    set(config, "identity.3.kind", "managed");
+    set(config, "identity.3.resource_id", "/subscriptions/S/identity");
+    set(config, "vault.0.uri", "https://Localhost:8443");
+    set(config, "vault.1.uri", "https://vault.example");
+    set(config, "vault.1.resource", "https://audience.example");
+    assert_int_equal(gk_kv_config_check(config, NULL), GK_OK);
+}
+
+static const struct {
+    const char *uri;
+    const char *resource; /* NULL: refused */
+} vaults[] = {
+    {"https://myvault.vault.azure.net", "https://vault.azure.net"},
+    {"https://MyVault.Vault.Azure.Net:443", "https://vault.azure.net"},
+    {"https://myhsm.managedhsm.azure.net", "https://managedhsm.azure.net"},
+    {"https://v.vault.usgovcloudapi.net", "https://vault.usgovcloudapi.net"},
+    {"https://localhost:8443", "https://vault.azure.net"},
+    {"https://vault.example:443", "https://audience.example"},
+    {"https://localhost", NULL},
+    {"https://vault.example:8443", NULL},
+    {"https://vault.azure.net", NULL},
+    {"https://.vault.azure.net", NULL},
+    {"https://a.b.vault.azure.net", NULL},
+    {"https://myvault.vault.azure.net:8443", NULL},
+    {"https://myvault.vault.azure.net.evil.example", NULL},
+    {"https://evil.example", NULL},
+    {"http://myvault.vault.azure.net", NULL},
+    {"https://myvault.vault.azure.net/", NULL},
+    {"https://myvault.vault.azure.net/keys", NULL},
+    {"https://myvault.vault.azure.net?a=b", NULL},
+    {"https://myvault.vault.azure.net#a", NULL},
+    {"https://user@myvault.vault.azure.net", NULL},
+    {"https://evil.example\\@myvault.vault.azure.net", NULL},
+    {"https://evil.example%00.vault.azure.net", NULL},
+    {"myvault.vault.azure.net", NULL},
+    {"", NULL},
+};
+
+static void test_provider_config__vaults(void **state)
+{
+    (void)state;
+    struct gk_kv_config config;
+    configure(&config);
+    for (size_t i = 0; i < sizeof vaults / sizeof vaults[0]; i++) {
+        struct gk_error error = {0};
+        const char *resource = gk_kv_config_resource(&config, vaults[i].uri, &error);
+        if ((resource == NULL) != (vaults[i].resource == NULL) ||
+            (resource != NULL && strcmp(resource, vaults[i].resource) != 0) ||
+            (resource == NULL && error.message[0] == '\0')) {
+            fail_msg("%s: %s", vaults[i].uri, resource == NULL ? "refused" : resource);
+        }
+    }
+}
+
+static void test_provider_config__identities(void **state)
+{
+    (void)state;
+    struct gk_kv_config config;
+    struct gk_identity_reference reference = {.kind = GK_IDENTITY_SYSTEM_ASSIGNED};
+    struct gk_error error = {0};
+    configure(&config);
+    assert_ptr_equal(gk_kv_config_identity(&config, &reference, &error), &config.identities[0]);
+    reference.kind = GK_IDENTITY_USER_ASSIGNED;
+    assert_null(gk_kv_config_identity(&config, &reference, &error));
+    snprintf(reference.resource_id, sizeof reference.resource_id, "/SUBSCRIPTIONS/s/Identity");
+    assert_ptr_equal(gk_kv_config_identity(&config, &reference, &error), &config.identities[3]);
+    snprintf(reference.federated_client_id, sizeof reference.federated_client_id, "app");
+    assert_null(gk_kv_config_identity(&config, &reference, &error));
+    assert_int_equal(error.status, GK_E_UNSUPPORTED);
+    reference.federated_client_id[0] = '\0';
+    snprintf(reference.resource_id, sizeof reference.resource_id, "/other");
+    assert_null(gk_kv_config_identity(&config, &reference, &error));
+    assert_int_equal(error.status, GK_E_INVALID);
+    assert_non_null(strstr(error.message, "/other"));
+}
+
+static void test_provider_config__key_names(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *version;
+        enum gk_status status;
+    } rows[] = {
+        {"my-Key-1", "", GK_OK},
+        {"k", "78deebed173b48e48f55abf87ed4cf71", GK_OK},
+        {"", "", GK_E_INVALID},
+        {"my_key", "", GK_E_INVALID},
+        {"../secrets", "", GK_E_INVALID},
+        {"k?x", "", GK_E_INVALID},
+        {"k", "78deebed173b48e48f55abf87ed4cf7", GK_E_INVALID},
+        {"k", "78deebed173b48e48f55abf87ed4cf7/", GK_E_INVALID},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct gk_key_reference key = {.vault_uri = "https://v.vault.azure.net"};
+        snprintf(key.name, sizeof key.name, "%s", rows[i].name);
+        snprintf(key.version, sizeof key.version, "%s", rows[i].version);
+        assert_int_equal(gk_kv_config_check_key(&key, NULL), rows[i].status);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_provider_config__settings),
+        cmocka_unit_test(test_provider_config__what_belongs_together),
+        cmocka_unit_test(test_provider_config__vaults),
+        cmocka_unit_test(test_provider_config__identities),
+        cmocka_unit_test(test_provider_config__key_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every kind of answer means what provider.h says, and nothing but an explicit refusal revokes. */
+#include "keyprovider/verdict.h"
+
+#include "unit/cmocka_all.h"
+
+#define GET    1u
+#define WRAP   2u
+#define UNWRAP 4u
+#define ALL    7u
+
+static const struct {
+    uint16_t http_status;
+    unsigned operations;
+    const char *code;
+    enum gk_vault_verdict verdict;
+    bool retry;
+} vault_rows[] = {
+    {200, ALL, "", GK_VAULT_OK, false},
+    {403, ALL, "Forbidden/KeyDisabled", GK_VAULT_KEY_REFUSED, false},
+    {403, ALL, "Forbidden/ForbiddenByRbac", GK_VAULT_KEY_REFUSED, false},
+    {403, ALL, "Forbidden/ForbiddenByFirewall", GK_VAULT_KEY_REFUSED, false},
+    {403, ALL, "Forbidden", GK_VAULT_KEY_REFUSED, false},
+    {404, ALL, "KeyNotFound", GK_VAULT_KEY_REFUSED, false},
+    {401, ALL, "Unauthorized", GK_VAULT_IDENTITY_GONE, false},
+    {400, UNWRAP, "BadParameter", GK_VAULT_KEY_REFUSED, false},
+    {400, UNWRAP, "BadParameter/Decryption", GK_VAULT_KEY_REFUSED, false},
+    {400, UNWRAP, "BadParameterOfAnotherKind", GK_VAULT_UNAVAILABLE, false},
+    {400, UNWRAP, "BadArgument", GK_VAULT_UNAVAILABLE, false},
+    {400, GET | WRAP, "BadParameter", GK_VAULT_UNAVAILABLE, false},
+    /* The same statuses from who does not speak as a vault does. */
+    {400, ALL, "", GK_VAULT_UNAVAILABLE, false},
+    {401, ALL, "", GK_VAULT_UNAVAILABLE, false},
+    {403, ALL, "", GK_VAULT_UNAVAILABLE, false},
+    {404, ALL, "", GK_VAULT_UNAVAILABLE, false},
+    /* No answer, and answers that say nothing of the key. */
+    {0, ALL, "", GK_VAULT_UNAVAILABLE, true},
+    {408, ALL, "Timeout", GK_VAULT_UNAVAILABLE, true},
+    {429, ALL, "Throttled", GK_VAULT_UNAVAILABLE, true},
+    {500, ALL, "InternalServerError", GK_VAULT_UNAVAILABLE, true},
+    {503, ALL, "Forbidden/KeyDisabled", GK_VAULT_UNAVAILABLE, true},
+    {599, ALL, "", GK_VAULT_UNAVAILABLE, true},
+    {100, ALL, "Forbidden", GK_VAULT_UNAVAILABLE, false},
+    {201, ALL, "", GK_VAULT_UNAVAILABLE, false},
+    {204, ALL, "", GK_VAULT_UNAVAILABLE, false},
+    {302, ALL, "Forbidden", GK_VAULT_UNAVAILABLE, false},
+    {402, ALL, "Forbidden", GK_VAULT_UNAVAILABLE, false},
+    {407, ALL, "Forbidden", GK_VAULT_UNAVAILABLE, false},
+    {409, ALL, "Conflict/ObjectIsBeingDeleted", GK_VAULT_UNAVAILABLE, false},
+    {410, ALL, "Gone", GK_VAULT_UNAVAILABLE, false},
+    {600, ALL, "Forbidden", GK_VAULT_UNAVAILABLE, false},
+};
+
+static void test_verdict__vault_answers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof vault_rows / sizeof vault_rows[0]; i++) {
+        for (unsigned operation = GK_KV_GET; operation <= GK_KV_UNWRAP; operation++) {
+            if ((vault_rows[i].operations & 1u << operation) == 0) {
+                continue;
+            }
+            const struct gk_kv_judgement judgement = gk_kv_judge_vault(
+                (enum gk_kv_operation)operation, vault_rows[i].http_status, vault_rows[i].code);
+            if (judgement.verdict != vault_rows[i].verdict ||
+                judgement.retry != vault_rows[i].retry) {
+                fail_msg("operation %u, %u '%s': verdict %d, retry %d", operation,
+                         vault_rows[i].http_status, vault_rows[i].code, judgement.verdict,
+                         judgement.retry);
+            }
+        }
+    }
+}
+
+static void test_verdict__only_four_statuses_ever_revoke(void **state)
+{
+    (void)state;
+    for (unsigned status = 0; status <= UINT16_MAX; status++) {
+        const struct gk_kv_judgement judgement =
+            gk_kv_judge_vault(GK_KV_UNWRAP, (uint16_t)status, "Forbidden");
+        const bool may = status == 200 || status == 401 || status == 403 || status == 404;
+        assert_int_equal(judgement.verdict != GK_VAULT_UNAVAILABLE, may);
+    }
+}
+
+static const struct {
+    bool managed;
+    uint16_t http_status;
+    const char *code;
+    enum gk_vault_verdict verdict;
+    bool retry;
+} token_rows[] = {
+    {false, 200, "", GK_VAULT_OK, false},
+    {false, 400, "unauthorized_client", GK_VAULT_IDENTITY_GONE, false},
+    {false, 401, "invalid_client", GK_VAULT_IDENTITY_GONE, false},
+    {false, 404, "invalid_request", GK_VAULT_IDENTITY_GONE, false},
+    {false, 400, "temporarily_unavailable", GK_VAULT_UNAVAILABLE, true},
+    {false, 400, "server_error", GK_VAULT_UNAVAILABLE, true},
+    {false, 400, "", GK_VAULT_UNAVAILABLE, false},
+    {false, 404, "", GK_VAULT_UNAVAILABLE, false},
+    {false, 302, "invalid_client", GK_VAULT_UNAVAILABLE, false},
+    {false, 408, "invalid_client", GK_VAULT_UNAVAILABLE, true},
+    {false, 429, "invalid_client", GK_VAULT_UNAVAILABLE, true},
+    {false, 500, "invalid_client", GK_VAULT_UNAVAILABLE, true},
+    {false, 0, "", GK_VAULT_UNAVAILABLE, true},
+    {true, 400, "invalid_request", GK_VAULT_IDENTITY_GONE, false},
+    {true, 404, "not_found", GK_VAULT_UNAVAILABLE, true},
+    {true, 410, "gone", GK_VAULT_UNAVAILABLE, true},
+    {true, 429, "", GK_VAULT_UNAVAILABLE, true},
+};
+
+static void test_verdict__token_answers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof token_rows / sizeof token_rows[0]; i++) {
+        const struct gk_kv_judgement judgement =
+            gk_kv_judge_token(token_rows[i].managed, token_rows[i].http_status, token_rows[i].code);
+        if (judgement.verdict != token_rows[i].verdict || judgement.retry != token_rows[i].retry) {
+            fail_msg("row %zu: verdict %d, retry %d", i, judgement.verdict, judgement.retry);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_verdict__vault_answers),
+        cmocka_unit_test(test_verdict__only_four_statuses_ever_revoke),
+        cmocka_unit_test(test_verdict__token_answers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
