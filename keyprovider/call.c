@@ -459,6 +459,12 @@ void gk_kv_calls_end(struct gk_provider *provider)
 {
     provider->ending = true;
     while (provider->calls != NULL) {
-        fail(provider->calls, GK_VAULT_UNAVAILABLE, "Stopped", "the provider is stopping");
+        struct gk_kv_call *call = provider->calls;
+        provider->calls = call->next;
+        if (call->next != NULL) {
+            call->next->link = &provider->calls;
+        }
+        call->link = NULL;
+        fail(call, GK_VAULT_UNAVAILABLE, "Stopped", "the provider is stopping");
     }
 }

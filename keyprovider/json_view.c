@@ -332,7 +332,7 @@ void gk_kv_json_show(struct gk_kv_json string, char *out, size_t out_bytes)
         struct cursor cursor = {string.text.data, string.text.data + string.text.len};
         while (cursor.at < cursor.end && len + 1 < out_bytes) {
             const uint8_t sign = next_sign(&cursor);
-            out[len++] = printable(sign) ? (char)sign : ' ';
+            out[len++] = (char)(printable(sign) ? sign : ' ');
         }
     }
     out[len] = '\0';

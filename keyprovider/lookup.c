@@ -97,8 +97,9 @@ void gk_kv_lookups_cleanup(struct gk_kv_lookups *lookups)
 {
     while (lookups->first != NULL) {
         struct gk_kv_lookup *lookup = lookups->first;
+        lookups->first = lookup->next;
+        lookups->count--;
         pthread_join(lookup->thread, NULL);
-        unlink_lookup(lookup);
         free(lookup);
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keyprovider/loop.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -218,10 +219,17 @@ enum gk_status gk_kv_loop_init(struct gk_kv_loop *loop, const struct gk_provider
 
 enum gk_status gk_kv_loop_start(struct gk_kv_loop *loop, struct gk_error *error)
 {
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    /* The host's signals are for its own threads; and a vault that hangs up must not end the process
+     * with SIGPIPE. What the thread starts with, it keeps. */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_mutex_lock(&loop->mutex);
     loop->running = pthread_create(&loop->thread, NULL, run, loop) == 0;
     loop->accepting = loop->running;
     pthread_mutex_unlock(&loop->mutex);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return loop->running ? GK_OK : gk_fail(error, GK_E_RESOURCE, "no thread can be made");
 }
 

@@ -116,7 +116,7 @@ static bool hkdf(const struct gk_kv_service_key *key, const char *label, uint8_t
     bool good = secret != NULL && ctx != NULL && label_len > 0 && label_len < sizeof info;
     if (good) {
         memcpy(secret, key->bytes, sizeof key->bytes);
-        memcpy(info, label, label_len);
+        memcpy(info, label, label_len + 1);
         const OSSL_PARAM params[] = {
             OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
             OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, secret, sizeof key->bytes),

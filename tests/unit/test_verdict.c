@@ -83,29 +83,29 @@ static void test_verdict__only_four_statuses_ever_revoke(void **state)
 }
 
 static const struct {
-    bool managed;
-    uint16_t http_status;
     const char *code;
     enum gk_vault_verdict verdict;
+    uint16_t http_status;
+    bool managed;
     bool retry;
 } token_rows[] = {
-    {false, 200, "", GK_VAULT_OK, false},
-    {false, 400, "unauthorized_client", GK_VAULT_IDENTITY_GONE, false},
-    {false, 401, "invalid_client", GK_VAULT_IDENTITY_GONE, false},
-    {false, 404, "invalid_request", GK_VAULT_IDENTITY_GONE, false},
-    {false, 400, "temporarily_unavailable", GK_VAULT_UNAVAILABLE, true},
-    {false, 400, "server_error", GK_VAULT_UNAVAILABLE, true},
-    {false, 400, "", GK_VAULT_UNAVAILABLE, false},
-    {false, 404, "", GK_VAULT_UNAVAILABLE, false},
-    {false, 302, "invalid_client", GK_VAULT_UNAVAILABLE, false},
-    {false, 408, "invalid_client", GK_VAULT_UNAVAILABLE, true},
-    {false, 429, "invalid_client", GK_VAULT_UNAVAILABLE, true},
-    {false, 500, "invalid_client", GK_VAULT_UNAVAILABLE, true},
-    {false, 0, "", GK_VAULT_UNAVAILABLE, true},
-    {true, 400, "invalid_request", GK_VAULT_IDENTITY_GONE, false},
-    {true, 404, "not_found", GK_VAULT_UNAVAILABLE, true},
-    {true, 410, "gone", GK_VAULT_UNAVAILABLE, true},
-    {true, 429, "", GK_VAULT_UNAVAILABLE, true},
+    {"", GK_VAULT_OK, 200, false, false},
+    {"unauthorized_client", GK_VAULT_IDENTITY_GONE, 400, false, false},
+    {"invalid_client", GK_VAULT_IDENTITY_GONE, 401, false, false},
+    {"invalid_request", GK_VAULT_IDENTITY_GONE, 404, false, false},
+    {"temporarily_unavailable", GK_VAULT_UNAVAILABLE, 400, false, true},
+    {"server_error", GK_VAULT_UNAVAILABLE, 400, false, true},
+    {"", GK_VAULT_UNAVAILABLE, 400, false, false},
+    {"", GK_VAULT_UNAVAILABLE, 404, false, false},
+    {"invalid_client", GK_VAULT_UNAVAILABLE, 302, false, false},
+    {"invalid_client", GK_VAULT_UNAVAILABLE, 408, false, true},
+    {"invalid_client", GK_VAULT_UNAVAILABLE, 429, false, true},
+    {"invalid_client", GK_VAULT_UNAVAILABLE, 500, false, true},
+    {"", GK_VAULT_UNAVAILABLE, 0, false, true},
+    {"invalid_request", GK_VAULT_IDENTITY_GONE, 400, true, false},
+    {"not_found", GK_VAULT_UNAVAILABLE, 404, true, true},
+    {"gone", GK_VAULT_UNAVAILABLE, 410, true, true},
+    {"", GK_VAULT_UNAVAILABLE, 429, true, true},
 };
 
 static void test_verdict__token_answers(void **state)
