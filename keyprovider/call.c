@@ -109,9 +109,31 @@ static void fail(struct gk_kv_call *call, enum gk_vault_verdict verdict, const c
 
 static void ask_token(struct gk_kv_call *call);
 
-static void on_backoff(void *ctx)
+static void on_turn(void *ctx)
 {
     ask_token(ctx);
+}
+
+/* Asks when the vault's pace has a place for it. The call may have ended when this returns. */
+static void take_turn(struct gk_kv_call *call)
+{
+    struct gk_provider *provider = call->provider;
+    const int64_t now_ms = gk_kv_real_now_ms();
+    const int64_t at_ms =
+        gk_kv_pace_take(&provider->paces, call->key.vault_uri, now_ms, call->deadline_real_ms);
+    if (at_ms <= now_ms) {
+        ask_token(call);
+    } else if (at_ms < call->deadline_real_ms) {
+        gk_kv_loop_arm(&provider->loop, &call->backoff, at_ms, on_turn, call);
+    } else {
+        fail(call, GK_VAULT_UNAVAILABLE, "Paced",
+             "more calls wait for the vault than it may be asked within the deadline");
+    }
+}
+
+static void on_backoff(void *ctx)
+{
+    take_turn(ctx);
 }
 
 /* Doubling, and somewhere in its upper half by chance, so that gateways do not come in step. */
@@ -393,7 +415,7 @@ static void begin(void *ctx)
     link_call(call);
     call->deadline_real_ms = gk_kv_real_now_ms() + call->deadline_ms;
     gk_kv_loop_arm(&provider->loop, &call->deadline, call->deadline_real_ms, on_deadline, call);
-    ask_token(call);
+    take_turn(call);
 }
 
 /* --- starting ------------------------------------------------------------------------------------ */

@@ -2,12 +2,13 @@
 /*
  * One call of a vault, from its parameters to its one completion:
  *
- *   token -> request -> 200: read it -> done
- *     ^         ^       401: challenge is ours, token not yet renewed -> reject it --> token
- *     |         |       408, 429, 5xx, no answer: back off, within the deadline ---+
- *     +---------+------------------------------------------------------------------+
- *                       name unknown: ask the resolver -> gone, or as no answer
- *                       anything else: done with its verdict
+ *   its turn -> token -> request -> 200: read it -> done
+ *     ^           ^         401: the challenge is ours, the token not yet renewed: reject it -+
+ *     |           +--------------------------------------------------------------------------+
+ *     |                     408, 429, 5xx, no answer: back off, within the deadline -+
+ *     +-----------------------------------------------------------------------------+
+ *                           name unknown: ask the resolver; gone, or as no answer
+ *                           anything else: done with its verdict
  */
 #ifndef KEYPROVIDER_CALL_H
 #define KEYPROVIDER_CALL_H

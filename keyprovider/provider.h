@@ -6,6 +6,7 @@
 #include "keyprovider/config.h"
 #include "keyprovider/lookup.h"
 #include "keyprovider/loop.h"
+#include "keyprovider/pace.h"
 #include "keyprovider/service_key.h"
 #include "keyprovider/token.h"
 #include "keyprovider/transport.h"
@@ -21,6 +22,7 @@ struct gk_provider {
     struct gk_kv_transport transport;
     struct gk_kv_tokens tokens;
     struct gk_kv_lookups lookups;
+    struct gk_kv_paces paces;
     struct gk_kv_call *calls; /* those under way */
     bool ending;              /* no call is started any more */
 };
