@@ -22,6 +22,8 @@ struct gk_kv_exchange {
     struct gk_kv_transport *transport;
     CURL *easy;
     struct curl_slist *headers;
+    struct gk_span sent; /* what goes out, of which sent_len bytes have gone */
+    size_t sent_len;
     struct gk_buf body;
     uint32_t retry_after_ms;
     char challenge[GK_KV_CHALLENGE_BYTES_MAX];
@@ -119,6 +121,41 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 
 /* --- what goes out ------------------------------------------------------------------------------ */
 
+/* What is sent may hold a key or a client secret. The transport is given it piece by piece, and its
+ * copy is wiped as soon as it was written (on_sent), because it would only be freed later. */
+static size_t on_send(char *out, size_t size, size_t count, void *ctx)
+{
+    struct gk_kv_exchange *exchange = ctx;
+    const size_t left = exchange->sent.len - exchange->sent_len;
+    const size_t len = size * count < left ? size * count : left;
+    if (len > 0) {
+        memcpy(out, exchange->sent.data + exchange->sent_len, len);
+        exchange->sent_len += len;
+    }
+    return len;
+}
+
+/* A kept connection may turn out to be closed: then all is sent again on a new one. */
+static int on_send_again(void *ctx, curl_off_t offset, int origin)
+{
+    struct gk_kv_exchange *exchange = ctx;
+    if (origin != SEEK_SET || offset < 0 || (size_t)offset > exchange->sent.len) {
+        return CURL_SEEKFUNC_FAIL;
+    }
+    exchange->sent_len = (size_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+/* The transport shows what it has written; it does not need those bytes any more. */
+static int on_sent(CURL *easy, curl_infotype type, char *data, size_t len, void *ctx)
+{
+    (void)easy, (void)ctx;
+    if (type == CURLINFO_DATA_OUT || type == CURLINFO_HEADER_OUT) {
+        gk_wipe(data, len);
+    }
+    return 0;
+}
+
 static CURLcode on_ssl_context(CURL *easy, void *ssl_context, void *ctx)
 {
     (void)easy, (void)ctx;
@@ -206,12 +243,17 @@ static bool set_request(struct gk_kv_exchange *exchange, const struct gk_kv_http
     SET(CURLOPT_PRIVATE, (void *)exchange);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, (void *)exchange);
+    SET(CURLOPT_DEBUGFUNCTION, on_sent);
+    SET(CURLOPT_VERBOSE, 1L);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, (void *)exchange);
     if (request->content_type != NULL) {
         SET(CURLOPT_POST, 1L);
         SET(CURLOPT_POSTFIELDSIZE, (long)request->body.len);
-        SET(CURLOPT_POSTFIELDS, (const char *)request->body.data);
+        SET(CURLOPT_READFUNCTION, on_send);
+        SET(CURLOPT_READDATA, (void *)exchange);
+        SET(CURLOPT_SEEKFUNCTION, on_send_again);
+        SET(CURLOPT_SEEKDATA, (void *)exchange);
     }
     return code == CURLE_OK;
 }
@@ -262,6 +304,7 @@ struct gk_kv_exchange *gk_kv_exchange_start(struct gk_kv_transport *transport,
     exchange->transport = transport;
     exchange->done = done;
     exchange->ctx = ctx;
+    exchange->sent = request->body;
     gk_buf_init(&exchange->body, GK_KV_ANSWER_BYTES_MAX);
     exchange->easy = curl_easy_init();
     if (exchange->easy == NULL || !set_boundaries(exchange->easy, transport, request) ||
