@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum gk_status fill(struct gk_error *error, enum gk_status status, uint16_t http_status,
-                           const char *code, const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static enum gk_status
+fill(struct gk_error *error, enum gk_status status, uint16_t http_status, const char *code,
+     const char *format, va_list args)
 {
     if (error == NULL) {
         return status;

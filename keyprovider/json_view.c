@@ -8,6 +8,12 @@ struct cursor {
     const uint8_t *end;
 };
 
+/* Of an empty span there may be no address to add to. */
+static struct cursor cursor_of(struct gk_span text)
+{
+    return (struct cursor){text.data, text.len == 0 ? text.data : text.data + text.len};
+}
+
 static void skip_blanks(struct cursor *cursor)
 {
     while (cursor->at < cursor->end && (*cursor->at == ' ' || *cursor->at == '\t' ||
@@ -235,7 +241,7 @@ static bool read_value(struct cursor *cursor, struct gk_kv_json *value)
 
 bool gk_kv_json_parse(struct gk_span text, struct gk_kv_json *root)
 {
-    struct cursor cursor = {text.data, text.data + text.len};
+    struct cursor cursor = cursor_of(text);
     if (text.len > 0 && read_value(&cursor, root)) {
         skip_blanks(&cursor);
         if (cursor.at == cursor.end) {
@@ -255,7 +261,7 @@ struct gk_kv_json gk_kv_json_get(struct gk_kv_json object, const char *name)
     if (object.kind != GK_KV_JSON_OBJECT) {
         return missing;
     }
-    struct cursor cursor = {object.text.data, object.text.data + object.text.len};
+    struct cursor cursor = cursor_of(object.text);
     for (;;) {
         struct gk_span member;
         struct gk_kv_json value;
@@ -278,7 +284,7 @@ struct gk_kv_json gk_kv_json_get(struct gk_kv_json object, const char *name)
 
 bool gk_kv_json_next(struct gk_span *rest, struct gk_kv_json *item)
 {
-    struct cursor cursor = {rest->data, rest->data + rest->len};
+    struct cursor cursor = cursor_of(*rest);
     if (rest->len == 0 || !read_value(&cursor, item)) {
         return false;
     }
@@ -311,7 +317,7 @@ static bool printable(uint8_t sign)
 
 bool gk_kv_json_copy(struct gk_kv_json string, char *out, size_t out_bytes)
 {
-    struct cursor cursor = {string.text.data, string.text.data + string.text.len};
+    struct cursor cursor = cursor_of(string.text);
     size_t len = 0;
     bool good = string.kind == GK_KV_JSON_STRING;
     while (good && cursor.at < cursor.end) {
@@ -329,7 +335,7 @@ void gk_kv_json_show(struct gk_kv_json string, char *out, size_t out_bytes)
 {
     size_t len = 0;
     if (string.kind == GK_KV_JSON_STRING) {
-        struct cursor cursor = {string.text.data, string.text.data + string.text.len};
+        struct cursor cursor = cursor_of(string.text);
         while (cursor.at < cursor.end && len + 1 < out_bytes) {
             const uint8_t sign = next_sign(&cursor);
             out[len++] = (char)(printable(sign) ? sign : ' ');
