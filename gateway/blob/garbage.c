@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/blob/garbage.h"
+
+#include <stdlib.h>
+
+#include "common/error.h"
+
+#define VERSION 1u
+
+void gk_garbage_init(struct gk_garbage *garbage)
+{
+    memset(garbage, 0, sizeof *garbage);
+}
+
+void gk_garbage_cleanup(struct gk_garbage *garbage)
+{
+    free(garbage->items);
+    gk_garbage_init(garbage);
+}
+
+void gk_garbage_add(struct gk_garbage *garbage, enum gk_garbage_kind kind, const struct gk_id *id,
+                    uint64_t number)
+{
+    if (garbage->count == garbage->cap) {
+        const size_t cap = garbage->cap == 0 ? 8 : 2 * garbage->cap;
+        struct gk_garbage_item *items = reallocarray(garbage->items, cap, sizeof *items);
+        if (items == NULL) {
+            garbage->failed = true;
+            return;
+        }
+        garbage->items = items;
+        garbage->cap = cap;
+    }
+    garbage->items[garbage->count++] =
+        (struct gk_garbage_item){.kind = kind, .id = *id, .number = number};
+}
+
+static bool note_one(void *ctx, struct gk_span key, struct gk_span value)
+{
+    (void)key;
+    (void)value;
+    *(bool *)ctx = true;
+    return false;
+}
+
+static enum gk_status add_staged(struct gk_request *request, struct gk_garbage *garbage,
+                                 const struct gk_blob_target *target, struct gk_error *error)
+{
+    bool any = false;
+    struct gk_buf prefix;
+    gk_buf_init(&prefix, GK_MAP_KEY_BYTES_MAX);
+    gk_staged_prefix(&prefix, &target->record.object, target->record.epoch);
+    const struct gk_map_range range = {.prefix = gk_buf_span(&prefix)};
+    const enum gk_status status = gk_store_map_walk(request->gateway->store, GK_POOL_META,
+                                                    target->index, &range, note_one, &any, error);
+    gk_buf_cleanup(&prefix);
+    if (status == GK_OK && any) {
+        gk_garbage_add(garbage, GK_GARBAGE_STAGED, &target->record.object, target->record.epoch);
+    }
+    return status;
+}
+
+enum gk_status gk_garbage_add_blob(struct gk_request *request, struct gk_garbage *garbage,
+                                   const struct gk_blob_target *target, struct gk_error *error)
+{
+    const struct gk_manifest *manifest = &target->record.manifest;
+    if (!target->exists) {
+        return GK_OK;
+    }
+    if (manifest->paged) {
+        gk_garbage_add(garbage, GK_GARBAGE_MANIFEST, &manifest->id, 0);
+    }
+    for (uint32_t i = 0; i < manifest->entries_count; i++) {
+        gk_garbage_add(garbage, GK_GARBAGE_SEGMENT, &manifest->entries[i].segment,
+                       manifest->entries[i].length);
+    }
+    return add_staged(request, garbage, target, error);
+}
+
+static enum gk_status queue_some(const struct gk_garbage_item *items, size_t count,
+                                 const struct gk_place *place, int64_t wall_ms,
+                                 struct gk_change_list *changes, struct gk_error *error)
+{
+    struct gk_place at = *place;
+    struct gk_id id;
+    if (!gk_id_random(&id)) {
+        return gk_fail(error, GK_E_RESOURCE, "no entropy");
+    }
+    struct gk_buf key;
+    struct gk_buf open;
+    struct gk_buf value;
+    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&open, GK_GARBAGE_BYTES_MAX);
+    gk_buf_init(&value, GK_GARBAGE_BYTES_MAX);
+    gk_garbage_key(&key, &id);
+    gk_buf_append_u8(&open, VERSION);
+    gk_buf_append_u64(&open, (uint64_t)wall_ms);
+    gk_buf_append_u32(&open, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        gk_buf_append_u8(&open, (uint8_t)items[i].kind);
+        gk_buf_append(&open, items[i].id.bytes, sizeof items[i].id.bytes);
+        gk_buf_append_u64(&open, items[i].number);
+    }
+    at.key = gk_buf_span(&key);
+    const enum gk_status status =
+        gk_value_seal(&at, NULL, gk_buf_span(&open), (struct gk_span){0}, &value, error);
+    if (status == GK_OK) {
+        gk_changes_set(changes, &key, &value);
+    }
+    gk_buf_cleanup(&key);
+    gk_buf_cleanup(&open);
+    gk_buf_cleanup(&value);
+    return status;
+}
+
+enum gk_status gk_garbage_queue(const struct gk_garbage *garbage, const struct gk_place *place,
+                                int64_t wall_ms, struct gk_change_list *changes,
+                                struct gk_error *error)
+{
+    if (garbage->failed) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    for (size_t at = 0; at < garbage->count; at += GK_GARBAGE_ITEMS_MAX) {
+        const size_t left = garbage->count - at;
+        const enum gk_status status = queue_some(
+            garbage->items + at, left < GK_GARBAGE_ITEMS_MAX ? left : GK_GARBAGE_ITEMS_MAX, place,
+            wall_ms, changes, error);
+        if (status != GK_OK) {
+            return status;
+        }
+    }
+    return GK_OK;
+}
+
+enum gk_status gk_garbage_decode(struct gk_span open, struct gk_garbage *out,
+                                 int64_t *freed_wall_ms, struct gk_error *error)
+{
+    gk_garbage_init(out);
+    struct gk_reader in = gk_reader_of(open);
+    const uint8_t version = gk_read_u8(&in);
+    *freed_wall_ms = (int64_t)gk_read_u64(&in);
+    const uint32_t count = gk_read_u32(&in);
+    for (uint32_t i = 0; i < count && !in.failed; i++) {
+        const uint8_t kind = gk_read_u8(&in);
+        struct gk_id id = {{0}};
+        const struct gk_span bytes = gk_read_span(&in, sizeof id.bytes);
+        if (bytes.len == sizeof id.bytes) {
+            memcpy(id.bytes, bytes.data, bytes.len);
+        }
+        gk_garbage_add(out, (enum gk_garbage_kind)kind, &id, gk_read_u64(&in));
+    }
+    if (version == VERSION && gk_read_done(&in) && !out->failed) {
+        return GK_OK;
+    }
+    gk_garbage_cleanup(out);
+    return gk_fail(error, GK_E_INTEGRITY, "an entry of what is to be removed is not well-formed");
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a write replaced is queued for removal by the very write that replaced it: an entry "g/<id>"
+ * in the same map, sealed like every value. The reaper removes it later; a crash in between loses
+ * nothing and leaks nothing.
+ *
+ *   version 1 | freed 8 | items 4 | item ...
+ *   item      kind 1 | id 16 | number 8
+ *
+ *   kind  id         number
+ *   1     segment    length   a segment's data
+ *   2     object     epoch    staged blocks, their data and their entries
+ *   3     object     epoch    staged blocks' entries alone
+ *   4     manifest   0        a manifest's pages and all its segments
+ *   5     manifest   0        a manifest's pages alone
+ *   6     container  0        a container with all that is in it
+ */
+#ifndef GATEWAY_BLOB_GARBAGE_H
+#define GATEWAY_BLOB_GARBAGE_H
+
+#include "gateway/blob/changes.h"
+#include "gateway/blob/target.h"
+
+enum gk_garbage_kind {
+    GK_GARBAGE_SEGMENT = 1,
+    GK_GARBAGE_STAGED = 2,
+    GK_GARBAGE_STAGED_ENTRIES = 3,
+    GK_GARBAGE_MANIFEST = 4,
+    GK_GARBAGE_MANIFEST_ENTRIES = 5,
+    GK_GARBAGE_CONTAINER = 6
+};
+
+struct gk_garbage_item {
+    enum gk_garbage_kind kind;
+    struct gk_id id;
+    uint64_t number; /* length or epoch */
+};
+
+/* Items in one entry at most; more make further entries. */
+#define GK_GARBAGE_ITEMS_MAX 16384u
+#define GK_GARBAGE_BYTES_MAX (GK_GARBAGE_ITEMS_MAX * 25u + 256u + GK_RECORD_OVERHEAD_BYTES)
+
+/* Collects items, then becomes changes. A failure sticks. */
+struct gk_garbage {
+    struct gk_garbage_item *items;
+    size_t count;
+    size_t cap;
+    bool failed;
+};
+
+void gk_garbage_init(struct gk_garbage *garbage);
+void gk_garbage_cleanup(struct gk_garbage *garbage);
+void gk_garbage_add(struct gk_garbage *garbage, enum gk_garbage_kind kind, const struct gk_id *id,
+                    uint64_t number);
+/* All that a blob's record refers to, staged blocks included when there are some. */
+enum gk_status gk_garbage_add_blob(struct gk_request *request, struct gk_garbage *garbage,
+                                   const struct gk_blob_target *target,
+                                   struct gk_error *error) GK_MUST_USE;
+/* Appends the entries to changes; nothing for no items. place: kind GK_VALUE_GARBAGE, any key. */
+enum gk_status gk_garbage_queue(const struct gk_garbage *garbage, const struct gk_place *place,
+                                int64_t wall_ms, struct gk_change_list *changes,
+                                struct gk_error *error) GK_MUST_USE;
+
+/* An entry's items, owned by the caller. GK_E_INTEGRITY. */
+enum gk_status gk_garbage_decode(struct gk_span open, struct gk_garbage *out,
+                                 int64_t *freed_wall_ms, struct gk_error *error) GK_MUST_USE;
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/blob/headers.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "common/error.h"
+#include "gateway/blob/conditions.h"
+
+#define META_PREFIX "x-ms-meta-"
+
+/* --- metadata -----------------------------------------------------------------------------------*/
+
+/* A C# identifier, as documented, of ASCII. */
+static bool metadata_name_valid(const char *name)
+{
+    if (!(isalpha((unsigned char)name[0]) || name[0] == '_')) {
+        return false;
+    }
+    for (; *name != '\0'; name++) {
+        if (!(isalnum((unsigned char)*name) || *name == '_')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum gk_status add_metadata(const struct gk_pair *header, struct gk_metadata *metadata,
+                                   size_t *bytes, struct gk_error *error)
+{
+    const char *name = header->name + strlen(META_PREFIX);
+    if (name[0] == '\0') {
+        return gk_refuse(error, 400, "EmptyMetadataKey");
+    }
+    if (!metadata_name_valid(name)) {
+        return gk_refuse(error, 400, "InvalidMetadata");
+    }
+    *bytes += strlen(name) + strlen(header->value);
+    if (*bytes > GK_METADATA_BYTES_MAX || metadata->count >= GK_METADATA_COUNT_MAX) {
+        return gk_refuse(error, 400, "MetadataTooLarge");
+    }
+    size_t at = 0;
+    struct gk_span other;
+    struct gk_span value;
+    while (gk_metadata_next(metadata, &at, &other, &value)) {
+        if (other.len == strlen(name) &&
+            strncasecmp((const char *)other.data, name, other.len) == 0) {
+            return gk_refuse(error, 400, "InvalidMetadata");
+        }
+    }
+    gk_metadata_add(metadata, gk_span_str(name), gk_span_str(header->value));
+    return gk_buf_status(&metadata->bytes) == GK_OK ? GK_OK
+                                                    : gk_refuse(error, 400, "MetadataTooLarge");
+}
+
+enum gk_status gk_metadata_from_headers(const struct gk_request *request,
+                                        struct gk_metadata *metadata, struct gk_error *error)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < request->headers_count; i++) {
+        const struct gk_pair *header = &request->headers[i];
+        if (strncasecmp(header->name, META_PREFIX, strlen(META_PREFIX)) != 0) {
+            continue;
+        }
+        const enum gk_status status = add_metadata(header, metadata, &bytes, error);
+        if (status != GK_OK) {
+            return status;
+        }
+    }
+    return GK_OK;
+}
+
+void gk_metadata_to_headers(struct gk_request *request, const struct gk_metadata *metadata)
+{
+    size_t at = 0;
+    struct gk_span name;
+    struct gk_span value;
+    struct gk_buf text;
+    gk_buf_init(&text, 2 * GK_METADATA_BYTES_MAX);
+    while (gk_metadata_next(metadata, &at, &name, &value)) {
+        gk_buf_reset(&text);
+        gk_buf_append_str(&text, META_PREFIX);
+        gk_buf_append(&text, name.data, name.len);
+        gk_buf_append_u8(&text, 0);
+        const size_t value_at = text.len;
+        gk_buf_append(&text, value.data, value.len);
+        if (gk_buf_status(&text) == GK_OK) {
+            gk_respond_header(request, gk_buf_str(&text), (const char *)text.data + value_at);
+        }
+    }
+    gk_buf_cleanup_wipe(&text);
+}
+
+/* --- content headers ----------------------------------------------------------------------------*/
+
+static const struct {
+    const char *set;   /* in requests */
+    const char *plain; /* in answers, and in Put Blob where the other is missing */
+} content_headers[GK_CONTENT_HEADERS] = {
+    [GK_CONTENT_TYPE] = {"x-ms-blob-content-type", "Content-Type"},
+    [GK_CONTENT_ENCODING] = {"x-ms-blob-content-encoding", "Content-Encoding"},
+    [GK_CONTENT_LANGUAGE] = {"x-ms-blob-content-language", "Content-Language"},
+    [GK_CONTENT_DISPOSITION] = {"x-ms-blob-content-disposition", NULL},
+    [GK_CACHE_CONTROL] = {"x-ms-blob-cache-control", "Cache-Control"},
+};
+static const char *const answer_headers[GK_CONTENT_HEADERS] = {
+    "Content-Type", "Content-Encoding", "Content-Language", "Content-Disposition", "Cache-Control"};
+
+static enum gk_status read_tier(const struct gk_request *request, struct gk_blob_record *record,
+                                struct gk_error *error)
+{
+    const char *tier = gk_request_header(request, "x-ms-access-tier");
+    if (tier == NULL) {
+        return GK_OK;
+    }
+    for (size_t i = GK_TIER_HOT; i < GK_TIERS; i++) {
+        if (strcasecmp(tier, gk_tier_names[i]) == 0) {
+            record->tier = (enum gk_tier)i;
+            return GK_OK;
+        }
+    }
+    return gk_refuse_because(error, 400, "InvalidHeaderValue",
+                             "This gateway has the tiers Hot, Cool and Cold.");
+}
+
+enum gk_status gk_header_bytes(const struct gk_request *request, const char *name, uint8_t *out,
+                               size_t len, bool *given, const char *code, struct gk_error *error)
+{
+    const char *value = gk_request_header(request, name);
+    *given = value != NULL;
+    if (!*given) {
+        return GK_OK;
+    }
+    struct gk_buf bytes;
+    gk_buf_init(&bytes, 256);
+    const bool valid = gk_base64_decode(&bytes, gk_span_str(value)) && bytes.len == len;
+    if (valid) {
+        memcpy(out, bytes.data, len);
+    }
+    gk_buf_cleanup(&bytes);
+    return valid ? GK_OK : gk_refuse_because(error, 400, code, "Header: %s", name);
+}
+
+enum gk_status gk_content_headers_read(const struct gk_request *request, bool fallback,
+                                       struct gk_blob_record *record, struct gk_error *error)
+{
+    for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
+        const char *value = gk_request_header(request, content_headers[i].set);
+        if (value == NULL && fallback && content_headers[i].plain != NULL) {
+            value = gk_request_header(request, content_headers[i].plain);
+        }
+        if (value == NULL || value[0] == '\0') {
+            continue;
+        }
+        if (strlen(value) >= GK_CONTENT_HEADER_BYTES) {
+            return gk_refuse_because(error, 400, "InvalidHeaderValue", "%s is too long.",
+                                     content_headers[i].set);
+        }
+        record->headers[i] = strdup(value);
+        if (record->headers[i] == NULL) {
+            return gk_fail(error, GK_E_RESOURCE, "out of memory");
+        }
+    }
+    const enum gk_status status =
+        gk_header_bytes(request, "x-ms-blob-content-md5", record->md5, sizeof record->md5,
+                        &record->has_md5, "InvalidMd5", error);
+    return status == GK_OK ? read_tier(request, record, error) : status;
+}
+
+/* --- answers ------------------------------------------------------------------------------------*/
+
+void gk_respond_version(struct gk_request *request, uint64_t etag, int64_t modified_wall_ms)
+{
+    char text[GK_TIME_TEXT_BYTES];
+    gk_time_http(modified_wall_ms, text);
+    gk_respond_header(request, "Last-Modified", text);
+    gk_etag_format(etag, text);
+    gk_respond_header(request, "ETag", text);
+}
+
+void gk_respond_md5(struct gk_request *request, const char *name, const uint8_t md5[16])
+{
+    struct gk_buf text;
+    gk_buf_init(&text, 64);
+    gk_base64_encode(&text, gk_span_of(md5, 16));
+    gk_respond_header(request, name, gk_buf_str(&text));
+    gk_buf_cleanup(&text);
+}
+
+void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_record *record)
+{
+    const char *const overrides[GK_CONTENT_HEADERS] = {
+        request->override_content_type, request->override_content_encoding,
+        request->override_content_language, request->override_content_disposition,
+        request->override_cache_control};
+    gk_respond_version(request, record->etag, record->modified_wall_ms);
+    for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
+        const char *value = overrides[i] != NULL ? overrides[i] : record->headers[i];
+        if (value == NULL && i == GK_CONTENT_TYPE) {
+            value = "application/octet-stream";
+        }
+        if (value != NULL) {
+            gk_respond_header(request, answer_headers[i], value);
+        }
+    }
+    char created[GK_TIME_TEXT_BYTES];
+    gk_time_http(record->created_wall_ms, created);
+    gk_respond_header(request, "x-ms-creation-time", created);
+    gk_respond_header(request, "x-ms-blob-type", "BlockBlob");
+    gk_respond_header(request, "x-ms-lease-status", "unlocked");
+    gk_respond_header(request, "x-ms-lease-state", "available");
+    gk_respond_header(request, "x-ms-server-encrypted", "true");
+    gk_respond_header(request, "Accept-Ranges", "bytes");
+}
+
+/* --- ranges -------------------------------------------------------------------------------------*/
+
+struct asked {
+    bool has_first;
+    bool has_last;
+    uint64_t first;
+    uint64_t last;
+};
+
+/* "bytes=a-b", "bytes=a-" or "bytes=-n". */
+static bool parse_range(const char *value, struct asked *asked)
+{
+    static const char unit[] = "bytes=";
+    if (strncasecmp(value, unit, sizeof unit - 1) != 0) {
+        return false;
+    }
+    value += sizeof unit - 1;
+    const char *dash = strchr(value, '-');
+    if (dash == NULL) {
+        return false;
+    }
+    const struct gk_span first = gk_span_of(value, (size_t)(dash - value));
+    const struct gk_span last = gk_span_str(dash + 1);
+    asked->has_first = first.len > 0;
+    asked->has_last = last.len > 0;
+    return (asked->has_first || asked->has_last) &&
+           (!asked->has_first || gk_parse_u64(first, INT64_MAX, &asked->first)) &&
+           (!asked->has_last || gk_parse_u64(last, INT64_MAX, &asked->last)) &&
+           !(asked->has_first && asked->has_last && asked->last < asked->first);
+}
+
+enum gk_status gk_range_read(const struct gk_request *request, uint64_t size,
+                             struct gk_range *range, struct gk_error *error)
+{
+    *range = (struct gk_range){.length = size};
+    const char *own = gk_request_header(request, "x-ms-range");
+    const char *value = own != NULL ? own : gk_request_header(request, "Range");
+    struct asked asked = {0};
+    if (value == NULL) {
+        return GK_OK;
+    }
+    if (!parse_range(value, &asked)) {
+        return own == NULL ? GK_OK
+                           : gk_refuse_because(error, 400, "InvalidHeaderValue",
+                                               "x-ms-range is not bytes=first-last.");
+    }
+    if (!asked.has_first) { /* the last n bytes */
+        asked.first = asked.last < size ? size - asked.last : 0;
+        if (asked.last == 0) {
+            asked.first = size;
+        }
+        asked.has_last = false;
+    }
+    if (asked.first >= size) {
+        return gk_refuse(error, 416, "InvalidRange");
+    }
+    const uint64_t last = asked.has_last && asked.last < size ? asked.last : size - 1;
+    *range =
+        (struct gk_range){.partial = true, .from = asked.first, .length = last - asked.first + 1};
+    return GK_OK;
+}

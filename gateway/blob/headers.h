@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Request headers to what records hold, and back. Strict: what cannot be kept is refused. */
+#ifndef GATEWAY_BLOB_HEADERS_H
+#define GATEWAY_BLOB_HEADERS_H
+
+#include "gateway/blob/record.h"
+#include "gateway/http/request.h"
+
+/* x-ms-meta-*: 400 InvalidMetadata, EmptyMetadataKey, MetadataTooLarge. metadata is initialised. */
+enum gk_status gk_metadata_from_headers(const struct gk_request *request,
+                                        struct gk_metadata *metadata,
+                                        struct gk_error *error) GK_MUST_USE;
+void gk_metadata_to_headers(struct gk_request *request, const struct gk_metadata *metadata);
+
+/*
+ * x-ms-blob-content-type and its sisters, into record; with fallback, Content-Type and its sisters
+ * where those are missing (Put Blob). x-ms-blob-content-md5 becomes the record's MD5, and
+ * x-ms-access-tier its tier. 400 InvalidHeaderValue, InvalidMd5, UnsupportedHeader.
+ */
+enum gk_status gk_content_headers_read(const struct gk_request *request, bool fallback,
+                                       struct gk_blob_record *record,
+                                       struct gk_error *error) GK_MUST_USE;
+
+/* ETag and Last-Modified. */
+void gk_respond_version(struct gk_request *request, uint64_t etag, int64_t modified_wall_ms);
+/* What Get Blob and Get Blob Properties tell beside length, range and MD5. */
+void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_record *record);
+/* name: Content-MD5, or what an answer to a part has instead. */
+void gk_respond_md5(struct gk_request *request, const char *name, const uint8_t md5[16]);
+
+/* A header of base64 for exactly len bytes. *given tells whether it was there. code of the error. */
+enum gk_status gk_header_bytes(const struct gk_request *request, const char *name, uint8_t *out,
+                               size_t len, bool *given, const char *code,
+                               struct gk_error *error) GK_MUST_USE;
+
+/* The part of a resource of size bytes that x-ms-range or Range asks for. */
+struct gk_range {
+    bool partial; /* 206: a range was asked for */
+    uint64_t from;
+    uint64_t length;
+};
+/* 416 InvalidRange past the end. A Range that is not one range of bytes is ignored, as RFC 9110
+ * section 14.2 allows; an x-ms-range like that is 400 InvalidHeaderValue. */
+enum gk_status gk_range_read(const struct gk_request *request, uint64_t size,
+                             struct gk_range *range, struct gk_error *error) GK_MUST_USE;
+
+#endif

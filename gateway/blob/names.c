@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/blob/names.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HEX_ID_BYTES 33u
+
+static void hex_id(const struct gk_id *id, char out[HEX_ID_BYTES])
+{
+    for (size_t i = 0; i < sizeof id->bytes; i++) {
+        snprintf(out + 2 * i, 3, "%02x", id->bytes[i]);
+    }
+}
+
+void gk_index_name(const struct gk_id *container, char out[GK_INDEX_NAME_BYTES])
+{
+    char hex[HEX_ID_BYTES];
+    hex_id(container, hex);
+    snprintf(out, GK_INDEX_NAME_BYTES, "index/%s/0", hex);
+}
+
+void gk_deleted_name(const struct gk_id *account, char out[GK_INDEX_NAME_BYTES])
+{
+    char hex[HEX_ID_BYTES];
+    hex_id(account, hex);
+    snprintf(out, GK_INDEX_NAME_BYTES, GK_DELETED_NAME_PREFIX "%s", hex);
+}
+
+void gk_data_prefix(const struct gk_id *container, char out[GK_DATA_NAME_BYTES])
+{
+    char hex[HEX_ID_BYTES];
+    hex_id(container, hex);
+    snprintf(out, GK_DATA_NAME_BYTES, "%s/", hex);
+}
+
+void gk_data_name(const struct gk_id *container, const struct gk_id *segment, uint64_t number,
+                  char out[GK_DATA_NAME_BYTES])
+{
+    char container_hex[HEX_ID_BYTES];
+    char segment_hex[HEX_ID_BYTES];
+    hex_id(container, container_hex);
+    hex_id(segment, segment_hex);
+    snprintf(out, GK_DATA_NAME_BYTES, "%s/%s/%llu", container_hex, segment_hex,
+             (unsigned long long)number);
+}
+
+void gk_container_key(struct gk_buf *out, const char *container)
+{
+    gk_buf_append_str(out, "c/");
+    gk_buf_append_str(out, container);
+}
+
+void gk_blob_key(struct gk_buf *out, const char *blob)
+{
+    gk_buf_append_str(out, "b/");
+    gk_buf_append_str(out, blob);
+}
+
+void gk_staged_prefix(struct gk_buf *out, const struct gk_id *object, uint32_t epoch)
+{
+    gk_buf_append_str(out, "s/");
+    gk_buf_append(out, object->bytes, sizeof object->bytes);
+    gk_buf_append_u32(out, epoch);
+    gk_buf_append_str(out, "/");
+}
+
+void gk_manifest_prefix(struct gk_buf *out, const struct gk_id *manifest)
+{
+    gk_buf_append_str(out, "m/");
+    gk_buf_append(out, manifest->bytes, sizeof manifest->bytes);
+}
+
+void gk_manifest_key(struct gk_buf *out, const struct gk_id *manifest, uint32_t page)
+{
+    gk_manifest_prefix(out, manifest);
+    gk_buf_append_u32(out, page);
+}
+
+void gk_garbage_key(struct gk_buf *out, const struct gk_id *id)
+{
+    gk_buf_append_str(out, "g/");
+    gk_buf_append(out, id->bytes, sizeof id->bytes);
+}
+
+void gk_binding(struct gk_buf *out, const char *kind, const struct gk_id *container,
+                struct gk_span key)
+{
+    gk_buf_append_str(out, "gateway/v1/");
+    gk_buf_append(out, kind, strlen(kind) + 1);
+    gk_buf_append(out, container->bytes, sizeof container->bytes);
+    gk_buf_append(out, key.data, key.len);
+}
+
+bool gk_container_name_valid(const char *name)
+{
+    const size_t len = strlen(name);
+    if (len < 3 || len > GK_CONTAINER_NAME_BYTES_MAX || name[0] == '-' || name[len - 1] == '-') {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        const unsigned char c = (unsigned char)name[i];
+        if (!(islower(c) || isdigit(c) || (c == '-' && name[i + 1] != '-'))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Length in characters, not bytes; that it is UTF-8 without control characters, the route has seen
+ * to. */
+bool gk_blob_name_valid(const char *name)
+{
+    size_t characters = 0;
+    size_t slashes = 0;
+    for (const char *at = name; *at != '\0'; at++) {
+        characters += ((unsigned char)*at & 0xc0) != 0x80;
+        slashes += *at == '/';
+    }
+    return characters >= 1 && characters <= GK_BLOB_NAME_CHARACTERS_MAX && slashes < 254 &&
+           strlen(name) <= GK_BLOB_NAME_BYTES_MAX;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where everything of the Blob service lives in the store.
+ *
+ *   GK_POOL_META  account/<name>             map  c/<container>                 container record
+ *                                                 g/<16 bytes>                  container to remove
+ *                 index/<container id>/0     map  b/<blob>                      blob record
+ *                                                 s/<object><epoch>/<block>     staged block
+ *                                                 m/<manifest><page>            manifest page
+ *                                                 g/<16 bytes>                  data to remove
+ *                 deleted/<account id>       map  <container id>                of a deleted account
+ *   GK_POOL_DATA  <container id>/<segment id>/<n>                               64 sealed chunks
+ *
+ * Identifiers are 32 lower-case hexadecimal digits in object names and 16 bytes in map keys; epoch
+ * and page are 4 bytes, big endian. Every value in a map is a record of the plugin's, bound to the
+ * container and its key.
+ */
+#ifndef GATEWAY_BLOB_NAMES_H
+#define GATEWAY_BLOB_NAMES_H
+
+#include "common/buf.h"
+
+#define GK_CONTAINER_NAME_BYTES_MAX 63u
+#define GK_BLOB_NAME_CHARACTERS_MAX 1024u
+#define GK_BLOB_NAME_BYTES_MAX      2040u /* of UTF-8; the map key must fit */
+#define GK_INDEX_NAME_BYTES         48u
+#define GK_DATA_NAME_BYTES          96u
+#define GK_DELETED_NAME_PREFIX      "deleted/"
+
+/* "index/<id>/0" */
+void gk_index_name(const struct gk_id *container, char out[GK_INDEX_NAME_BYTES]);
+/* "<container>/<segment>/<number>" */
+void gk_data_name(const struct gk_id *container, const struct gk_id *segment, uint64_t number,
+                  char out[GK_DATA_NAME_BYTES]);
+/* "<container>/": what all data objects of a container begin with. */
+void gk_data_prefix(const struct gk_id *container, char out[GK_DATA_NAME_BYTES]);
+/* "deleted/<account id>" */
+void gk_deleted_name(const struct gk_id *account, char out[GK_INDEX_NAME_BYTES]);
+
+/* Map keys, appended to out. */
+void gk_container_key(struct gk_buf *out, const char *container);
+void gk_blob_key(struct gk_buf *out, const char *blob);
+/* All staged blocks of an epoch begin with staged_prefix. */
+void gk_staged_prefix(struct gk_buf *out, const struct gk_id *object, uint32_t epoch);
+void gk_manifest_prefix(struct gk_buf *out, const struct gk_id *manifest);
+void gk_manifest_key(struct gk_buf *out, const struct gk_id *manifest, uint32_t page);
+void gk_garbage_key(struct gk_buf *out, const struct gk_id *id);
+
+/* What a value in a map is bound to: "gateway/v1/" | kind | 0x00 | container id | key. */
+void gk_binding(struct gk_buf *out, const char *kind, const struct gk_id *container,
+                struct gk_span key);
+
+/* Documented rules of names (Storage REST reference, "Naming and referencing containers, blobs, and
+ * metadata"). */
+bool gk_container_name_valid(const char *name);
+bool gk_blob_name_valid(const char *name);
+
+#endif

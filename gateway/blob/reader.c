@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/blob/reader.h"
+
+#include <stdlib.h>
+
+#include "common/error.h"
+#include "common/secret.h"
+#include "gateway/blob/manifest.h"
+#include "gateway/blob/writer.h"
+
+struct gk_reader_stream {
+    const struct gk_plugin *plugin;
+    struct gk_store *store;
+    struct gk_id container;
+    struct gk_data_key *data_key; /* owned */
+    struct gk_manifest_walk *walk;
+    struct gk_segment *segment; /* of entry */
+    struct gk_manifest_entry entry;
+    uint64_t entry_from; /* where the next byte is within the entry */
+    uint64_t left;       /* of the range, not yet opened */
+    /* Opened bytes that were not handed out yet: pieces of chunks, which lie apart by their tags. */
+    size_t pieces;
+    size_t piece; /* the first that is not used up */
+    struct gk_span ready[GK_READ_CHUNKS];
+    uint8_t sealed[GK_READ_CHUNKS * GK_CHUNK_SEALED_BYTES];
+};
+
+enum gk_status gk_reader_stream_new(const struct gk_request *request,
+                                    const struct gk_blob_target *target,
+                                    struct gk_data_key *data_key, uint64_t from, uint64_t length,
+                                    struct gk_reader_stream **out, struct gk_error *error)
+{
+    *out = NULL;
+    struct gk_reader_stream *stream = malloc(sizeof *stream);
+    if (stream == NULL) {
+        request->gateway->host->plugin->data_key_free(data_key);
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    memset(stream, 0, offsetof(struct gk_reader_stream, sealed));
+    stream->plugin = request->gateway->host->plugin;
+    stream->store = request->gateway->store;
+    stream->container = target->container;
+    stream->data_key = data_key;
+    stream->left = length;
+    enum gk_status status = gk_manifest_walk_new(
+        stream->store, stream->plugin, request->account->handle, target, &stream->walk, error);
+    if (status == GK_OK) {
+        status =
+            gk_manifest_walk_seek(stream->walk, from, &stream->entry, &stream->entry_from, error);
+    }
+    if (status == GK_OK) {
+        status =
+            stream->plugin->segment_load(data_key, &stream->entry.segment, &stream->segment, error);
+    }
+    if (status != GK_OK) {
+        gk_reader_stream_free(stream);
+        return status;
+    }
+    *out = stream;
+    return GK_OK;
+}
+
+void gk_reader_stream_free(struct gk_reader_stream *stream)
+{
+    if (stream == NULL) {
+        return;
+    }
+    stream->plugin->segment_free(stream->segment);
+    stream->plugin->data_key_free(stream->data_key);
+    gk_manifest_walk_free(stream->walk);
+    gk_wipe(stream->sealed, sizeof stream->sealed);
+    free(stream);
+}
+
+static enum gk_status next_entry(struct gk_reader_stream *stream, struct gk_error *error)
+{
+    stream->plugin->segment_free(stream->segment);
+    stream->segment = NULL;
+    stream->entry_from = 0;
+    const enum gk_status status = gk_manifest_walk_next(stream->walk, &stream->entry, error);
+    return status == GK_OK ? stream->plugin->segment_load(stream->data_key, &stream->entry.segment,
+                                                          &stream->segment, error)
+                           : status;
+}
+
+/* A run of chunks of one data object. */
+struct run {
+    uint64_t first; /* chunk */
+    uint64_t count;
+    uint64_t chunks;   /* of the whole segment */
+    size_t last_plain; /* length of the segment's last chunk */
+};
+
+static struct run next_run(const struct gk_reader_stream *stream)
+{
+    const uint64_t length = stream->entry.length;
+    const uint64_t end =
+        stream->entry_from + stream->left < length ? stream->entry_from + stream->left : length;
+    struct run run = {.first = stream->entry_from / GK_CHUNK_PLAIN_BYTES};
+    run.chunks = (length + GK_CHUNK_PLAIN_BYTES - 1) / GK_CHUNK_PLAIN_BYTES;
+    run.last_plain = (size_t)(length - (run.chunks - 1) * GK_CHUNK_PLAIN_BYTES);
+    const uint64_t wanted = (end + GK_CHUNK_PLAIN_BYTES - 1) / GK_CHUNK_PLAIN_BYTES - run.first;
+    const uint64_t in_object = GK_OBJECT_CHUNKS - run.first % GK_OBJECT_CHUNKS;
+    run.count = wanted < GK_READ_CHUNKS ? wanted : GK_READ_CHUNKS;
+    run.count = run.count < in_object ? run.count : in_object;
+    return run;
+}
+
+static size_t plain_of(const struct run *run, uint64_t chunk)
+{
+    return chunk + 1 == run->chunks ? run->last_plain : GK_CHUNK_PLAIN_BYTES;
+}
+
+static enum gk_status read_run(struct gk_reader_stream *stream, const struct run *run,
+                               struct gk_error *error)
+{
+    char name[GK_DATA_NAME_BYTES];
+    gk_data_name(&stream->container, &stream->entry.segment, run->first / GK_OBJECT_CHUNKS, name);
+    const size_t wanted = (size_t)(run->count - 1) * GK_CHUNK_SEALED_BYTES +
+                          plain_of(run, run->first + run->count - 1) + GK_TAG_BYTES;
+    size_t got = 0;
+    const enum gk_status status = gk_store_read(
+        stream->store, GK_POOL_DATA, name, run->first % GK_OBJECT_CHUNKS * GK_CHUNK_SEALED_BYTES,
+        stream->sealed, wanted, &got, error);
+    if (status == GK_E_NOT_FOUND || (status == GK_OK && got != wanted)) {
+        return gk_fail(error, GK_E_INTEGRITY, "data object %s is missing or short", name);
+    }
+    return status;
+}
+
+/* Opens the run in place and notes which bytes of it belong to the range. */
+static enum gk_status open_run(struct gk_reader_stream *stream, const struct run *run,
+                               struct gk_error *error)
+{
+    for (uint64_t i = 0; i < run->count; i++) {
+        const uint64_t chunk = run->first + i;
+        const size_t plain = plain_of(run, chunk);
+        uint8_t *at = stream->sealed + i * GK_CHUNK_SEALED_BYTES;
+        const enum gk_status status =
+            stream->plugin->segment_open(stream->segment, chunk, chunk + 1 == run->chunks,
+                                         gk_span_of(at, plain + GK_TAG_BYTES), at, error);
+        if (status != GK_OK) {
+            return status;
+        }
+        const size_t skip = (size_t)(stream->entry_from - chunk * GK_CHUNK_PLAIN_BYTES);
+        const size_t have = plain - skip;
+        const size_t used = have < stream->left ? have : (size_t)stream->left;
+        stream->ready[i] = gk_span_of(at + skip, used);
+        stream->entry_from += used;
+        stream->left -= used;
+    }
+    stream->piece = 0;
+    stream->pieces = (size_t)run->count;
+    return GK_OK;
+}
+
+enum gk_status gk_reader_stream_prime(struct gk_reader_stream *stream, struct gk_error *error)
+{
+    if (stream->piece < stream->pieces || stream->left == 0) {
+        return GK_OK;
+    }
+    enum gk_status status = GK_OK;
+    while (status == GK_OK && stream->entry_from == stream->entry.length) {
+        status = next_entry(stream, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    const struct run run = next_run(stream);
+    status = read_run(stream, &run, error);
+    return status == GK_OK ? open_run(stream, &run, error) : status;
+}
+
+enum gk_status gk_reader_stream_next(struct gk_reader_stream *stream, uint8_t *out, size_t max,
+                                     size_t *len, struct gk_error *error)
+{
+    *len = 0;
+    const enum gk_status status = gk_reader_stream_prime(stream, error);
+    while (status == GK_OK && *len < max && stream->piece < stream->pieces) {
+        struct gk_span *piece = &stream->ready[stream->piece];
+        const size_t taken = piece->len < max - *len ? piece->len : max - *len;
+        memcpy(out + *len, piece->data, taken);
+        *len += taken;
+        *piece = gk_span_of(piece->data + taken, piece->len - taken);
+        stream->piece += piece->len == 0;
+    }
+    return status;
+}

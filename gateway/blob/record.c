@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/blob/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/secret.h"
+#include "common/text.h"
+
+#define VERSION          1u
+#define MANIFEST_INLINE  0u
+#define MANIFEST_PAGED   1u
+#define ETAG_RANDOM_BITS 20u
+
+const char *const gk_tier_names[GK_TIERS] = {"Hot", "Hot", "Cool", "Cold"};
+
+static enum gk_status not_well_formed(struct gk_error *error, const char *what)
+{
+    return gk_fail(error, GK_E_INTEGRITY, "the record of a %s is not well-formed", what);
+}
+
+static void append_text(struct gk_buf *out, struct gk_span text)
+{
+    gk_buf_append_u16(out, (uint16_t)text.len);
+    gk_buf_append(out, text.data, text.len);
+}
+
+static struct gk_span read_text(struct gk_reader *in)
+{
+    return gk_read_span(in, gk_read_u16(in));
+}
+
+static void append_id(struct gk_buf *out, const struct gk_id *id)
+{
+    gk_buf_append(out, id->bytes, sizeof id->bytes);
+}
+
+static void read_id(struct gk_reader *in, struct gk_id *id)
+{
+    const struct gk_span bytes = gk_read_span(in, sizeof id->bytes);
+    if (bytes.len == sizeof id->bytes) {
+        memcpy(id->bytes, bytes.data, bytes.len);
+    }
+}
+
+uint64_t gk_etag_new(int64_t wall_ms)
+{
+    uint32_t random = 0;
+    if (!gk_random(&random, sizeof random)) {
+        random = (uint32_t)wall_ms;
+    }
+    return (uint64_t)wall_ms << ETAG_RANDOM_BITS | (random & ((1u << ETAG_RANDOM_BITS) - 1));
+}
+
+/* --- metadata -----------------------------------------------------------------------------------*/
+
+void gk_metadata_init(struct gk_metadata *metadata)
+{
+    gk_buf_init(&metadata->bytes, GK_METADATA_BYTES_MAX + 4u * GK_METADATA_COUNT_MAX);
+    metadata->count = 0;
+}
+
+void gk_metadata_cleanup(struct gk_metadata *metadata)
+{
+    gk_buf_cleanup_wipe(&metadata->bytes);
+    metadata->count = 0;
+}
+
+void gk_metadata_add(struct gk_metadata *metadata, struct gk_span name, struct gk_span value)
+{
+    append_text(&metadata->bytes, name);
+    append_text(&metadata->bytes, value);
+    metadata->count++;
+}
+
+void gk_metadata_encode(const struct gk_metadata *metadata, struct gk_buf *out)
+{
+    gk_buf_append_u16(out, metadata->count);
+    gk_buf_append(out, metadata->bytes.data, metadata->bytes.len);
+}
+
+enum gk_status gk_metadata_decode(struct gk_reader *in, struct gk_metadata *metadata,
+                                  struct gk_error *error)
+{
+    gk_metadata_cleanup(metadata);
+    gk_metadata_init(metadata);
+    const uint16_t count = gk_read_u16(in);
+    for (uint16_t i = 0; i < count && !in->failed; i++) {
+        const struct gk_span name = read_text(in);
+        const struct gk_span value = read_text(in);
+        gk_metadata_add(metadata, name, value);
+    }
+    if (in->failed || gk_buf_status(&metadata->bytes) != GK_OK) {
+        gk_metadata_cleanup(metadata);
+        return not_well_formed(error, "blob's or container's metadata");
+    }
+    return GK_OK;
+}
+
+bool gk_metadata_next(const struct gk_metadata *metadata, size_t *at, struct gk_span *name,
+                      struct gk_span *value)
+{
+    if (*at >= metadata->bytes.len) {
+        return false;
+    }
+    struct gk_reader in =
+        gk_reader_of(gk_span_of(metadata->bytes.data + *at, metadata->bytes.len - *at));
+    *name = read_text(&in);
+    *value = read_text(&in);
+    *at = metadata->bytes.len - in.rest.len;
+    return !in.failed;
+}
+
+/* --- containers ---------------------------------------------------------------------------------*/
+
+enum gk_status gk_container_decode(struct gk_span in, struct gk_container *out,
+                                   struct gk_error *error)
+{
+    struct gk_reader reader = gk_reader_of(in);
+    memset(out, 0, sizeof *out);
+    const uint8_t version = gk_read_u8(&reader);
+    read_id(&reader, &out->id);
+    out->etag = gk_read_u64(&reader);
+    out->created_wall_ms = (int64_t)gk_read_u64(&reader);
+    out->modified_wall_ms = (int64_t)gk_read_u64(&reader);
+    const enum gk_status status = gk_metadata_decode(&reader, &out->metadata, error);
+    if (status == GK_OK && (version != VERSION || !gk_read_done(&reader))) {
+        gk_container_cleanup(out);
+        return not_well_formed(error, "container");
+    }
+    return status;
+}
+
+void gk_container_encode(const struct gk_container *container, struct gk_buf *out)
+{
+    gk_buf_append_u8(out, VERSION);
+    append_id(out, &container->id);
+    gk_buf_append_u64(out, container->etag);
+    gk_buf_append_u64(out, (uint64_t)container->created_wall_ms);
+    gk_buf_append_u64(out, (uint64_t)container->modified_wall_ms);
+    gk_metadata_encode(&container->metadata, out);
+}
+
+void gk_container_cleanup(struct gk_container *container)
+{
+    gk_metadata_cleanup(&container->metadata);
+}
+
+/* --- manifests ----------------------------------------------------------------------------------*/
+
+static void append_entries(struct gk_buf *out, const struct gk_manifest_entry *entries,
+                           uint32_t count)
+{
+    gk_buf_append_u32(out, count);
+    for (uint32_t i = 0; i < count; i++) {
+        append_id(out, &entries[i].segment);
+        gk_buf_append_u64(out, entries[i].length);
+        append_text(out, gk_span_of(entries[i].name, entries[i].name_len));
+    }
+}
+
+static enum gk_status read_entries(struct gk_reader *in, uint32_t max,
+                                   struct gk_manifest_entry **entries, uint32_t *count,
+                                   struct gk_error *error)
+{
+    *entries = NULL;
+    *count = gk_read_u32(in);
+    if (in->failed || *count > max) {
+        *count = 0;
+        return not_well_formed(error, "blob's manifest");
+    }
+    if (*count == 0) {
+        return GK_OK;
+    }
+    *entries = calloc(*count, sizeof **entries);
+    if (*entries == NULL) {
+        *count = 0;
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    for (uint32_t i = 0; i < *count; i++) {
+        struct gk_manifest_entry *entry = &(*entries)[i];
+        read_id(in, &entry->segment);
+        entry->length = gk_read_u64(in);
+        const struct gk_span name = read_text(in);
+        if (in->failed || name.len > sizeof entry->name) {
+            free(*entries);
+            *entries = NULL;
+            *count = 0;
+            return not_well_formed(error, "blob's manifest");
+        }
+        entry->name_len = (uint16_t)name.len;
+        if (name.len > 0) {
+            memcpy(entry->name, name.data, name.len);
+        }
+    }
+    return GK_OK;
+}
+
+enum gk_status gk_manifest_page_decode(struct gk_span in, struct gk_manifest_entry **entries,
+                                       uint32_t *count, struct gk_error *error)
+{
+    struct gk_reader reader = gk_reader_of(in);
+    const uint8_t version = gk_read_u8(&reader);
+    const enum gk_status status =
+        read_entries(&reader, GK_MANIFEST_PAGE_ENTRIES, entries, count, error);
+    if (status == GK_OK && (version != VERSION || !gk_read_done(&reader))) {
+        free(*entries);
+        *entries = NULL;
+        *count = 0;
+        return not_well_formed(error, "blob's manifest");
+    }
+    return status;
+}
+
+void gk_manifest_page_encode(const struct gk_manifest_entry *entries, uint32_t count,
+                             struct gk_buf *out)
+{
+    gk_buf_append_u8(out, VERSION);
+    append_entries(out, entries, count);
+}
+
+static void append_manifest(struct gk_buf *out, const struct gk_manifest *manifest)
+{
+    gk_buf_append_u8(out, manifest->paged ? MANIFEST_PAGED : MANIFEST_INLINE);
+    if (!manifest->paged) {
+        append_entries(out, manifest->entries, manifest->entries_count);
+        return;
+    }
+    append_id(out, &manifest->id);
+    gk_buf_append_u32(out, manifest->pages_count);
+    for (uint32_t i = 0; i < manifest->pages_count; i++) {
+        gk_buf_append_u64(out, manifest->page_bytes[i]);
+    }
+}
+
+static enum gk_status read_manifest(struct gk_reader *in, struct gk_manifest *manifest,
+                                    struct gk_error *error)
+{
+    const uint8_t kind = gk_read_u8(in);
+    if (kind == MANIFEST_INLINE) {
+        return read_entries(in, GK_MANIFEST_INLINE_MAX, &manifest->entries,
+                            &manifest->entries_count, error);
+    }
+    manifest->paged = true;
+    read_id(in, &manifest->id);
+    manifest->pages_count = gk_read_u32(in);
+    if (kind != MANIFEST_PAGED || in->failed || manifest->pages_count > GK_MANIFEST_PAGES_MAX) {
+        manifest->pages_count = 0;
+        return not_well_formed(error, "blob's manifest");
+    }
+    for (uint32_t i = 0; i < manifest->pages_count; i++) {
+        manifest->page_bytes[i] = gk_read_u64(in);
+    }
+    return GK_OK;
+}
+
+/* --- blobs --------------------------------------------------------------------------------------*/
+
+void gk_blob_record_encode(const struct gk_blob_record *record, struct gk_buf *out)
+{
+    gk_buf_append_u8(out, VERSION);
+    gk_buf_append_u8(out, (uint8_t)record->state);
+    append_id(out, &record->object);
+    gk_buf_append(out, record->sealed_data_key, sizeof record->sealed_data_key);
+    gk_buf_append_u64(out, record->etag);
+    gk_buf_append_u64(out, (uint64_t)record->created_wall_ms);
+    gk_buf_append_u64(out, (uint64_t)record->modified_wall_ms);
+    gk_buf_append_u64(out, record->size);
+    gk_buf_append_u32(out, record->epoch);
+    gk_buf_append_u8(out, (uint8_t)record->tier);
+    gk_buf_append_u8(out, record->has_md5);
+    gk_buf_append(out, record->md5, sizeof record->md5);
+    for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
+        append_text(out, gk_span_str(record->headers[i] == NULL ? "" : record->headers[i]));
+    }
+    append_manifest(out, &record->manifest);
+}
+
+static enum gk_status read_headers(struct gk_reader *in, struct gk_blob_record *out,
+                                   struct gk_error *error)
+{
+    for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
+        const struct gk_span text = read_text(in);
+        if (text.len == 0) {
+            continue;
+        }
+        out->headers[i] = strndup((const char *)text.data, text.len);
+        if (out->headers[i] == NULL) {
+            return gk_fail(error, GK_E_RESOURCE, "out of memory");
+        }
+    }
+    return GK_OK;
+}
+
+static enum gk_status read_blob(struct gk_reader *in, struct gk_blob_record *out,
+                                struct gk_error *error)
+{
+    const uint8_t version = gk_read_u8(in);
+    const uint8_t state = gk_read_u8(in);
+    read_id(in, &out->object);
+    const struct gk_span key = gk_read_span(in, sizeof out->sealed_data_key);
+    if (in->failed || version != VERSION ||
+        (state != GK_BLOB_COMMITTED && state != GK_BLOB_UNCOMMITTED)) {
+        return not_well_formed(error, "blob");
+    }
+    out->state = (enum gk_blob_state)state;
+    memcpy(out->sealed_data_key, key.data, key.len);
+    out->etag = gk_read_u64(in);
+    out->created_wall_ms = (int64_t)gk_read_u64(in);
+    out->modified_wall_ms = (int64_t)gk_read_u64(in);
+    out->size = gk_read_u64(in);
+    out->epoch = gk_read_u32(in);
+    const uint8_t tier = gk_read_u8(in);
+    out->has_md5 = gk_read_u8(in) != 0;
+    const struct gk_span md5 = gk_read_span(in, sizeof out->md5);
+    if (in->failed || tier >= GK_TIERS) {
+        return not_well_formed(error, "blob");
+    }
+    out->tier = (enum gk_tier)tier;
+    memcpy(out->md5, md5.data, md5.len);
+    enum gk_status status = read_headers(in, out, error);
+    if (status == GK_OK) {
+        status = read_manifest(in, &out->manifest, error);
+    }
+    if (status == GK_OK && !gk_read_done(in)) {
+        status = not_well_formed(error, "blob");
+    }
+    return status;
+}
+
+enum gk_status gk_blob_record_decode(struct gk_span in, struct gk_blob_record *out,
+                                     struct gk_error *error)
+{
+    struct gk_reader reader = gk_reader_of(in);
+    memset(out, 0, sizeof *out);
+    const enum gk_status status = read_blob(&reader, out, error);
+    if (status != GK_OK) {
+        gk_blob_record_cleanup(out);
+    }
+    return status;
+}
+
+void gk_blob_record_cleanup(struct gk_blob_record *record)
+{
+    for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
+        free(record->headers[i]);
+    }
+    free(record->manifest.entries);
+    memset(record, 0, sizeof *record);
+}
+
+/* --- staged blocks ------------------------------------------------------------------------------*/
+
+void gk_staged_encode(const struct gk_staged *staged, struct gk_buf *out)
+{
+    gk_buf_append_u8(out, VERSION);
+    append_id(out, &staged->segment);
+    gk_buf_append_u64(out, staged->length);
+}
+
+enum gk_status gk_staged_decode(struct gk_span in, struct gk_staged *out, struct gk_error *error)
+{
+    struct gk_reader reader = gk_reader_of(in);
+    memset(out, 0, sizeof *out);
+    const uint8_t version = gk_read_u8(&reader);
+    read_id(&reader, &out->segment);
+    out->length = gk_read_u64(&reader);
+    return version == VERSION && gk_read_done(&reader) ? GK_OK
+                                                       : not_well_formed(error, "staged block");
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The values in the maps of containers and blobs, decoded, and their codecs. Pure; no store, no
+ * plugin. Integers are big endian, times milliseconds since the epoch, texts are a length of 2 bytes
+ * and their bytes. Each open part begins with a byte that names its version, 1.
+ *
+ *   container   version | id 16 | etag 8 | created 8 | modified 8 | metadata
+ *   blob        version | state 1 | object 16 | sealed data key 112 | etag 8 | created 8
+ *               | modified 8 | size 8 | epoch 4 | tier 1 | has MD5 1 | MD5 16 | content headers
+ *               5 texts | manifest
+ *   manifest    kind 1:  0 | entries 4 | entry ...         all of it, up to
+ *                                                          GK_MANIFEST_INLINE_MAX entries
+ *                        1 | id 16 | pages 4 | bytes 8 ... its pages and the blob's bytes in each
+ *   page        version | entries 4 | entry ...
+ *   entry       segment 16 | length 8 | block name, a text
+ *   staged      version | segment 16 | length 8
+ *   metadata    count 2 | name, value ...                  (of a blob: the sealed part)
+ */
+#ifndef GATEWAY_BLOB_RECORD_H
+#define GATEWAY_BLOB_RECORD_H
+
+#include "common/buf.h"
+#include "gatekey/plugin.h"
+
+#define GK_BLOCK_NAME_BYTES_MAX  64u
+#define GK_BLOCK_LIST_MAX        50000u
+#define GK_MANIFEST_INLINE_MAX   64u
+#define GK_MANIFEST_PAGE_ENTRIES 1024u
+#define GK_MANIFEST_PAGES_MAX    49u /* GK_BLOCK_LIST_MAX, rounded up */
+#define GK_MANIFEST_ENTRY_BYTES  (16u + 8u + 2u + GK_BLOCK_NAME_BYTES_MAX)
+#define GK_MANIFEST_PAGE_BYTES_MAX                                                                 \
+    (GK_MANIFEST_PAGE_ENTRIES * GK_MANIFEST_ENTRY_BYTES + 256u + GK_RECORD_OVERHEAD_BYTES)
+#define GK_METADATA_BYTES_MAX         8192u /* names and values, as documented */
+#define GK_METADATA_COUNT_MAX         512u
+#define GK_CONTENT_HEADER_BYTES       1024u /* of one, with NUL */
+#define GK_BLOB_RECORD_BYTES_MAX      (64u << 10)
+#define GK_CONTAINER_RECORD_BYTES_MAX (16u << 10)
+
+/* An ordered set of names and values, in its stored form. Names keep the case they came in. */
+struct gk_metadata {
+    struct gk_buf bytes; /* name, value, name, value ... as texts */
+    uint16_t count;
+};
+
+void gk_metadata_init(struct gk_metadata *metadata);
+void gk_metadata_cleanup(struct gk_metadata *metadata); /* wipes */
+void gk_metadata_add(struct gk_metadata *metadata, struct gk_span name, struct gk_span value);
+void gk_metadata_encode(const struct gk_metadata *metadata, struct gk_buf *out);
+/* Replaces what metadata holds. */
+enum gk_status gk_metadata_decode(struct gk_reader *in, struct gk_metadata *metadata,
+                                  struct gk_error *error) GK_MUST_USE;
+/* Walks: *at starts at 0; false at the end. */
+bool gk_metadata_next(const struct gk_metadata *metadata, size_t *at, struct gk_span *name,
+                      struct gk_span *value);
+
+struct gk_container {
+    struct gk_id id;
+    uint64_t etag;
+    int64_t created_wall_ms;
+    int64_t modified_wall_ms;
+    struct gk_metadata metadata;
+};
+
+enum gk_status gk_container_decode(struct gk_span in, struct gk_container *out,
+                                   struct gk_error *error) GK_MUST_USE;
+void gk_container_encode(const struct gk_container *container, struct gk_buf *out);
+void gk_container_cleanup(struct gk_container *container);
+
+enum gk_content_header {
+    GK_CONTENT_TYPE,
+    GK_CONTENT_ENCODING,
+    GK_CONTENT_LANGUAGE,
+    GK_CONTENT_DISPOSITION,
+    GK_CACHE_CONTROL,
+    GK_CONTENT_HEADERS
+};
+
+enum gk_blob_state {
+    GK_BLOB_COMMITTED = 1,
+    GK_BLOB_UNCOMMITTED = 2 /* blocks were staged, nothing was committed yet */
+};
+
+/* What the blob consists of: entries in order, or pages that hold them. */
+struct gk_manifest_entry {
+    struct gk_id segment;
+    uint64_t length;
+    uint16_t name_len; /* 0: not from a block */
+    uint8_t name[GK_BLOCK_NAME_BYTES_MAX];
+};
+
+struct gk_manifest {
+    bool paged;
+    uint32_t entries_count;            /* when not paged */
+    struct gk_manifest_entry *entries; /* owned */
+    struct gk_id id;                   /* when paged */
+    uint32_t pages_count;
+    uint64_t page_bytes[GK_MANIFEST_PAGES_MAX];
+};
+
+/* tier: 0 not set (Hot is inferred), else one of the documented names, in this order. */
+enum gk_tier { GK_TIER_INFERRED, GK_TIER_HOT, GK_TIER_COOL, GK_TIER_COLD, GK_TIERS };
+extern const char *const gk_tier_names[GK_TIERS];
+
+struct gk_blob_record {
+    enum gk_blob_state state;
+    struct gk_id object;
+    uint8_t sealed_data_key[GK_SEALED_DATA_KEY_BYTES];
+    uint64_t etag;
+    int64_t created_wall_ms;
+    int64_t modified_wall_ms;
+    uint64_t size;
+    uint32_t epoch; /* of the blocks staged for the next Put Block List */
+    enum gk_tier tier;
+    bool has_md5;
+    uint8_t md5[16];
+    char *headers[GK_CONTENT_HEADERS]; /* owned, NULL when not set */
+    struct gk_manifest manifest;
+};
+
+enum gk_status gk_blob_record_decode(struct gk_span in, struct gk_blob_record *out,
+                                     struct gk_error *error) GK_MUST_USE;
+void gk_blob_record_encode(const struct gk_blob_record *record, struct gk_buf *out);
+void gk_blob_record_cleanup(struct gk_blob_record *record);
+
+/* *entries is owned by the caller, who frees it. */
+enum gk_status gk_manifest_page_decode(struct gk_span in, struct gk_manifest_entry **entries,
+                                       uint32_t *count, struct gk_error *error) GK_MUST_USE;
+void gk_manifest_page_encode(const struct gk_manifest_entry *entries, uint32_t count,
+                             struct gk_buf *out);
+
+struct gk_staged {
+    struct gk_id segment;
+    uint64_t length;
+};
+enum gk_status gk_staged_decode(struct gk_span in, struct gk_staged *out,
+                                struct gk_error *error) GK_MUST_USE;
+void gk_staged_encode(const struct gk_staged *staged, struct gk_buf *out);
+
+/* Never the same twice for one blob: time, and 20 random bits against a clock that stands still. */
+uint64_t gk_etag_new(int64_t wall_ms);
+
+#endif

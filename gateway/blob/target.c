@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/blob/target.h"
+
+#include <stdio.h>
+
+#include "common/error.h"
+
+static const struct gk_plugin *plugin_of(const struct gk_request *request)
+{
+    return request->gateway->host->plugin;
+}
+
+/* --- containers ---------------------------------------------------------------------------------*/
+
+struct gk_place gk_container_place(const struct gk_request *request, struct gk_span key)
+{
+    return gk_index_place(request, &request->account->id, GK_VALUE_CONTAINER, key);
+}
+
+static enum gk_status read_container(struct gk_request *request, struct gk_container_target *target,
+                                     struct gk_error *error)
+{
+    enum gk_status status =
+        gk_store_map_get(request->gateway->store, GK_POOL_META, request->account->object,
+                         gk_buf_span(&target->key), &target->stored, error);
+    if (status == GK_E_NOT_FOUND) {
+        return gk_refuse(error, 404, "ContainerNotFound");
+    }
+    struct gk_buf open;
+    gk_buf_init(&open, GK_CONTAINER_RECORD_BYTES_MAX);
+    if (status == GK_OK) {
+        const struct gk_place place = gk_container_place(request, gk_buf_span(&target->key));
+        status = gk_value_open(&place, gk_buf_span(&target->stored), &open, error);
+    }
+    if (status == GK_OK) {
+        status = gk_container_decode(gk_buf_span(&open), &target->container, error);
+    }
+    gk_buf_cleanup(&open);
+    return status;
+}
+
+enum gk_status gk_container_target_load(struct gk_request *request,
+                                        struct gk_container_target *target, struct gk_error *error)
+{
+    memset(target, 0, sizeof *target);
+    gk_buf_init(&target->key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&target->stored, GK_CONTAINER_RECORD_BYTES_MAX);
+    if (!gk_container_name_valid(request->container)) {
+        return gk_refuse(error, 400, "InvalidResourceName");
+    }
+    if (gk_request_header(request, "x-ms-lease-id") != NULL && request->blob[0] == '\0') {
+        return gk_refuse(error, 412, "LeaseNotPresentWithContainerOperation");
+    }
+    gk_container_key(&target->key, request->container);
+    return read_container(request, target, error);
+}
+
+void gk_container_target_cleanup(struct gk_container_target *target)
+{
+    gk_container_cleanup(&target->container);
+    gk_buf_cleanup(&target->key);
+    gk_buf_cleanup(&target->stored);
+}
+
+/* --- blobs --------------------------------------------------------------------------------------*/
+
+struct gk_place gk_index_place(const struct gk_request *request, const struct gk_id *container,
+                               const char *kind, struct gk_span key)
+{
+    return (struct gk_place){.plugin = plugin_of(request),
+                             .account = request->account->handle,
+                             .kind = kind,
+                             .container = *container,
+                             .key = key};
+}
+
+struct gk_place gk_blob_place(const struct gk_request *request, const struct gk_blob_target *target)
+{
+    return gk_index_place(request, &target->container, GK_VALUE_BLOB, gk_buf_span(&target->key));
+}
+
+/* Accepting these and doing without them would be a lie about where and how data is kept. */
+static enum gk_status refuse_unserved(const struct gk_request *request, struct gk_error *error)
+{
+    static const char *const headers[] = {"x-ms-encryption-key",
+                                          "x-ms-encryption-key-sha256",
+                                          "x-ms-encryption-algorithm",
+                                          "x-ms-encryption-scope",
+                                          "x-ms-tags",
+                                          "x-ms-if-tags",
+                                          "x-ms-legal-hold",
+                                          "x-ms-immutability-policy-mode",
+                                          "x-ms-immutability-policy-until-date",
+                                          "x-ms-expiry-option",
+                                          "x-ms-structured-body"};
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        if (gk_request_header(request, headers[i]) != NULL) {
+            return gk_refuse_because(error, 400, "UnsupportedHeader", "Header: %s", headers[i]);
+        }
+    }
+    static const char *const parameters[] = {"snapshot", "versionid"};
+    for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++) {
+        if (gk_request_query(request, parameters[i]) != NULL) {
+            return gk_refuse_because(error, 400, "InvalidQueryParameterValue",
+                                     "This gateway keeps no snapshots or versions: %s",
+                                     parameters[i]);
+        }
+    }
+    return gk_request_header(request, "x-ms-lease-id") == NULL
+               ? GK_OK
+               : gk_refuse(error, 412, "LeaseNotPresentWithBlobOperation");
+}
+
+static enum gk_status read_blob(struct gk_request *request, struct gk_blob_target *target,
+                                struct gk_error *error)
+{
+    enum gk_status status = gk_store_map_get(request->gateway->store, GK_POOL_META, target->index,
+                                             gk_buf_span(&target->key), &target->stored, error);
+    if (status == GK_E_NOT_FOUND) {
+        gk_error_clear(error);
+        return GK_OK;
+    }
+    struct gk_buf open;
+    gk_buf_init(&open, GK_BLOB_RECORD_BYTES_MAX);
+    if (status == GK_OK) {
+        const struct gk_place place = gk_blob_place(request, target);
+        status = gk_value_open(&place, gk_buf_span(&target->stored), &open, error);
+    }
+    if (status == GK_OK) {
+        status = gk_blob_record_decode(gk_buf_span(&open), &target->record, error);
+    }
+    gk_buf_cleanup(&open);
+    target->exists = status == GK_OK;
+    target->committed = target->exists && target->record.state == GK_BLOB_COMMITTED;
+    return status;
+}
+
+enum gk_status gk_blob_target_load(struct gk_request *request, struct gk_blob_target *target,
+                                   struct gk_error *error)
+{
+    memset(target, 0, sizeof *target);
+    gk_buf_init(&target->key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&target->stored, GK_BLOB_RECORD_BYTES_MAX);
+    if (!gk_blob_name_valid(request->blob)) {
+        return gk_refuse(error, 400, "InvalidResourceName");
+    }
+    struct gk_container_target container;
+    enum gk_status status = gk_container_target_load(request, &container, error);
+    target->container = container.container.id;
+    gk_container_target_cleanup(&container);
+    if (status == GK_OK) {
+        status = refuse_unserved(request, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_index_name(&target->container, target->index);
+    gk_blob_key(&target->key, request->blob);
+    return read_blob(request, target, error);
+}
+
+enum gk_status gk_blob_target_reload(struct gk_request *request, struct gk_blob_target *target,
+                                     struct gk_error *error)
+{
+    gk_blob_record_cleanup(&target->record);
+    gk_buf_reset(&target->stored);
+    target->exists = false;
+    target->committed = false;
+    return read_blob(request, target, error);
+}
+
+enum gk_status gk_blob_target_load_existing(struct gk_request *request,
+                                            struct gk_blob_target *target, struct gk_error *error)
+{
+    const enum gk_status status = gk_blob_target_load(request, target, error);
+    return status != GK_OK || target->committed ? status : gk_refuse(error, 404, "BlobNotFound");
+}
+
+void gk_blob_target_cleanup(struct gk_blob_target *target)
+{
+    gk_blob_record_cleanup(&target->record);
+    gk_buf_cleanup(&target->key);
+    gk_buf_cleanup(&target->stored);
+}
+
+struct gk_guard gk_blob_guard(const struct gk_blob_target *target)
+{
+    return (struct gk_guard){.kind = target->exists ? GK_GUARD_MAP_EQUAL : GK_GUARD_MAP_ABSENT,
+                             .key = gk_buf_span(&target->key),
+                             .value = gk_buf_span(&target->stored)};
+}
+
+/* --- data keys ----------------------------------------------------------------------------------*/
+
+enum gk_status gk_blob_open_data_key(const struct gk_request *request,
+                                     const struct gk_blob_target *target, struct gk_data_key **out,
+                                     struct gk_error *error)
+{
+    const struct gk_object_scope scope = {.container = target->container,
+                                          .object = target->record.object};
+    return plugin_of(request)->data_key_open(
+        request->account->handle, &scope,
+        gk_span_of(target->record.sealed_data_key, sizeof target->record.sealed_data_key), out,
+        error);
+}
+
+enum gk_status gk_blob_new_data_key(const struct gk_request *request, const struct gk_id *container,
+                                    struct gk_blob_record *record, struct gk_data_key **out,
+                                    struct gk_error *error)
+{
+    struct gk_object_scope scope = {.container = *container};
+    if (!gk_id_random(&scope.object)) {
+        return gk_fail(error, GK_E_RESOURCE, "no entropy for a new object");
+    }
+    record->object = scope.object;
+    return plugin_of(request)->data_key_create(request->account->handle, &scope,
+                                               record->sealed_data_key, out, error);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a request is about, fetched from the store: its container, and its blob's record. A target
+ * belongs to its request's thread. It shows one moment; writes are guarded by the bytes that were
+ * read, so a change in between is noticed.
+ */
+#ifndef GATEWAY_BLOB_TARGET_H
+#define GATEWAY_BLOB_TARGET_H
+
+#include "gateway/blob/names.h"
+#include "gateway/blob/record.h"
+#include "gateway/blob/value.h"
+#include "gateway/http/request.h"
+
+struct gk_container_target {
+    struct gk_container container;
+    struct gk_buf key;    /* "c/<name>" in the account's object */
+    struct gk_buf stored; /* the record as it stands there */
+};
+
+/* 400 InvalidResourceName, 404 ContainerNotFound. cleanup is always fine afterwards. */
+enum gk_status gk_container_target_load(struct gk_request *request,
+                                        struct gk_container_target *target,
+                                        struct gk_error *error) GK_MUST_USE;
+void gk_container_target_cleanup(struct gk_container_target *target);
+/* Where the record of the container with this key belongs. */
+struct gk_place gk_container_place(const struct gk_request *request, struct gk_span key);
+
+struct gk_blob_target {
+    struct gk_id container;
+    char index[GK_INDEX_NAME_BYTES];
+    struct gk_buf key;    /* "b/<name>" */
+    struct gk_buf stored; /* the record as it stands there; empty when there is none */
+    bool exists;          /* there is a record; perhaps with uncommitted blocks alone */
+    bool committed;       /* there is a blob that can be read */
+    struct gk_blob_record record;
+};
+
+/*
+ * Loads container and blob. 400 InvalidResourceName, 404 ContainerNotFound; a blob that is not there
+ * is no error. Also refuses what the gateway would otherwise silently not do: customer-provided keys,
+ * encryption scopes, snapshots and versions (400), and leases that nobody holds (412).
+ */
+enum gk_status gk_blob_target_load(struct gk_request *request, struct gk_blob_target *target,
+                                   struct gk_error *error) GK_MUST_USE;
+/* Fetches the blob's record again, into the same target. */
+enum gk_status gk_blob_target_reload(struct gk_request *request, struct gk_blob_target *target,
+                                     struct gk_error *error) GK_MUST_USE;
+/* As load, and 404 BlobNotFound unless there is a committed blob. */
+enum gk_status gk_blob_target_load_existing(struct gk_request *request,
+                                            struct gk_blob_target *target,
+                                            struct gk_error *error) GK_MUST_USE;
+void gk_blob_target_cleanup(struct gk_blob_target *target);
+
+/* Where a value with this key in the container's index belongs. */
+struct gk_place gk_index_place(const struct gk_request *request, const struct gk_id *container,
+                               const char *kind, struct gk_span key);
+struct gk_place gk_blob_place(const struct gk_request *request,
+                              const struct gk_blob_target *target);
+
+/* The guard that the record still is, or still is not, what target shows. */
+struct gk_guard gk_blob_guard(const struct gk_blob_target *target);
+
+/* The blob's data key. */
+enum gk_status gk_blob_open_data_key(const struct gk_request *request,
+                                     const struct gk_blob_target *target, struct gk_data_key **out,
+                                     struct gk_error *error) GK_MUST_USE;
+/* A new incarnation: object id and data key into record, and the handle. */
+enum gk_status gk_blob_new_data_key(const struct gk_request *request, const struct gk_id *container,
+                                    struct gk_blob_record *record, struct gk_data_key **out,
+                                    struct gk_error *error) GK_MUST_USE;
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A body on its way into a segment: cut into chunks, sealed, and handed to the store as data objects
+ * of GK_OBJECT_CHUNKS sealed chunks each. The length is known from the start. Memory is one sealed
+ * chunk, whatever the length. Belongs to its request's thread.
+ */
+#ifndef GATEWAY_BLOB_WRITER_H
+#define GATEWAY_BLOB_WRITER_H
+
+#include "gateway/blob/checksum.h"
+#include "gateway/gateway.h"
+
+#define GK_OBJECT_CHUNKS       64u
+#define GK_OBJECT_SEALED_BYTES ((uint64_t)GK_OBJECT_CHUNKS * GK_CHUNK_SEALED_BYTES)
+/* Most of a segment, and so of one Put Blob or Put Block: what 65,536 chunks hold. */
+#define GK_SEGMENT_BYTES_MAX ((uint64_t)GK_SEGMENT_CHUNKS_MAX * GK_CHUNK_PLAIN_BYTES)
+
+struct gk_writer;
+
+/* What the body is checked against or described with. */
+struct gk_writer_sums {
+    bool md5;
+    bool crc64;
+};
+
+/* length at least 1. data_key is only used during the call. */
+enum gk_status gk_writer_new(struct gk_gateway *gateway, struct gk_data_key *data_key,
+                             const struct gk_id *container, uint64_t length,
+                             struct gk_writer_sums sums, struct gk_writer **out,
+                             struct gk_error *error) GK_MUST_USE;
+/* Aborts what was not committed. NULL is fine. */
+void gk_writer_free(struct gk_writer *writer);
+
+enum gk_status gk_writer_append(struct gk_writer *writer, struct gk_span bytes,
+                                struct gk_error *error) GK_MUST_USE;
+/* After exactly length bytes. Only what was asked for is filled in. */
+void gk_writer_sums(struct gk_writer *writer, uint8_t md5[GK_MD5_BYTES], uint64_t *crc64);
+const struct gk_id *gk_writer_segment(const struct gk_writer *writer);
+/* Makes the data durable and op visible; once. GK_E_CONFLICT: a guard of op did not hold. */
+enum gk_status gk_writer_commit(struct gk_writer *writer, const struct gk_write_op *op,
+                                struct gk_error *error) GK_MUST_USE;
+
+/* How many data objects hold a segment of this many bytes. */
+uint64_t gk_segment_objects(uint64_t length);
+
+#endif
