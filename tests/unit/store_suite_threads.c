@@ -196,8 +196,8 @@ static void *good_and_bad(void *ctx)
     for (unsigned i = 0; i < worker->rounds; i++) {
         const uint64_t seed = worker->number * 1000 + i;
         char key[32];
-        char small[32];
-        char large[32];
+        char small[48];
+        char large[48];
         snprintf(key, sizeof key, "%u.%u", worker->number, i);
         snprintf(small, sizeof small, "small%s", key);
         snprintf(large, sizeof large, "large%s", key);
@@ -238,8 +238,10 @@ static void test_threads__failures_hurt_nobody_else(void **state)
 
 /* --- readers beside writers ----------------------------------------------------------------------- */
 
+#define VALUE_BYTES 24u /* two numbers and the dot between them */
+
 struct same {
-    char first[16];
+    char first[VALUE_BYTES];
     size_t first_len;
     unsigned count;
     bool differs;
@@ -264,7 +266,7 @@ static void *write_or_walk(void *ctx)
 {
     struct worker *worker = ctx;
     char keys[SAME_KEYS][8];
-    char value[16];
+    char value[VALUE_BYTES];
     struct gk_change changes[SAME_KEYS];
     for (unsigned i = 0; i < worker->rounds; i++) {
         if (worker->number % 4 == 0) {
