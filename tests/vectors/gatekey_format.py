@@ -2,7 +2,8 @@
 """Gatekey's stored formats, version 1, written from docs/format.md alone.
 
 A second implementation, in another language and on another library, that reads and writes all that
-the plugin stores. It is here to prove that the document is complete; nothing in the product uses it.
+the plugin stores; read_store.py goes on from here to what the gateway makes of it. It is here to prove
+that the document is complete; nothing in the product uses it.
 Every function that opens something raises ValueError or InvalidTag rather than give a wrong byte.
 """
 import base64
@@ -13,6 +14,7 @@ import os
 import struct
 
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.ciphers import algorithms
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.cmac import CMAC
@@ -29,6 +31,14 @@ def need(condition, what):
 
 
 # --- derivation ------------------------------------------------------------------------------------
+
+
+def read_service_key(text):
+    """The 32 bytes that stand in the service key file."""
+    label, _, value = text.rstrip("\r\n").partition(" ")
+    key = base64.b64decode(value, validate=True)
+    need(label == "gatekey-service-key-v1" and len(key) == 32, "not a service key file")
+    return key
 
 
 def derive_from_service_key(service_key, label, length=32):
@@ -91,7 +101,19 @@ def unwrap_root_key(service_key, account_id, generation, wrapped, commitment):
     need(len(wrapped) == 72, "a wrapped root key is 72 bytes")
     key = derive_from_service_key(service_key, "gatekey/v1/root-wrap")
     root_key = xaes_open(key, wrapped, root_wrap_aad(account_id, generation))
-    need(hmac.compare_digest(commitment, root_commitment(root_key, account_id, generation)),
+    return check_root_key(root_key, account_id, generation, commitment)
+
+
+def unwrap_root_key_rsa(private_key, account_id, generation, wrapped, commitment):
+    """With the private half of the customer's key, which Gatekey itself never has."""
+    root_key = private_key.decrypt(
+        wrapped, padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None))
+    return check_root_key(root_key, account_id, generation, commitment)
+
+
+def check_root_key(root_key, account_id, generation, commitment):
+    need(len(root_key) == 32 and
+         hmac.compare_digest(commitment, root_commitment(root_key, account_id, generation)),
          "this is not the root key that the record commits to")
     return root_key
 

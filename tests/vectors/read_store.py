@@ -1,0 +1,391 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a gateway's state directory without the gateway: docs/format.md as a program.
+
+  read_store.py DIR --service-key FILE
+      the names of its accounts
+  read_store.py DIR --service-key FILE --account NAME
+      the account and its containers
+  ... --container NAME
+      its blobs, as far as the service key alone tells
+  ... --container NAME --blob NAME [--out FILE]
+      the blob with its metadata; its bytes go to FILE
+
+  --customer-key FILE   a private key (PEM) of a version of the customer's key; may be repeated
+  --keyvaultd DIR       the state directory of a keyvaultd that holds it
+
+Prints JSON. Ends with 1, and writes no FILE, when anything is not what was written; with 77 where the
+Python library "cryptography" is not installed. No gateway may be using DIR.
+"""
+import argparse
+import base64
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import sqlite3
+import struct
+import sys
+
+try:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.serialization import (load_der_private_key,
+                                                              load_pem_private_key)
+
+    import gatekey_format as fmt
+except ImportError as missing:
+    print(f"skipped: {missing}; Debian's package is python3-cryptography", file=sys.stderr)
+    sys.exit(77)
+
+need = fmt.need
+
+META, DATA = 0, 1
+OBJECT_CHUNKS = 64
+SEALED_CHUNK_BYTES = fmt.CHUNK_BYTES + fmt.TAG_BYTES
+TIERS = ("", "Hot", "Cool", "Cold")
+HEADERS = ("contentType", "contentEncoding", "contentLanguage", "contentDisposition", "cacheControl")
+
+
+# --- the embedded engine -----------------------------------------------------------------------------
+
+
+class Store:
+    """Objects with bytes, attributes and a map, from store.sqlite and the volume files."""
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.lock = open(self.directory / "lock", "rb")  # held as long as this object
+        fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        uri = (self.directory / "store.sqlite").absolute().as_uri()
+        self.database = sqlite3.connect(f"{uri}?mode=ro", uri=True)
+        version = self.database.execute("PRAGMA user_version").fetchone()[0]
+        need(version == 1, f"schema {version}")
+
+    def rows(self, sql, *values):
+        return self.database.execute(sql, values).fetchall()
+
+    def find(self, pool, name):
+        found = self.rows("SELECT id, size, bytes FROM object WHERE pool = ? AND name = ?", pool,
+                          name.encode())
+        need(found, f"there is no object {name}")
+        return found[0]
+
+    def names(self, pool, prefix):
+        return [name.decode() for (name,) in
+                self.rows("SELECT name FROM object WHERE pool = ? ORDER BY name", pool)
+                if name.startswith(prefix.encode())]
+
+    def attributes(self, name):
+        return dict((key.decode(), value) for key, value in
+                    self.rows("SELECT name, value FROM attr WHERE object = ?",
+                              self.find(META, name)[0]))
+
+    def map(self, name, prefix):
+        return {key: value for key, value in
+                self.rows("SELECT key, value FROM map WHERE object = ? ORDER BY key",
+                          self.find(META, name)[0]) if key.startswith(prefix)}
+
+    def map_value(self, name, key):
+        found = self.rows("SELECT value FROM map WHERE object = ? AND key = ?",
+                          self.find(META, name)[0], key)
+        need(found, f"{name} has no {key!r}")
+        return found[0][0]
+
+    def read(self, name):
+        """The bytes of a data object."""
+        number, size, inline = self.find(DATA, name)
+        if inline is not None:
+            need(len(inline) == size, f"{name} is short")
+            return inline
+        content = b""
+        for start, volume, offset, length in self.rows(
+                "SELECT start, volume, offset, length FROM extent WHERE object = ? ORDER BY start",
+                number):
+            need(start == len(content), f"{name} has a gap")
+            with open(self.directory / "volumes" / f"{volume:08d}.vol", "rb") as file:
+                file.seek(offset)
+                content += file.read(length)
+        need(len(content) == size, f"{name} is short")
+        return content
+
+
+# --- what values hold --------------------------------------------------------------------------------
+
+
+class Reader:
+    """Takes fields off the front; end() makes sure that nothing is left."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def bytes(self, count):
+        need(count <= len(self.data), "a value is short")
+        taken, self.data = self.data[:count], self.data[count:]
+        return taken
+
+    def number(self, count):
+        return int.from_bytes(self.bytes(count), "big")
+
+    def text(self):
+        return self.bytes(self.number(2))
+
+    def version(self):
+        need(self.number(1) == 1, "a version that this does not know")
+
+    def end(self):
+        need(self.data == b"", "a value has more than it should")
+
+
+def read_metadata(reader):
+    return {reader.text().decode(): reader.text().decode("latin-1") for _ in range(reader.number(2))}
+
+
+def read_container(data):
+    reader = Reader(data)
+    reader.version()
+    container = {"id": reader.bytes(16), "etag": reader.number(8), "created": reader.number(8),
+                 "modified": reader.number(8), "metadata": read_metadata(reader)}
+    reader.end()
+    return container
+
+
+def read_entries(reader):
+    return [(reader.bytes(16), reader.number(8), reader.text()) for _ in range(reader.number(4))]
+
+
+def read_manifest(reader):
+    """A list of entries, or the id of a paged manifest and the blob's bytes in each page."""
+    kind = reader.number(1)
+    need(kind in (0, 1), "a manifest of an unknown kind")
+    if kind == 0:
+        return read_entries(reader), None, []
+    manifest = reader.bytes(16)
+    return [], manifest, [reader.number(8) for _ in range(reader.number(4))]
+
+
+def read_blob(data):
+    reader = Reader(data)
+    reader.version()
+    blob = {"committed": reader.number(1) == 1, "object": reader.bytes(16),
+            "sealedDataKey": reader.bytes(112), "etag": reader.number(8),
+            "created": reader.number(8), "modified": reader.number(8), "size": reader.number(8),
+            "epoch": reader.number(4), "tier": TIERS[reader.number(1)]}
+    has_md5, md5 = reader.number(1), reader.bytes(16)
+    blob["md5"] = base64.b64encode(md5).decode() if has_md5 else None
+    blob["headers"] = {name: value for name, value in
+                       ((name, reader.text().decode("latin-1")) for name in HEADERS) if value}
+    blob["manifest"] = read_manifest(reader)
+    reader.end()
+    return blob
+
+
+# --- an account --------------------------------------------------------------------------------------
+
+
+def binding(kind, container_id, key):
+    return b"gateway/v1/" + kind.encode() + b"\0" + container_id + key
+
+
+class Account:
+    """What the service key opens of an account; with the customer's key the rest."""
+
+    def __init__(self, store, service_key, name, customer_keys):
+        self.store, self.service_key, self.name = store, service_key, name
+        self.customer_keys = customer_keys
+        self.object = f"account/{name}"
+        self.attributes = store.attributes(self.object)
+        self.record = fmt.read_account_record(service_key, name, self.attributes["gatekey.account"])
+        self.id = bytes.fromhex(self.record["id"].replace("-", ""))
+
+    def open_value(self, kind, container_id, key, value):
+        return fmt.open_record(self.service_key, self.id, binding(kind, container_id, key), value)
+
+    def root_keys(self):
+        """Of every generation, by its first wrap that opens."""
+        return {generation["generation"]: self.root_key(generation)
+                for generation in self.record["generations"]}
+
+    def root_key(self, generation):
+        number, commitment = generation["generation"], fmt.from_b64url(generation["commitment"])
+        for wrap in generation["wraps"]:
+            wrapped = fmt.from_b64url(wrap["value"])
+            if wrap["algorithm"] == "XAES-256-GCM":
+                return fmt.unwrap_root_key(self.service_key, self.id, number, wrapped, commitment)
+            need(wrap["algorithm"] == "RSA-OAEP-256", "an algorithm that this does not know")
+            for private_key in self.customer_keys:
+                try:
+                    return fmt.unwrap_root_key_rsa(private_key, self.id, number, wrapped, commitment)
+                except ValueError:
+                    continue  # the private key of another version
+        wanted = ", ".join(wrap["keyId"] for wrap in generation["wraps"])
+        raise ValueError(f"the root key is wrapped by {wanted}; none of the given keys opens it")
+
+    def profile(self):
+        """The gateway's own attribute. Its access keys are left out of what this prints."""
+        reader = Reader(fmt.open_record(self.service_key, self.id,
+                                        b"account keys/" + self.name.encode(),
+                                        self.attributes["gateway.account"]))
+        reader.version()
+        profile = {"created": reader.number(8)}
+        for _ in range(2):
+            reader.bytes(8 + 64)
+        profile["location"] = reader.text().decode()
+        profile["management"] = json.loads(reader.bytes(reader.number(4)))
+        reader.end()
+        return profile
+
+    def containers(self):
+        found = {}
+        for key, value in self.store.map(self.object, b"c/").items():
+            found[key[2:].decode()] = read_container(
+                self.open_value("container", self.id, key, value))
+        return found
+
+    def container(self, name):
+        key = b"c/" + name.encode()
+        return read_container(self.open_value("container", self.id, key,
+                                              self.store.map_value(self.object, key)))
+
+    def blobs(self, container_id):
+        return {key[2:].decode(): read_blob(self.open_value("blob", container_id, key, value))
+                for key, value in self.store.map(index_name(container_id), b"b/").items()}
+
+    def blob(self, container_id, name):
+        """The blob's properties, its metadata and its bytes, piece by piece."""
+        key = b"b/" + name.encode()
+        value = self.store.map_value(index_name(container_id), key)
+        blob = read_blob(self.open_value("blob", container_id, key, value))
+        need(blob["committed"], "the blob has staged blocks alone")
+        data_key = fmt.open_data_key(self.root_keys(), self.id, container_id, blob["object"],
+                                     blob["sealedDataKey"])
+        blob["metadata"] = {}
+        if fmt.split_record(value)[1]:
+            reader = Reader(fmt.open_sealed_part(data_key, binding("blob", container_id, key), value))
+            blob["metadata"] = read_metadata(reader)
+            reader.end()
+        return blob, self.content(container_id, data_key, blob)
+
+    def entries(self, container_id, manifest):
+        inline, manifest_id, page_bytes = manifest
+        yield from inline
+        for page, total in enumerate(page_bytes):
+            key = b"m/" + manifest_id + struct.pack(">I", page)
+            value = self.store.map_value(index_name(container_id), key)
+            reader = Reader(self.open_value("manifest page", container_id, key, value))
+            reader.version()
+            entries = read_entries(reader)
+            reader.end()
+            need(sum(length for _, length, _ in entries) == total, "a page of another length")
+            yield from entries
+
+    def content(self, container_id, data_key, blob):
+        size = 0
+        for segment_id, length, _ in self.entries(container_id, blob["manifest"]):
+            yield from self.segment(container_id, data_key, segment_id, length)
+            size += length
+        need(size == blob["size"], "the manifest and the size differ")
+
+    def segment(self, container_id, data_key, segment_id, length):
+        segment = fmt.Segment(data_key, segment_id)
+        chunks = -(-length // fmt.CHUNK_BYTES)
+        for first in range(0, chunks, OBJECT_CHUNKS):
+            name = f"{container_id.hex()}/{segment_id.hex()}/{first // OBJECT_CHUNKS}"
+            sealed = self.store.read(name)
+            count = min(chunks - first, OBJECT_CHUNKS)
+            plain = min(length - first * fmt.CHUNK_BYTES, OBJECT_CHUNKS * fmt.CHUNK_BYTES)
+            need(len(sealed) == plain + count * fmt.TAG_BYTES, f"{name} is of another length")
+            for i in range(count):
+                chunk = sealed[i * SEALED_CHUNK_BYTES:(i + 1) * SEALED_CHUNK_BYTES]
+                yield segment.open(first + i, first + i + 1 == chunks, chunk)
+
+
+def index_name(container_id):
+    return f"index/{container_id.hex()}/0"
+
+
+# --- the command -------------------------------------------------------------------------------------
+
+
+def keyvaultd_keys(directory):
+    state = json.loads(pathlib.Path(directory, "vault.json").read_text())
+    return [load_der_private_key(base64.b64decode(version["private"]), None)
+            for key in state["keys"] for version in key["versions"]]
+
+
+def printable(value):
+    """Bytes as hexadecimal digits, and without what is no news to a reader."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {name: printable(item) for name, item in value.items()
+                if name not in ("sealedDataKey", "manifest")}
+    return value
+
+
+def save(path, pieces):
+    """Writes path whole or not at all, and tells what was written."""
+    digest = hashlib.sha256()
+    half = pathlib.Path(f"{path}.part") if path else None
+    file = open(half, "wb") if half else None
+    try:
+        for piece in pieces:
+            digest.update(piece)
+            if file:
+                file.write(piece)
+    except BaseException:
+        if half:
+            half.unlink()
+        raise
+    finally:
+        if file:
+            file.close()
+    if half:
+        os.replace(half, path)
+    return digest.hexdigest()
+
+
+def run(arguments):
+    store = Store(arguments.directory)
+    service_key = fmt.read_service_key(pathlib.Path(arguments.service_key).read_text())
+    if not arguments.account:
+        return [name.partition("/")[2] for name in store.names(META, "account/")]
+    keys = [load_pem_private_key(pathlib.Path(path).read_bytes(), None)
+            for path in arguments.customer_key]
+    for directory in arguments.keyvaultd:
+        keys += keyvaultd_keys(directory)
+    account = Account(store, service_key, arguments.account, keys)
+    if not arguments.container:
+        return {"record": account.record, "profile": account.profile(),
+                "containers": account.containers()}
+    container_id = account.container(arguments.container)["id"]
+    if not arguments.blob:
+        return account.blobs(container_id)
+    blob, content = account.blob(container_id, arguments.blob)
+    entries = list(account.entries(container_id, blob["manifest"]))
+    blob["segments"], blob["pages"] = len(entries), len(blob["manifest"][2])
+    blob["sha256"] = save(arguments.out, content)
+    return blob
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory")
+    parser.add_argument("--service-key", required=True)
+    parser.add_argument("--account")
+    parser.add_argument("--container")
+    parser.add_argument("--blob")
+    parser.add_argument("--out")
+    parser.add_argument("--customer-key", action="append", default=[])
+    parser.add_argument("--keyvaultd", action="append", default=[])
+    arguments = parser.parse_args()
+    try:
+        json.dump(printable(run(arguments)), sys.stdout, indent=1)
+        print()
+    except (ValueError, KeyError, IndexError, OSError, InvalidTag, sqlite3.Error) as error:
+        sys.exit(f"read_store.py: {type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main()
