@@ -81,6 +81,11 @@ static int take_output(void *ctx, const char *bytes, int len)
     return len;
 }
 
+static void check(struct gk_xml_writer *writer, int result)
+{
+    writer->failed = writer->failed || result < 0;
+}
+
 void gk_xml_writer_init(struct gk_xml_writer *writer, struct gk_buf *out)
 {
     use_library();
@@ -94,23 +99,25 @@ void gk_xml_writer_init(struct gk_xml_writer *writer, struct gk_buf *out)
     }
 }
 
-enum gk_status gk_xml_writer_finish(struct gk_xml_writer *writer, struct gk_error *error)
+void gk_xml_writer_cleanup(struct gk_xml_writer *writer)
 {
     if (writer->text != NULL) {
-        writer->failed = xmlTextWriterEndDocument(writer->text) < 0 || writer->failed;
         xmlFreeTextWriter(writer->text);
         writer->text = NULL;
     }
+}
+
+enum gk_status gk_xml_writer_finish(struct gk_xml_writer *writer, struct gk_error *error)
+{
+    if (!writer->failed) {
+        check(writer, xmlTextWriterEndDocument(writer->text));
+    }
+    gk_xml_writer_cleanup(writer);
     if (writer->failed) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory for XML");
     }
     const enum gk_status status = gk_buf_status(writer->out);
     return status == GK_OK ? GK_OK : gk_fail(error, status, "an XML document does not fit");
-}
-
-static void check(struct gk_xml_writer *writer, int result)
-{
-    writer->failed = writer->failed || result < 0;
 }
 
 void gk_xml_open(struct gk_xml_writer *writer, const char *element)

@@ -18,8 +18,9 @@ struct gk_xml_writer {
     bool failed;
 };
 
-/* Writes the declaration. Appends to out, which must outlive the writer; finish always follows. */
+/* Writes the declaration. Appends to out, which must outlive the writer; finish or cleanup follows. */
 void gk_xml_writer_init(struct gk_xml_writer *writer, struct gk_buf *out);
+void gk_xml_writer_cleanup(struct gk_xml_writer *writer); /* again is fine, and all zeros too */
 /* Closes what is open and cleans up. GK_E_LIMIT, GK_E_RESOURCE. */
 enum gk_status gk_xml_writer_finish(struct gk_xml_writer *writer,
                                     struct gk_error *error) GK_MUST_USE;
