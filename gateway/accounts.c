@@ -90,7 +90,7 @@ static struct entry *locked_unlink(struct gk_accounts *accounts, const char *nam
     return entry;
 }
 
-static void cache_drop(struct gk_accounts *accounts, const char *name)
+void gk_accounts_drop(struct gk_accounts *accounts, const char *name)
 {
     pthread_mutex_lock(&accounts->lock);
     accounts->epoch++;
@@ -325,7 +325,7 @@ static enum gk_status change_record(struct gk_accounts *accounts, const char *na
         }
     }
     gk_accounts_put(account);
-    cache_drop(accounts, name);
+    gk_accounts_drop(accounts, name);
     return status;
 }
 
@@ -453,7 +453,7 @@ enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name
     }
     accounts->host->plugin->account_release(handle);
     gk_account_profile_cleanup(&record);
-    cache_drop(accounts, name);
+    gk_accounts_drop(accounts, name);
     return status;
 }
 

@@ -62,10 +62,8 @@ enum gk_status gk_accounts_set_arm(struct gk_accounts *accounts, const char *nam
 /* index 0 or 1. */
 enum gk_status gk_accounts_regenerate_key(struct gk_accounts *accounts, const char *name,
                                           unsigned index, struct gk_error *error) GK_MUST_USE;
-/* Removes the account: its root key is destroyed at once, its data is removed in the background
- * (gateway/blob/reaper.h). GK_E_NOT_FOUND. */
-enum gk_status gk_accounts_delete(struct gk_accounts *accounts, const char *name,
-                                  struct gk_error *error) GK_MUST_USE;
+/* Forgets what memory holds of it, after it was deleted (gateway/blob/removal.h). */
+void gk_accounts_drop(struct gk_accounts *accounts, const char *name);
 
 typedef bool gk_accounts_visit_fn(void *ctx, const char *name);
 enum gk_status gk_accounts_list(struct gk_accounts *accounts, gk_accounts_visit_fn *visit,

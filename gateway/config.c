@@ -12,6 +12,7 @@
 #include "gateway/config_value.h"
 
 #define CONNECTIONS_MAX_DEFAULT   256u
+#define REMOVAL_DELAY_S_DEFAULT   300u
 #define VAULT_DEADLINE_MS_DEFAULT 10000u
 
 enum rule_kind {
@@ -57,6 +58,7 @@ static const struct rule blob_rules[] = {
     {"tls_key", RULE_SECRET, false, FIELD(blob.tls_key), 0, 0},
     {"domain", RULE_DOMAIN, false, FIELD(blob.domain), 0, 0},
     {"connections_max", RULE_NUMBER, false, FIELD(blob.connections_max), 1, 16384},
+    {"removal_delay_s", RULE_NUMBER, false, FIELD(blob.removal_delay_s), 0, 86400},
     {NULL, RULE_GROUP, false, 0, 0, 0},
 };
 
@@ -251,6 +253,7 @@ static struct gk_config *new_config(const char *path)
     }
     config->log_level = GK_LOG_INFO;
     config->blob.connections_max = CONNECTIONS_MAX_DEFAULT;
+    config->blob.removal_delay_s = REMOVAL_DELAY_S_DEFAULT;
     config->vault_deadline_ms = VAULT_DEADLINE_MS_DEFAULT;
     config->settings = calloc(GK_CONFIG_SETTINGS_MAX, sizeof *config->settings);
     config->private_ = calloc(1, sizeof *config->private_);

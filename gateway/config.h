@@ -41,6 +41,7 @@ struct gk_config {
         const char *tls_key;
         const char *domain;
         uint32_t connections_max;
+        uint32_t removal_delay_s; /* how long replaced data rests (gateway/blob/reaper.h) */
     } blob;
     struct {
         struct gk_config_listen listen;

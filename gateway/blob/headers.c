@@ -168,6 +168,15 @@ enum gk_status gk_content_headers_read(const struct gk_request *request, bool fa
     return status == GK_OK ? read_tier(request, record, error) : status;
 }
 
+void gk_content_headers_clear(struct gk_blob_record *record)
+{
+    for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
+        free(record->headers[i]);
+        record->headers[i] = NULL;
+    }
+    record->has_md5 = false;
+}
+
 /* --- answers ------------------------------------------------------------------------------------*/
 
 void gk_respond_version(struct gk_request *request, uint64_t etag, int64_t modified_wall_ms)

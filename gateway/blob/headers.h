@@ -21,6 +21,9 @@ enum gk_status gk_content_headers_read(const struct gk_request *request, bool fa
                                        struct gk_blob_record *record,
                                        struct gk_error *error) GK_MUST_USE;
 
+/* Forgets content headers and MD5. */
+void gk_content_headers_clear(struct gk_blob_record *record);
+
 /* ETag and Last-Modified. */
 void gk_respond_version(struct gk_request *request, uint64_t etag, int64_t modified_wall_ms);
 /* What Get Blob and Get Blob Properties tell beside length, range and MD5. */

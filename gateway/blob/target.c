@@ -190,6 +190,27 @@ struct gk_guard gk_blob_guard(const struct gk_blob_target *target)
                              .value = gk_buf_span(&target->stored)};
 }
 
+/* --- conditions --------------------------------------------------------------------------------*/
+
+enum gk_status gk_blob_conditions(const struct gk_request *request,
+                                  const struct gk_blob_target *target, enum gk_access access,
+                                  struct gk_error *error)
+{
+    const struct gk_current current = {.exists = target->committed,
+                                       .etag = target->record.etag,
+                                       .modified_wall_ms = target->record.modified_wall_ms};
+    return gk_conditions_check(request, access, &current, error);
+}
+
+enum gk_status gk_blob_may_replace(const struct gk_request *request,
+                                   const struct gk_blob_target *target, struct gk_error *error)
+{
+    const enum gk_status status = gk_blob_conditions(request, target, GK_ACCESS_WRITE, error);
+    return status == GK_OK && target->committed && (request->permissions & GK_PERMIT_WRITE) == 0
+               ? gk_refuse(error, 403, "UnauthorizedBlobOverwrite")
+               : status;
+}
+
 /* --- data keys ----------------------------------------------------------------------------------*/
 
 enum gk_status gk_blob_open_data_key(const struct gk_request *request,
@@ -202,6 +223,26 @@ enum gk_status gk_blob_open_data_key(const struct gk_request *request,
         request->account->handle, &scope,
         gk_span_of(target->record.sealed_data_key, sizeof target->record.sealed_data_key), out,
         error);
+}
+
+enum gk_status gk_blob_metadata(const struct gk_request *request,
+                                const struct gk_blob_target *target, struct gk_data_key *data_key,
+                                struct gk_metadata *metadata, struct gk_error *error)
+{
+    const struct gk_place place = gk_blob_place(request, target);
+    struct gk_buf sealed_part;
+    gk_buf_init(&sealed_part, GK_BLOB_RECORD_BYTES_MAX);
+    enum gk_status status =
+        gk_value_open_sealed(&place, data_key, gk_buf_span(&target->stored), &sealed_part, error);
+    if (status == GK_OK) {
+        struct gk_reader in = gk_reader_of(gk_buf_span(&sealed_part));
+        status = gk_metadata_decode(&in, metadata, error);
+    } else if (status == GK_E_NOT_FOUND) {
+        gk_error_clear(error);
+        status = GK_OK;
+    }
+    gk_buf_cleanup_wipe(&sealed_part);
+    return status;
 }
 
 enum gk_status gk_blob_new_data_key(const struct gk_request *request, const struct gk_id *container,

@@ -7,6 +7,7 @@
 #ifndef GATEWAY_BLOB_TARGET_H
 #define GATEWAY_BLOB_TARGET_H
 
+#include "gateway/blob/conditions.h"
 #include "gateway/blob/names.h"
 #include "gateway/blob/record.h"
 #include "gateway/blob/value.h"
@@ -52,6 +53,16 @@ enum gk_status gk_blob_target_load_existing(struct gk_request *request,
                                             struct gk_error *error) GK_MUST_USE;
 void gk_blob_target_cleanup(struct gk_blob_target *target);
 
+/* The request's conditional headers against the committed blob, or against its absence. */
+enum gk_status gk_blob_conditions(const struct gk_request *request,
+                                  const struct gk_blob_target *target, enum gk_access access,
+                                  struct gk_error *error) GK_MUST_USE;
+/* The same for a write that makes or replaces the whole blob: a credential that may only create
+ * replaces none (403 UnauthorizedBlobOverwrite). */
+enum gk_status gk_blob_may_replace(const struct gk_request *request,
+                                   const struct gk_blob_target *target,
+                                   struct gk_error *error) GK_MUST_USE;
+
 /* Where a value with this key in the container's index belongs. */
 struct gk_place gk_index_place(const struct gk_request *request, const struct gk_id *container,
                                const char *kind, struct gk_span key);
@@ -65,6 +76,10 @@ struct gk_guard gk_blob_guard(const struct gk_blob_target *target);
 enum gk_status gk_blob_open_data_key(const struct gk_request *request,
                                      const struct gk_blob_target *target, struct gk_data_key **out,
                                      struct gk_error *error) GK_MUST_USE;
+/* The blob's metadata, into metadata, which is initialised; empty when it has none. */
+enum gk_status gk_blob_metadata(const struct gk_request *request,
+                                const struct gk_blob_target *target, struct gk_data_key *data_key,
+                                struct gk_metadata *metadata, struct gk_error *error) GK_MUST_USE;
 /* A new incarnation: object id and data key into record, and the handle. */
 enum gk_status gk_blob_new_data_key(const struct gk_request *request, const struct gk_id *container,
                                     struct gk_blob_record *record, struct gk_data_key **out,

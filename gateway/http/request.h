@@ -125,7 +125,6 @@ enum gk_body_kind {
  * finish is not called when fewer bytes came than were announced.
  */
 struct gk_handler {
-    enum gk_operation operation;
     enum gk_body_kind body;
     uint64_t body_max;
     uint32_t permissions; /* any one of these is enough */

@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "gateway/account_attrs.h"
 #include "gateway/account_profile.h"
+#include "gateway/blob/removal.h"
 #include "gateway/manage/account_load.h"
 #include "gateway/manage/json_body.h"
 
@@ -182,7 +183,7 @@ enum gk_status gk_manage_account_delete(struct gk_manage *manage, const struct g
         return status;
     }
     gk_managed_account_cleanup(&managed);
-    status = gk_accounts_delete(manage->gateway->accounts, path->account, error);
+    status = gk_removal_account(manage->gateway, path->account, error);
     if (status == GK_OK) {
         gk_manage_audit(manage, "account.delete", path->account, "the root key is destroyed");
         answer->status = 200;

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Deleting an account, and what its mark lists. */
+#include <stdio.h>
+
+#include "common/error.h"
+#include "gateway/account_attrs.h"
+#include "gateway/blob/reaper.h"
+#include "gateway/blob/removal.h"
+
+#define ATTEMPTS_MAX     64u
+#define NAME_ATTR        "gateway.name" /* of a mark: which account it was */
+#define CONTAINERS_BYTES ((size_t)64 << 20)
+
+/* --- deletion -----------------------------------------------------------------------------------*/
+
+/* Everything of the account's map, as key length 2 | key | value length 4 | value. */
+static bool copy_entry(void *ctx, struct gk_span key, struct gk_span value)
+{
+    struct gk_buf *copy = ctx;
+    gk_buf_append_u16(copy, (uint16_t)key.len);
+    gk_buf_append(copy, key.data, key.len);
+    gk_buf_append_u32(copy, (uint32_t)value.len);
+    gk_buf_append(copy, value.data, value.len);
+    return gk_buf_status(copy) == GK_OK;
+}
+
+static bool key_begins(struct gk_span key, const char *prefix)
+{
+    return key.len > strlen(prefix) && memcmp(key.data, prefix, strlen(prefix)) == 0;
+}
+
+static void note_container(struct gk_change_list *changes, const struct gk_id *id)
+{
+    struct gk_buf key;
+    struct gk_buf value;
+    gk_buf_init(&key, sizeof id->bytes);
+    gk_buf_init(&value, 1);
+    gk_buf_append(&key, id->bytes, sizeof id->bytes);
+    gk_buf_append_u8(&value, 1);
+    gk_changes_set(changes, &key, &value);
+}
+
+/* The containers that one entry of the account's map names: its own record, or garbage. */
+static enum gk_status note_entry(const struct gk_removal *removal, const struct gk_id *account,
+                                 struct gk_span key, struct gk_span value,
+                                 struct gk_change_list *changes, struct gk_error *error)
+{
+    const bool is_container = key_begins(key, "c/");
+    const struct gk_place place = {.plugin = removal->plugin,
+                                   .account = removal->account,
+                                   .kind = is_container ? GK_VALUE_CONTAINER : GK_VALUE_GARBAGE,
+                                   .container = *account,
+                                   .key = key};
+    struct gk_buf open;
+    gk_buf_init(&open, GK_GARBAGE_BYTES_MAX);
+    enum gk_status status = gk_value_open(&place, value, &open, error);
+    if (status == GK_OK && is_container) {
+        struct gk_container container;
+        status = gk_container_decode(gk_buf_span(&open), &container, error);
+        if (status == GK_OK) {
+            note_container(changes, &container.id);
+            gk_container_cleanup(&container);
+        }
+    } else if (status == GK_OK) {
+        struct gk_garbage garbage;
+        int64_t freed_wall_ms = 0;
+        status = gk_garbage_decode(gk_buf_span(&open), &garbage, &freed_wall_ms, error);
+        for (size_t i = 0; status == GK_OK && i < garbage.count; i++) {
+            note_container(changes, &garbage.items[i].id);
+        }
+        gk_garbage_cleanup(&garbage);
+    }
+    gk_buf_cleanup(&open);
+    return status;
+}
+
+static void note_name(struct gk_change_list *changes, const char *name)
+{
+    struct gk_buf key;
+    struct gk_buf value;
+    gk_buf_init(&key, sizeof NAME_ATTR);
+    gk_buf_init(&value, GK_ACCOUNT_NAME_BYTES_MAX);
+    gk_buf_append_str(&key, NAME_ATTR);
+    gk_buf_append_str(&value, name);
+    gk_changes_set(changes, &key, &value);
+    if (changes->count > 0) {
+        changes->items[changes->count - 1].kind = GK_CHANGE_ATTR_SET;
+    }
+}
+
+static enum gk_status write_mark(struct gk_gateway *gateway,
+                                 const struct gk_gateway_account *account,
+                                 const struct gk_buf *entries, struct gk_error *error)
+{
+    const struct gk_removal removal = {
+        .store = gateway->store, .plugin = gateway->host->plugin, .account = account->handle};
+    struct gk_change_list changes;
+    char mark[GK_INDEX_NAME_BYTES];
+    gk_changes_init(&changes);
+    gk_deleted_name(&account->id, mark);
+    note_name(&changes, account->name);
+    enum gk_status status = gk_buf_status(entries);
+    struct gk_reader in = gk_reader_of(gk_buf_span(entries));
+    while (status == GK_OK && in.rest.len > 0) {
+        const struct gk_span key = gk_read_span(&in, gk_read_u16(&in));
+        const struct gk_span value = gk_read_span(&in, gk_read_u32(&in));
+        status = note_entry(&removal, &account->id, key, value, &changes, error);
+    }
+    if (status == GK_OK) {
+        status = gk_changes_status(&changes);
+    }
+    const struct gk_write_op op = {.pool = GK_POOL_META,
+                                   .object = mark,
+                                   .changes = changes.items,
+                                   .changes_count = changes.count};
+    if (status == GK_OK) {
+        status = gk_store_write(gateway->store, &op, NULL, error);
+    }
+    gk_changes_cleanup(&changes);
+    return status;
+}
+
+static bool no_attr(void *ctx, struct gk_span key, struct gk_span value)
+{
+    (void)ctx, (void)key, (void)value;
+    return false;
+}
+
+/* The version is read before the map: what comes in between makes the removal's guard fail. */
+static enum gk_status delete_once(struct gk_gateway *gateway,
+                                  const struct gk_gateway_account *account, struct gk_error *error)
+{
+    struct gk_guard guard = {.kind = GK_GUARD_VERSION};
+    struct gk_buf entries;
+    gk_buf_init(&entries, CONTAINERS_BYTES);
+    enum gk_status status = gk_store_attrs(gateway->store, GK_POOL_META, account->object, no_attr,
+                                           NULL, &guard.number, error);
+    const struct gk_map_range all = {.prefix = {0}};
+    if (status == GK_OK) {
+        status = gk_store_map_walk(gateway->store, GK_POOL_META, account->object, &all, copy_entry,
+                                   &entries, error);
+    }
+    if (status == GK_OK) {
+        status = write_mark(gateway, account, &entries, error);
+    }
+    gk_buf_cleanup(&entries);
+    if (status != GK_OK) {
+        return status;
+    }
+    const struct gk_change removal = {.kind = GK_CHANGE_REMOVE};
+    const struct gk_write_op op = {.pool = GK_POOL_META,
+                                   .object = account->object,
+                                   .guards = &guard,
+                                   .guards_count = 1,
+                                   .changes = &removal,
+                                   .changes_count = 1};
+    return gk_store_write(gateway->store, &op, NULL, error);
+}
+
+enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
+                                  struct gk_error *error)
+{
+    struct gk_gateway_account *account = NULL;
+    enum gk_status status = gk_accounts_get(gateway->accounts, name, &account, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    for (unsigned attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+        status = delete_once(gateway, account, error);
+        if (status != GK_E_CONFLICT) {
+            break;
+        }
+    }
+    if (status == GK_OK) {
+        gateway->host->plugin->account_forget(gateway->host->instance, name);
+        gk_accounts_drop(gateway->accounts, name);
+        gk_reaper_note_deleted(gateway->reaper);
+    }
+    gk_accounts_put(account);
+    return status;
+}
+
+/* --- the mark -----------------------------------------------------------------------------------*/
+
+static bool copy_name(void *ctx, struct gk_span key, struct gk_span value)
+{
+    char *name = ctx;
+    if (gk_span_equal(key, gk_span_str(NAME_ATTR)) && value.len < GK_ACCOUNT_NAME_BYTES_MAX) {
+        memcpy(name, value.data, value.len);
+    }
+    return true;
+}
+
+/* Whether the account that the mark stands for exists after all. */
+static enum gk_status account_exists(struct gk_gateway *gateway, const char *mark, bool *exists,
+                                     struct gk_error *error)
+{
+    char name[GK_ACCOUNT_NAME_BYTES_MAX] = "";
+    uint64_t version = 0;
+    enum gk_status status =
+        gk_store_attrs(gateway->store, GK_POOL_META, mark, copy_name, name, &version, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    struct gk_gateway_account *account = NULL;
+    status = gk_accounts_get(gateway->accounts, name, &account, error);
+    *exists = false;
+    if (status == GK_E_NOT_FOUND) {
+        return GK_OK;
+    }
+    if (status == GK_OK) {
+        char its_mark[GK_INDEX_NAME_BYTES];
+        gk_deleted_name(&account->id, its_mark);
+        *exists = strcmp(its_mark, mark) == 0;
+        gk_accounts_put(account);
+    }
+    return status;
+}
+
+static bool copy_id(void *ctx, struct gk_span key, struct gk_span value)
+{
+    (void)value;
+    struct gk_buf *ids = ctx;
+    if (key.len == sizeof(struct gk_id)) {
+        gk_buf_append(ids, key.data, key.len);
+    }
+    return gk_buf_status(ids) == GK_OK;
+}
+
+enum gk_status gk_removal_marked(struct gk_gateway *gateway, const char *mark,
+                                 struct gk_error *error)
+{
+    bool exists = false;
+    enum gk_status status = account_exists(gateway, mark, &exists, error);
+    struct gk_buf ids;
+    gk_buf_init(&ids, CONTAINERS_BYTES);
+    const struct gk_map_range all = {.prefix = {0}};
+    if (status == GK_OK && !exists) {
+        status = gk_store_map_walk(gateway->store, GK_POOL_META, mark, &all, copy_id, &ids, error);
+    }
+    for (size_t at = 0; status == GK_OK && at < ids.len; at += sizeof(struct gk_id)) {
+        struct gk_id id;
+        memcpy(id.bytes, ids.data + at, sizeof id.bytes);
+        status = gk_removal_container(gateway->store, &id, error);
+    }
+    gk_buf_cleanup(&ids);
+    const char *names[] = {mark};
+    return status == GK_OK ? gk_store_remove(gateway->store, GK_POOL_META, names, 1, error)
+                           : status;
+}

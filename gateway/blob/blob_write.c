@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/blob/blob_write.h"
+
+#include <assert.h>
+
+#include "common/error.h"
+#include "gateway/blob/reaper.h"
+
+void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target *target)
+{
+    gk_changes_init(&write->changes);
+    gk_garbage_init(&write->garbage);
+    write->guards[0] = (struct gk_guard){.kind = GK_GUARD_EXISTS};
+    write->guards[1] = gk_blob_guard(target);
+    write->guards_count = 2;
+}
+
+void gk_blob_write_cleanup(struct gk_blob_write *write)
+{
+    gk_changes_cleanup(&write->changes);
+    gk_garbage_cleanup(&write->garbage);
+}
+
+void gk_blob_write_guard(struct gk_blob_write *write, struct gk_guard guard)
+{
+    assert(write->guards_count < sizeof write->guards / sizeof *write->guards);
+    write->guards[write->guards_count++] = guard;
+}
+
+static void copy_key(const struct gk_blob_target *target, struct gk_buf *key)
+{
+    gk_buf_init(key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_append(key, target->key.data, target->key.len);
+}
+
+/* Takes value over as the blob's new value when status is good, else frees it. */
+static enum gk_status put_value(struct gk_blob_write *write, const struct gk_blob_target *target,
+                                struct gk_buf *value, enum gk_status status)
+{
+    if (status == GK_OK) {
+        struct gk_buf key;
+        copy_key(target, &key);
+        gk_changes_set(&write->changes, &key, value);
+    } else {
+        gk_buf_cleanup(value);
+    }
+    return status;
+}
+
+enum gk_status gk_blob_write_record(struct gk_blob_write *write, const struct gk_request *request,
+                                    const struct gk_blob_target *target,
+                                    const struct gk_blob_record *record,
+                                    struct gk_data_key *data_key,
+                                    const struct gk_metadata *metadata, struct gk_error *error)
+{
+    const struct gk_place place = gk_blob_place(request, target);
+    const bool sealed = metadata != NULL && metadata->count > 0;
+    struct gk_buf open_part;
+    struct gk_buf sealed_part;
+    struct gk_buf value;
+    gk_buf_init(&open_part, GK_BLOB_RECORD_BYTES_MAX);
+    gk_buf_init(&sealed_part, GK_BLOB_RECORD_BYTES_MAX);
+    gk_buf_init(&value, GK_BLOB_RECORD_BYTES_MAX);
+    gk_blob_record_encode(record, &open_part);
+    if (sealed) {
+        gk_metadata_encode(metadata, &sealed_part);
+    }
+    enum gk_status status = gk_buf_status(&open_part);
+    if (status == GK_OK) {
+        status = gk_value_seal(&place, sealed ? data_key : NULL, gk_buf_span(&open_part),
+                               gk_buf_span(&sealed_part), &value, error);
+    }
+    gk_buf_cleanup(&open_part);
+    gk_buf_cleanup_wipe(&sealed_part);
+    return put_value(write, target, &value, status);
+}
+
+enum gk_status gk_blob_write_open_part(struct gk_blob_write *write,
+                                       const struct gk_request *request,
+                                       const struct gk_blob_target *target,
+                                       const struct gk_blob_record *record, struct gk_error *error)
+{
+    const struct gk_place place = gk_blob_place(request, target);
+    struct gk_buf open_part;
+    struct gk_buf value;
+    gk_buf_init(&open_part, GK_BLOB_RECORD_BYTES_MAX);
+    gk_buf_init(&value, 2 * GK_BLOB_RECORD_BYTES_MAX);
+    gk_blob_record_encode(record, &open_part);
+    enum gk_status status = gk_buf_status(&open_part);
+    if (status == GK_OK) {
+        status = gk_value_reseal_open(&place, gk_buf_span(&target->stored), gk_buf_span(&open_part),
+                                      &value, error);
+    }
+    gk_buf_cleanup(&open_part);
+    return put_value(write, target, &value, status);
+}
+
+void gk_blob_write_removal(struct gk_blob_write *write, const struct gk_blob_target *target)
+{
+    struct gk_buf key;
+    copy_key(target, &key);
+    gk_changes_remove(&write->changes, &key);
+}
+
+static enum gk_status queue_garbage(struct gk_blob_write *write, const struct gk_request *request,
+                                    const struct gk_blob_target *target, struct gk_error *error)
+{
+    const struct gk_place place =
+        gk_index_place(request, &target->container, GK_VALUE_GARBAGE, (struct gk_span){0});
+    return gk_garbage_queue(&write->garbage, &place, gk_clock_wall_ms(&request->gateway->clock),
+                            &write->changes, error);
+}
+
+enum gk_status gk_blob_write_commit(struct gk_blob_write *write, const struct gk_request *request,
+                                    const struct gk_blob_target *target, struct gk_writer *writer,
+                                    struct gk_error *error)
+{
+    enum gk_status status = queue_garbage(write, request, target, error);
+    if (status == GK_OK && gk_changes_status(&write->changes) != GK_OK) {
+        status = gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    const struct gk_write_op op = {.pool = GK_POOL_META,
+                                   .object = target->index,
+                                   .guards = write->guards,
+                                   .guards_count = write->guards_count,
+                                   .changes = write->changes.items,
+                                   .changes_count = write->changes.count};
+    status = writer != NULL ? gk_writer_commit(writer, &op, error)
+                            : gk_store_write(request->gateway->store, &op, NULL, error);
+    if (status == GK_E_NOT_FOUND) {
+        return gk_refuse(error, 404, "ContainerNotFound");
+    }
+    if (status == GK_OK && write->garbage.count > 0) {
+        gk_reaper_note(request->gateway->reaper, request->account->name, &target->container);
+    }
+    return status;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One guarded write of a blob's record with all that goes with it: what else changes in the
+ * container's index, and what becomes garbage by it. A write begins when its record's lock is held
+ * and its target was (re)loaded under it.
+ */
+#ifndef GATEWAY_BLOB_BLOB_WRITE_H
+#define GATEWAY_BLOB_BLOB_WRITE_H
+
+#include "gateway/blob/changes.h"
+#include "gateway/blob/garbage.h"
+#include "gateway/blob/writer.h"
+
+struct gk_blob_write {
+    struct gk_change_list changes;
+    struct gk_garbage garbage;
+    struct gk_guard guards[3];
+    size_t guards_count;
+};
+
+/* Guards: the container's index exists, and the blob's record still is what target shows. target
+ * must stay as it is until the commit. */
+void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target *target);
+void gk_blob_write_cleanup(struct gk_blob_write *write);
+/* One more guard; its spans must live until the commit. */
+void gk_blob_write_guard(struct gk_blob_write *write, struct gk_guard guard);
+
+/* The blob's new record. metadata NULL or empty: without a sealed part, and no key is needed. */
+enum gk_status gk_blob_write_record(struct gk_blob_write *write, const struct gk_request *request,
+                                    const struct gk_blob_target *target,
+                                    const struct gk_blob_record *record,
+                                    struct gk_data_key *data_key,
+                                    const struct gk_metadata *metadata,
+                                    struct gk_error *error) GK_MUST_USE;
+/* The blob's new record with the metadata that it has; needs no key. */
+enum gk_status gk_blob_write_open_part(struct gk_blob_write *write,
+                                       const struct gk_request *request,
+                                       const struct gk_blob_target *target,
+                                       const struct gk_blob_record *record,
+                                       struct gk_error *error) GK_MUST_USE;
+/* The blob's record goes. */
+void gk_blob_write_removal(struct gk_blob_write *write, const struct gk_blob_target *target);
+
+/*
+ * Makes it durable and visible, with writer's data when there is one (NULL: none), and tells the
+ * reaper of the garbage. 404 ContainerNotFound when the container went meanwhile; GK_E_CONFLICT or
+ * GK_E_EXISTS when another gateway got in between.
+ */
+enum gk_status gk_blob_write_commit(struct gk_blob_write *write, const struct gk_request *request,
+                                    const struct gk_blob_target *target, struct gk_writer *writer,
+                                    struct gk_error *error) GK_MUST_USE;
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Create Container, Delete Container, Get Container Properties, Get and Set Container Metadata
+ * (Storage REST reference). A container is an entry in its account's map and an index object of its
+ * own. The index is made first and removed last by the reaper, so that every write to a blob can be
+ * guarded by its existence.
+ */
+#include "common/error.h"
+#include "common/log.h"
+#include "gateway/blob/changes.h"
+#include "gateway/blob/conditions.h"
+#include "gateway/blob/garbage.h"
+#include "gateway/blob/handlers.h"
+#include "gateway/blob/headers.h"
+#include "gateway/blob/reaper.h"
+#include "gateway/blob/target.h"
+
+/* The value that holds this container, under its key. */
+static enum gk_status seal_container(const struct gk_request *request,
+                                     const struct gk_container *container, struct gk_span key,
+                                     struct gk_buf *value, struct gk_error *error)
+{
+    const struct gk_place place = gk_container_place(request, key);
+    struct gk_buf open;
+    gk_buf_init(&open, GK_CONTAINER_RECORD_BYTES_MAX);
+    gk_container_encode(container, &open);
+    enum gk_status status = gk_buf_status(&open);
+    if (status == GK_OK) {
+        status = gk_value_seal(&place, NULL, gk_buf_span(&open), (struct gk_span){0}, value, error);
+    }
+    gk_buf_cleanup(&open);
+    return status;
+}
+
+/* map[key] := value in the account's object, under one guard on that key. */
+static enum gk_status write_entry(const struct gk_request *request, struct gk_guard guard,
+                                  struct gk_span value, struct gk_error *error)
+{
+    const struct gk_change change = {.kind = GK_CHANGE_MAP_SET, .key = guard.key, .value = value};
+    const struct gk_guard guards[] = {{.kind = GK_GUARD_EXISTS}, guard};
+    const struct gk_write_op op = {.pool = GK_POOL_META,
+                                   .object = request->account->object,
+                                   .guards = guards,
+                                   .guards_count = 2,
+                                   .changes = &change,
+                                   .changes_count = 1};
+    return gk_store_write(request->gateway->store, &op, NULL, error);
+}
+
+static void touch(const struct gk_request *request, struct gk_container *container)
+{
+    const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
+    container->etag = gk_etag_new(now);
+    container->modified_wall_ms = now;
+}
+
+/* Containers take dates alone as conditions, and Get none. */
+static enum gk_status check_conditions(const struct gk_request *request,
+                                       const struct gk_container *container, struct gk_error *error)
+{
+    const struct gk_current current = {
+        .exists = true, .etag = container->etag, .modified_wall_ms = container->modified_wall_ms};
+    return gk_conditions_check(request, GK_ACCESS_WRITE, &current, error);
+}
+
+/* --- Create Container ---------------------------------------------------------------------------*/
+
+static enum gk_status write_index(const struct gk_request *request, const struct gk_id *id,
+                                  enum gk_change_kind kind, struct gk_error *error)
+{
+    char index[GK_INDEX_NAME_BYTES];
+    gk_index_name(id, index);
+    const struct gk_change change = {.kind = kind};
+    const struct gk_write_op op = {
+        .pool = GK_POOL_META, .object = index, .changes = &change, .changes_count = 1};
+    return gk_store_write(request->gateway->store, &op, NULL, error);
+}
+
+/* Nothing refers to it; one that cannot be removed is empty and in nobody's way. */
+static void drop_index(const struct gk_request *request, const struct gk_id *id)
+{
+    struct gk_error error = {0};
+    if (write_index(request, id, GK_CHANGE_REMOVE, &error) != GK_OK) {
+        gk_log(GK_LOG_WARNING, "container", "an unused index stays behind: %s", error.message);
+    }
+}
+
+static enum gk_status add_container(struct gk_request *request, struct gk_container *container,
+                                    struct gk_error *error)
+{
+    struct gk_buf key;
+    struct gk_buf value;
+    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&value, GK_CONTAINER_RECORD_BYTES_MAX);
+    gk_container_key(&key, request->container);
+    enum gk_status status = seal_container(request, container, gk_buf_span(&key), &value, error);
+    if (status == GK_OK) {
+        status = write_index(request, &container->id, GK_CHANGE_CREATE, error);
+    }
+    if (status == GK_OK) {
+        const struct gk_guard absent = {.kind = GK_GUARD_MAP_ABSENT, .key = gk_buf_span(&key)};
+        status = write_entry(request, absent, gk_buf_span(&value), error);
+        if (status != GK_OK) {
+            drop_index(request, &container->id);
+        }
+    }
+    gk_buf_cleanup(&key);
+    gk_buf_cleanup(&value);
+    return status;
+}
+
+static enum gk_status check_create(const struct gk_request *request, struct gk_error *error)
+{
+    if (!gk_container_name_valid(request->container)) {
+        return gk_refuse(error, 400, "InvalidResourceName");
+    }
+    if (gk_request_header(request, "x-ms-blob-public-access") != NULL) {
+        return gk_refuse(error, 409, "PublicAccessNotPermitted");
+    }
+    static const char *const unserved[] = {"x-ms-default-encryption-scope",
+                                           "x-ms-deny-encryption-scope-override"};
+    for (size_t i = 0; i < sizeof unserved / sizeof *unserved; i++) {
+        if (gk_request_header(request, unserved[i]) != NULL) {
+            return gk_refuse_because(error, 400, "UnsupportedHeader", "Header: %s", unserved[i]);
+        }
+    }
+    return GK_OK;
+}
+
+static enum gk_status create_container(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_container container = {0};
+    enum gk_status status = check_create(request, error);
+    gk_metadata_init(&container.metadata);
+    if (status == GK_OK) {
+        status = gk_metadata_from_headers(request, &container.metadata, error);
+    }
+    if (status == GK_OK && !gk_id_random(&container.id)) {
+        status = gk_fail(error, GK_E_RESOURCE, "no entropy for a new container");
+    }
+    if (status == GK_OK) {
+        touch(request, &container);
+        container.created_wall_ms = container.modified_wall_ms;
+        status = add_container(request, &container, error);
+    }
+    if (status == GK_E_EXISTS) {
+        status = gk_refuse(error, 409, "ContainerAlreadyExists");
+    }
+    if (status == GK_OK) {
+        gk_respond_version(request, container.etag, container.modified_wall_ms);
+        status = gk_respond(request, 201);
+    }
+    gk_container_cleanup(&container);
+    return status;
+}
+
+const struct gk_handler gk_create_container_handler = {.body = GK_BODY_NONE,
+                                                       .permissions =
+                                                           GK_PERMIT_CREATE | GK_PERMIT_WRITE,
+                                                       .finish = create_container};
+
+/* --- Delete Container ---------------------------------------------------------------------------*/
+
+/* The entry goes, and the container becomes garbage, in one write. */
+static enum gk_status remove_container(struct gk_request *request,
+                                       const struct gk_container_target *target,
+                                       struct gk_error *error)
+{
+    struct gk_garbage garbage;
+    struct gk_change_list changes;
+    struct gk_buf key;
+    gk_garbage_init(&garbage);
+    gk_changes_init(&changes);
+    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_append(&key, target->key.data, target->key.len);
+    gk_changes_remove(&changes, &key);
+    gk_garbage_add(&garbage, GK_GARBAGE_CONTAINER, &target->container.id, 0);
+    const struct gk_place place =
+        gk_index_place(request, &request->account->id, GK_VALUE_GARBAGE, (struct gk_span){0});
+    enum gk_status status = gk_garbage_queue(
+        &garbage, &place, gk_clock_wall_ms(&request->gateway->clock), &changes, error);
+    if (status == GK_OK) {
+        status = gk_changes_status(&changes);
+    }
+    if (status == GK_OK) {
+        const struct gk_guard guard = {.kind = GK_GUARD_MAP_EQUAL,
+                                       .key = gk_buf_span(&target->key),
+                                       .value = gk_buf_span(&target->stored)};
+        const struct gk_write_op op = {.pool = GK_POOL_META,
+                                       .object = request->account->object,
+                                       .guards = &guard,
+                                       .guards_count = 1,
+                                       .changes = changes.items,
+                                       .changes_count = changes.count};
+        status = gk_store_write(request->gateway->store, &op, NULL, error);
+    }
+    gk_changes_cleanup(&changes);
+    gk_garbage_cleanup(&garbage);
+    return status;
+}
+
+static enum gk_status delete_container(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_container_target target;
+    enum gk_status status = gk_container_target_load(request, &target, error);
+    if (status == GK_OK) {
+        status = check_conditions(request, &target.container, error);
+    }
+    if (status == GK_OK) {
+        status = remove_container(request, &target, error);
+    }
+    gk_container_target_cleanup(&target);
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_reaper_note_account(request->gateway->reaper, request->account->name);
+    return gk_respond(request, 202);
+}
+
+const struct gk_handler gk_delete_container_handler = {
+    .body = GK_BODY_NONE, .permissions = GK_PERMIT_DELETE, .finish = delete_container};
+
+/* --- Get Container Properties, Get Container Metadata -------------------------------------------*/
+
+static enum gk_status get_container(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_container_target target;
+    enum gk_status status = gk_container_target_load(request, &target, error);
+    if (status == GK_OK) {
+        gk_respond_version(request, target.container.etag, target.container.modified_wall_ms);
+        gk_metadata_to_headers(request, &target.container.metadata);
+        gk_respond_header(request, "x-ms-lease-status", "unlocked");
+        gk_respond_header(request, "x-ms-lease-state", "available");
+        gk_respond_header(request, "x-ms-has-immutability-policy", "false");
+        gk_respond_header(request, "x-ms-has-legal-hold", "false");
+        status = gk_respond(request, 200);
+    }
+    gk_container_target_cleanup(&target);
+    return status;
+}
+
+const struct gk_handler gk_get_container_properties_handler = {
+    .body = GK_BODY_NONE, .permissions = GK_PERMIT_READ | GK_PERMIT_LIST, .finish = get_container};
+
+/* --- Set Container Metadata ---------------------------------------------------------------------*/
+
+static enum gk_status replace_container(struct gk_request *request,
+                                        const struct gk_container_target *target,
+                                        struct gk_error *error)
+{
+    struct gk_buf value;
+    gk_buf_init(&value, GK_CONTAINER_RECORD_BYTES_MAX);
+    enum gk_status status =
+        seal_container(request, &target->container, gk_buf_span(&target->key), &value, error);
+    if (status == GK_OK) {
+        const struct gk_guard guard = {.kind = GK_GUARD_MAP_EQUAL,
+                                       .key = gk_buf_span(&target->key),
+                                       .value = gk_buf_span(&target->stored)};
+        status = write_entry(request, guard, gk_buf_span(&value), error);
+    }
+    gk_buf_cleanup(&value);
+    return status;
+}
+
+static enum gk_status set_container_metadata(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_container_target target;
+    enum gk_status status = gk_container_target_load(request, &target, error);
+    if (status == GK_OK) {
+        status = check_conditions(request, &target.container, error);
+    }
+    if (status == GK_OK) {
+        gk_metadata_cleanup(&target.container.metadata);
+        gk_metadata_init(&target.container.metadata);
+        status = gk_metadata_from_headers(request, &target.container.metadata, error);
+    }
+    if (status == GK_OK) {
+        touch(request, &target.container);
+        status = replace_container(request, &target, error);
+    }
+    if (status == GK_OK) {
+        gk_respond_version(request, target.container.etag, target.container.modified_wall_ms);
+        status = gk_respond(request, 200);
+    }
+    gk_container_target_cleanup(&target);
+    return status;
+}
+
+const struct gk_handler gk_set_container_metadata_handler = {
+    .body = GK_BODY_NONE, .permissions = GK_PERMIT_WRITE, .finish = set_container_metadata};

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Get Blob, Get Blob Properties and Get Blob Metadata (Storage REST reference). No byte of the
+ * content leaves before its chunk is verified; what is wrong with the first chunks is still an error
+ * to the client, later the connection breaks off.
+ */
+#include <stdlib.h>
+#include <strings.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "gateway/blob/checksum.h"
+#include "gateway/blob/handlers.h"
+#include "gateway/blob/headers.h"
+#include "gateway/blob/reader.h"
+
+#define RANGE_MD5_BYTES_MAX (UINT64_C(4) << 20) /* documented */
+
+/* --- what all three tell ------------------------------------------------------------------------*/
+
+/* Loads the blob, checks the conditions, and puts its metadata into the answer. *data_key is the
+ * caller's. */
+static enum gk_status begin_answer(struct gk_request *request, struct gk_blob_target *target,
+                                   struct gk_data_key **data_key, struct gk_error *error)
+{
+    enum gk_status status = gk_blob_target_load_existing(request, target, error);
+    if (status == GK_OK) {
+        status = gk_blob_conditions(request, target, GK_ACCESS_READ, error);
+    }
+    if (status == GK_OK) {
+        status = gk_blob_open_data_key(request, target, data_key, error);
+    }
+    struct gk_metadata metadata;
+    gk_metadata_init(&metadata);
+    if (status == GK_OK) {
+        status = gk_blob_metadata(request, target, *data_key, &metadata, error);
+    }
+    if (status == GK_OK) {
+        gk_metadata_to_headers(request, &metadata);
+    }
+    gk_metadata_cleanup(&metadata);
+    return status;
+}
+
+static void end_answer(struct gk_request *request, struct gk_blob_target *target,
+                       struct gk_data_key *data_key)
+{
+    request->gateway->host->plugin->data_key_free(data_key);
+    gk_blob_target_cleanup(target);
+}
+
+static void respond_tier(struct gk_request *request, const struct gk_blob_record *record)
+{
+    gk_respond_header(request, "x-ms-access-tier", gk_tier_names[record->tier]);
+    if (record->tier == GK_TIER_INFERRED) {
+        gk_respond_header(request, "x-ms-access-tier-inferred", "true");
+    }
+}
+
+/* --- Get Blob -----------------------------------------------------------------------------------*/
+
+struct download {
+    struct gk_reader_stream *stream;
+    char request_id[GK_UUID_TEXT_BYTES];
+};
+
+static int64_t download_next(void *ctx, uint64_t offset, uint8_t *out, size_t max)
+{
+    (void)offset;
+    struct download *download = ctx;
+    struct gk_error error = {0};
+    size_t len = 0;
+    if (gk_reader_stream_next(download->stream, out, max, &len, &error) != GK_OK) {
+        gk_log(GK_LOG_WARNING, "request", "%s: a download is broken off: %s: %s",
+               download->request_id, gk_status_name(error.status), error.message);
+        return -1;
+    }
+    return (int64_t)len;
+}
+
+static void download_free(void *ctx)
+{
+    struct download *download = ctx;
+    gk_reader_stream_free(download->stream);
+    free(download);
+}
+
+static enum gk_status check_range_md5(const struct gk_request *request,
+                                      const struct gk_range *range, bool *wanted,
+                                      struct gk_error *error)
+{
+    const char *value = gk_request_header(request, "x-ms-range-get-content-md5");
+    *wanted = value != NULL && strcasecmp(value, "true") == 0;
+    return *wanted && (!range->partial || range->length > RANGE_MD5_BYTES_MAX)
+               ? gk_refuse_because(error, 400, "InvalidHeaderValue",
+                                   "x-ms-range-get-content-md5 needs a range of 4 MiB at most.")
+               : GK_OK;
+}
+
+/* A range's MD5 stands before the range itself: it is read once for it, and then again. */
+static enum gk_status respond_range_md5(struct gk_request *request,
+                                        const struct gk_blob_target *target,
+                                        const struct gk_range *range, struct gk_error *error)
+{
+    struct gk_data_key *data_key = NULL;
+    struct gk_reader_stream *stream = NULL;
+    struct gk_md5 *md5 = gk_md5_new();
+    uint8_t *bytes = malloc(GK_CHUNK_PLAIN_BYTES);
+    enum gk_status status = md5 == NULL || bytes == NULL
+                                ? gk_fail(error, GK_E_RESOURCE, "out of memory")
+                                : gk_blob_open_data_key(request, target, &data_key, error);
+    if (status == GK_OK) {
+        status = gk_reader_stream_new(request, target, data_key, range->from, range->length,
+                                      &stream, error);
+    }
+    size_t len = 1;
+    while (status == GK_OK && len > 0) {
+        status = gk_reader_stream_next(stream, bytes, GK_CHUNK_PLAIN_BYTES, &len, error);
+        gk_md5_update(md5, gk_span_of(bytes, len));
+    }
+    if (status == GK_OK) {
+        uint8_t sum[GK_MD5_BYTES];
+        gk_md5_final(md5, sum);
+        gk_respond_md5(request, "Content-MD5", sum);
+    }
+    gk_reader_stream_free(stream);
+    free(bytes);
+    gk_md5_free(md5);
+    return status;
+}
+
+static void respond_content_headers(struct gk_request *request, const struct gk_blob_record *record,
+                                    const struct gk_range *range)
+{
+    gk_respond_blob_headers(request, record);
+    respond_tier(request, record);
+    if (range->partial) {
+        gk_respond_headerf(request, "Content-Range", "bytes %llu-%llu/%llu",
+                           (unsigned long long)range->from,
+                           (unsigned long long)(range->from + range->length - 1),
+                           (unsigned long long)record->size);
+    }
+    if (record->has_md5) {
+        gk_respond_md5(request, range->partial ? "x-ms-blob-content-md5" : "Content-MD5",
+                       record->md5);
+    }
+}
+
+/* *data_key is taken over. */
+static enum gk_status respond_content(struct gk_request *request,
+                                      const struct gk_blob_target *target,
+                                      const struct gk_range *range, struct gk_data_key **data_key,
+                                      struct gk_error *error)
+{
+    struct download *download = calloc(1, sizeof *download);
+    if (download == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    memcpy(download->request_id, request->id, sizeof download->request_id);
+    enum gk_status status = gk_reader_stream_new(request, target, *data_key, range->from,
+                                                 range->length, &download->stream, error);
+    *data_key = NULL;
+    if (status == GK_OK) {
+        status = gk_reader_stream_prime(download->stream, error);
+    }
+    if (status != GK_OK) {
+        download_free(download);
+        return status;
+    }
+    respond_content_headers(request, &target->record, range);
+    return gk_respond_stream(request, range->partial ? 206 : 200, range->length, download_next,
+                             download, download_free);
+}
+
+static enum gk_status respond_range(struct gk_request *request, const struct gk_blob_target *target,
+                                    struct gk_data_key **data_key, struct gk_error *error)
+{
+    struct gk_range range;
+    bool range_md5 = false;
+    enum gk_status status = gk_range_read(request, target->record.size, &range, error);
+    if (status == GK_OK) {
+        status = check_range_md5(request, &range, &range_md5, error);
+    }
+    if (status == GK_OK && range_md5) {
+        status = respond_range_md5(request, target, &range, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    if (range.length == 0) {
+        respond_content_headers(request, &target->record, &range);
+        return gk_respond(request, 200);
+    }
+    return respond_content(request, target, &range, data_key, error);
+}
+
+static enum gk_status get_blob(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_blob_target target;
+    struct gk_data_key *data_key = NULL;
+    enum gk_status status = begin_answer(request, &target, &data_key, error);
+    if (status == GK_OK) {
+        status = respond_range(request, &target, &data_key, error);
+    }
+    end_answer(request, &target, data_key);
+    return status;
+}
+
+const struct gk_handler gk_get_blob_handler = {
+    .body = GK_BODY_NONE, .permissions = GK_PERMIT_READ, .finish = get_blob};
+
+/* --- Get Blob Properties ------------------------------------------------------------------------*/
+
+static enum gk_status get_properties(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_blob_target target;
+    struct gk_data_key *data_key = NULL;
+    enum gk_status status = begin_answer(request, &target, &data_key, error);
+    if (status == GK_OK) {
+        gk_respond_blob_headers(request, &target.record);
+        respond_tier(request, &target.record);
+        if (target.record.has_md5) {
+            gk_respond_md5(request, "Content-MD5", target.record.md5);
+        }
+        status = gk_respond_head(request, 200, target.record.size);
+    }
+    end_answer(request, &target, data_key);
+    return status;
+}
+
+const struct gk_handler gk_get_blob_properties_handler = {
+    .body = GK_BODY_NONE, .permissions = GK_PERMIT_READ, .finish = get_properties};
+
+/* --- Get Blob Metadata --------------------------------------------------------------------------*/
+
+static enum gk_status get_metadata(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_blob_target target;
+    struct gk_data_key *data_key = NULL;
+    enum gk_status status = begin_answer(request, &target, &data_key, error);
+    if (status == GK_OK) {
+        gk_respond_version(request, target.record.etag, target.record.modified_wall_ms);
+        status = gk_respond(request, 200);
+    }
+    end_answer(request, &target, data_key);
+    return status;
+}
+
+const struct gk_handler gk_get_blob_metadata_handler = {
+    .body = GK_BODY_NONE, .permissions = GK_PERMIT_READ, .finish = get_metadata};

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/blob/handlers.h"
+
+#include "gateway/blob/list.h"
+
+static const struct gk_handler *const handlers[GK_OPERATIONS_COUNT] = {
+    [GK_OP_BLOB_LIST_CONTAINERS] = &gk_list_containers_handler,
+    [GK_OP_BLOB_CREATE_CONTAINER] = &gk_create_container_handler,
+    [GK_OP_BLOB_GET_CONTAINER_PROPERTIES] = &gk_get_container_properties_handler,
+    [GK_OP_BLOB_GET_CONTAINER_METADATA] = &gk_get_container_properties_handler,
+    [GK_OP_BLOB_SET_CONTAINER_METADATA] = &gk_set_container_metadata_handler,
+    [GK_OP_BLOB_DELETE_CONTAINER] = &gk_delete_container_handler,
+    [GK_OP_BLOB_LIST_BLOBS_WITH_METADATA] = &gk_list_blobs_handler,
+    [GK_OP_BLOB_LIST_BLOBS] = &gk_list_blobs_handler,
+    [GK_OP_BLOB_PUT_BLOB_BLOCKBLOB] = &gk_put_blob_handler,
+    [GK_OP_BLOB_GET_BLOB] = &gk_get_blob_handler,
+    [GK_OP_BLOB_GET_BLOB_PROPERTIES] = &gk_get_blob_properties_handler,
+    [GK_OP_BLOB_GET_BLOB_METADATA] = &gk_get_blob_metadata_handler,
+    [GK_OP_BLOB_SET_BLOB_PROPERTIES] = &gk_set_blob_properties_handler,
+    [GK_OP_BLOB_SET_BLOB_METADATA] = &gk_set_blob_metadata_handler,
+    [GK_OP_BLOB_DELETE_BLOB] = &gk_delete_blob_handler,
+    [GK_OP_BLOB_PUT_BLOCK] = &gk_put_block_handler,
+    [GK_OP_BLOB_PUT_BLOCK_LIST] = &gk_put_block_list_handler,
+    [GK_OP_BLOB_GET_BLOCK_LIST] = &gk_get_block_list_handler,
+};
+
+const struct gk_handler *gk_blob_handler(enum gk_operation operation)
+{
+    return operation < GK_OPERATIONS_COUNT ? handlers[operation] : NULL;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One handler an operation; handlers.c maps the rows of operations.def to them. */
+#ifndef GATEWAY_BLOB_HANDLERS_H
+#define GATEWAY_BLOB_HANDLERS_H
+
+#include "gateway/http/request.h"
+
+extern const struct gk_handler gk_create_container_handler;
+extern const struct gk_handler gk_delete_container_handler;
+extern const struct gk_handler gk_get_container_properties_handler; /* and Get Container Metadata */
+extern const struct gk_handler gk_set_container_metadata_handler;
+
+extern const struct gk_handler gk_put_blob_handler;
+extern const struct gk_handler gk_get_blob_handler;
+extern const struct gk_handler gk_get_blob_properties_handler;
+extern const struct gk_handler gk_get_blob_metadata_handler;
+extern const struct gk_handler gk_set_blob_properties_handler;
+extern const struct gk_handler gk_set_blob_metadata_handler;
+extern const struct gk_handler gk_delete_blob_handler;
+extern const struct gk_handler gk_put_block_handler;
+extern const struct gk_handler gk_put_block_list_handler;
+extern const struct gk_handler gk_get_block_list_handler;
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Put Block (Storage REST reference, "Put Block"). A staged block is a segment of its own, under the
+ * blob's data key, and an entry in the index that Put Block List will find; the blob's record stays
+ * as it is. The first block of a new blob makes a record without content, which holds the data key.
+ */
+#include <stdlib.h>
+
+#include "common/error.h"
+#include "gateway/blob/blob_write.h"
+#include "gateway/blob/block_id.h"
+#include "gateway/blob/body.h"
+#include "gateway/blob/handlers.h"
+#include "gateway/blob/locks.h"
+
+#define BLOCK_BYTES_MAX (UINT64_C(4000) << 20)
+
+struct put_block {
+    struct gk_blob_target target;
+    struct gk_block_id block;
+    struct gk_data_key *data_key;
+    struct gk_body_sums sums;
+    struct gk_writer *writer;
+    struct gk_buf key; /* of the staged block */
+};
+
+/* Makes the record that the first staged block of a blob needs, unless someone else just has. */
+static enum gk_status make_record(struct gk_request *request, struct put_block *put,
+                                  struct gk_error *error)
+{
+    struct gk_blob_record record = {.state = GK_BLOB_UNCOMMITTED};
+    const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
+    record.created_wall_ms = now;
+    record.modified_wall_ms = now;
+    record.etag = gk_etag_new(now);
+    enum gk_status status =
+        gk_blob_new_data_key(request, &put->target.container, &record, &put->data_key, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    struct gk_blob_write write;
+    gk_blob_write_init(&write, &put->target);
+    status = gk_blob_write_record(&write, request, &put->target, &record, NULL, NULL, error);
+    if (status == GK_OK) {
+        status = gk_blob_write_commit(&write, request, &put->target, NULL, error);
+    }
+    gk_blob_write_cleanup(&write);
+    if (status == GK_E_EXISTS) {
+        request->gateway->host->plugin->data_key_free(put->data_key);
+        put->data_key = NULL;
+        status = GK_OK;
+    }
+    return status == GK_OK ? gk_blob_target_reload(request, &put->target, error) : status;
+}
+
+/* The blob's data key, of a record that is there or is made now. */
+static enum gk_status open_blob(struct gk_request *request, struct put_block *put,
+                                struct gk_error *error)
+{
+    enum gk_status status = GK_OK;
+    if (!put->target.exists) {
+        status = make_record(request, put, error);
+    }
+    if (status == GK_OK && put->data_key == NULL) {
+        status = put->target.exists
+                     ? gk_blob_open_data_key(request, &put->target, &put->data_key, error)
+                     : gk_fail(error, GK_E_CONFLICT, "a blob was removed while it was made");
+    }
+    return status;
+}
+
+static enum gk_status begin(struct gk_request *request, struct gk_error *error)
+{
+    struct put_block *put = calloc(1, sizeof *put);
+    if (put == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    request->state = put;
+    gk_buf_init(&put->key, GK_MAP_KEY_BYTES_MAX);
+    if (request->content_length == 0) {
+        return gk_refuse_because(error, 400, "InvalidHeaderValue",
+                                 "A block has one byte at least: Content-Length");
+    }
+    enum gk_status status = gk_block_id_read(request, &put->block, error);
+    if (status == GK_OK) {
+        status = gk_body_sums_read(request, false, &put->sums, error);
+    }
+    if (status == GK_OK) {
+        status = gk_blob_target_load(request, &put->target, error);
+    }
+    if (status == GK_OK) {
+        status = open_blob(request, put, error);
+    }
+    if (status == GK_OK) {
+        status = gk_writer_new(request->gateway, put->data_key, &put->target.container,
+                               request->content_length, gk_body_sums_wanted(&put->sums),
+                               &put->writer, error);
+    }
+    return status;
+}
+
+static enum gk_status chunk(struct gk_request *request, struct gk_span bytes,
+                            struct gk_error *error)
+{
+    const struct put_block *put = request->state;
+    return gk_writer_append(put->writer, bytes, error);
+}
+
+/* --- staging ------------------------------------------------------------------------------------*/
+
+/* What stands under the block's key now: stored is empty when nothing does. */
+static enum gk_status read_staged(const struct gk_request *request, const struct put_block *put,
+                                  struct gk_buf *stored, struct gk_staged *staged,
+                                  struct gk_error *error)
+{
+    enum gk_status status =
+        gk_store_map_get(request->gateway->store, GK_POOL_META, put->target.index,
+                         gk_buf_span(&put->key), stored, error);
+    if (status == GK_E_NOT_FOUND) {
+        gk_error_clear(error);
+        return GK_OK;
+    }
+    return status == GK_OK ? gk_staged_open(request, &put->target.container, gk_buf_span(&put->key),
+                                            gk_buf_span(stored), staged, error)
+                           : status;
+}
+
+static enum gk_status add_staged(struct gk_blob_write *write, const struct gk_request *request,
+                                 const struct put_block *put, struct gk_error *error)
+{
+    const struct gk_staged staged = {.segment = *gk_writer_segment(put->writer),
+                                     .length = request->content_length};
+    const struct gk_place place =
+        gk_index_place(request, &put->target.container, GK_VALUE_STAGED, gk_buf_span(&put->key));
+    struct gk_buf open;
+    struct gk_buf value;
+    struct gk_buf key;
+    gk_buf_init(&open, GK_STAGED_BYTES_MAX);
+    gk_buf_init(&value, GK_STAGED_BYTES_MAX);
+    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_staged_encode(&staged, &open);
+    const enum gk_status status =
+        gk_value_seal(&place, NULL, gk_buf_span(&open), (struct gk_span){0}, &value, error);
+    if (status == GK_OK) {
+        gk_buf_append(&key, put->key.data, put->key.len);
+        gk_changes_set(&write->changes, &key, &value);
+    }
+    gk_buf_cleanup(&open);
+    gk_buf_cleanup(&value);
+    return status;
+}
+
+/* Holds the block's lock. */
+static enum gk_status stage(struct gk_request *request, struct put_block *put,
+                            struct gk_error *error)
+{
+    struct gk_buf stored;
+    struct gk_staged old;
+    gk_buf_init(&stored, GK_STAGED_BYTES_MAX);
+    enum gk_status status = read_staged(request, put, &stored, &old, error);
+    struct gk_blob_write write;
+    gk_blob_write_init(&write, &put->target);
+    gk_blob_write_guard(
+        &write, (struct gk_guard){.kind = stored.len > 0 ? GK_GUARD_MAP_EQUAL : GK_GUARD_MAP_ABSENT,
+                                  .key = gk_buf_span(&put->key),
+                                  .value = gk_buf_span(&stored)});
+    if (status == GK_OK && stored.len > 0) {
+        gk_garbage_add(&write.garbage, GK_GARBAGE_SEGMENT, &old.segment, old.length);
+    }
+    if (status == GK_OK) {
+        status = add_staged(&write, request, put, error);
+    }
+    if (status == GK_OK) {
+        status = gk_blob_write_commit(&write, request, &put->target, put->writer, error);
+    }
+    gk_blob_write_cleanup(&write);
+    gk_buf_cleanup(&stored);
+    return status;
+}
+
+/* Holds the record's lock for reading. The blocks belong to the present record: what was sealed
+ * under the data key of a blob that has been replaced meanwhile cannot be kept. */
+static enum gk_status finish_locked(struct gk_request *request, struct put_block *put,
+                                    struct gk_error *error)
+{
+    const struct gk_id object = put->target.record.object;
+    enum gk_status status = gk_blob_target_reload(request, &put->target, error);
+    if (status == GK_OK &&
+        (!put->target.exists || !gk_id_equal(&object, &put->target.record.object))) {
+        status = gk_fail(error, GK_E_CONFLICT, "a blob was replaced while a block was staged");
+    }
+    if (status == GK_OK) {
+        status = gk_block_id_check_length(request, &put->target, &put->block, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_staged_prefix(&put->key, &put->target.record.object, put->target.record.epoch);
+    gk_buf_append(&put->key, put->block.bytes, put->block.len);
+    gk_block_lock(gk_buf_span(&put->key));
+    status = stage(request, put, error);
+    gk_block_unlock(gk_buf_span(&put->key));
+    return status;
+}
+
+static enum gk_status finish(struct gk_request *request, struct gk_error *error)
+{
+    struct put_block *put = request->state;
+    enum gk_status status = gk_body_sums_check(&put->sums, put->writer, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_record_lock_read(&put->target);
+    status = finish_locked(request, put, error);
+    gk_record_unlock(&put->target);
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_body_sums_respond(request, &put->sums);
+    gk_respond_header(request, "x-ms-request-server-encrypted", "true");
+    return gk_respond(request, 201);
+}
+
+static void cleanup(struct gk_request *request)
+{
+    struct put_block *put = request->state;
+    if (put == NULL) {
+        return;
+    }
+    gk_writer_free(put->writer);
+    request->gateway->host->plugin->data_key_free(put->data_key);
+    gk_buf_cleanup(&put->key);
+    gk_blob_target_cleanup(&put->target);
+    free(put);
+}
+
+const struct gk_handler gk_put_block_handler = {
+    .body = GK_BODY_STREAM,
+    .body_max = BLOCK_BYTES_MAX,
+    .permissions = GK_PERMIT_CREATE | GK_PERMIT_WRITE,
+    .begin = begin,
+    .chunk = chunk,
+    .finish = finish,
+    .cleanup = cleanup,
+};

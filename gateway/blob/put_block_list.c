@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Put Block List (Storage REST reference, "Put Block List"): the blob becomes the listed blocks, in
+ * one guarded write. Without metadata it needs the service key alone, and so goes on while the
+ * customer's key is revoked.
+ */
+#include <stdlib.h>
+
+#include "common/error.h"
+#include "gateway/blob/blob_write.h"
+#include "gateway/blob/block_id.h"
+#include "gateway/blob/block_list_xml.h"
+#include "gateway/blob/body.h"
+#include "gateway/blob/handlers.h"
+#include "gateway/blob/headers.h"
+#include "gateway/blob/locks.h"
+#include "gateway/blob/manifest.h"
+
+/* A block that can be listed, and whether it was. */
+struct known {
+    struct gk_manifest_entry entry;
+    bool used;
+};
+
+/* Sorted by name. */
+struct known_list {
+    struct known *items;
+    uint32_t count;
+};
+
+struct put_block_list {
+    struct gk_blob_target target;
+    struct gk_blob_record record;
+    struct gk_metadata metadata;
+    struct gk_data_key *data_key;
+    struct gk_block_ref *refs;
+    uint32_t refs_count;
+    struct known_list committed;
+    struct known_list staged;
+    struct gk_manifest_entry *entries;
+};
+
+/* --- the blocks that there are ------------------------------------------------------------------*/
+
+static int compare_names(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+    const size_t len = a_len < b_len ? a_len : b_len;
+    const int order = len == 0 ? 0 : memcmp(a, b, len);
+    return order != 0 ? order : (a_len > b_len) - (a_len < b_len);
+}
+
+static int by_name(const void *left, const void *right)
+{
+    const struct known *a = left;
+    const struct known *b = right;
+    return compare_names(a->entry.name, a->entry.name_len, b->entry.name, b->entry.name_len);
+}
+
+/* One name may stand for several segments, when a list took a block and its restaged successor. */
+static int by_name_and_segment(const void *left, const void *right)
+{
+    const struct known *a = left;
+    const struct known *b = right;
+    const int order = by_name(left, right);
+    return order != 0
+               ? order
+               : memcmp(a->entry.segment.bytes, b->entry.segment.bytes, sizeof a->entry.segment);
+}
+
+static struct known *find(const struct known_list *list, const struct gk_block_ref *ref)
+{
+    struct known wanted = {.entry = {.name_len = ref->name_len}};
+    memcpy(wanted.entry.name, ref->name, ref->name_len);
+    return list->count == 0
+               ? NULL
+               : bsearch(&wanted, list->items, list->count, sizeof *list->items, by_name);
+}
+
+static enum gk_status grow(struct known_list *list, uint32_t *max, struct gk_error *error)
+{
+    if (list->count < *max) {
+        return GK_OK;
+    }
+    const uint32_t more = *max == 0 ? GK_MANIFEST_INLINE_MAX : 2 * *max;
+    struct known *items = reallocarray(list->items, more, sizeof *items);
+    if (items == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    list->items = items;
+    *max = more;
+    return GK_OK;
+}
+
+static enum gk_status load_committed(struct gk_request *request, struct put_block_list *put,
+                                     struct gk_error *error)
+{
+    struct gk_manifest_walk *walk = NULL;
+    struct known_list *list = &put->committed;
+    uint32_t max = 0;
+    enum gk_status status =
+        gk_manifest_walk_new(request->gateway->store, request->gateway->host->plugin,
+                             request->account->handle, &put->target, &walk, error);
+    while (status == GK_OK) {
+        struct gk_manifest_entry entry;
+        status = gk_manifest_walk_next(walk, &entry, error);
+        if (status == GK_OK) {
+            status = grow(list, &max, error);
+        }
+        if (status == GK_OK) {
+            list->items[list->count++] = (struct known){.entry = entry};
+        }
+    }
+    gk_manifest_walk_free(walk);
+    if (list->count > 0) {
+        qsort(list->items, list->count, sizeof *list->items, by_name_and_segment);
+    }
+    return status == GK_E_NOT_FOUND ? GK_OK : status;
+}
+
+/* The store gives them in the order of their names already. */
+static enum gk_status load_staged(struct gk_request *request, struct put_block_list *put,
+                                  struct gk_error *error)
+{
+    struct gk_staged_block *blocks = NULL;
+    uint32_t count = 0;
+    enum gk_status status = gk_staged_blocks(request, &put->target, &blocks, &count, error);
+    if (status != GK_OK || count == 0) {
+        return status;
+    }
+    put->staged.items = calloc(count, sizeof *put->staged.items);
+    if (put->staged.items == NULL) {
+        free(blocks);
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct gk_manifest_entry *entry = &put->staged.items[i].entry;
+        entry->segment = blocks[i].staged.segment;
+        entry->length = blocks[i].staged.length;
+        entry->name_len = blocks[i].id.len;
+        memcpy(entry->name, blocks[i].id.bytes, blocks[i].id.len);
+    }
+    put->staged.count = count;
+    free(blocks);
+    return GK_OK;
+}
+
+/* --- the new blob -------------------------------------------------------------------------------*/
+
+static struct known *resolve(const struct put_block_list *put, const struct gk_block_ref *ref)
+{
+    struct known *found = NULL;
+    if (ref->list != GK_BLOCK_COMMITTED) {
+        found = find(&put->staged, ref);
+    }
+    if (found == NULL && ref->list != GK_BLOCK_UNCOMMITTED) {
+        found = find(&put->committed, ref);
+    }
+    return found;
+}
+
+static enum gk_status resolve_all(struct put_block_list *put, struct gk_error *error)
+{
+    put->entries = calloc(put->refs_count + 1u, sizeof *put->entries);
+    if (put->entries == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    for (uint32_t i = 0; i < put->refs_count; i++) {
+        struct known *known = resolve(put, &put->refs[i]);
+        if (known == NULL) {
+            return gk_refuse(error, 400, "InvalidBlockList");
+        }
+        known->used = true;
+        put->entries[i] = known->entry;
+        put->record.size += known->entry.length;
+    }
+    return GK_OK;
+}
+
+/* A blob that has staged blocks or content keeps its data key; one out of nothing gets one. */
+static enum gk_status keep_identity(struct gk_request *request, struct put_block_list *put,
+                                    struct gk_error *error)
+{
+    const struct gk_blob_record *old = &put->target.record;
+    if (!put->target.exists) {
+        return gk_blob_new_data_key(request, &put->target.container, &put->record, &put->data_key,
+                                    error);
+    }
+    put->record.object = old->object;
+    put->record.epoch = old->epoch + 1;
+    memcpy(put->record.sealed_data_key, old->sealed_data_key, sizeof old->sealed_data_key);
+    return put->metadata.count == 0
+               ? GK_OK
+               : gk_blob_open_data_key(request, &put->target, &put->data_key, error);
+}
+
+static void fill_times(const struct gk_request *request, struct put_block_list *put)
+{
+    const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
+    put->record.state = GK_BLOB_COMMITTED;
+    put->record.etag = gk_etag_new(now);
+    put->record.modified_wall_ms = now;
+    put->record.created_wall_ms = put->target.committed ? put->target.record.created_wall_ms : now;
+}
+
+static void add_unused(struct gk_garbage *garbage, const struct known_list *list)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (!list->items[i].used) {
+            gk_garbage_add(garbage, GK_GARBAGE_SEGMENT, &list->items[i].entry.segment,
+                           list->items[i].entry.length);
+        }
+    }
+}
+
+/* A segment may stand in a manifest several times: one that is used anywhere is none. */
+static void mark_twins(struct known_list *committed)
+{
+    for (uint32_t i = 0, end; i < committed->count; i = end) {
+        bool used = false;
+        for (end = i; end < committed->count &&
+                      by_name_and_segment(&committed->items[i], &committed->items[end]) == 0;
+             end++) {
+            used = used || committed->items[end].used;
+        }
+        for (uint32_t k = i; k < end; k++) {
+            committed->items[k].used = used;
+        }
+    }
+}
+
+static void add_garbage(struct put_block_list *put, struct gk_garbage *garbage)
+{
+    const struct gk_blob_record *old = &put->target.record;
+    mark_twins(&put->committed);
+    add_unused(garbage, &put->committed);
+    add_unused(garbage, &put->staged);
+    if (put->staged.count > 0) {
+        gk_garbage_add(garbage, GK_GARBAGE_STAGED_ENTRIES, &old->object, old->epoch);
+    }
+    if (old->manifest.paged) {
+        gk_garbage_add(garbage, GK_GARBAGE_MANIFEST_ENTRIES, &old->manifest.id, 0);
+    }
+}
+
+static enum gk_status write_blob(struct gk_request *request, struct put_block_list *put,
+                                 struct gk_error *error)
+{
+    struct gk_blob_write write;
+    gk_blob_write_init(&write, &put->target);
+    enum gk_status status =
+        gk_manifest_make(request, &put->target.container, put->entries, put->refs_count,
+                         &put->record.manifest, &write.changes, error);
+    if (status == GK_OK) {
+        add_garbage(put, &write.garbage);
+        status = gk_blob_write_record(&write, request, &put->target, &put->record, put->data_key,
+                                      &put->metadata, error);
+    }
+    if (status == GK_OK) {
+        status = gk_blob_write_commit(&write, request, &put->target, NULL, error);
+    }
+    gk_blob_write_cleanup(&write);
+    return status;
+}
+
+/* --- the operation ------------------------------------------------------------------------------*/
+
+static enum gk_status begin(struct gk_request *request, struct gk_error *error)
+{
+    struct put_block_list *put = calloc(1, sizeof *put);
+    if (put == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    request->state = put;
+    gk_metadata_init(&put->metadata);
+    enum gk_status status = gk_blob_target_load(request, &put->target, error);
+    if (status == GK_OK) {
+        status = gk_blob_may_replace(request, &put->target, error);
+    }
+    if (status == GK_OK) {
+        status = gk_content_headers_read(request, false, &put->record, error);
+    }
+    if (status == GK_OK) {
+        status = gk_metadata_from_headers(request, &put->metadata, error);
+    }
+    return status;
+}
+
+static enum gk_status finish_locked(struct gk_request *request, struct put_block_list *put,
+                                    struct gk_error *error)
+{
+    enum gk_status status = gk_blob_target_reload(request, &put->target, error);
+    if (status == GK_OK) {
+        status = gk_blob_may_replace(request, &put->target, error);
+    }
+    if (status == GK_OK && put->target.exists) {
+        status = load_committed(request, put, error);
+    }
+    if (status == GK_OK && put->target.exists) {
+        status = load_staged(request, put, error);
+    }
+    if (status == GK_OK) {
+        status = resolve_all(put, error);
+    }
+    if (status == GK_OK) {
+        status = keep_identity(request, put, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    fill_times(request, put);
+    return write_blob(request, put, error);
+}
+
+static enum gk_status finish(struct gk_request *request, struct gk_error *error)
+{
+    struct put_block_list *put = request->state;
+    struct gk_body_sums sums;
+    enum gk_status status = gk_body_sums_read(request, false, &sums, error);
+    if (status == GK_OK) {
+        status = gk_body_sums_check_bytes(&sums, gk_buf_span(&request->body), error);
+    }
+    if (status == GK_OK) {
+        status =
+            gk_block_list_parse(gk_buf_span(&request->body), &put->refs, &put->refs_count, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_record_lock_write(&put->target);
+    status = finish_locked(request, put, error);
+    gk_record_unlock(&put->target);
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_respond_version(request, put->record.etag, put->record.modified_wall_ms);
+    gk_body_sums_respond(request, &sums);
+    gk_respond_header(request, "x-ms-request-server-encrypted", "true");
+    return gk_respond(request, 201);
+}
+
+static void cleanup(struct gk_request *request)
+{
+    struct put_block_list *put = request->state;
+    if (put == NULL) {
+        return;
+    }
+    request->gateway->host->plugin->data_key_free(put->data_key);
+    gk_metadata_cleanup(&put->metadata);
+    gk_blob_record_cleanup(&put->record);
+    gk_blob_target_cleanup(&put->target);
+    free(put->committed.items);
+    free(put->staged.items);
+    free(put->entries);
+    free(put->refs);
+    free(put);
+}
+
+const struct gk_handler gk_put_block_list_handler = {
+    .body = GK_BODY_BUFFERED,
+    .body_max = GK_BLOCK_LIST_BODY_BYTES_MAX,
+    .permissions = GK_PERMIT_CREATE | GK_PERMIT_WRITE,
+    .begin = begin,
+    .finish = finish,
+    .cleanup = cleanup,
+};

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Set Blob Properties, Set Blob Metadata and Delete Blob (Storage REST reference). */
+#include <strings.h>
+
+#include "common/error.h"
+#include "gateway/blob/blob_write.h"
+#include "gateway/blob/handlers.h"
+#include "gateway/blob/headers.h"
+#include "gateway/blob/locks.h"
+
+/* What one of the operations below does to a blob, once it is loaded under its lock. */
+typedef enum gk_status change_fn(struct gk_request *request, struct gk_blob_target *target,
+                                 struct gk_blob_write *write, struct gk_error *error);
+
+static enum gk_status change_locked(struct gk_request *request, struct gk_blob_target *target,
+                                    change_fn *change, struct gk_error *error)
+{
+    enum gk_status status = gk_blob_target_reload(request, target, error);
+    if (status == GK_OK && !target->committed) {
+        status = gk_refuse(error, 404, "BlobNotFound");
+    }
+    if (status == GK_OK) {
+        status = gk_blob_conditions(request, target, GK_ACCESS_WRITE, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    struct gk_blob_write write;
+    gk_blob_write_init(&write, target);
+    status = change(request, target, &write, error);
+    if (status == GK_OK) {
+        status = gk_blob_write_commit(&write, request, target, NULL, error);
+    }
+    gk_blob_write_cleanup(&write);
+    return status;
+}
+
+static enum gk_status change_blob(struct gk_request *request, change_fn *change,
+                                  struct gk_blob_target *target, struct gk_error *error)
+{
+    enum gk_status status = gk_blob_target_load(request, target, error);
+    if (status == GK_OK) {
+        gk_record_lock_write(target);
+        status = change_locked(request, target, change, error);
+        gk_record_unlock(target);
+    }
+    return status;
+}
+
+static void touch(const struct gk_request *request, struct gk_blob_record *record)
+{
+    const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
+    record->etag = gk_etag_new(now);
+    record->modified_wall_ms = now;
+}
+
+static enum gk_status answer_changed(struct gk_request *request, change_fn *change,
+                                     struct gk_error *error)
+{
+    struct gk_blob_target target;
+    enum gk_status status = change_blob(request, change, &target, error);
+    if (status == GK_OK) {
+        gk_respond_version(request, target.record.etag, target.record.modified_wall_ms);
+        status = gk_respond(request, 200);
+    }
+    gk_blob_target_cleanup(&target);
+    return status;
+}
+
+/* --- Set Blob Properties ------------------------------------------------------------------------*/
+
+/* Documented: a content header that is not sent is cleared. */
+static enum gk_status change_properties(struct gk_request *request, struct gk_blob_target *target,
+                                        struct gk_blob_write *write, struct gk_error *error)
+{
+    gk_content_headers_clear(&target->record);
+    const enum gk_status status = gk_content_headers_read(request, false, &target->record, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    touch(request, &target->record);
+    return gk_blob_write_open_part(write, request, target, &target->record, error);
+}
+
+static enum gk_status set_properties(struct gk_request *request, struct gk_error *error)
+{
+    static const char *const of_page_blobs[] = {
+        "x-ms-blob-content-length", "x-ms-sequence-number-action", "x-ms-blob-sequence-number"};
+    for (size_t i = 0; i < sizeof of_page_blobs / sizeof *of_page_blobs; i++) {
+        if (gk_request_header(request, of_page_blobs[i]) != NULL) {
+            return gk_refuse_because(error, 400, "InvalidBlobType",
+                                     "It is a block blob, which takes no %s.", of_page_blobs[i]);
+        }
+    }
+    return answer_changed(request, change_properties, error);
+}
+
+const struct gk_handler gk_set_blob_properties_handler = {
+    .body = GK_BODY_NONE, .permissions = GK_PERMIT_WRITE, .finish = set_properties};
+
+/* --- Set Blob Metadata --------------------------------------------------------------------------*/
+
+static enum gk_status change_metadata(struct gk_request *request, struct gk_blob_target *target,
+                                      struct gk_blob_write *write, struct gk_error *error)
+{
+    struct gk_data_key *data_key = NULL;
+    struct gk_metadata metadata;
+    gk_metadata_init(&metadata);
+    enum gk_status status = gk_metadata_from_headers(request, &metadata, error);
+    if (status == GK_OK) {
+        status = gk_blob_open_data_key(request, target, &data_key, error);
+    }
+    if (status == GK_OK) {
+        touch(request, &target->record);
+        status = gk_blob_write_record(write, request, target, &target->record, data_key, &metadata,
+                                      error);
+    }
+    request->gateway->host->plugin->data_key_free(data_key);
+    gk_metadata_cleanup(&metadata);
+    return status;
+}
+
+static enum gk_status set_metadata(struct gk_request *request, struct gk_error *error)
+{
+    gk_respond_header(request, "x-ms-request-server-encrypted", "true");
+    return answer_changed(request, change_metadata, error);
+}
+
+const struct gk_handler gk_set_blob_metadata_handler = {
+    .body = GK_BODY_NONE, .permissions = GK_PERMIT_WRITE, .finish = set_metadata};
+
+/* --- Delete Blob --------------------------------------------------------------------------------*/
+
+static enum gk_status change_to_nothing(struct gk_request *request, struct gk_blob_target *target,
+                                        struct gk_blob_write *write, struct gk_error *error)
+{
+    gk_blob_write_removal(write, target);
+    return gk_garbage_add_blob(request, &write->garbage, target, error);
+}
+
+/* With "only" the snapshots go and the blob stays: there are no snapshots. */
+static enum gk_status delete_blob(struct gk_request *request, struct gk_error *error)
+{
+    const char *snapshots = gk_request_header(request, "x-ms-delete-snapshots");
+    const bool keeps = snapshots != NULL && strcasecmp(snapshots, "only") == 0;
+    if (snapshots != NULL && !keeps && strcasecmp(snapshots, "include") != 0) {
+        return gk_refuse_because(error, 400, "InvalidHeaderValue",
+                                 "x-ms-delete-snapshots is include or only.");
+    }
+    struct gk_blob_target target;
+    enum gk_status status = keeps ? gk_blob_target_load_existing(request, &target, error)
+                                  : change_blob(request, change_to_nothing, &target, error);
+    gk_blob_target_cleanup(&target);
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_respond_header(request, "x-ms-delete-type-permanent", "true");
+    return gk_respond(request, 202);
+}
+
+const struct gk_handler gk_delete_blob_handler = {
+    .body = GK_BODY_NONE, .permissions = GK_PERMIT_DELETE, .finish = delete_blob};
