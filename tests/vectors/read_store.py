@@ -314,12 +314,12 @@ def keyvaultd_keys(directory):
 
 
 def printable(value):
-    """Bytes as hexadecimal digits, and without what is no news to a reader."""
+    """Bytes as hexadecimal digits, ETags as headers have them, without what is no news to a reader."""
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, dict):
-        return {name: printable(item) for name, item in value.items()
-                if name not in ("sealedDataKey", "manifest")}
+        return {name: f"0x{item:016X}" if name == "etag" else printable(item)
+                for name, item in value.items() if name not in ("sealedDataKey", "manifest")}
     return value
 
 

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// docs/format.md is complete: what the vendor's SDK has stored is read out of the state directory by a
+// program in another language that was written from that page, tests/vectors/read_store.py.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { cpSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync,
+  writeSync, closeSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
+
+import { noRetry, startStack } from './lib/stack.mjs';
+
+const PYTHON = '/usr/bin/python3';
+const SKIPPED = 77; // the system's Python has no "cryptography"
+const READER = fileURLToPath(new URL('../vectors/read_store.py', import.meta.url));
+
+const CONTAINER = 'formats';
+const OTHER_ACCOUNT = 'servicekept';
+
+// Blobs by name: what was stored.
+const stored = new Map();
+let stack;
+let skip = false;
+
+const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+
+async function putWhole(container, name, content, options = {}) {
+  const answer = await container.getBlockBlobClient(name).upload(content, content.length, options);
+  stored.set(name, { content, ...options, etag: answer.etag });
+}
+
+// Blocks in reverse of the order in which they are staged; the first one is listed twice.
+async function putBlocks(container, name, sizes, options = {}) {
+  const blob = container.getBlockBlobClient(name);
+  const blocks = sizes.map((size, i) => ({ content: randomBytes(size),
+    id: Buffer.from(`block ${String(i).padStart(6, '0')}`).toString('base64') }));
+  const queue = [...blocks];
+  await Promise.all(Array.from({ length: 16 }, async () => {
+    for (let block = queue.shift(); block; block = queue.shift()) {
+      await blob.stageBlock(block.id, block.content, block.content.length);
+    }
+  }));
+  const listed = [...blocks].reverse();
+  listed.push(blocks[0]);
+  await blob.commitBlockList(listed.map(({ id }) => id), options);
+  stored.set(name, { content: Buffer.concat(listed.map(({ content }) => content)),
+    segments: listed.length, ...options });
+}
+
+// Resolves to { code, json, stderr }.
+function read(directory, ...args) {
+  return new Promise((resolve) => {
+    execFile(PYTHON, ['-B', READER, directory, '--service-key', stack.gateway.serviceKeyFile, ...args],
+      { maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
+        resolve({ code: error ? error.code : 0, json: error ? undefined : JSON.parse(stdout), stderr });
+      });
+  });
+}
+
+const vaultKeys = () => ['--keyvaultd', path.join(stack.directory, 'vault', 'state')];
+const ofBlob = (name, account = stack.account) =>
+  ['--account', account, '--container', CONTAINER, '--blob', name];
+
+before(async () => {
+  stack = await startStack();
+  const container = BlobServiceClient.fromConnectionString(stack.connectionString, noRetry)
+    .getContainerClient(CONTAINER);
+  await container.create({ metadata: { purpose: 'proof' } });
+  await putWhole(container, 'empty', Buffer.alloc(0));
+  await putWhole(container, 'one byte', randomBytes(1));
+  await putWhole(container, 'two/data objects', randomBytes((4 << 20) + 65536 + 17), {
+    metadata: { Colour: 'green', empty_not: 'x' }, tier: 'Cool',
+    blobHTTPHeaders: { blobContentType: 'text/x-proof', blobContentLanguage: 'en',
+      blobContentDisposition: 'inline', blobCacheControl: 'no-cache' } });
+  await putBlocks(container, 'in the record: \u00fcber', [70000, 1, 65536, 12]);
+  await putBlocks(container, 'in one page', Array.from({ length: 70 }, (_, i) => 1 + i * 997),
+    { metadata: { pages: 'one' } });
+  await putBlocks(container, 'in two pages', Array.from({ length: 1030 }, () => 3));
+  await container.getBlockBlobClient('staged alone')
+    .stageBlock(Buffer.from('x').toString('base64'), 'x', 1);
+
+  await stack.createAccount(OTHER_ACCOUNT);
+  const [key] = await stack.keysOf(OTHER_ACCOUNT);
+  const other = new BlobServiceClient(`${stack.gateway.ready.blob_endpoint}/${OTHER_ACCOUNT}`,
+    new StorageSharedKeyCredential(OTHER_ACCOUNT, key.value), noRetry).getContainerClient(CONTAINER);
+  await other.create();
+  await other.getBlockBlobClient('kept').upload('by the service key', 18);
+
+  // As a crash: what was answered stands in the database's log, not yet in the database.
+  await stack.gateway.kill();
+  skip = (await read(stack.gateway.stateDir)).code === SKIPPED;
+});
+after(() => stack?.stop().catch(() => {})); // the gateway has ended by a signal
+
+const maybe = (name, fn) => test(name, (t) => (skip ? t.skip('no python3-cryptography') : fn(t)));
+
+maybe('accounts, containers and blobs with the service key alone', async () => {
+  const accounts = await read(stack.gateway.stateDir);
+  assert.deepEqual(accounts.json, [stack.account, OTHER_ACCOUNT].sort(), accounts.stderr);
+
+  const { json } = await read(stack.gateway.stateDir, '--account', stack.account);
+  assert.equal(json.record.settings.source, 'customer');
+  assert.equal(json.record.generations[0].wraps[0].algorithm, 'RSA-OAEP-256');
+  assert.equal(json.profile.location, 'local');
+  assert.deepEqual(Object.keys(json.containers), [CONTAINER]);
+  assert.deepEqual(json.containers[CONTAINER].metadata, { purpose: 'proof' });
+
+  const blobs = (await read(stack.gateway.stateDir, '--account', stack.account, '--container',
+    CONTAINER)).json;
+  assert.deepEqual(Object.keys(blobs).sort(), [...stored.keys(), 'staged alone'].sort());
+  assert.equal(blobs['staged alone'].committed, false);
+  for (const [name, { content }] of stored) {
+    assert.ok(blobs[name].committed, name);
+    assert.equal(blobs[name].size, content.length, name);
+  }
+  assert.equal(blobs['two/data objects'].tier, 'Cool');
+  assert.deepEqual(blobs['two/data objects'].headers, { contentType: 'text/x-proof',
+    contentLanguage: 'en', contentDisposition: 'inline', cacheControl: 'no-cache' });
+});
+
+maybe('every blob, byte for byte, with the customer\'s key', async () => {
+  const out = path.join(stack.directory, 'out');
+  for (const [name, { content, metadata = {}, segments, etag }] of stored) {
+    const { json, stderr } = await read(stack.gateway.stateDir, ...ofBlob(name), ...vaultKeys(),
+      '--out', out);
+    assert.ok(json, `${name}: ${stderr}`);
+    assert.equal(json.sha256, sha256(content), name);
+    assert.ok(readFileSync(out).equals(content), name);
+    assert.deepEqual(json.metadata, metadata, name);
+    if (segments !== undefined) {
+      assert.equal(json.segments, segments, name);
+      assert.equal(json.pages, segments <= 64 ? 0 : Math.ceil(segments / 1024), name);
+    }
+    if (etag !== undefined) assert.equal(`"${json.etag}"`, etag, name);
+  }
+});
+
+maybe('an account under the service key needs no other', async () => {
+  const { json, stderr } = await read(stack.gateway.stateDir, ...ofBlob('kept', OTHER_ACCOUNT));
+  assert.equal(json?.sha256, sha256('by the service key'), stderr);
+});
+
+maybe('without the customer\'s key there is no content', async () => {
+  const answer = await read(stack.gateway.stateDir, ...ofBlob('one byte'));
+  assert.equal(answer.code, 1);
+  assert.match(answer.stderr, new RegExp(`wrapped by https://localhost:.*/keys/${stack.keyName}/`));
+});
+
+maybe('a byte that was changed is refused', async () => {
+  const out = path.join(stack.directory, 'never');
+  const copy = path.join(stack.directory, 'changed');
+  cpSync(stack.gateway.stateDir, copy, { recursive: true });
+  const volumes = path.join(copy, 'volumes');
+  for (const name of readdirSync(volumes)) {
+    const file = path.join(volumes, name);
+    const handle = openSync(file, 'r+');
+    const byte = Buffer.alloc(1);
+    for (let at = 100; at < statSync(file).size; at += 65552) {
+      readSync(handle, byte, 0, 1, at);
+      byte[0] ^= 1;
+      writeSync(handle, byte, 0, 1, at);
+    }
+    closeSync(handle);
+  }
+  const changed = await read(copy, ...ofBlob('two/data objects'), ...vaultKeys(), '--out', out);
+  assert.equal(changed.code, 1, 'the content was read all the same');
+  assert.match(changed.stderr, /InvalidTag/);
+  assert.ok(!existsSync(out), 'something was written');
+
+  const key = path.join(stack.directory, 'other-service.key');
+  writeFileSync(key, `gatekey-service-key-v1 ${randomBytes(32).toString('base64')}\n`);
+  const other = await read(stack.gateway.stateDir, '--account', stack.account, '--service-key', key);
+  assert.match(other.stderr, /not authentic/);
+});
