@@ -326,6 +326,9 @@ static enum gk_status record_open_sealed(struct gk_data_key *data_key, struct gk
     if (!record_split(record, &sealed_part, &open_part)) {
         return gk_fail(error, GK_E_INTEGRITY, "not a record");
     }
+    if (sealed_part.len == 0) {
+        return gk_fail(error, GK_E_NOT_FOUND, "no sealed part");
+    }
     return copy_out(sealed_part, out, out_max, out_len, error);
 }
 

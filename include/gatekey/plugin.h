@@ -308,7 +308,7 @@ struct gk_plugin {
      *   record_seal         writes a whole record; data_key NULL makes one without a sealed part
      *   record_reseal_open  replaces the open part, keeps the sealed part as it stands; no key
      *   record_open         checks all that the service key can check, gives the open part
-     *   record_open_sealed  gives the sealed part
+     *   record_open_sealed  gives the sealed part; GK_E_NOT_FOUND: it was made without one
      * out has room for out_max bytes (plain lengths + GK_RECORD_OVERHEAD_BYTES is always enough;
      * for the opens the record's own length is); *out_len is set. GK_E_LIMIT when it is not.
      */
