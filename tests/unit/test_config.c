@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Goal: whatever is wrong in a configuration file is refused with its line and a remedy.
+ * Goal: whatever is wrong in a configuration file is refused with its line and a remedy, and the
+ * example explains every setting that there is.
  * Method: one good file as a list of lines; each case replaces one line of it, and expects the
- * refusal to begin with that very line's place and to hold given words.
+ * refusal to begin with that very line's place and to hold given words. The example is loaded with
+ * its paths moved here, as it is and with everything that it comments out; which settings there are,
+ * the gateway tells when it refuses one, and the module in its help.
  */
 #include "cmocka_all.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -286,6 +290,215 @@ static void test_config__refuses_a_file_that_is_not_there(void **state)
     assert_null(config);
 }
 
+/* --- the example --------------------------------------------------------------------------------*/
+
+#define EXAMPLE_BYTES_MAX 65536u
+
+static char *read_example(void)
+{
+    FILE *file = fopen(GATEKEY_EXAMPLE, "r");
+    assert_non_null(file);
+    char *text = calloc(1, EXAMPLE_BYTES_MAX);
+    assert_non_null(text);
+    assert_in_range(fread(text, 1, EXAMPLE_BYTES_MAX, file), 1, EXAMPLE_BYTES_MAX - 1);
+    fclose(file);
+    return text;
+}
+
+/* Whether the text from at on is a path of the example, and not a resource id or the module. */
+static bool is_path(const char *at)
+{
+    static const char *const roots[] = {"\"/etc/", "\"/var/", "\"/run/"};
+    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+        if (strncmp(at, roots[i], strlen(roots[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Writes one line with its paths moved into the test's directory, where those that look like a file
+ * are made. */
+static void put_moved(FILE *out, const char *line, size_t len)
+{
+    static const char module[] = "\"/usr/lib/gatekey/gatekey.so\"";
+    for (const char *at = line; at < line + len; at++) {
+        if (strncmp(at, module, sizeof module - 1) == 0) {
+            fprintf(out, "\"%s\"", GATEKEY_MODULE);
+            at += sizeof module - 2;
+        } else if (is_path(at)) {
+            const char *end = strchr(at + 1, '"');
+            const char *name = end;
+            while (name[-1] != '/') {
+                name--;
+            }
+            char moved[64] = {0};
+            assert_true((size_t)(end - name) < sizeof moved);
+            memcpy(moved, name, (size_t)(end - name));
+            if (strchr(moved, '.') != NULL) {
+                make_file(moved, 0600);
+            }
+            fprintf(out, "\"%s/%s\"", directory, moved);
+            at = end;
+        } else {
+            fputc(*at, out);
+        }
+    }
+    fputc('\n', out);
+}
+
+/* all: with the settings that are commented out. extra is a line at the end. */
+static char *write_example(bool all, const char *extra)
+{
+    char *path = in_directory("example.conf");
+    char *text = read_example();
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    for (const char *line = text; *line != '\0';) {
+        const size_t len = strcspn(line, "\n");
+        const bool setting = line[0] == '#' && line[1] >= 'a' && line[1] <= 'z';
+        put_moved(out, line + (setting && all), len - (setting && all));
+        line += len + (line[len] == '\n');
+    }
+    fputs(extra, out);
+    assert_int_equal(fclose(out), 0);
+    free(text);
+    return path;
+}
+
+static void remove_example_files(void)
+{
+    static const char *const names[] = {
+        "audit.log",        "tls.crt",     "tls.key",        "management.crt", "management.key",
+        "management.token", "service.key", "gateway.secret", "vault-ca.crt",   "example.conf"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = in_directory(names[i]);
+        unlink(path);
+        free(path);
+    }
+}
+
+/* The gateway's settings and the module's, as --check-config takes them. */
+static void assert_example_loads(bool all)
+{
+    char *path = write_example(all, "");
+    struct gk_config *config = NULL;
+    struct gk_error error = {0};
+    if (gk_config_load(path, &config, &error) != GK_OK) {
+        fail_msg("%s", error.message);
+    }
+    const struct gk_clock clock = gk_clock_system();
+    if (gk_plugin_host_check(config->plugin, config->settings, config->settings_count, &clock,
+                             &error) != GK_OK) {
+        fail_msg("%s", error.message);
+    }
+    gk_config_free(config);
+    free(path);
+}
+
+static void test_example__loads(void **state)
+{
+    (void)state;
+    assert_example_loads(false);
+    assert_example_loads(true);
+    remove_example_files();
+}
+
+/* What stands commented out is what holds without it. */
+static void test_example__shows_the_defaults(void **state)
+{
+    (void)state;
+    struct gk_config *configs[2] = {NULL};
+    for (unsigned all = 0; all < 2; all++) {
+        char *path = write_example(all != 0, "");
+        assert_int_equal(gk_config_load(path, &configs[all], NULL), GK_OK);
+        free(path);
+    }
+    assert_int_equal(configs[0]->log_level, configs[1]->log_level);
+    assert_int_equal(configs[0]->blob.connections_max, configs[1]->blob.connections_max);
+    assert_int_equal(configs[0]->blob.removal_delay_s, configs[1]->blob.removal_delay_s);
+    assert_int_equal(configs[0]->vault_deadline_ms, configs[1]->vault_deadline_ms);
+    gk_config_free(configs[0]);
+    gk_config_free(configs[1]);
+    remove_example_files();
+}
+
+/* Whether name stands in the example as the begin of a setting. */
+static bool explains(const char *example, const char *name, size_t len)
+{
+    for (const char *at = example; (at = strstr(at, "\n")) != NULL;) {
+        at += 1 + strspn(at + 1, "# ({");
+        if (strncmp(at, name, len) == 0 && strchr(" =:", at[len]) != NULL) {
+            return true;
+        }
+    }
+    /* Short groups stand on one line. */
+    char inside[64];
+    snprintf(inside, sizeof inside, " %.*s = ", (int)len, name);
+    return strstr(example, inside) != NULL;
+}
+
+static void test_example__has_every_setting_of_the_gateway(void **state)
+{
+    (void)state;
+    static const char *const unknown[] = {"", "blob",
+                                          "management"}; /* groups, by what is wrong in them */
+    char *example = read_example();
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
+        char *path = NULL;
+        if (unknown[i][0] == '\0') {
+            path = write_example(false, "surprise = 1;\n");
+        } else {
+            path = write_config(unknown[i][0] == 'b' ? 6 : 14, "surprise = 1;");
+        }
+        struct gk_config *config = NULL;
+        struct gk_error error = {0};
+        assert_int_equal(gk_config_load(path, &config, &error), GK_E_INVALID);
+        const char *known = strstr(error.message, "known here are ");
+        assert_non_null(known);
+        known += strlen("known here are ");
+        while (*known != '\0') {
+            const size_t len = strcspn(known, ", ");
+            if (!explains(example, known, len)) {
+                fail_msg("the example lacks %.*s", (int)len, known);
+            }
+            known += len + strspn(known + len, ", ");
+        }
+        free(path);
+    }
+    free(example);
+    remove_example_files();
+}
+
+/* The help has a line a setting, which begins with its name: identity.N.kind, say. */
+static void test_example__has_every_setting_of_the_module(void **state)
+{
+    (void)state;
+    void *module = dlopen(GATEKEY_MODULE, RTLD_NOW | RTLD_LOCAL);
+    assert_non_null(module);
+    gk_plugin_entry_fn *entry = NULL;
+    void *symbol = dlsym(module, GK_PLUGIN_ENTRY_SYMBOL);
+    memcpy(&entry, &symbol, sizeof entry);
+    assert_non_null(entry);
+    char *example = read_example();
+    unsigned count = 0;
+    for (const char *line = entry()->config_help; *line != '\0'; count++) {
+        size_t len = strcspn(line, " ");
+        const char *name = line;
+        for (const char *at = line; at < line + len; at++) {
+            name = *at == '.' ? at + 1 : name;
+        }
+        if (!explains(example, name, len - (size_t)(name - line))) {
+            fail_msg("the example lacks %.*s", (int)len, line);
+        }
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    assert_true(count > 10);
+    free(example);
+    dlclose(module);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +506,10 @@ int main(void)
         cmocka_unit_test(test_config__tells_where_a_setting_stands),
         cmocka_unit_test(test_config__refuses_with_file_line_reason_and_remedy),
         cmocka_unit_test(test_config__refuses_a_file_that_is_not_there),
+        cmocka_unit_test(test_example__loads),
+        cmocka_unit_test(test_example__shows_the_defaults),
+        cmocka_unit_test(test_example__has_every_setting_of_the_gateway),
+        cmocka_unit_test(test_example__has_every_setting_of_the_module),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
