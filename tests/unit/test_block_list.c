@@ -34,13 +34,13 @@ static void test_block_list__keeps_order_and_lists(void **state)
                                            "  <Uncommitted>&#65;g==</Uncommitted>\n"
                                            "  <Latest><![CDATA[AAAA]]></Latest></BlockList>\n";
     static const struct {
-        enum gk_block_source list;
         const char *name;
+        enum gk_block_source list;
         uint16_t len;
-    } wanted[] = {{GK_BLOCK_LATEST, "\0\0\0", 3},
-                  {GK_BLOCK_COMMITTED, "\1", 1},
-                  {GK_BLOCK_UNCOMMITTED, "\2", 1},
-                  {GK_BLOCK_LATEST, "\0\0\0", 3}};
+    } wanted[] = {{"\0\0\0", GK_BLOCK_LATEST, 3},
+                  {"\1", GK_BLOCK_COMMITTED, 1},
+                  {"\2", GK_BLOCK_UNCOMMITTED, 1},
+                  {"\0\0\0", GK_BLOCK_LATEST, 3}};
     struct gk_block_ref *refs;
     uint32_t count;
     assert_int_equal(gk_block_list_parse(gk_span_str(body), &refs, &count, NULL), GK_OK);

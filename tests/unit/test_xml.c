@@ -204,12 +204,10 @@ static void test_xml__refuses(void **state)
         "<!DOCTYPE A [<!ENTITY b 'c'>]><A>&b;</A>",
         "<!DOCTYPE A SYSTEM 'file:///etc/passwd'><A/>",
         "<!DOCTYPE A [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><A>&b;</A>",
-        "<!DOCTYPE A [<!ENTITY b 'bbbbbbbb'><!ENTITY c '&b;&b;&b;'><!ENTITY d "
-        "'&c;&c;'>]><A>&d;</A>",
+        "<!DOCTYPE A [<!ENTITY b 'bb'><!ENTITY c '&b;&b;&b;'>]><A>&c;&c;</A>",
         "<!DOCTYPE A [<!ENTITY % b SYSTEM 'http://127.0.0.1:1/'> %b;]><A/>",
         "<n:A xmlns:n='urn:n'/>",
         "<A><B><C><D><E><F><G><H><I/></H></G></F></E></D></C></B></A>",
-        "\xff\xfe<\0A\0/\0>\0",
         "Lo\xa7\x94", /* EBCDIC */
     };
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
@@ -217,10 +215,13 @@ static void test_xml__refuses(void **state)
         assert_int_equal(read_noting(gk_span_str(documents[i]), &notes), GK_E_INVALID);
         gk_buf_cleanup(&notes.text);
     }
-    static const char wide[] = "<\0A\0/\0>\0"; /* UTF-16 without its mark */
-    struct notes notes = {0};
-    assert_int_equal(read_noting(gk_span_of(wide, sizeof wide - 1), &notes), GK_E_INVALID);
-    gk_buf_cleanup(&notes.text);
+    static const char wide[] = "\xff\xfe<\0A\0/\0>\0"; /* UTF-16, with its mark and without */
+    for (size_t from = 0; from <= 2; from += 2) {
+        struct notes notes = {0};
+        assert_int_equal(read_noting(gk_span_of(wide + from, sizeof wide - 1 - from), &notes),
+                         GK_E_INVALID);
+        gk_buf_cleanup(&notes.text);
+    }
 }
 
 static void test_xml__a_visitor_may_refuse(void **state)
