@@ -9,9 +9,12 @@
 
 static void hex_id(const struct gk_id *id, char out[HEX_ID_BYTES])
 {
+    static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < sizeof id->bytes; i++) {
-        snprintf(out + 2 * i, 3, "%02x", id->bytes[i]);
+        out[2 * i] = digits[id->bytes[i] >> 4];
+        out[2 * i + 1] = digits[id->bytes[i] & 15];
     }
+    out[HEX_ID_BYTES - 1] = '\0';
 }
 
 void gk_index_name(const struct gk_id *container, char out[GK_INDEX_NAME_BYTES])

@@ -22,8 +22,25 @@ struct gk_reader_stream {
     size_t pieces;
     size_t piece; /* the first that is not used up */
     struct gk_span ready[GK_READ_CHUNKS];
-    uint8_t sealed[GK_READ_CHUNKS * GK_CHUNK_SEALED_BYTES];
+    size_t chunks_max; /* of a run: fewer than GK_READ_CHUNKS for a short range */
+    size_t dirty;      /* bytes of sealed that may hold plaintext */
+    uint8_t sealed[];
 };
+
+/* Chunks that hold a range of this length, wherever it begins. */
+static size_t chunks_for(uint64_t length)
+{
+    const uint64_t chunks = (length - 1) / GK_CHUNK_PLAIN_BYTES + 2;
+    return chunks < GK_READ_CHUNKS ? (size_t)chunks : GK_READ_CHUNKS;
+}
+
+/* A run lies within one entry, and an entry within the blob. */
+static size_t room_for(size_t chunks, uint64_t blob_size)
+{
+    const uint64_t full = (uint64_t)chunks * GK_CHUNK_SEALED_BYTES;
+    const uint64_t most = blob_size + (uint64_t)chunks * GK_TAG_BYTES;
+    return (size_t)(most < full ? most : full);
+}
 
 enum gk_status gk_reader_stream_new(const struct gk_request *request,
                                     const struct gk_blob_target *target,
@@ -31,12 +48,15 @@ enum gk_status gk_reader_stream_new(const struct gk_request *request,
                                     struct gk_reader_stream **out, struct gk_error *error)
 {
     *out = NULL;
-    struct gk_reader_stream *stream = malloc(sizeof *stream);
+    const size_t chunks_max = chunks_for(length);
+    struct gk_reader_stream *stream =
+        malloc(sizeof *stream + room_for(chunks_max, target->record.size));
     if (stream == NULL) {
         request->gateway->host->plugin->data_key_free(data_key);
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
-    memset(stream, 0, offsetof(struct gk_reader_stream, sealed));
+    memset(stream, 0, sizeof *stream);
+    stream->chunks_max = chunks_max;
     stream->plugin = request->gateway->host->plugin;
     stream->store = request->gateway->store;
     stream->container = target->container;
@@ -68,7 +88,7 @@ void gk_reader_stream_free(struct gk_reader_stream *stream)
     stream->plugin->segment_free(stream->segment);
     stream->plugin->data_key_free(stream->data_key);
     gk_manifest_walk_free(stream->walk);
-    gk_wipe(stream->sealed, sizeof stream->sealed);
+    gk_wipe(stream->sealed, stream->dirty);
     free(stream);
 }
 
@@ -101,7 +121,7 @@ static struct run next_run(const struct gk_reader_stream *stream)
     run.last_plain = (size_t)(length - (run.chunks - 1) * GK_CHUNK_PLAIN_BYTES);
     const uint64_t wanted = (end + GK_CHUNK_PLAIN_BYTES - 1) / GK_CHUNK_PLAIN_BYTES - run.first;
     const uint64_t in_object = GK_OBJECT_CHUNKS - run.first % GK_OBJECT_CHUNKS;
-    run.count = wanted < GK_READ_CHUNKS ? wanted : GK_READ_CHUNKS;
+    run.count = wanted < stream->chunks_max ? wanted : stream->chunks_max;
     run.count = run.count < in_object ? run.count : in_object;
     return run;
 }

@@ -11,7 +11,8 @@
 
 #include "common/buf.h"
 
-#define GK_HTTP_CONNECTION_BYTES (256u * 1024u)
+/* Half of it takes a body's bytes; the library clears all of it with each request. */
+#define GK_HTTP_CONNECTION_BYTES (144u * 1024u)
 #define GK_HTTP_STACK_BYTES      (512u * 1024u)
 #define GK_HTTP_BLOCK_BYTES      (256u * 1024u) /* most of an answer's body that is made at once */
 #define GK_HTTP_HEADERS_MAX      128u
