@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that a journey needs, running: a vault with a customer's key, the gateway over plain HTTP
+// and over TLS, and an account under that key, made through the management API.
+import { execFile, execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { makeAuthority } from './certificates.mjs';
+import { program, startProcess } from './process.mjs';
+import { startVault } from './vault.mjs';
+
+const UNTIL_MS = 60000;
+const POLL_MS = 20;
+const API_VERSION = '2023-05-01';
+
+export const SUBSCRIPTION = '00000000-0000-0000-0000-000000000000';
+export const RESOURCE_GROUP = 'gatekey';
+// What a request answers is what is tested, not what a client makes of it by asking again.
+export const noRetry = { retryOptions: { maxTries: 1 } };
+
+const quote = (text) => `"${text}"`;
+
+// Polls: what a client sees is the event. The probe may throw while what it needs is not there yet.
+export async function until(probe, what, timeoutMs = UNTIL_MS) {
+  const deadline = Date.now() + timeoutMs;
+  let last;
+  while (Date.now() < deadline) {
+    try {
+      const value = await probe();
+      if (value) return value;
+      last = undefined;
+    } catch (error) {
+      if (error.code === 'ERR_ASSERTION') throw error;
+      last = error;
+    }
+    await new Promise((resolve) => { setTimeout(resolve, POLL_MS); });
+  }
+  throw new Error(`waited ${timeoutMs} ms in vain for ${what}`, { cause: last });
+}
+
+/* --- the gateway -------------------------------------------------------------------------------*/
+
+function gatewayConfig({ directory, ports, files, tls, vault, domain, options }) {
+  const address = (name) => quote(`127.0.0.1:${ports[name]}`);
+  const setting = (name, value) => (value === undefined ? '' : `  ${name} = ${value};\n`);
+  const { gateway } = vault.clients;
+  return `
+state_dir = ${quote(path.join(directory, 'state'))};
+plugin = ${quote(program('plugin', 'gatekey.so'))};
+log_level = "info";
+audit_file = ${quote(files.audit)};
+${options.movableClock ? `clock_offset_file = ${quote(files.clock)};` : ''}
+blob = {
+  listen = ${address('blob')};
+  tls_listen = ${address('blobTls')};
+  tls_certificate = ${quote(tls.certificateFile)};
+  tls_key = ${quote(tls.keyFile)};
+  domain = ${quote(domain)};
+${setting('connections_max', options.connectionsMax)}};
+management = {
+  listen = ${address('management')};
+  tls_certificate = ${quote(tls.certificateFile)};
+  tls_key = ${quote(tls.keyFile)};
+  token_file = ${quote(files.token)};
+};
+provider = {
+  service_key_file = ${quote(files.serviceKey)};
+  ca_file = ${quote(vault.caFile)};
+${setting('check_interval_ms', options.checkIntervalMs ?? 1000)}\
+${setting('grace_s', options.graceS)}\
+${setting('request_timeout_ms', options.requestTimeoutMs)}\
+${setting('vault_deadline_ms', options.vaultDeadlineMs)}\
+  vaults = ( { uri = ${quote(vault.uri)}; } );
+  identities = (
+    { kind = "client-secret"; resource_id = ${quote(gateway.resourceId)};
+      client_id = ${quote(gateway.clientId)}; tenant_id = ${quote(vault.tenantId)};
+      authority = ${quote(vault.authority)}; client_secret_file = ${quote(gateway.secretFile)}; },
+    { kind = "managed"; endpoint = ${quote(vault.imdsEndpoint)}; }
+  );
+};
+`;
+}
+
+async function startGateway(directory, { authority, vault, domain, hosts, options }) {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const inside = (name) => path.join(directory, name);
+  const files = { token: inside('management.token'), serviceKey: inside('service.key'),
+    audit: inside('audit.log'), clock: inside('clock-offset'), config: inside('gateway.conf'),
+    log: inside('gateway.log') };
+  const token = randomBytes(24).toString('base64url');
+  writeFileSync(files.token, `${token}\n`, { mode: 0o600 });
+  execFileSync(program('ctl', 'gatekeyctl'), ['service-key', 'create', '--out', files.serviceKey],
+    { stdio: 'ignore' });
+  const tls = authority.issue('gateway', hosts);
+  // Free ports are the system's to choose, once: clients keep their endpoints over a restart.
+  const ports = { blob: 0, blobTls: 0, management: 0 };
+  const limit = options.memoryLimitBytes === undefined ? [] :
+    ['prlimit', `--data=${options.memoryLimitBytes}`, '--'];
+  let offsetMs = 0;
+  let server;
+
+  const start = async () => {
+    writeFileSync(files.config,
+      gatewayConfig({ directory, ports, files, tls, vault, domain, options }), { mode: 0o600 });
+    const command = [...limit, program('gateway', 'gatekey-gateway'), '--config', files.config];
+    server = await startProcess({ name: 'gatekey-gateway', binary: command[0], args: command.slice(1),
+      readyFile: inside('gateway.ready'), logFile: files.log, env: options.gatewayEnv });
+    ports.blob = new URL(server.ready.blob_endpoint).port;
+    ports.blobTls = new URL(server.ready.blob_endpoint_tls).port;
+    ports.management = new URL(server.ready.management_endpoint).port;
+  };
+  const stop = async () => {
+    const how = await server.stop();
+    if (how !== 0) throw new Error(`the gateway ended with ${how}; its log is ${files.log}`);
+  };
+  await start();
+
+  return {
+    directory, token, tokenFile: files.token, serviceKeyFile: files.serviceKey, auditFile: files.audit,
+    configFile: files.config, logFile: files.log, stateDir: inside('state'), start, stop,
+    get pid() { return server.pid; },
+    get ready() { return server.ready; },
+    get ended() { return server.ended; },
+    kill: () => server.kill(),
+    restart: async () => {
+      await stop();
+      await start();
+    },
+    // Only forwards, and only with movableClock. The file is replaced as a whole.
+    moveClock: (milliseconds) => {
+      offsetMs += milliseconds;
+      writeFileSync(`${files.clock}.new`, `${offsetMs}\n`);
+      renameSync(`${files.clock}.new`, files.clock);
+    },
+  };
+}
+
+/* --- management --------------------------------------------------------------------------------*/
+
+function managementClient(endpoint, ca, token) {
+  const agent = new https.Agent({ ca });
+  const request = (method, target, { body, headers = { authorization: `Bearer ${token}` } } = {}) =>
+    new Promise((resolve, reject) => {
+      const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+      const sent = https.request(new URL(target, endpoint), { method, agent,
+        headers: { 'content-type': 'application/json', ...headers } }, (answer) => {
+        const parts = [];
+        answer.on('data', (part) => parts.push(part));
+        answer.once('error', reject);
+        answer.once('end', () => {
+          const bytes = Buffer.concat(parts).toString();
+          let json;
+          try {
+            json = JSON.parse(bytes);
+          } catch { /* metrics are plain text */ }
+          resolve({ status: answer.statusCode, headers: answer.headers, body: bytes, json });
+        });
+      });
+      sent.once('error', reject);
+      sent.end(text);
+    });
+  const good = async (method, target, options) => {
+    const answer = await request(method, `${target}?api-version=${API_VERSION}`, options);
+    if (answer.status >= 300) throw new Error(`${method} ${target}: ${answer.status} ${answer.body}`);
+    return answer.json;
+  };
+  return { request, good };
+}
+
+const accountPath = (name) => `/subscriptions/${SUBSCRIPTION}/resourceGroups/${RESOURCE_GROUP}` +
+  `/providers/Microsoft.Storage/storageAccounts/${name}`;
+
+// The body of a request that makes an account; key is { vaultUri, name, version } or undefined.
+export function accountBody(identity, key) {
+  const body = { location: 'local', kind: 'StorageV2', sku: { name: 'Standard_LRS' },
+    properties: { supportsHttpsTrafficOnly: false } };
+  if (key) {
+    body.identity = { type: 'UserAssigned', userAssignedIdentities: { [identity]: {} } };
+    body.properties.encryption = { keySource: 'Microsoft.Keyvault',
+      identity: { userAssignedIdentity: identity },
+      keyvaultproperties: { keyvaulturi: key.vaultUri, keyname: key.name,
+        keyversion: key.version ?? '' } };
+  }
+  return body;
+}
+
+/* --- all of it ---------------------------------------------------------------------------------*/
+
+/*
+ * options, all optional:
+ *   customerKey (true)        the account under a key in the vault, else under the service key
+ *   checkIntervalMs (1000), graceS, requestTimeoutMs, vaultDeadlineMs, connectionsMax
+ *                             the gateway's own settings
+ *   movableClock (false)      gateway.moveClock() works
+ *   memoryLimitBytes          the gateway's data segment, as setrlimit(RLIMIT_DATA) bounds it
+ *   gatewayEnv                more environment for the gateway
+ *   vault                     options of startVault()
+ *
+ * All servers end, and all files go, with stop(). GATEKEY_KEEP in the environment keeps the files.
+ */
+export async function startStack(options = {}) {
+  const directory = mkdtempSync(path.join(tmpdir(), 'gatekey-e2e-'));
+  const authority = makeAuthority(path.join(directory, 'ca'));
+  const account = 'journeys';
+  const keyName = 'customer-key';
+  const domain = 'blob.gatekey.test';
+  const hosts = ['localhost', '127.0.0.1', `${account}.${domain}`];
+  let vault;
+  let gateway;
+
+  const stop = async () => {
+    try {
+      await gateway?.stop();
+    } finally {
+      await vault?.stop().catch(() => {}); // some journeys end it themselves
+      if (process.env.GATEKEY_KEEP === undefined) rmSync(directory, { recursive: true, force: true });
+    }
+  };
+
+  try {
+    vault = await startVault(path.join(directory, 'vault'), { authority, ...options.vault });
+    await vault.createKey(keyName);
+    gateway = await startGateway(path.join(directory, 'gateway'),
+      { authority, vault, domain, hosts, options });
+    const endpoint = gateway.ready.management_endpoint;
+    const management = managementClient(endpoint, vault.ca, gateway.token);
+    const identity = vault.clients.gateway.resourceId;
+    const createAccount = (name, key) =>
+      management.good('PUT', accountPath(name), { body: accountBody(identity, key) });
+    const keysOf = async (name) => (await management.good('POST', `${accountPath(name)}/listKeys`)).keys;
+
+    await createAccount(account, options.customerKey === false ? undefined :
+      { vaultUri: vault.uri, name: keyName });
+    const accountKey = (await keysOf(account))[0].value;
+    const blobEndpoint = `${gateway.ready.blob_endpoint}/${account}`;
+    const blobEndpointTls = `${gateway.ready.blob_endpoint_tls}/${account}`;
+    const connectionStringOf = (url) => `DefaultEndpointsProtocol=${new URL(url).protocol.slice(0, -1)};` +
+      `AccountName=${account};AccountKey=${accountKey};BlobEndpoint=${url};`;
+
+    return {
+      directory, vault, gateway, management, stop, until, account, accountKey, keyName, keysOf,
+      createAccount, accountPath, identity, domain, ca: vault.ca, caFile: authority.caFile,
+      managementEndpoint: endpoint, managementToken: gateway.token,
+      blobEndpoint, blobEndpointTls,
+      connectionString: connectionStringOf(blobEndpoint),
+      connectionStringTls: connectionStringOf(blobEndpointTls),
+      // Options of the vendor's clients: one try, and our authority is trusted.
+      overTls: { ...noRetry, tlsOptions: { ca: vault.ca } },
+
+      // What the management API tells of the account's key.
+      keyStatus: async (name = account) => {
+        const { properties } = await management.good('GET', `/gatekey/accounts/${name}`);
+        return { ...properties.gatekey, keySource: properties.encryption.keySource,
+          currentKeyIdentifier:
+            properties.encryption.keyvaultproperties?.currentVersionedKeyIdentifier };
+      },
+      checkKey: (name = account) => management.good('POST', `${accountPath(name)}/gatekeyCheckKey`),
+
+      // gatekeyctl as an operator calls it; resolves to { code, stdout, stderr }.
+      ctl: (...args) => new Promise((resolve) => {
+        execFile(program('ctl', 'gatekeyctl'), args, { env: { PATH: process.env.PATH,
+          GATEKEY_ENDPOINT: endpoint, GATEKEY_TOKEN_FILE: gateway.tokenFile,
+          GATEKEY_CA_FILE: authority.caFile } }, (error, stdout, stderr) => {
+          resolve({ code: error ? error.code : 0, stdout, stderr });
+        });
+      }),
+    };
+  } catch (error) {
+    await stop().catch(() => {});
+    throw error;
+  }
+}
