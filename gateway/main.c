@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/error.h"
@@ -217,6 +218,16 @@ static void stop(struct process *process)
     close_gateway(&process->gateway);
 }
 
+/* Connections and volume files need more descriptors than the usual soft limit gives. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 /* --- life ---------------------------------------------------------------------------------------*/
 
 static json_t *text_or_null(const char *text)
@@ -312,6 +323,7 @@ int main(int argc, char **argv)
         result = check_config(config);
     } else {
         gk_log_set_level(config->log_level);
+        raise_descriptors();
         if (!gk_process_harden()) {
             gk_log(GK_LOG_WARNING, "main", "memory could not be locked: raise RLIMIT_MEMLOCK");
         }

@@ -82,10 +82,7 @@ static void note_name(struct gk_change_list *changes, const char *name)
     gk_buf_init(&value, GK_ACCOUNT_NAME_BYTES_MAX);
     gk_buf_append_str(&key, NAME_ATTR);
     gk_buf_append_str(&value, name);
-    gk_changes_set(changes, &key, &value);
-    if (changes->count > 0) {
-        changes->items[changes->count - 1].kind = GK_CHANGE_ATTR_SET;
-    }
+    gk_changes_set_attr(changes, &key, &value);
 }
 
 static enum gk_status write_mark(struct gk_gateway *gateway,

@@ -8,61 +8,74 @@ void gk_changes_init(struct gk_change_list *list)
     memset(list, 0, sizeof *list);
 }
 
-/* The spans of an owned change point to memory that was allocated for it. */
-static void free_span(struct gk_span *span)
-{
-    free((void *)(uintptr_t)span->data);
-    *span = (struct gk_span){0};
-}
-
 void gk_changes_cleanup(struct gk_change_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
-        free_span(&list->items[i].key);
-        free_span(&list->items[i].value);
+        free(list->owned[i].key);
+        free(list->owned[i].value);
     }
     free(list->items);
+    free(list->owned);
     gk_changes_init(list);
 }
 
-static struct gk_span take(struct gk_change_list *list, struct gk_buf *buf)
+/* The content of buf, which is left empty; NULL for none. */
+static uint8_t *take(struct gk_change_list *list, struct gk_buf *buf, struct gk_span *span)
 {
-    const struct gk_span span = gk_buf_span(buf);
+    uint8_t *data = buf->data;
+    *span = gk_buf_span(buf);
     if (list->status == GK_OK) {
         list->status = gk_buf_status(buf);
     }
-    const size_t max = buf->max;
-    gk_buf_init(buf, max);
-    return span;
+    gk_buf_init(buf, buf->max);
+    return data;
 }
 
-static void add(struct gk_change_list *list, struct gk_change change)
+static bool reserve(struct gk_change_list *list)
 {
-    if (list->count == list->cap) {
-        const size_t cap = list->cap == 0 ? 4 : 2 * list->cap;
-        struct gk_change *items = reallocarray(list->items, cap, sizeof *items);
-        if (items == NULL) {
-            list->status = GK_E_RESOURCE;
-            free_span(&change.key);
-            free_span(&change.value);
-            return;
-        }
-        list->items = items;
-        list->cap = cap;
+    if (list->count < list->cap) {
+        return true;
     }
+    const size_t cap = list->cap == 0 ? 4 : 2 * list->cap;
+    struct gk_change *items = reallocarray(list->items, cap, sizeof *items);
+    list->items = items == NULL ? list->items : items;
+    struct gk_owned_change *owned = reallocarray(list->owned, cap, sizeof *owned);
+    list->owned = owned == NULL ? list->owned : owned;
+    list->cap = items == NULL || owned == NULL ? list->cap : cap;
+    return list->count < list->cap;
+}
+
+static void add(struct gk_change_list *list, enum gk_change_kind kind, struct gk_buf *key,
+                struct gk_buf *value)
+{
+    struct gk_change change = {.kind = kind};
+    struct gk_owned_change owned = {.key = take(list, key, &change.key)};
+    if (value != NULL) {
+        owned.value = take(list, value, &change.value);
+    }
+    if (!reserve(list)) {
+        list->status = GK_E_RESOURCE;
+        free(owned.key);
+        free(owned.value);
+        return;
+    }
+    list->owned[list->count] = owned;
     list->items[list->count++] = change;
 }
 
 void gk_changes_set(struct gk_change_list *list, struct gk_buf *key, struct gk_buf *value)
 {
-    const struct gk_span taken_key = take(list, key);
-    add(list, (struct gk_change){
-                  .kind = GK_CHANGE_MAP_SET, .key = taken_key, .value = take(list, value)});
+    add(list, GK_CHANGE_MAP_SET, key, value);
+}
+
+void gk_changes_set_attr(struct gk_change_list *list, struct gk_buf *name, struct gk_buf *value)
+{
+    add(list, GK_CHANGE_ATTR_SET, name, value);
 }
 
 void gk_changes_remove(struct gk_change_list *list, struct gk_buf *key)
 {
-    add(list, (struct gk_change){.kind = GK_CHANGE_MAP_REMOVE, .key = take(list, key)});
+    add(list, GK_CHANGE_MAP_REMOVE, key, NULL);
 }
 
 enum gk_status gk_changes_status(const struct gk_change_list *list)

@@ -145,6 +145,8 @@ static enum gk_status create_container(struct gk_request *request, struct gk_err
     }
     if (status == GK_E_EXISTS) {
         status = gk_refuse(error, 409, "ContainerAlreadyExists");
+    } else if (status == GK_E_NOT_FOUND) { /* the account went meanwhile */
+        status = gk_refuse(error, 404, "ResourceNotFound");
     }
     if (status == GK_OK) {
         gk_respond_version(request, container.etag, container.modified_wall_ms);

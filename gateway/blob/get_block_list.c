@@ -32,7 +32,7 @@ static enum gk_status read_type(const struct gk_request *request, struct wanted 
 static enum gk_status add(struct gk_block_size **items, uint32_t *count, uint32_t *max,
                           const struct gk_manifest_entry *entry, struct gk_error *error)
 {
-    if (*count == *max) {
+    if (*items == NULL || *count == *max) {
         *max = *max == 0 ? GK_MANIFEST_INLINE_MAX : 2 * *max;
         struct gk_block_size *more = reallocarray(*items, *max, sizeof *more);
         if (more == NULL) {
@@ -80,7 +80,7 @@ static enum gk_status list_uncommitted(const struct gk_request *request,
         *items = calloc(staged, sizeof **items);
         status = *items == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory") : GK_OK;
     }
-    for (; status == GK_OK && *count < staged; (*count)++) {
+    for (; status == GK_OK && *items != NULL && *count < staged; (*count)++) {
         struct gk_block_size *item = &(*items)[*count];
         item->size = blocks[*count].staged.length;
         item->name_len = blocks[*count].id.len;

@@ -155,7 +155,7 @@ static enum gk_status stage(struct gk_request *request, struct put_block *put,
                             struct gk_error *error)
 {
     struct gk_buf stored;
-    struct gk_staged old;
+    struct gk_staged old = {0};
     gk_buf_init(&stored, GK_STAGED_BYTES_MAX);
     enum gk_status status = read_staged(request, put, &stored, &old, error);
     struct gk_blob_write write;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -58,7 +59,7 @@ static void note(struct gk_reaper *reaper, const char *account, const struct gk_
         place = place->next;
     }
     if (place == NULL && fresh != NULL) {
-        memcpy(fresh->account, account, strlen(account));
+        snprintf(fresh->account, sizeof fresh->account, "%s", account);
         fresh->of_account = container == NULL;
         if (container != NULL) {
             fresh->container = *container;

@@ -26,17 +26,24 @@ static void use_library(void)
     (void)pthread_once(&once, init_library);
 }
 
+static const xmlChar *text_of(const char *text)
+{
+    return (const xmlChar *)text;
+}
+
 /* --- characters --------------------------------------------------------------------------------- */
 
 /* The length of the character at text when XML 1.0 can carry it (shortest form of UTF-8, no
  * surrogate, no control character, neither U+FFFE nor U+FFFF), else 0. */
 static size_t carried(const uint8_t *text)
 {
-    if (text[0] < 0x80) {
-        return xmlIsCharQ(text[0]) ? 1 : 0;
-    }
-    const size_t len = text[0] >> 5 == 6 ? 2 : text[0] >> 4 == 14 ? 3 : text[0] >> 3 == 30 ? 4 : 0;
-    uint32_t point = len == 0 ? 0 : text[0] & (0xffu >> (len + 1));
+    uint32_t point = text[0];
+    const size_t len = point < 0x80       ? 1
+                       : point >> 5 == 6  ? 2
+                       : point >> 4 == 14 ? 3
+                       : point >> 3 == 30 ? 4
+                                          : 0;
+    point &= len == 1 ? 0x7fu : 0xffu >> (len + 1);
     for (size_t i = 1; i < len; i++) {
         if (text[i] >> 6 != 2) { /* also where the text ends */
             return 0;
@@ -123,7 +130,7 @@ enum gk_status gk_xml_writer_finish(struct gk_xml_writer *writer, struct gk_erro
 void gk_xml_open(struct gk_xml_writer *writer, const char *element)
 {
     if (!writer->failed) {
-        check(writer, xmlTextWriterStartElement(writer->text, BAD_CAST element));
+        check(writer, xmlTextWriterStartElement(writer->text, text_of(element)));
     }
 }
 
@@ -143,7 +150,7 @@ static void write_carried(struct gk_xml_writer *writer, write_fn *write, const c
         return;
     }
     if (is_carried(text)) {
-        check(writer, write(writer->text, BAD_CAST name, BAD_CAST text));
+        check(writer, write(writer->text, text_of(name), text_of(text)));
         return;
     }
     struct gk_buf clean;
@@ -151,7 +158,7 @@ static void write_carried(struct gk_xml_writer *writer, write_fn *write, const c
     append_carried(&clean, text);
     check(writer, gk_buf_status(&clean) != GK_OK
                       ? -1
-                      : write(writer->text, BAD_CAST name, BAD_CAST gk_buf_str(&clean)));
+                      : write(writer->text, text_of(name), text_of(gk_buf_str(&clean))));
     gk_buf_cleanup_wipe(&clean);
 }
 
@@ -191,7 +198,7 @@ void gk_xml_name(struct gk_xml_writer *writer, const char *element, const char *
     if (!writer->failed) {
         check(writer, gk_buf_status(&encoded) != GK_OK
                           ? -1
-                          : xmlTextWriterWriteString(writer->text, BAD_CAST gk_buf_str(&encoded)));
+                          : xmlTextWriterWriteString(writer->text, text_of(gk_buf_str(&encoded))));
     }
     gk_xml_close(writer);
     gk_buf_cleanup(&encoded);

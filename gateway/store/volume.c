@@ -17,7 +17,9 @@
 #define VOLUME_BYTES_MAX  (UINT64_C(1) << 30)
 #define VOLUMES_COUNT_MAX 65536u
 #define NAME_BYTES        32u
+#define WRITE_BACK_BYTES  (UINT64_C(1) << 20)
 #define RELEASE_BATCH     64u
+#define NO_VOLUME         UINT32_MAX
 
 struct volume {
     int fd;              /* -1: no file */
@@ -28,8 +30,9 @@ struct gk_volumes {
     int directory;
     pthread_mutex_t mutex; /* guards all below; never held during a read or write of data */
     struct volume *volumes;
-    uint32_t count; /* volumes[0, count) exist; the last one is written to */
-    uint64_t position;
+    uint32_t count;           /* length of the array */
+    uint32_t current;         /* the one that space is given out of; NO_VOLUME before the first */
+    uint64_t position;        /* in it */
     pthread_rwlock_t holders; /* read: somebody relies on extents; write: holes are being made */
 };
 
@@ -108,6 +111,7 @@ enum gk_status gk_volumes_open(const char *directory, struct gk_volumes **out,
     if (volumes == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
+    volumes->current = NO_VOLUME;
     pthread_mutex_init(&volumes->mutex, NULL);
     /* Readers come without end under load; the one who frees space must get its turn. */
     pthread_rwlockattr_t attributes;
@@ -162,11 +166,11 @@ static void punch(int fd, uint64_t offset, uint64_t length)
     }
 }
 
-/* Called with the mutex held and nobody holding extents, or before threads. */
+/* Called with the mutex held and nobody holding extents of it, or before threads. */
 static void locked_unlink_if_empty(struct gk_volumes *volumes, uint32_t number)
 {
     struct volume *volume = &volumes->volumes[number];
-    if (volume->fd < 0 || volume->live_bytes != 0 || number + 1 == volumes->count) {
+    if (volume->fd < 0 || volume->live_bytes != 0 || number == volumes->current) {
         return;
     }
     char name[NAME_BYTES];
@@ -203,11 +207,34 @@ enum gk_status gk_volumes_sweep(struct gk_volumes *volumes, gk_extent_next_fn *n
         if (fd >= 0 && ftruncate(fd, (off_t)end) != 0) {
             return fail_errno(error, "truncating a volume");
         }
-        volumes->position = end;
         locked_unlink_if_empty(volumes, number);
+        if (volumes->volumes[number].fd >= 0) {
+            volumes->current = number;
+            volumes->position = end;
+        }
     }
     if (more) {
         return gk_fail(error, GK_E_INTEGRITY, "volume %u is missing", extent.volume);
+    }
+    return GK_OK;
+}
+
+/* A new volume, under the lowest number that no file has. */
+static enum gk_status locked_next_volume(struct gk_volumes *volumes, struct gk_error *error)
+{
+    uint32_t number = 0;
+    while (number < volumes->count && volumes->volumes[number].fd >= 0) {
+        number++;
+    }
+    const enum gk_status status = locked_add(volumes, number, O_CREAT | O_EXCL, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    const uint32_t before = volumes->current;
+    volumes->current = number;
+    volumes->position = 0;
+    if (before != NO_VOLUME) {
+        locked_unlink_if_empty(volumes, before);
     }
     return GK_OK;
 }
@@ -218,16 +245,12 @@ enum gk_status gk_volumes_allocate(struct gk_volumes *volumes, uint64_t length,
     const uint64_t space = whole_blocks(length);
     enum gk_status status = GK_OK;
     pthread_mutex_lock(&volumes->mutex);
-    if (volumes->count == 0 || volumes->volumes[volumes->count - 1].fd < 0 ||
-        volumes->position + space > VOLUME_BYTES_MAX) {
-        status = locked_add(volumes, volumes->count, O_CREAT | O_EXCL, error);
-        if (status == GK_OK) {
-            volumes->position = 0;
-        }
+    if (volumes->current == NO_VOLUME || volumes->position + space > VOLUME_BYTES_MAX) {
+        status = locked_next_volume(volumes, error);
     }
     if (status == GK_OK) {
         *extent = (struct gk_extent){
-            .volume = volumes->count - 1, .offset = volumes->position, .length = length};
+            .volume = volumes->current, .offset = volumes->position, .length = length};
         volumes->position += space;
         volumes->volumes[extent->volume].live_bytes += space;
     }
@@ -241,6 +264,17 @@ static int fd_of(struct gk_volumes *volumes, uint32_t number)
     const int fd = number < volumes->count ? volumes->volumes[number].fd : -1;
     pthread_mutex_unlock(&volumes->mutex);
     return fd;
+}
+
+/* Without this, the next group commit of somebody else's small write would have to wait for all of a
+ * large stream at once. A step at a time, since each start costs a walk over the pages. */
+static void start_write_back(int fd, const struct gk_extent *extent, uint64_t from, uint64_t to)
+{
+    const uint64_t begin = from / WRITE_BACK_BYTES * WRITE_BACK_BYTES;
+    if (to - begin >= WRITE_BACK_BYTES || to == extent->length) {
+        (void)sync_file_range(fd, (off_t)(extent->offset + begin), (off_t)(to - begin),
+                              SYNC_FILE_RANGE_WRITE);
+    }
 }
 
 enum gk_status gk_volumes_write(struct gk_volumes *volumes, const struct gk_extent *extent,
@@ -259,10 +293,7 @@ enum gk_status gk_volumes_write(struct gk_volumes *volumes, const struct gk_exte
         }
         done += (size_t)written;
     }
-    /* Without this, the next group commit of somebody else's small write would have to wait for all
-     * of a large stream at once. */
-    (void)sync_file_range(fd, (off_t)(extent->offset + position), (off_t)bytes.len,
-                          SYNC_FILE_RANGE_WRITE);
+    start_write_back(fd, extent, position, position + bytes.len);
     return GK_OK;
 }
 

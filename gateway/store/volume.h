@@ -2,7 +2,8 @@
 /*
  * Volume files: where the embedded engine keeps bytes that are too many for the database.
  *
- * Space is given out by a pointer that only grows; a volume that is full is followed by the next.
+ * Space is given out by a pointer that only grows; a volume that is full is followed by one with the
+ * lowest free number.
  * Freed extents are punched out of the file, so the file system has the space back and there is
  * nothing to compact; a volume without anything live is unlinked. What the database does not name
  * is garbage by definition: the sweep at start punches it, so a crash leaks nothing.
