@@ -82,13 +82,11 @@ static enum gk_status fill_record(const struct gk_request *request, struct put_b
     if (put->writer == NULL) {
         return GK_OK;
     }
-    record->manifest.entries = calloc(1, sizeof *record->manifest.entries);
+    record->manifest.entries = calloc(GK_WRITER_SEGMENTS_MAX, sizeof *record->manifest.entries);
     if (record->manifest.entries == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
-    record->manifest.entries_count = 1;
-    record->manifest.entries[0] = (struct gk_manifest_entry){
-        .segment = *gk_writer_segment(put->writer), .length = record->size};
+    record->manifest.entries_count = gk_writer_segments(put->writer, record->manifest.entries);
     return GK_OK;
 }
 
@@ -154,7 +152,7 @@ static void cleanup(struct gk_request *request)
 
 const struct gk_handler gk_put_blob_handler = {
     .body = GK_BODY_STREAM,
-    .body_max = GK_SEGMENT_BYTES_MAX,
+    .body_max = GK_WRITER_BYTES_MAX,
     .permissions = GK_PERMIT_CREATE | GK_PERMIT_WRITE,
     .begin = begin,
     .chunk = chunk,

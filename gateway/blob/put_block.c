@@ -4,6 +4,7 @@
  * blob's data key, and an entry in the index that Put Block List will find; the blob's record stays
  * as it is. The first block of a new blob makes a record without content, which holds the data key.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "common/error.h"
@@ -14,6 +15,7 @@
 #include "gateway/blob/locks.h"
 
 #define BLOCK_BYTES_MAX (UINT64_C(4000) << 20)
+static_assert(BLOCK_BYTES_MAX <= GK_SEGMENT_BYTES_MAX, "a block is one segment");
 
 struct put_block {
     struct gk_blob_target target;
@@ -128,8 +130,9 @@ static enum gk_status read_staged(const struct gk_request *request, const struct
 static enum gk_status add_staged(struct gk_blob_write *write, const struct gk_request *request,
                                  const struct put_block *put, struct gk_error *error)
 {
-    const struct gk_staged staged = {.segment = *gk_writer_segment(put->writer),
-                                     .length = request->content_length};
+    struct gk_manifest_entry entries[GK_WRITER_SEGMENTS_MAX];
+    (void)gk_writer_segments(put->writer, entries); /* a block is never longer than one segment */
+    const struct gk_staged staged = {.segment = entries[0].segment, .length = entries[0].length};
     const struct gk_place place =
         gk_index_place(request, &put->target.container, GK_VALUE_STAGED, gk_buf_span(&put->key));
     struct gk_buf open;

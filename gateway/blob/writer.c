@@ -10,12 +10,14 @@
 struct gk_writer {
     const struct gk_plugin *plugin;
     struct gk_store_batch *batch;
-    struct gk_segment *segment;
+    struct gk_data_key *data_key;
     struct gk_id container;
-    struct gk_id id;
     uint64_t length;
     uint64_t received;
-    uint64_t index; /* of the next chunk */
+    uint32_t segments; /* begun so far; the last one is written to */
+    struct gk_id ids[GK_WRITER_SEGMENTS_MAX];
+    struct gk_segment *segment;
+    uint64_t index; /* of the next chunk, in its segment */
     size_t held;    /* plaintext that waits for the rest of its chunk */
     struct gk_md5 *md5;
     bool with_crc64;
@@ -33,12 +35,35 @@ uint64_t gk_segment_objects(uint64_t length)
     return (chunks_of(length) + GK_OBJECT_CHUNKS - 1) / GK_OBJECT_CHUNKS;
 }
 
+static uint64_t segment_length(const struct gk_writer *writer, uint32_t segment)
+{
+    const uint64_t left = writer->length - segment * GK_SEGMENT_BYTES_MAX;
+    return left < GK_SEGMENT_BYTES_MAX ? left : GK_SEGMENT_BYTES_MAX;
+}
+
+static uint64_t current_length(const struct gk_writer *writer)
+{
+    return segment_length(writer, writer->segments - 1);
+}
+
+static enum gk_status begin_segment(struct gk_writer *writer, struct gk_error *error)
+{
+    writer->plugin->segment_free(writer->segment);
+    writer->segment = NULL;
+    writer->index = 0;
+    return writer->plugin->segment_new(writer->data_key, &writer->ids[writer->segments++],
+                                       &writer->segment, error);
+}
+
 enum gk_status gk_writer_new(struct gk_gateway *gateway, struct gk_data_key *data_key,
                              const struct gk_id *container, uint64_t length,
                              struct gk_writer_sums sums, struct gk_writer **out,
                              struct gk_error *error)
 {
     *out = NULL;
+    if (length == 0 || length > GK_WRITER_BYTES_MAX) {
+        return gk_fail(error, GK_E_INTERNAL, "a body of this length is not for a writer");
+    }
     /* Not zeroed as a whole: the chunk's 64 KiB would be touched for a blob of one byte. */
     struct gk_writer *writer = malloc(sizeof *writer);
     if (writer == NULL) {
@@ -46,6 +71,7 @@ enum gk_status gk_writer_new(struct gk_gateway *gateway, struct gk_data_key *dat
     }
     memset(writer, 0, offsetof(struct gk_writer, chunk));
     writer->plugin = gateway->host->plugin;
+    writer->data_key = data_key;
     writer->container = *container;
     writer->length = length;
     writer->with_crc64 = sums.crc64;
@@ -54,7 +80,7 @@ enum gk_status gk_writer_new(struct gk_gateway *gateway, struct gk_data_key *dat
         status = gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     if (status == GK_OK) {
-        status = writer->plugin->segment_new(data_key, &writer->id, &writer->segment, error);
+        status = begin_segment(writer, error);
     }
     if (status == GK_OK) {
         status = gk_store_batch_begin(gateway->store, &writer->batch, error);
@@ -83,11 +109,12 @@ void gk_writer_free(struct gk_writer *writer)
 static enum gk_status begin_object(struct gk_writer *writer, struct gk_error *error)
 {
     const uint64_t before = writer->index * GK_CHUNK_PLAIN_BYTES;
-    const uint64_t left = writer->length - before;
+    const uint64_t left = current_length(writer) - before;
     const uint64_t whole = (uint64_t)GK_OBJECT_CHUNKS * GK_CHUNK_PLAIN_BYTES;
     const uint64_t plain = left < whole ? left : whole;
     char name[GK_DATA_NAME_BYTES];
-    gk_data_name(&writer->container, &writer->id, writer->index / GK_OBJECT_CHUNKS, name);
+    gk_data_name(&writer->container, &writer->ids[writer->segments - 1],
+                 writer->index / GK_OBJECT_CHUNKS, name);
     return gk_store_batch_object(writer->batch, name, plain + chunks_of(plain) * GK_TAG_BYTES,
                                  error);
 }
@@ -96,10 +123,13 @@ static enum gk_status seal_chunk(struct gk_writer *writer, struct gk_span plain,
                                  struct gk_error *error)
 {
     enum gk_status status = GK_OK;
-    if (writer->index % GK_OBJECT_CHUNKS == 0) {
+    if (writer->index == GK_SEGMENT_CHUNKS_MAX) {
+        status = begin_segment(writer, error);
+    }
+    if (status == GK_OK && writer->index % GK_OBJECT_CHUNKS == 0) {
         status = begin_object(writer, error);
     }
-    const uint8_t last = writer->index + 1 == chunks_of(writer->length);
+    const uint8_t last = writer->index + 1 == chunks_of(current_length(writer));
     if (status == GK_OK) {
         status = writer->plugin->segment_seal(writer->segment, writer->index, last, plain,
                                               writer->chunk, error);
@@ -116,7 +146,8 @@ static enum gk_status cut(struct gk_writer *writer, struct gk_span bytes, struct
 {
     enum gk_status status = GK_OK;
     while (bytes.len > 0 && status == GK_OK) {
-        const uint64_t before = writer->index * GK_CHUNK_PLAIN_BYTES;
+        const uint64_t before =
+            (writer->segments - 1) * GK_SEGMENT_BYTES_MAX + writer->index * GK_CHUNK_PLAIN_BYTES;
         const uint64_t left = writer->length - before;
         const size_t wanted = left < GK_CHUNK_PLAIN_BYTES ? (size_t)left : GK_CHUNK_PLAIN_BYTES;
         if (writer->held == 0 && bytes.len >= wanted) {
@@ -162,9 +193,14 @@ void gk_writer_sums(struct gk_writer *writer, uint8_t md5[GK_MD5_BYTES], uint64_
     *crc64 = writer->crc64;
 }
 
-const struct gk_id *gk_writer_segment(const struct gk_writer *writer)
+uint32_t gk_writer_segments(const struct gk_writer *writer,
+                            struct gk_manifest_entry entries[GK_WRITER_SEGMENTS_MAX])
 {
-    return &writer->id;
+    for (uint32_t i = 0; i < writer->segments; i++) {
+        entries[i] = (struct gk_manifest_entry){.segment = writer->ids[i],
+                                                .length = segment_length(writer, i)};
+    }
+    return writer->segments;
 }
 
 enum gk_status gk_writer_commit(struct gk_writer *writer, const struct gk_write_op *op,

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A body on its way into a segment: cut into chunks, sealed, and handed to the store as data objects
- * of GK_OBJECT_CHUNKS sealed chunks each. The length is known from the start. Memory is one sealed
- * chunk, whatever the length. Belongs to its request's thread.
+ * A body on its way into segments: cut into chunks, sealed, and handed to the store as data objects
+ * of GK_OBJECT_CHUNKS sealed chunks each. The length is known from the start; one that is more than a
+ * segment holds goes into two. Memory is one sealed chunk, whatever the length. Belongs to its
+ * request's thread.
  */
 #ifndef GATEWAY_BLOB_WRITER_H
 #define GATEWAY_BLOB_WRITER_H
 
 #include "gateway/blob/checksum.h"
+#include "gateway/blob/record.h"
 #include "gateway/gateway.h"
 
 #define GK_OBJECT_CHUNKS       64u
 #define GK_OBJECT_SEALED_BYTES ((uint64_t)GK_OBJECT_CHUNKS * GK_CHUNK_SEALED_BYTES)
-/* Most of a segment, and so of one Put Blob or Put Block: what 65,536 chunks hold. */
-#define GK_SEGMENT_BYTES_MAX ((uint64_t)GK_SEGMENT_CHUNKS_MAX * GK_CHUNK_PLAIN_BYTES)
+#define GK_SEGMENT_BYTES_MAX   ((uint64_t)GK_SEGMENT_CHUNKS_MAX * GK_CHUNK_PLAIN_BYTES)
+/* 5,000 MiB is the most that Put Blob takes, as documented. */
+#define GK_WRITER_SEGMENTS_MAX 2u
+#define GK_WRITER_BYTES_MAX    (UINT64_C(5000) << 20)
 
 struct gk_writer;
 
@@ -23,7 +27,7 @@ struct gk_writer_sums {
     bool crc64;
 };
 
-/* length at least 1. data_key is only used during the call. */
+/* length from 1 to GK_WRITER_BYTES_MAX. data_key must outlive the writer. */
 enum gk_status gk_writer_new(struct gk_gateway *gateway, struct gk_data_key *data_key,
                              const struct gk_id *container, uint64_t length,
                              struct gk_writer_sums sums, struct gk_writer **out,
@@ -35,7 +39,9 @@ enum gk_status gk_writer_append(struct gk_writer *writer, struct gk_span bytes,
                                 struct gk_error *error) GK_MUST_USE;
 /* After exactly length bytes. Only what was asked for is filled in. */
 void gk_writer_sums(struct gk_writer *writer, uint8_t md5[GK_MD5_BYTES], uint64_t *crc64);
-const struct gk_id *gk_writer_segment(const struct gk_writer *writer);
+/* The segments as entries of a manifest, without a block's name; returns how many. */
+uint32_t gk_writer_segments(const struct gk_writer *writer,
+                            struct gk_manifest_entry entries[GK_WRITER_SEGMENTS_MAX]);
 /* Makes the data durable and op visible; once. GK_E_CONFLICT: a guard of op did not hold. */
 enum gk_status gk_writer_commit(struct gk_writer *writer, const struct gk_write_op *op,
                                 struct gk_error *error) GK_MUST_USE;
