@@ -18,7 +18,7 @@ static const char *const sql[GK_DB_STATEMENTS_COUNT] = {
         "INSERT INTO object (pool, name, version, size, bytes) VALUES (?, ?, ?, ?, ?)",
     [GK_DB_OBJECT_TOUCH] = "UPDATE object SET version = ?2 WHERE id = ?1",
     [GK_DB_OBJECT_DELETE] = "DELETE FROM object WHERE id = ?",
-    [GK_DB_OBJECT_LIST] = "SELECT name FROM object WHERE pool = ? AND name > ? ORDER BY name",
+    [GK_DB_OBJECT_LIST] = "SELECT name FROM object WHERE pool = ? AND name >= ? ORDER BY name",
     [GK_DB_ATTR_SET] = "INSERT OR REPLACE INTO attr (object, name, value) VALUES (?, ?, ?)",
     [GK_DB_ATTR_DELETE] = "DELETE FROM attr WHERE object = ? AND name = ?",
     [GK_DB_ATTR_ALL] = "SELECT name, value FROM attr WHERE object = ? ORDER BY name",
@@ -30,8 +30,8 @@ static const char *const sql[GK_DB_STATEMENTS_COUNT] = {
     [GK_DB_MAP_DELETE_ALL] = "DELETE FROM map WHERE object = ?",
     [GK_DB_EXTENT_INSERT] =
         "INSERT INTO extent (object, start, volume, offset, length) VALUES (?, ?, ?, ?, ?)",
-    [GK_DB_EXTENT_FIND] = "SELECT start, volume, offset, length FROM extent WHERE object = ?1 "
-                          "AND start < ?3 AND start + length > ?2 ORDER BY start",
+    [GK_DB_EXTENT_FIND] = ("SELECT start, volume, offset, length FROM extent WHERE object = ?1 "
+                           "AND start < ?3 AND start + length > ?2 ORDER BY start"),
     [GK_DB_EXTENT_DELETE_ALL] = "DELETE FROM extent WHERE object = ?",
     [GK_DB_EXTENT_EACH] = "SELECT volume, offset, length FROM extent ORDER BY volume, offset",
 };
@@ -69,14 +69,16 @@ static enum gk_status execute(struct gk_db *db, const char *text, struct gk_erro
 
 static enum gk_status read_schema_version(struct gk_db *db, int *version, struct gk_error *error)
 {
-    sqlite3_stmt *statement;
-    if (sqlite3_prepare_v2(db->handle, "PRAGMA user_version", -1, &statement, NULL) != SQLITE_OK ||
-        sqlite3_step(statement) != SQLITE_ROW) {
-        return gk_db_fail(db, error);
+    sqlite3_stmt *statement = NULL;
+    enum gk_status status = GK_OK;
+    if (sqlite3_prepare_v2(db->handle, "PRAGMA user_version", -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW) {
+        *version = sqlite3_column_int(statement, 0);
+    } else {
+        status = gk_db_fail(db, error);
     }
-    *version = sqlite3_column_int(statement, 0);
     sqlite3_finalize(statement);
-    return GK_OK;
+    return status;
 }
 
 static enum gk_status prepare_schema(struct gk_db *db, struct gk_error *error)

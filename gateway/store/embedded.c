@@ -25,7 +25,11 @@ static struct gk_embedded *own(struct gk_store *store)
 
 /* --- reads ------------------------------------------------------------------------------------- */
 
-/* The row of an object in a reader's statement, GK_E_NOT_FOUND without one. */
+/*
+ * The row of an object in a reader's statement, GK_E_NOT_FOUND without one. The caller resets it
+ * when it is done with the object, not before: while the statement is open, further ones see the
+ * same state. Else the object could be removed in between, and its id be another's.
+ */
 static enum gk_status find(struct gk_db *db, enum gk_db_statement which, enum gk_store_pool pool,
                            const char *object, sqlite3_stmt **row, struct gk_error *error)
 {
@@ -36,28 +40,16 @@ static enum gk_status find(struct gk_db *db, enum gk_db_statement which, enum gk
     return status == GK_E_NOT_FOUND ? gk_fail(error, GK_E_NOT_FOUND, "no such object") : status;
 }
 
-static enum gk_status find_id(struct gk_db *db, enum gk_store_pool pool, const char *object,
-                              int64_t *id, uint64_t *version, struct gk_error *error)
-{
-    sqlite3_stmt *row;
-    const enum gk_status status = find(db, GK_DB_OBJECT_FIND, pool, object, &row, error);
-    if (status == GK_OK) {
-        *id = sqlite3_column_int64(row, 0);
-        *version = (uint64_t)sqlite3_column_int64(row, 1);
-        sqlite3_reset(row);
-    }
-    return status;
-}
-
 /* Reads [offset, offset + len) of an object that stands in extents. */
 static enum gk_status read_extents(struct gk_embedded *store, struct gk_db *db, int64_t id,
                                    uint64_t offset, uint8_t *buffer, size_t len,
                                    struct gk_error *error)
 {
+    const uint64_t end = offset + len;
     sqlite3_stmt *row = gk_db_use(db, GK_DB_EXTENT_FIND);
     sqlite3_bind_int64(row, 1, id);
     sqlite3_bind_int64(row, 2, (sqlite3_int64)offset);
-    sqlite3_bind_int64(row, 3, (sqlite3_int64)(offset + len));
+    sqlite3_bind_int64(row, 3, (sqlite3_int64)end);
     size_t done = 0;
     enum gk_status status;
     while ((status = gk_db_row(db, row, error)) == GK_OK) {
@@ -112,7 +104,6 @@ static enum gk_status embedded_read(struct gk_store *base, enum gk_store_pool po
                 memcpy(buffer, bytes.data + offset, part);
             }
         } else if (part > 0) {
-            /* The statement stays open: both look-ups see one state. */
             status =
                 read_extents(store, db, sqlite3_column_int64(row, 0), offset, buffer, part, error);
         }
@@ -127,25 +118,24 @@ static enum gk_status embedded_read(struct gk_store *base, enum gk_store_pool po
 static enum gk_status map_get(struct gk_db *db, enum gk_store_pool pool, const char *object,
                               struct gk_span key, struct gk_buf *value, struct gk_error *error)
 {
-    int64_t id;
-    uint64_t version;
-    enum gk_status status = find_id(db, pool, object, &id, &version, error);
+    sqlite3_stmt *found;
+    enum gk_status status = find(db, GK_DB_OBJECT_FIND, pool, object, &found, error);
     if (status != GK_OK) {
         return status;
     }
     sqlite3_stmt *row = gk_db_use(db, GK_DB_MAP_GET);
-    sqlite3_bind_int64(row, 1, id);
+    sqlite3_bind_int64(row, 1, sqlite3_column_int64(found, 0));
     gk_db_bind_span(row, 2, key);
     status = gk_db_row(db, row, error);
     if (status == GK_E_NOT_FOUND) {
-        return gk_fail(error, GK_E_NOT_FOUND, "no such map key");
-    }
-    if (status == GK_OK) {
-        const struct gk_span found = gk_db_column_span(row, 0);
-        gk_buf_append(value, found.data, found.len);
+        status = gk_fail(error, GK_E_NOT_FOUND, "no such map key");
+    } else if (status == GK_OK) {
+        const struct gk_span bytes = gk_db_column_span(row, 0);
+        gk_buf_append(value, bytes.data, bytes.len);
         status = gk_buf_status(value);
         sqlite3_reset(row);
     }
+    sqlite3_reset(found);
     return status;
 }
 
@@ -179,15 +169,14 @@ static enum gk_status map_walk(struct gk_db *db, enum gk_store_pool pool, const 
                                const struct gk_map_range *range, gk_store_visit_fn *visit,
                                void *ctx, struct gk_error *error)
 {
-    int64_t id;
-    uint64_t version;
-    enum gk_status status = find_id(db, pool, object, &id, &version, error);
+    sqlite3_stmt *found;
+    enum gk_status status = find(db, GK_DB_OBJECT_FIND, pool, object, &found, error);
     if (status != GK_OK) {
         return status;
     }
     const bool after_first = compare(range->after, range->prefix) >= 0 && range->after.len > 0;
     sqlite3_stmt *row = gk_db_use(db, GK_DB_MAP_WALK);
-    sqlite3_bind_int64(row, 1, id);
+    sqlite3_bind_int64(row, 1, sqlite3_column_int64(found, 0));
     gk_db_bind_span(row, 2, after_first ? range->after : range->prefix);
     while ((status = gk_db_row(db, row, error)) == GK_OK) {
         const struct gk_span key = gk_db_column_span(row, 0);
@@ -196,9 +185,10 @@ static enum gk_status map_walk(struct gk_db *db, enum gk_store_pool pool, const 
         }
         if (!starts_with(key, range->prefix) || !visit(ctx, key, gk_db_column_span(row, 1))) {
             sqlite3_reset(row);
-            return GK_OK;
+            break;
         }
     }
+    sqlite3_reset(found);
     return status == GK_E_NOT_FOUND ? GK_OK : status;
 }
 
@@ -219,7 +209,6 @@ static enum gk_status attrs(struct gk_db *db, enum gk_store_pool pool, const cha
                             gk_store_visit_fn *visit, void *ctx, uint64_t *version,
                             struct gk_error *error)
 {
-    /* The first statement stays open over the second, so that both see one state. */
     sqlite3_stmt *found;
     enum gk_status status = find(db, GK_DB_OBJECT_FIND, pool, object, &found, error);
     if (status != GK_OK) {
@@ -255,12 +244,16 @@ static enum gk_status list(struct gk_db *db, enum gk_store_pool pool, struct gk_
                            struct gk_span after, gk_store_visit_fn *visit, void *ctx,
                            struct gk_error *error)
 {
+    const bool after_first = compare(after, prefix) >= 0 && after.len > 0;
     sqlite3_stmt *row = gk_db_use(db, GK_DB_OBJECT_LIST);
     sqlite3_bind_int(row, 1, (int)pool);
-    gk_db_bind_span(row, 2, compare(after, prefix) > 0 ? after : prefix);
+    gk_db_bind_span(row, 2, after_first ? after : prefix);
     enum gk_status status;
     while ((status = gk_db_row(db, row, error)) == GK_OK) {
         const struct gk_span name = gk_db_column_span(row, 0);
+        if (after_first && gk_span_equal(name, after)) {
+            continue;
+        }
         if (!starts_with(name, prefix) || !visit(ctx, name, gk_span_of(NULL, 0))) {
             sqlite3_reset(row);
             return GK_OK;

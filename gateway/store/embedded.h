@@ -63,7 +63,8 @@ struct gk_embedded {
     int lock_fd;
     struct gk_volumes *volumes;
     struct gk_readers *readers;
-    struct gk_db writer; /* of whoever leads */
+    struct gk_db writer;   /* of whoever leads, like the next */
+    uint64_t last_version; /* given to any object since the start */
 
     pthread_mutex_t mutex; /* guards the queue and what the janitor gets */
     struct gk_commit *queue_head;

@@ -26,6 +26,11 @@ enum gk_status gk_embedded_batch_object(struct gk_store_batch *batch, const char
 {
     struct gk_embedded_batch *self = own(batch);
     struct gk_embedded *store = (struct gk_embedded *)batch->store;
+    for (size_t i = 0; i < self->objects_count; i++) {
+        if (strcmp(self->objects[i].name, object) == 0) {
+            return gk_fail(error, GK_E_EXISTS, "the batch has an object of that name");
+        }
+    }
     struct gk_new_object *objects =
         realloc(self->objects, (self->objects_count + 1) * sizeof *objects);
     if (objects == NULL) {

@@ -52,20 +52,24 @@ static enum gk_status find_object(struct gk_db *db, enum gk_store_pool pool, con
     return status == GK_E_NOT_FOUND ? GK_OK : status;
 }
 
-/* Versions only grow, also over a removal and a new creation of the same name. */
-static uint64_t next_version(uint64_t old)
+/* Versions only grow, also over a removal and a new creation of the same name: what an object had
+ * before it was removed is not known any more, hence one count for all. */
+static uint64_t next_version(struct gk_embedded *store, uint64_t old)
 {
     const struct gk_clock clock = gk_clock_system();
     const uint64_t now = (uint64_t)gk_clock_wall_ms(&clock) << 10;
-    return old >= now ? old + 1 : now;
+    const uint64_t last = old > store->last_version ? old : store->last_version;
+    store->last_version = last >= now ? last + 1 : now;
+    return store->last_version;
 }
 
-static enum gk_status insert_object(struct gk_db *db, enum gk_store_pool pool, const char *name,
-                                    uint64_t size, const struct gk_span *bytes, struct found *found,
-                                    struct gk_error *error)
+static enum gk_status insert_object(struct gk_embedded *store, enum gk_store_pool pool,
+                                    const char *name, uint64_t size, const struct gk_span *bytes,
+                                    struct found *found, struct gk_error *error)
 {
+    struct gk_db *db = &store->writer;
     sqlite3_stmt *statement = gk_db_use(db, GK_DB_OBJECT_INSERT);
-    const uint64_t version = next_version(0);
+    const uint64_t version = next_version(store, 0);
     sqlite3_bind_int(statement, 1, (int)pool);
     gk_db_bind_span(statement, 2, gk_span_str(name));
     sqlite3_bind_int64(statement, 3, (sqlite3_int64)version);
@@ -209,15 +213,16 @@ static enum gk_status touch_object(struct gk_db *db, const struct found *found, 
     return gk_db_run(db, statement, error);
 }
 
-static enum gk_status insert_data(struct gk_db *db, const struct gk_embedded_batch *batch,
+static enum gk_status insert_data(struct gk_embedded *store, const struct gk_embedded_batch *batch,
                                   struct gk_error *error)
 {
+    struct gk_db *db = &store->writer;
     enum gk_status status = GK_OK;
     for (size_t i = 0; status == GK_OK && batch != NULL && i < batch->objects_count; i++) {
         const struct gk_new_object *object = &batch->objects[i];
         const struct gk_span bytes = gk_buf_span(&object->bytes);
         struct found added;
-        status = insert_object(db, GK_POOL_DATA, object->name, object->size,
+        status = insert_object(store, GK_POOL_DATA, object->name, object->size,
                                object->in_volume ? NULL : &bytes, &added, error);
         if (status == GK_OK && object->in_volume) {
             sqlite3_stmt *statement = gk_db_use(db, GK_DB_EXTENT_INSERT);
@@ -232,40 +237,80 @@ static enum gk_status insert_data(struct gk_db *db, const struct gk_embedded_bat
     return status;
 }
 
-/* Checks everything before it changes anything, so that a guard that does not hold needs no
- * roll-back. *broken tells that the database failed, and with it the whole transaction. */
-static enum gk_status apply_op(struct gk_db *db, struct gk_commit *commit, struct freed *freed,
-                               bool *broken, struct gk_error *error)
+static enum gk_status check_names(struct gk_db *db, const struct gk_embedded_batch *batch,
+                                  struct gk_error *error)
 {
-    const struct gk_write_op *op = commit->op;
-    struct found found;
-    *broken = true;
-    enum gk_status status = find_object(db, op->pool, op->object, &found, error);
-    if (status != GK_OK) {
-        return status;
-    }
-    for (size_t i = 0; i < op->guards_count; i++) {
-        status = check_guard(db, &op->guards[i], &found, error);
+    for (size_t i = 0; batch != NULL && i < batch->objects_count; i++) {
+        struct found found;
+        const enum gk_status status =
+            find_object(db, GK_POOL_DATA, batch->objects[i].name, &found, error);
         if (status != GK_OK) {
-            *broken = status != GK_E_NOT_FOUND && status != GK_E_EXISTS && status != GK_E_CONFLICT;
             return status;
         }
+        if (found.exists) {
+            return gk_fail(error, GK_E_EXISTS, "there is a data object of that name");
+        }
     }
-    const bool removes = op->changes_count == 1 && op->changes[0].kind == GK_CHANGE_REMOVE;
-    if (removes && !found.exists) {
-        *broken = false;
-        return gk_fail(error, GK_E_NOT_FOUND, "no such object");
+    return GK_OK;
+}
+
+/* All that can be refused, before anything is changed: then a refusal needs no roll-back, and is
+ * nobody else's trouble. */
+static enum gk_status check_commit(struct gk_db *db, const struct gk_commit *commit,
+                                   struct found *found, struct gk_error *error)
+{
+    const struct gk_write_op *op = commit->op;
+    enum gk_status status = find_object(db, op->pool, op->object, found, error);
+    for (size_t i = 0; status == GK_OK && i < op->guards_count; i++) {
+        status = check_guard(db, &op->guards[i], found, error);
     }
-    status = insert_data(db, commit->batch, error);
-    if (status == GK_OK && !found.exists) {
-        status = insert_object(db, op->pool, op->object, 0, NULL, &found, error);
-        commit->version = found.version;
-    } else if (status == GK_OK && !removes) {
-        commit->version = next_version(found.version);
-        status = touch_object(db, &found, commit->version, error);
+    if (status == GK_OK && op->changes_count == 1 && op->changes[0].kind == GK_CHANGE_REMOVE &&
+        !found->exists) {
+        status = gk_fail(error, GK_E_NOT_FOUND, "no such object");
+    }
+    return status == GK_OK ? check_names(db, commit->batch, error) : status;
+}
+
+static bool is_refusal(enum gk_status status)
+{
+    return status == GK_E_NOT_FOUND || status == GK_E_EXISTS || status == GK_E_CONFLICT;
+}
+
+static enum gk_status change_object(struct gk_embedded *store, struct gk_commit *commit,
+                                    struct found *found, struct freed *freed,
+                                    struct gk_error *error)
+{
+    struct gk_db *db = &store->writer;
+    const struct gk_write_op *op = commit->op;
+    enum gk_status status = GK_OK;
+    if (!found->exists) {
+        status = insert_object(store, op->pool, op->object, 0, NULL, found, error);
+        commit->version = found->version;
+    } else if (op->changes[0].kind != GK_CHANGE_REMOVE) {
+        commit->version = next_version(store, found->version);
+        status = touch_object(db, found, commit->version, error);
     }
     for (size_t i = 0; status == GK_OK && i < op->changes_count; i++) {
-        status = apply_change(db, op->pool, &op->changes[i], found.id, freed, error);
+        status = apply_change(db, op->pool, &op->changes[i], found->id, freed, error);
+    }
+    return status;
+}
+
+/* *broken tells that the database failed, and with it the whole transaction. */
+static enum gk_status apply_op(struct gk_embedded *store, struct gk_commit *commit,
+                               struct freed *freed, bool *broken, struct gk_error *error)
+{
+    struct found found = {0};
+    enum gk_status status = check_commit(&store->writer, commit, &found, error);
+    if (status != GK_OK) {
+        *broken = !is_refusal(status);
+        return status;
+    }
+    status = insert_data(store, commit->batch, error);
+    if (status == GK_OK && commit->op->changes_count > 0) {
+        status = change_object(store, commit, &found, freed, error);
+    } else {
+        commit->version = found.version;
     }
     *broken = status != GK_OK;
     return status;
@@ -332,7 +377,7 @@ static void run_group(struct gk_embedded *store, struct gk_commit *group)
          commit = commit->next) {
         bool broken = false;
         if (commit->op != NULL) {
-            commit->status = apply_op(db, commit, &freed, &broken, &commit->error);
+            commit->status = apply_op(store, commit, &freed, &broken, &commit->error);
         } else {
             commit->status = apply_removal(db, commit, &freed, &commit->error);
             broken = commit->status != GK_OK;

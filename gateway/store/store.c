@@ -23,6 +23,24 @@ static enum gk_status check_part(struct gk_span key, struct gk_span value, struc
     return GK_OK;
 }
 
+/* Whether a guard or change is about the object as such, not about an attribute or a map. */
+static bool is_about_object(const struct gk_write_op *op)
+{
+    for (size_t i = 0; i < op->guards_count; i++) {
+        const enum gk_guard_kind kind = op->guards[i].kind;
+        if (kind != GK_GUARD_EXISTS && kind != GK_GUARD_ABSENT && kind != GK_GUARD_VERSION) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < op->changes_count; i++) {
+        const enum gk_change_kind kind = op->changes[i].kind;
+        if (kind != GK_CHANGE_CREATE && kind != GK_CHANGE_REMOVE) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum gk_status check_op(const struct gk_write_op *op, struct gk_error *error)
 {
     enum gk_status status = check_name(op->object, error);
@@ -34,6 +52,9 @@ static enum gk_status check_op(const struct gk_write_op *op, struct gk_error *er
         if (op->changes[i].kind == GK_CHANGE_REMOVE && op->changes_count != 1) {
             status = gk_fail(error, GK_E_INVALID, "removing an object stands alone");
         }
+    }
+    if (status == GK_OK && op->pool == GK_POOL_DATA && !is_about_object(op)) {
+        status = gk_fail(error, GK_E_INVALID, "the data pool has neither attributes nor maps");
     }
     return status;
 }

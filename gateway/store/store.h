@@ -16,8 +16,9 @@
  * Names and keys are copied; values passed in must live until the call returns.
  *
  * Errors: GK_E_NOT_FOUND (no such object or map key), GK_E_EXISTS (GK_GUARD_ABSENT or
- * GK_GUARD_MAP_ABSENT found something), GK_E_CONFLICT (another guard did not hold), GK_E_LIMIT (a
- * name, value or buffer is too long), GK_E_RESOURCE (disk full or broken), GK_E_UNAVAILABLE.
+ * GK_GUARD_MAP_ABSENT found something, or a batch's name is taken), GK_E_CONFLICT (another guard did
+ * not hold), GK_E_LIMIT (a name, value or buffer is too long), GK_E_INVALID (an operation that no
+ * state allows), GK_E_RESOURCE (disk full or broken), GK_E_UNAVAILABLE.
  */
 #ifndef GATEWAY_STORE_STORE_H
 #define GATEWAY_STORE_STORE_H
@@ -71,7 +72,7 @@ struct gk_change {
 };
 
 /* Checks all guards, then makes all changes, atomically. Creates the object when a change needs it
- * and no guard forbids. */
+ * and no guard forbids. Without changes it only checks. */
 struct gk_write_op {
     enum gk_store_pool pool;
     const char *object;
@@ -81,7 +82,7 @@ struct gk_write_op {
     size_t changes_count;
 };
 
-/* new_version may be NULL. */
+/* new_version may be NULL; the version as it is when nothing changes, 0 for no object. */
 enum gk_status gk_store_write(struct gk_store *store, const struct gk_write_op *op,
                               uint64_t *new_version, struct gk_error *error) GK_MUST_USE;
 

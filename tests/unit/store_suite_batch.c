@@ -206,6 +206,18 @@ static void test_batch__names_are_new(void **state)
         assert_int_equal(store_check(store, "taken", 1, 100000), GK_OK);
         assert_string_equal(store_show(store, "index"), "map:taken=taken ");
     }
+    /* Twice in one batch. */
+    struct gk_store_batch *batch = begin(store);
+    assert_int_equal(batch_put(batch, "twin", 1, 10, 10), GK_OK);
+    enum gk_status status = batch_put(batch, "twin", 1, 10, 10);
+    if (status == GK_OK) {
+        status = gk_store_batch_commit(batch, &plain_op, NULL, NULL);
+    } else {
+        gk_store_batch_abort(batch);
+    }
+    assert_int_equal(status, GK_E_EXISTS);
+    assert_true(store_data_absent(store, "twin"));
+    assert_string_equal(store_show(store, "index"), "map:taken=taken ");
 }
 
 static void test_batch__refuses_misuse(void **state)
