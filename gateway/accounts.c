@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/accounts.h"
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -186,6 +187,16 @@ static enum gk_status read_stored(struct gk_accounts *accounts, const char *name
     return status;
 }
 
+/* A description that cannot be read refuses plain http: the safer of two guesses. */
+static bool read_https_only(const char *arm_json)
+{
+    json_t *description = json_loads(arm_json, JSON_REJECT_DUPLICATES, NULL);
+    const bool result =
+        description == NULL || json_is_true(json_object_get(description, "httpsOnly"));
+    json_decref(description);
+    return result;
+}
+
 static enum gk_status new_entry(struct gk_accounts *accounts, const char *name,
                                 struct gk_account *handle, struct gk_account_profile *record,
                                 struct entry **out, struct gk_error *error)
@@ -210,6 +221,7 @@ static enum gk_status new_entry(struct gk_accounts *accounts, const char *name,
     account->created_wall_ms = record->created_wall_ms;
     account->keys = record->keys;
     account->arm_json = record->arm_json;
+    account->https_only = read_https_only(record->arm_json);
     entry->keys = record->keys;
     entry->plugin = plugin;
     atomic_init(&entry->references, 1);

@@ -37,7 +37,8 @@ struct gk_gateway_account {
     const struct gk_access_keys *keys; /* in secret memory */
     int64_t created_wall_ms;
     char location[64];
-    char *arm_json; /* identity, tags, sku as the management API stored them; "{}" when none */
+    bool https_only; /* as its management description has it: plain http is refused */
+    char *arm_json;  /* identity, tags, sku as the management API stored them; "{}" when none */
 };
 
 struct gk_accounts;

@@ -8,6 +8,18 @@
 #include "gateway/auth/shared_key.h"
 #include "gateway/gateway.h"
 
+/* authorization NULL: a shared access signature. */
+static enum gk_status check_credential(struct gk_request *request, const char *authorization,
+                                       struct gk_error *error)
+{
+    if (authorization == NULL) {
+        return gk_sas_check(request, error);
+    }
+    request->permissions = GK_PERMIT_ALL;
+    request->credential_is_account_key = true;
+    return gk_shared_key_check(request, authorization, error);
+}
+
 enum gk_status gk_authenticate(struct gk_request *request, struct gk_error *error)
 {
     const char *authorization = gk_request_header(request, "Authorization");
@@ -30,10 +42,10 @@ enum gk_status gk_authenticate(struct gk_request *request, struct gk_error *erro
     if (status != GK_OK) {
         return status;
     }
-    if (shared_key) {
-        request->permissions = GK_PERMIT_ALL;
-        request->credential_is_account_key = true;
-        return gk_shared_key_check(request, authorization, error);
-    }
-    return gk_sas_check(request, error);
+    const enum gk_status checked =
+        check_credential(request, shared_key ? authorization : NULL, error);
+    /* Only who has a credential may learn that the account exists. */
+    return checked == GK_OK && request->account->https_only && !request->tls
+               ? gk_refuse(error, 400, "AccountRequiresHttps")
+               : checked;
 }
