@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal: what is written into a map comes back as it was, and anything else is refused, whatever it
+ * is. Method: records of every shape, every truncation of them, and damage by a fixed seed.
+ */
+#include "gateway/blob/record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "unit/cmocka_all.h"
+
+#define DAMAGED_RUNS 20000
+
+typedef enum gk_status decode_fn(struct gk_span in, struct gk_error *error);
+
+/* xorshift: the same numbers in every run. */
+static uint32_t next_random(uint32_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+
+/* Less than count. */
+static size_t pick(uint32_t *state, size_t count)
+{
+    return (size_t)((uint64_t)next_random(state) * count >> 32);
+}
+
+static struct gk_id id_of(uint8_t byte)
+{
+    struct gk_id id;
+    memset(id.bytes, byte, sizeof id.bytes);
+    return id;
+}
+
+static void assert_id(const struct gk_id *id, uint8_t byte)
+{
+    const struct gk_id wanted = id_of(byte);
+    assert_memory_equal(id, &wanted, sizeof wanted);
+}
+
+/* No part of it passes for the whole, nor does the whole with something after it; what is damaged may
+ * pass, for that is what seals are for, but never does harm. */
+static void assert_strict(const struct gk_buf *encoded, decode_fn *decode)
+{
+    struct gk_error error = {0};
+    assert_true(gk_buf_status(encoded) == GK_OK && encoded->len > 0);
+    assert_int_equal(decode(gk_buf_span(encoded), &error), GK_OK);
+    for (size_t len = 0; len < encoded->len; len++) {
+        /* In memory of just that size, where a sanitizer sees the first byte too many. */
+        uint8_t *part = malloc(len == 0 ? 1 : len);
+        assert_non_null(part);
+        memcpy(part, encoded->data, len);
+        assert_int_equal(decode(gk_span_of(part, len), &error), GK_E_INTEGRITY);
+        free(part);
+    }
+    uint8_t *more = malloc(encoded->len + 1);
+    assert_non_null(more);
+    memcpy(more, encoded->data, encoded->len);
+    more[encoded->len] = 0;
+    assert_int_equal(decode(gk_span_of(more, encoded->len + 1), &error), GK_E_INTEGRITY);
+    uint32_t random = 0x6761746b;
+    for (int i = 0; i < DAMAGED_RUNS; i++) {
+        memcpy(more, encoded->data, encoded->len);
+        for (size_t k = pick(&random, 4); k < 4; k++) {
+            more[pick(&random, encoded->len)] = (uint8_t)next_random(&random);
+        }
+        const enum gk_status status = decode(gk_span_of(more, encoded->len), &error);
+        assert_true(status == GK_OK || status == GK_E_INTEGRITY);
+    }
+    free(more);
+}
+
+/* --- blobs -------------------------------------------------------------------------------------- */
+
+static enum gk_status decode_blob(struct gk_span in, struct gk_error *error)
+{
+    struct gk_blob_record record;
+    const enum gk_status status = gk_blob_record_decode(in, &record, error);
+    gk_blob_record_cleanup(&record);
+    return status;
+}
+
+static struct gk_blob_record some_blob(void)
+{
+    struct gk_blob_record record = {.state = GK_BLOB_COMMITTED,
+                                    .object = id_of(1),
+                                    .etag = UINT64_MAX,
+                                    .created_wall_ms = -1,
+                                    .modified_wall_ms = INT64_MAX,
+                                    .size = UINT64_C(190) << 40,
+                                    .epoch = UINT32_MAX,
+                                    .tier = GK_TIER_COLD,
+                                    .has_md5 = true};
+    memset(record.sealed_data_key, 2, sizeof record.sealed_data_key);
+    memset(record.md5, 3, sizeof record.md5);
+    return record;
+}
+
+static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blob_record *b)
+{
+    assert_int_equal(a->state, b->state);
+    assert_memory_equal(&a->object, &b->object, sizeof a->object);
+    assert_memory_equal(a->sealed_data_key, b->sealed_data_key, sizeof a->sealed_data_key);
+    assert_true(a->etag == b->etag);
+    assert_true(a->created_wall_ms == b->created_wall_ms);
+    assert_true(a->modified_wall_ms == b->modified_wall_ms);
+    assert_true(a->size == b->size);
+    assert_int_equal(a->epoch, b->epoch);
+    assert_int_equal(a->tier, b->tier);
+    assert_int_equal(a->has_md5, b->has_md5);
+    assert_memory_equal(a->md5, b->md5, sizeof a->md5);
+    for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
+        assert_string_equal(a->headers[i] == NULL ? "" : a->headers[i],
+                            b->headers[i] == NULL ? "" : b->headers[i]);
+    }
+    assert_int_equal(a->manifest.paged, b->manifest.paged);
+    assert_int_equal(a->manifest.entries_count, b->manifest.entries_count);
+    assert_int_equal(a->manifest.pages_count, b->manifest.pages_count);
+    for (uint32_t i = 0; i < a->manifest.entries_count; i++) {
+        const struct gk_manifest_entry *x = &a->manifest.entries[i];
+        const struct gk_manifest_entry *y = &b->manifest.entries[i];
+        assert_memory_equal(&x->segment, &y->segment, sizeof x->segment);
+        assert_true(x->length == y->length);
+        assert_int_equal(x->name_len, y->name_len);
+        assert_memory_equal(x->name, y->name, x->name_len);
+    }
+    assert_memory_equal(&a->manifest.id, &b->manifest.id, sizeof a->manifest.id);
+    assert_memory_equal(a->manifest.page_bytes, b->manifest.page_bytes,
+                        a->manifest.pages_count * sizeof *a->manifest.page_bytes);
+}
+
+static void assert_blob_comes_back(const struct gk_blob_record *record)
+{
+    struct gk_buf encoded;
+    struct gk_blob_record decoded;
+    gk_buf_init(&encoded, GK_BLOB_RECORD_BYTES_MAX);
+    gk_blob_record_encode(record, &encoded);
+    assert_int_equal(gk_blob_record_decode(gk_buf_span(&encoded), &decoded, NULL), GK_OK);
+    assert_same_blob(record, &decoded);
+    gk_blob_record_cleanup(&decoded);
+    assert_strict(&encoded, decode_blob);
+    gk_buf_cleanup(&encoded);
+}
+
+static void test_blob_record__without_content(void **state)
+{
+    (void)state;
+    struct gk_blob_record record = some_blob();
+    assert_blob_comes_back(&record);
+    record.state = GK_BLOB_UNCOMMITTED;
+    record.has_md5 = false;
+    assert_blob_comes_back(&record);
+}
+
+static void test_blob_record__with_headers_and_entries(void **state)
+{
+    (void)state;
+    struct gk_blob_record record = some_blob();
+    struct gk_manifest_entry entries[3] = {
+        {.segment = id_of(4), .length = 1, .name_len = 0},
+        {.segment = id_of(5), .length = UINT64_MAX, .name_len = 1, .name = {0}},
+        {.segment = id_of(6), .length = 0, .name_len = GK_BLOCK_NAME_BYTES_MAX}};
+    char type[] = "text/plain";
+    char cache[] = "no-store";
+    record.headers[GK_CONTENT_TYPE] = type;
+    record.headers[GK_CACHE_CONTROL] = cache;
+    record.manifest.entries = entries;
+    record.manifest.entries_count = 3;
+    assert_blob_comes_back(&record);
+}
+
+static void test_blob_record__with_pages(void **state)
+{
+    (void)state;
+    struct gk_blob_record record = some_blob();
+    record.manifest.paged = true;
+    record.manifest.id = id_of(7);
+    record.manifest.pages_count = GK_MANIFEST_PAGES_MAX;
+    for (uint32_t i = 0; i < GK_MANIFEST_PAGES_MAX; i++) {
+        record.manifest.page_bytes[i] = UINT64_C(1) << i;
+    }
+    assert_blob_comes_back(&record);
+}
+
+/* The largest record that can be made fits where records are kept. */
+static void test_blob_record__at_its_largest(void **state)
+{
+    (void)state;
+    struct gk_blob_record record = some_blob();
+    struct gk_manifest_entry entries[GK_MANIFEST_INLINE_MAX];
+    char header[GK_CONTENT_HEADER_BYTES];
+    memset(entries, 8, sizeof entries);
+    for (uint32_t i = 0; i < GK_MANIFEST_INLINE_MAX; i++) {
+        entries[i].name_len = GK_BLOCK_NAME_BYTES_MAX;
+    }
+    memset(header, 'h', sizeof header - 1);
+    header[sizeof header - 1] = '\0';
+    for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
+        record.headers[i] = header;
+    }
+    record.manifest.entries = entries;
+    record.manifest.entries_count = GK_MANIFEST_INLINE_MAX;
+    struct gk_buf encoded;
+    gk_buf_init(&encoded, GK_BLOB_RECORD_BYTES_MAX - GK_RECORD_OVERHEAD_BYTES -
+                              GK_METADATA_BYTES_MAX - 4u * GK_METADATA_COUNT_MAX);
+    gk_blob_record_encode(&record, &encoded);
+    assert_int_equal(gk_buf_status(&encoded), GK_OK);
+    assert_int_equal(decode_blob(gk_buf_span(&encoded), NULL), GK_OK);
+    gk_buf_cleanup(&encoded);
+}
+
+static void test_blob_record__refuses_what_no_writer_makes(void **state)
+{
+    (void)state;
+    enum { AT_VERSION = 0, AT_STATE = 1, AT_TIER = 1 + 1 + 16 + 112 + 4 * 8 + 4 };
+    static const struct {
+        size_t at;
+        uint8_t byte;
+    } rows[] = {{AT_VERSION, 0}, {AT_VERSION, 2},     {AT_STATE, 0},
+                {AT_STATE, 3},   {AT_TIER, GK_TIERS}, {AT_TIER, 255}};
+    const struct gk_blob_record record = some_blob();
+    struct gk_buf encoded;
+    gk_buf_init(&encoded, GK_BLOB_RECORD_BYTES_MAX);
+    gk_blob_record_encode(&record, &encoded);
+    assert_int_equal(encoded.data[AT_TIER], GK_TIER_COLD);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const uint8_t kept = encoded.data[rows[i].at];
+        encoded.data[rows[i].at] = rows[i].byte;
+        assert_int_equal(decode_blob(gk_buf_span(&encoded), NULL), GK_E_INTEGRITY);
+        encoded.data[rows[i].at] = kept;
+    }
+    /* The manifest is at the end: its kind, and how many entries. */
+    const size_t at_kind = encoded.len - 5;
+    encoded.data[at_kind] = 2;
+    assert_int_equal(decode_blob(gk_buf_span(&encoded), NULL), GK_E_INTEGRITY);
+    encoded.data[at_kind] = 0;
+    memset(encoded.data + at_kind + 1, 0xff, 4);
+    assert_int_equal(decode_blob(gk_buf_span(&encoded), NULL), GK_E_INTEGRITY);
+    gk_buf_cleanup(&encoded);
+}
+
+/* --- manifest pages ----------------------------------------------------------------------------- */
+
+static enum gk_status decode_page(struct gk_span in, struct gk_error *error)
+{
+    struct gk_manifest_entry *entries;
+    uint32_t count;
+    const enum gk_status status = gk_manifest_page_decode(in, &entries, &count, error);
+    assert_true(status == GK_OK || (entries == NULL && count == 0));
+    free(entries);
+    return status;
+}
+
+static void test_blob_record__manifest_page(void **state)
+{
+    (void)state;
+    struct gk_manifest_entry entries[2] = {
+        {.segment = id_of(1), .length = 2, .name_len = 3, .name = {4, 5, 6}},
+        {.segment = id_of(7), .length = 8}};
+    struct gk_buf encoded;
+    gk_buf_init(&encoded, GK_MANIFEST_PAGE_BYTES_MAX);
+    gk_manifest_page_encode(entries, 2, &encoded);
+    struct gk_manifest_entry *decoded;
+    uint32_t count;
+    assert_int_equal(gk_manifest_page_decode(gk_buf_span(&encoded), &decoded, &count, NULL), GK_OK);
+    assert_int_equal(count, 2);
+    assert_id(&decoded[0].segment, 1);
+    assert_int_equal(decoded[0].name_len, 3);
+    assert_memory_equal(decoded[0].name, entries[0].name, 3);
+    assert_true(decoded[1].length == 8 && decoded[1].name_len == 0);
+    free(decoded);
+    assert_strict(&encoded, decode_page);
+    gk_buf_cleanup(&encoded);
+}
+
+static void test_blob_record__manifest_page_is_bounded(void **state)
+{
+    (void)state;
+    struct gk_manifest_entry *entries = calloc(GK_MANIFEST_PAGE_ENTRIES + 1, sizeof *entries);
+    assert_non_null(entries);
+    for (uint32_t i = 0; i <= GK_MANIFEST_PAGE_ENTRIES; i++) {
+        entries[i].name_len = GK_BLOCK_NAME_BYTES_MAX;
+    }
+    struct gk_buf encoded;
+    gk_buf_init(&encoded, GK_MANIFEST_PAGE_BYTES_MAX - GK_RECORD_OVERHEAD_BYTES);
+    gk_manifest_page_encode(entries, GK_MANIFEST_PAGE_ENTRIES, &encoded);
+    assert_int_equal(gk_buf_status(&encoded), GK_OK);
+    assert_int_equal(decode_page(gk_buf_span(&encoded), NULL), GK_OK);
+    gk_buf_reset(&encoded);
+    gk_manifest_page_encode(entries, GK_MANIFEST_PAGE_ENTRIES + 1, &encoded);
+    assert_int_equal(gk_buf_status(&encoded), GK_OK);
+    assert_int_equal(decode_page(gk_buf_span(&encoded), NULL), GK_E_INTEGRITY);
+    gk_buf_cleanup(&encoded);
+    free(entries);
+}
+
+/* --- staged blocks ------------------------------------------------------------------------------ */
+
+static enum gk_status decode_staged(struct gk_span in, struct gk_error *error)
+{
+    struct gk_staged staged;
+    return gk_staged_decode(in, &staged, error);
+}
+
+static void test_blob_record__staged_block(void **state)
+{
+    (void)state;
+    const struct gk_staged staged = {.segment = id_of(9), .length = UINT64_MAX};
+    struct gk_staged decoded;
+    struct gk_buf encoded;
+    gk_buf_init(&encoded, 64);
+    gk_staged_encode(&staged, &encoded);
+    assert_int_equal(gk_staged_decode(gk_buf_span(&encoded), &decoded, NULL), GK_OK);
+    assert_id(&decoded.segment, 9);
+    assert_true(decoded.length == UINT64_MAX);
+    assert_strict(&encoded, decode_staged);
+    gk_buf_cleanup(&encoded);
+}
+
+/* --- containers and metadata -------------------------------------------------------------------- */
+
+static enum gk_status decode_container(struct gk_span in, struct gk_error *error)
+{
+    struct gk_container container;
+    const enum gk_status status = gk_container_decode(in, &container, error);
+    gk_container_cleanup(&container);
+    return status;
+}
+
+static void test_blob_record__container(void **state)
+{
+    (void)state;
+    struct gk_container container = {
+        .id = id_of(1), .etag = 2, .created_wall_ms = 3, .modified_wall_ms = 4};
+    gk_metadata_init(&container.metadata);
+    gk_metadata_add(&container.metadata, gk_span_str("Name"), gk_span_str("value"));
+    gk_metadata_add(&container.metadata, gk_span_str("empty"), gk_span_str(""));
+    struct gk_buf encoded;
+    struct gk_container decoded;
+    gk_buf_init(&encoded, GK_CONTAINER_RECORD_BYTES_MAX);
+    gk_container_encode(&container, &encoded);
+    assert_int_equal(gk_container_decode(gk_buf_span(&encoded), &decoded, NULL), GK_OK);
+    assert_id(&decoded.id, 1);
+    assert_true(decoded.etag == 2 && decoded.created_wall_ms == 3 && decoded.modified_wall_ms == 4);
+    size_t at = 0;
+    struct gk_span name;
+    struct gk_span value;
+    assert_int_equal(decoded.metadata.count, 2);
+    assert_true(gk_metadata_next(&decoded.metadata, &at, &name, &value));
+    assert_true(gk_span_equal(name, gk_span_str("Name")));
+    assert_true(gk_span_equal(value, gk_span_str("value")));
+    assert_true(gk_metadata_next(&decoded.metadata, &at, &name, &value));
+    assert_true(gk_span_equal(name, gk_span_str("empty")) && value.len == 0);
+    assert_false(gk_metadata_next(&decoded.metadata, &at, &name, &value));
+    gk_container_cleanup(&decoded);
+    assert_strict(&encoded, decode_container);
+    gk_buf_cleanup(&encoded);
+    gk_container_cleanup(&container);
+}
+
+/* As much metadata as is ever accepted fits a container's record. */
+static void test_blob_record__container_at_its_largest(void **state)
+{
+    (void)state;
+    struct gk_container container = {.id = id_of(1)};
+    gk_metadata_init(&container.metadata);
+    uint8_t value[GK_METADATA_BYTES_MAX / GK_METADATA_COUNT_MAX - 4];
+    memset(value, 'v', sizeof value);
+    for (unsigned i = 0; i < GK_METADATA_COUNT_MAX; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "m%03x", i);
+        gk_metadata_add(&container.metadata, gk_span_str(name), gk_span_of(value, sizeof value));
+    }
+    assert_int_equal(gk_buf_status(&container.metadata.bytes), GK_OK);
+    struct gk_buf encoded;
+    gk_buf_init(&encoded, GK_CONTAINER_RECORD_BYTES_MAX - GK_RECORD_OVERHEAD_BYTES);
+    gk_container_encode(&container, &encoded);
+    assert_int_equal(gk_buf_status(&encoded), GK_OK);
+    assert_int_equal(decode_container(gk_buf_span(&encoded), NULL), GK_OK);
+    gk_buf_cleanup(&encoded);
+    gk_container_cleanup(&container);
+}
+
+static void test_blob_record__random_bytes(void **state)
+{
+    (void)state;
+    static decode_fn *const decoders[] = {decode_blob, decode_page, decode_staged,
+                                          decode_container};
+    uint32_t random = 0x626c6f62;
+    for (int i = 0; i < DAMAGED_RUNS; i++) {
+        uint8_t bytes[300];
+        const size_t len = pick(&random, sizeof bytes);
+        for (size_t k = 0; k < len; k++) {
+            bytes[k] = (uint8_t)next_random(&random);
+        }
+        bytes[0] = 1; /* the version; further in than that */
+        for (size_t k = 0; k < sizeof decoders / sizeof *decoders; k++) {
+            const enum gk_status status = decoders[k](gk_span_of(bytes, len), NULL);
+            assert_true(status == GK_OK || status == GK_E_INTEGRITY);
+        }
+    }
+}
+
+static void test_blob_record__etags_differ(void **state)
+{
+    (void)state;
+    enum { COUNT = 64 };
+    uint64_t etags[COUNT];
+    size_t same = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        etags[i] = gk_etag_new(1767225600000);
+        for (size_t k = 0; k < i; k++) {
+            same += etags[i] == etags[k];
+        }
+    }
+    assert_true(same <= 2); /* 20 random bits beside the time: one pair in 500 runs */
+    assert_true(gk_etag_new(1767225600001) > etags[0]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_blob_record__without_content),
+        cmocka_unit_test(test_blob_record__with_headers_and_entries),
+        cmocka_unit_test(test_blob_record__with_pages),
+        cmocka_unit_test(test_blob_record__at_its_largest),
+        cmocka_unit_test(test_blob_record__refuses_what_no_writer_makes),
+        cmocka_unit_test(test_blob_record__manifest_page),
+        cmocka_unit_test(test_blob_record__manifest_page_is_bounded),
+        cmocka_unit_test(test_blob_record__staged_block),
+        cmocka_unit_test(test_blob_record__container),
+        cmocka_unit_test(test_blob_record__container_at_its_largest),
+        cmocka_unit_test(test_blob_record__random_bytes),
+        cmocka_unit_test(test_blob_record__etags_differ),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
