@@ -19,6 +19,15 @@ struct gk_manifest_walk {
     uint32_t next;
 };
 
+static uint64_t bytes_of(const struct gk_manifest_entry *entries, uint32_t count)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bytes += entries[i].length;
+    }
+    return bytes;
+}
+
 static enum gk_status load_page(struct gk_manifest_walk *walk, struct gk_error *error)
 {
     free(walk->entries);
@@ -45,6 +54,11 @@ static enum gk_status load_page(struct gk_manifest_walk *walk, struct gk_error *
     if (status == GK_OK) {
         status = gk_manifest_page_decode(gk_buf_span(&open), &walk->entries, &walk->entries_count,
                                          error);
+    }
+    if (status == GK_OK &&
+        bytes_of(walk->entries, walk->entries_count) != walk->page_bytes[walk->next_page]) {
+        status = gk_fail(error, GK_E_INTEGRITY, "a page of a manifest is not its blob's in %s",
+                         walk->index);
     }
     walk->next_page++;
     gk_buf_cleanup(&key);
@@ -176,11 +190,7 @@ static enum gk_status make_pages(const struct gk_request *request, const struct 
         if (status != GK_OK) {
             return status;
         }
-        uint64_t *bytes = &manifest->page_bytes[manifest->pages_count++];
-        *bytes = 0;
-        for (uint32_t i = 0; i < here; i++) {
-            *bytes += entries[at + i].length;
-        }
+        manifest->page_bytes[manifest->pages_count++] = bytes_of(entries + at, here);
     }
     return GK_OK;
 }

@@ -23,7 +23,8 @@ struct gk_reader_stream {
     size_t piece; /* the first that is not used up */
     struct gk_span ready[GK_READ_CHUNKS];
     size_t chunks_max; /* of a run: fewer than GK_READ_CHUNKS for a short range */
-    size_t dirty;      /* bytes of sealed that may hold plaintext */
+    size_t room;       /* bytes of sealed */
+    size_t dirty;      /* those that may hold plaintext */
     uint8_t sealed[];
 };
 
@@ -49,14 +50,15 @@ enum gk_status gk_reader_stream_new(const struct gk_request *request,
 {
     *out = NULL;
     const size_t chunks_max = chunks_for(length);
-    struct gk_reader_stream *stream =
-        malloc(sizeof *stream + room_for(chunks_max, target->record.size));
+    const size_t room = room_for(chunks_max, target->record.size);
+    struct gk_reader_stream *stream = malloc(sizeof *stream + room);
     if (stream == NULL) {
         request->gateway->host->plugin->data_key_free(data_key);
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     memset(stream, 0, sizeof *stream);
     stream->chunks_max = chunks_max;
+    stream->room = room;
     stream->plugin = request->gateway->host->plugin;
     stream->store = request->gateway->store;
     stream->container = target->container;

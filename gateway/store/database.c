@@ -113,6 +113,7 @@ enum gk_status gk_db_open(const char *path, bool writer, struct gk_db *db, struc
                 writer ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                          "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384;"
                          "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;"
+                         "PRAGMA secure_delete = ON;"
                        : "PRAGMA query_only = ON; PRAGMA cache_size = -1024;"
                          "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",
                 error);

@@ -428,18 +428,19 @@ struct sweep {
     sqlite3_stmt *row;
 };
 
-static bool next_extent(void *ctx, struct gk_extent *extent)
+static enum gk_status next_extent(void *ctx, struct gk_extent *extent, struct gk_error *error)
 {
     struct sweep *sweep = ctx;
-    if (gk_db_row(sweep->db, sweep->row, NULL) != GK_OK) {
-        return false;
+    const enum gk_status status = gk_db_row(sweep->db, sweep->row, error);
+    if (status != GK_OK) {
+        return status;
     }
     *extent = (struct gk_extent){
         .volume = (uint32_t)sqlite3_column_int64(sweep->row, 0),
         .offset = (uint64_t)sqlite3_column_int64(sweep->row, 1),
         .length = (uint64_t)sqlite3_column_int64(sweep->row, 2),
     };
-    return true;
+    return GK_OK;
 }
 
 static enum gk_status open_parts(struct gk_embedded *store, const char *directory,

@@ -24,7 +24,7 @@
 #include "gateway/store/volume.h"
 
 /* Contents up to this size stand in the database: one sync instead of two, at the price of being
- * written twice. Chosen with bench/store_bench. */
+ * written twice. */
 #define GK_INLINE_BYTES_MAX 16384u
 
 /* A data object of a batch: inline bytes, or an extent. */

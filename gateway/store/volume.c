@@ -12,6 +12,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/text.h"
 
 #define BLOCK_BYTES       4096u
 #define VOLUME_BYTES_MAX  (UINT64_C(1) << 30)
@@ -44,6 +45,18 @@ static uint64_t whole_blocks(uint64_t length)
 static void volume_name(uint32_t number, char name[NAME_BYTES])
 {
     snprintf(name, NAME_BYTES, "%08u.vol", number);
+}
+
+/* False for a name that is not a volume's. */
+static bool volume_number(const char *name, uint32_t *number)
+{
+    uint64_t value = 0;
+    if (strlen(name) != 12 || strcmp(name + 8, ".vol") != 0 ||
+        !gk_parse_u64(gk_span_of(name, 8), UINT32_MAX, &value)) {
+        return false;
+    }
+    *number = (uint32_t)value;
+    return true;
 }
 
 static enum gk_status fail_errno(struct gk_error *error, const char *what)
@@ -93,10 +106,8 @@ static enum gk_status open_existing(struct gk_volumes *volumes, struct gk_error 
     }
     enum gk_status status = GK_OK;
     for (struct dirent *entry; status == GK_OK && (entry = readdir(directory)) != NULL;) {
-        unsigned number;
-        char tail;
-        if (sscanf(entry->d_name, "%8u.vo%c", &number, &tail) == 2 && tail == 'l' &&
-            strlen(entry->d_name) == 12) {
+        uint32_t number;
+        if (volume_number(entry->d_name, &number)) {
             status = locked_add(volumes, number, 0, error);
         }
     }
@@ -187,25 +198,56 @@ static uint64_t file_bytes(int fd)
     return fstat(fd, &stat) == 0 ? (uint64_t)stat.st_size : 0;
 }
 
+struct sweep {
+    gk_extent_next_fn *next;
+    void *ctx;
+    struct gk_extent extent;
+    bool more;
+};
+
+static enum gk_status sweep_next(struct sweep *sweep, struct gk_error *error)
+{
+    const enum gk_status status = sweep->next(sweep->ctx, &sweep->extent, error);
+    sweep->more = status == GK_OK;
+    return status == GK_E_NOT_FOUND ? GK_OK : status;
+}
+
+/* Gives back everything of a volume that no extent names; *end is where the last one ends. */
+static enum gk_status sweep_volume(struct gk_volumes *volumes, uint32_t number, struct sweep *sweep,
+                                   uint64_t *end, struct gk_error *error)
+{
+    struct volume *volume = &volumes->volumes[number];
+    *end = 0;
+    while (sweep->more && sweep->extent.volume == number) {
+        const struct gk_extent extent = sweep->extent;
+        if (volume->fd < 0 || extent.offset < *end ||
+            extent.offset + extent.length > file_bytes(volume->fd)) {
+            return gk_fail(error, GK_E_INTEGRITY, "volume %u lacks what the database names",
+                           number);
+        }
+        punch(volume->fd, *end, extent.offset - *end);
+        *end = extent.offset + whole_blocks(extent.length);
+        volume->live_bytes += whole_blocks(extent.length);
+        const enum gk_status status = sweep_next(sweep, error);
+        if (status != GK_OK) {
+            return status;
+        }
+    }
+    return volume->fd >= 0 && ftruncate(volume->fd, (off_t)*end) != 0
+               ? fail_errno(error, "truncating a volume")
+               : GK_OK;
+}
+
 enum gk_status gk_volumes_sweep(struct gk_volumes *volumes, gk_extent_next_fn *next, void *ctx,
                                 struct gk_error *error)
 {
-    struct gk_extent extent;
-    bool more = next(ctx, &extent);
-    for (uint32_t number = 0; number < volumes->count; number++) {
+    struct sweep sweep = {.next = next, .ctx = ctx};
+    enum gk_status status = sweep_next(&sweep, error);
+    for (uint32_t number = 0; status == GK_OK && number < volumes->count; number++) {
         uint64_t end = 0;
-        const int fd = volumes->volumes[number].fd;
-        for (; more && extent.volume == number; more = next(ctx, &extent)) {
-            if (fd < 0 || extent.offset < end || extent.offset + extent.length > file_bytes(fd)) {
-                return gk_fail(error, GK_E_INTEGRITY, "volume %u lacks what the database names",
-                               number);
-            }
-            punch(fd, end, extent.offset - end);
-            end = extent.offset + whole_blocks(extent.length);
-            volumes->volumes[number].live_bytes += whole_blocks(extent.length);
-        }
-        if (fd >= 0 && ftruncate(fd, (off_t)end) != 0) {
-            return fail_errno(error, "truncating a volume");
+        status = sweep_volume(volumes, number, &sweep, &end, error);
+        if (status != GK_OK) {
+            break;
         }
         locked_unlink_if_empty(volumes, number);
         if (volumes->volumes[number].fd >= 0) {
@@ -213,10 +255,9 @@ enum gk_status gk_volumes_sweep(struct gk_volumes *volumes, gk_extent_next_fn *n
             volumes->position = end;
         }
     }
-    if (more) {
-        return gk_fail(error, GK_E_INTEGRITY, "volume %u is missing", extent.volume);
-    }
-    return GK_OK;
+    return status == GK_OK && sweep.more
+               ? gk_fail(error, GK_E_INTEGRITY, "volume %u is missing", sweep.extent.volume)
+               : status;
 }
 
 /* A new volume, under the lowest number that no file has. */

@@ -27,9 +27,13 @@ enum gk_status gk_volumes_open(const char *directory, struct gk_volumes **out,
                                struct gk_error *error) GK_MUST_USE;
 void gk_volumes_close(struct gk_volumes *volumes);
 
-/* Live extents must come ordered by volume and offset; next returns false after the last. Ends with
- * the write position behind everything that is live. */
-typedef bool gk_extent_next_fn(void *ctx, struct gk_extent *extent);
+/*
+ * Live extents must come ordered by volume and offset; next returns GK_E_NOT_FOUND after the last. Any
+ * other failure of it ends the sweep before anything is given back that it might still have named.
+ * Ends with the write position behind everything that is live.
+ */
+typedef enum gk_status gk_extent_next_fn(void *ctx, struct gk_extent *extent,
+                                         struct gk_error *error);
 enum gk_status gk_volumes_sweep(struct gk_volumes *volumes, gk_extent_next_fn *next, void *ctx,
                                 struct gk_error *error) GK_MUST_USE;
 
