@@ -3,10 +3,13 @@
 
 #include <arpa/inet.h>
 #include <microhttpd.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "common/error.h"
 #include "common/log.h"
@@ -14,10 +17,16 @@
 
 #define ANSWER_HEADERS_MAX 192u /* 8 KiB of metadata may be many small ones */
 
+/* TLS 1.2 and later, whatever the system's policy allows beside. */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
 struct gk_http_server {
     struct MHD_Daemon *daemon;
     struct gk_http_service service;
     bool tls;
+    pthread_mutex_t mutex; /* of what follows */
+    pthread_cond_t idle;
+    unsigned under_way; /* requests that began and did not end */
 };
 
 enum phase { PHASE_HEAD, PHASE_BODY, PHASE_DRAIN };
@@ -49,11 +58,11 @@ static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *connectio
 {
     (void)connection;
     const size_t len = strlen(uri);
-    struct gk_http_inside *inside = calloc(1, sizeof *inside + len + 2);
+    struct gk_http_inside *inside = calloc(1, sizeof *inside + len + 1);
     if (inside == NULL) {
         return NULL;
     }
-    memcpy(inside->uri, uri, len);
+    memcpy(inside->uri, uri, len + 1);
     inside->server = ctx;
     inside->exchange.inside = inside;
     inside->exchange.path = inside->uri;
@@ -255,6 +264,16 @@ static enum MHD_Result queue_answer(struct gk_http_inside *inside,
 
 /* --- the exchange ------------------------------------------------------------------------------- */
 
+static void count_request(struct gk_http_server *server, int change)
+{
+    pthread_mutex_lock(&server->mutex);
+    server->under_way += (unsigned)change;
+    if (server->under_way == 0) {
+        pthread_cond_signal(&server->idle);
+    }
+    pthread_mutex_unlock(&server->mutex);
+}
+
 static enum MHD_Result on_head(struct gk_http_inside *inside, struct MHD_Connection *connection,
                                const char *method)
 {
@@ -267,6 +286,7 @@ static enum MHD_Result on_head(struct gk_http_inside *inside, struct MHD_Connect
     read_address(exchange, connection);
     inside->began = true;
     inside->phase = PHASE_BODY;
+    count_request(inside->server, 1);
     service->on_headers(service->ctx, exchange);
     if (exchange->answer_status == 0) {
         return MHD_YES;
@@ -333,6 +353,7 @@ static void on_end(void *ctx, struct MHD_Connection *connection, void **slot,
     }
     if (inside->began) {
         service->on_end(service->ctx, &inside->exchange);
+        count_request(inside->server, -1);
     }
     free_answer_headers(inside);
     free(inside);
@@ -372,6 +393,13 @@ static bool fill_address(const struct gk_http_options *options, struct sockaddr_
     return inet_pton(AF_INET, options->host, &in->sin_addr) == 1;
 }
 
+static void free_server(struct gk_http_server *server)
+{
+    pthread_cond_destroy(&server->idle);
+    pthread_mutex_destroy(&server->mutex);
+    free(server);
+}
+
 enum gk_status gk_http_server_start(const struct gk_http_options *options,
                                     const struct gk_http_service *service,
                                     struct gk_http_server **out, struct gk_error *error)
@@ -386,9 +414,13 @@ enum gk_status gk_http_server_start(const struct gk_http_options *options,
     }
     server->service = *service;
     server->tls = options->certificate_pem != NULL;
+    pthread_mutex_init(&server->mutex, NULL);
+    pthread_cond_init(&server->idle, NULL);
+    static char priorities[] = TLS_PRIORITIES;
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, NULL},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, NULL},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, priorities},
         {MHD_OPTION_END, 0, NULL},
     };
     const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
@@ -409,7 +441,7 @@ enum gk_status gk_http_server_start(const struct gk_http_options *options,
         on_end, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_UNESCAPE_CALLBACK,
         keep_escapes, NULL, MHD_OPTION_ARRAY, server->tls ? tls : none, MHD_OPTION_END);
     if (server->daemon == NULL) {
-        free(server);
+        free_server(server);
         return gk_fail(error, GK_E_RESOURCE,
                        "cannot listen on %s port %u: is it in use, are certificate and key good?",
                        options->host, options->port);
@@ -425,11 +457,35 @@ uint16_t gk_http_server_port(const struct gk_http_server *server)
     return info == NULL ? 0 : info->port;
 }
 
+/* Until no request is under way, or the time is over. */
+static void wait_idle(struct gk_http_server *server)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += GK_HTTP_STOP_WAIT_S;
+    pthread_mutex_lock(&server->mutex);
+    int result = 0;
+    while (server->under_way > 0 && result == 0) {
+        result = pthread_cond_timedwait(&server->idle, &server->mutex, &until);
+    }
+    const unsigned left = server->under_way;
+    pthread_mutex_unlock(&server->mutex);
+    if (left > 0) {
+        gk_log(GK_LOG_WARNING, "http", "%u requests are broken off after %u s", left,
+               GK_HTTP_STOP_WAIT_S);
+    }
+}
+
 void gk_http_server_stop(struct gk_http_server *server)
 {
     if (server == NULL) {
         return;
     }
+    const MHD_socket listening = MHD_quiesce_daemon(server->daemon);
+    if (listening != MHD_INVALID_SOCKET) {
+        close(listening);
+    }
+    wait_idle(server);
     MHD_stop_daemon(server->daemon);
-    free(server);
+    free_server(server);
 }

@@ -15,6 +15,7 @@
 #define GK_HTTP_CONNECTION_BYTES (144u * 1024u)
 #define GK_HTTP_STACK_BYTES      (512u * 1024u)
 #define GK_HTTP_BLOCK_BYTES      (256u * 1024u) /* most of an answer's body that is made at once */
+#define GK_HTTP_STOP_WAIT_S      20u
 #define GK_HTTP_HEADERS_MAX      128u
 /* A body that nobody wants is read up to this size, so that the client sees the answer and not a
  * reset connection; beyond it the connection is closed. */
@@ -101,7 +102,8 @@ enum gk_status gk_http_server_start(const struct gk_http_options *options,
                                     struct gk_http_server **out,
                                     struct gk_error *error) GK_MUST_USE;
 uint16_t gk_http_server_port(const struct gk_http_server *server);
-/* Takes no new connections, lets requests under way end, closes. NULL is fine. */
+/* Takes no new connections, lets requests under way end for GK_HTTP_STOP_WAIT_S at most, closes. NULL
+ * is fine. */
 void gk_http_server_stop(struct gk_http_server *server);
 
 #endif
