@@ -1,6 +1,7 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
 # What scripts/demo, scripts/test and bench/run share. Sourced, not run.
+# shellcheck disable=SC2034 # what is set here is used there
 
 build_packages=(gcc libc6-dev make cmake ninja-build pkg-config libmicrohttpd-dev libsqlite3-dev
     libjansson-dev libcurl4-openssl-dev libxml2-dev libconfig-dev libssl-dev libcmocka-dev openssl
@@ -42,11 +43,11 @@ need_node() {
     [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 18 ] || fail "Node.js 18 or later is needed"
 }
 
-# build PRESET: configures and builds, quietly unless it fails.
+# build PRESET [TARGET...]: configures and builds, quietly unless it fails.
 build() {
     local log
     log=$(mktemp)
-    if ! { cmake --preset "$1" && cmake --build --preset "$1"; } >"$log" 2>&1; then
+    if ! { cmake --preset "$1" && cmake --build --preset "$1" ${2:+--target "${@:2}"}; } >"$log" 2>&1; then
         tail -n 60 "$log" >&2
         fail "the build failed ($1); the whole log is in $log"
     fi

@@ -57,14 +57,14 @@ export async function startProcess({ name, binary, args, readyFile, logFile, env
   rmSync(readyFile, { force: true });
   mkdirSync(path.dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'a', 0o600);
-  const child = spawn(binary, [...args, '--ready-file', readyFile],
+  // A test that is killed must not leave servers behind, nor one that fails (below).
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', binary, ...args, '--ready-file', readyFile],
     { stdio: ['ignore', log, log], env: { ...process.env, ...env } });
   closeSync(log);
   const ended = new Promise((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(signal ?? code));
   });
-  // A test that fails must not leave servers behind.
   const reap = () => child.kill('SIGKILL');
   process.once('exit', reap);
   ended.then(() => process.removeListener('exit', reap));
