@@ -264,10 +264,7 @@ static struct gk_config *new_config(const char *path)
     }
     config_init(&config->private_->file);
     config->private_->path = strdup(path);
-    config->private_->texts =
-        calloc((size_t)3 * GK_CONFIG_SETTINGS_MAX, sizeof *config->private_->texts);
-    if (config->settings == NULL || config->private_->path == NULL ||
-        config->private_->texts == NULL) {
+    if (config->settings == NULL || config->private_->path == NULL) {
         gk_config_free(config);
         return NULL;
     }
@@ -299,7 +296,6 @@ void gk_config_free(struct gk_config *config)
     for (size_t i = 0; i < private_->texts_count; i++) {
         free(private_->texts[i]);
     }
-    free(private_->texts);
     config_destroy(&private_->file);
     free(private_->path);
     free(private_);

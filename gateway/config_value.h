@@ -15,7 +15,7 @@
 struct gk_config_private {
     config_t file;
     char *path;
-    char **texts; /* flattened names, values and origins, owned */
+    char *texts[3 * GK_CONFIG_SETTINGS_MAX]; /* flattened names, values and origins, owned */
     size_t texts_count;
 };
 

@@ -72,7 +72,7 @@ static int by_name(const void *left, const void *right)
 void gk_metrics_render(struct gk_buf *out)
 {
     pthread_mutex_lock(&metrics.mutex);
-    const struct series **all = calloc(metrics.count + 1, sizeof *all);
+    const struct series **all = calloc(metrics.count + 1, sizeof(struct series *));
     size_t count = 0;
     for (size_t i = 0; all != NULL && i < BUCKETS; i++) {
         for (const struct series *series = metrics.buckets[i]; series != NULL;
@@ -81,7 +81,7 @@ void gk_metrics_render(struct gk_buf *out)
         }
     }
     if (count > 0) {
-        qsort(all, count, sizeof *all, by_name);
+        qsort(all, count, sizeof(struct series *), by_name);
     }
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || strcmp(all[i]->name, all[i - 1]->name) != 0) {

@@ -131,7 +131,7 @@ static enum gk_status check_common(const struct gk_request *request, struct gk_e
 
 static enum gk_status check_account(const struct gk_request *request, struct gk_error *error)
 {
-    const char level = request->container[0] == '\0' ? 's' : request->blob[0] == '\0' ? 'c' : 'o';
+    const int level = request->container[0] == '\0' ? 's' : request->blob[0] == '\0' ? 'c' : 'o';
     if (strchr(field(request, "ss"), 'b') == NULL) {
         return gk_refuse(error, 403, "AuthorizationServiceMismatch");
     }

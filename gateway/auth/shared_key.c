@@ -109,6 +109,9 @@ static void append_headers(const struct gk_request *request, bool culture_order,
             headers[count++] = *header;
         }
     }
+    if (count == 0) {
+        return;
+    }
     qsort(headers, count, sizeof *headers, culture_order ? by_culture : by_ascii);
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && strcasecmp(headers[i].name, headers[i - 1].name) == 0) {
@@ -120,7 +123,7 @@ static void append_headers(const struct gk_request *request, bool culture_order,
         }
         append_value(out, headers[i].value);
     }
-    gk_buf_append_str(out, count > 0 ? "\n" : "");
+    gk_buf_append_str(out, "\n");
 }
 
 static int by_name_and_value(const void *left, const void *right)

@@ -133,22 +133,25 @@ static bool is_account_name(struct gk_span name)
     return true;
 }
 
-static bool split_query(struct gk_route *route, struct gk_span rest, size_t offsets[][2])
+/* Each parameter's name and value go into texts, their places there into offsets. */
+static bool split_query(struct gk_buf *texts, struct gk_span rest, size_t offsets[GK_QUERY_MAX][2],
+                        size_t *count)
 {
+    *count = 0;
     while (rest.len > 0) {
         struct gk_span pair = until(&rest, '&');
         if (pair.len == 0) {
             continue;
         }
-        if (route->query_count == GK_QUERY_MAX) {
+        if (*count == GK_QUERY_MAX) {
             return false;
         }
         const struct gk_span name = until(&pair, '=');
-        if (!add_text(&route->texts, name, &offsets[route->query_count][0]) ||
-            !add_text(&route->texts, pair, &offsets[route->query_count][1])) {
+        if (!add_text(texts, name, &offsets[*count][0]) ||
+            !add_text(texts, pair, &offsets[*count][1])) {
             return false;
         }
-        route->query_count++;
+        ++*count;
     }
     return true;
 }
@@ -175,18 +178,20 @@ enum gk_status gk_route_parse(struct gk_route *route, const char *path, const ch
     size_t container;
     size_t blob;
     size_t offsets[GK_QUERY_MAX][2];
+    size_t query_count;
     const struct gk_span first = until(&rest, '/');
     if (!add_text(&route->texts, first, &container) || !add_text(&route->texts, rest, &blob)) {
         return gk_refuse(error, 400, "InvalidUri");
     }
-    if (!split_query(route, gk_span_str(query), offsets)) {
+    if (!split_query(&route->texts, gk_span_str(query), offsets, &query_count)) {
         return gk_refuse(error, 400, "InvalidQueryParameterValue");
     }
     /* The buffer moves no more: places become pointers. */
     const char *base = (const char *)route->texts.data;
     route->container = base + container;
     route->blob = base + blob;
-    for (size_t i = 0; i < route->query_count; i++) {
+    route->query_count = query_count;
+    for (size_t i = 0; i < query_count; i++) {
         route->query[i] =
             (struct gk_pair){.name = base + offsets[i][0], .value = base + offsets[i][1]};
     }

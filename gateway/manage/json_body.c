@@ -159,7 +159,9 @@ enum gk_status gk_json_only(const json_t *object, const char *where, const char 
 {
     const char *name = NULL;
     json_t *value = NULL;
-    json_object_foreach((json_t *)(uintptr_t)object, name, value)
+    /* The library reads without const. NOLINTNEXTLINE(performance-no-int-to-ptr) */
+    json_t *readable = (json_t *)(uintptr_t)object;
+    json_object_foreach(readable, name, value)
     {
         size_t i = 0;
         while (names[i] != NULL && strcmp(names[i], name) != 0) {
