@@ -62,7 +62,9 @@ static void as_answer(const struct gk_request *request, struct gk_error *error)
         (void)gk_refuse(error, 500, "IntegrityCheckFailed");
         break;
     case GK_E_UNAVAILABLE:
-    case GK_E_CONFLICT:
+    case GK_E_COLD:     /* the key was dropped since the operation was authorized */
+    case GK_E_CONFLICT: /* another gateway got in between */
+    case GK_E_EXISTS:
         (void)gk_refuse(error, 503, "ServerBusy");
         error->retry_after_s = 1;
         break;

@@ -369,7 +369,8 @@ static size_t keep_escapes(void *ctx, struct MHD_Connection *connection, char *t
     return strlen(text);
 }
 
-static void on_library_log(void *ctx, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void on_library_log(void *ctx, const char *format,
+                                                                 va_list args)
 {
     (void)ctx;
     char message[512];
