@@ -5,6 +5,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 
 #include "common/error.h"
 #include "common/secret.h"
@@ -14,6 +15,22 @@
 /* Where gk_gcm_verify() puts plaintext that nobody is to see. */
 #define SCRATCH_BYTES 4096u
 
+/* NULL when libcrypto lacks it. parameter names what the algorithm stands on, e.g. its digest. */
+static EVP_MAC_CTX *new_mac(OSSL_LIB_CTX *lib, const char *name, const char *parameter, char *value)
+{
+    static const uint8_t zeros[GK_KEY_BYTES];
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(parameter, value, 0),
+                                 OSSL_PARAM_construct_end()};
+    EVP_MAC *mac = EVP_MAC_fetch(lib, name, NULL);
+    EVP_MAC_CTX *ctx = mac == NULL ? NULL : EVP_MAC_CTX_new(mac);
+    EVP_MAC_free(mac); /* the context keeps it */
+    if (ctx != NULL && EVP_MAC_init(ctx, zeros, sizeof zeros, params) != 1) {
+        EVP_MAC_CTX_free(ctx);
+        ctx = NULL;
+    }
+    return ctx;
+}
+
 enum gk_status gk_crypto_new(struct gk_crypto **out, struct gk_error *error)
 {
     *out = NULL;
@@ -21,13 +38,18 @@ enum gk_status gk_crypto_new(struct gk_crypto **out, struct gk_error *error)
     if (crypto == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
+    char digest[] = "SHA256";
+    char cipher[] = "AES-256-CBC";
     crypto->lib = OSSL_LIB_CTX_new();
     if (crypto->lib != NULL) {
         crypto->aes_256_gcm = EVP_CIPHER_fetch(crypto->lib, "AES-256-GCM", NULL);
-        crypto->hmac = EVP_MAC_fetch(crypto->lib, OSSL_MAC_NAME_HMAC, NULL);
-        crypto->cmac = EVP_MAC_fetch(crypto->lib, OSSL_MAC_NAME_CMAC, NULL);
+        crypto->hmac_sha256 =
+            new_mac(crypto->lib, OSSL_MAC_NAME_HMAC, OSSL_MAC_PARAM_DIGEST, digest);
+        crypto->cmac_aes_256 =
+            new_mac(crypto->lib, OSSL_MAC_NAME_CMAC, OSSL_MAC_PARAM_CIPHER, cipher);
     }
-    if (crypto->aes_256_gcm == NULL || crypto->hmac == NULL || crypto->cmac == NULL) {
+    if (crypto->aes_256_gcm == NULL || crypto->hmac_sha256 == NULL ||
+        crypto->cmac_aes_256 == NULL) {
         gk_crypto_free(&crypto);
         return gk_fail(error, GK_E_RESOURCE, "libcrypto does not provide AES-256-GCM, HMAC, CMAC");
     }
@@ -40,8 +62,8 @@ void gk_crypto_free(struct gk_crypto **crypto)
     if (*crypto == NULL) {
         return;
     }
-    EVP_MAC_free((*crypto)->cmac);
-    EVP_MAC_free((*crypto)->hmac);
+    EVP_MAC_CTX_free((*crypto)->cmac_aes_256);
+    EVP_MAC_CTX_free((*crypto)->hmac_sha256);
     EVP_CIPHER_free((*crypto)->aes_256_gcm);
     OSSL_LIB_CTX_free((*crypto)->lib);
     free(*crypto);

@@ -20,8 +20,10 @@
 struct gk_crypto {
     OSSL_LIB_CTX *lib;
     EVP_CIPHER *aes_256_gcm;
-    EVP_MAC *hmac;
-    EVP_MAC *cmac;
+    /* Keyed with zeros, to be duplicated and keyed: setting the digest or the cipher by its name
+     * costs more than a short message does. */
+    EVP_MAC_CTX *hmac_sha256;
+    EVP_MAC_CTX *cmac_aes_256;
 };
 
 /* GK_E_RESOURCE: memory is out, or libcrypto lacks one of the algorithms. */

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/kdf.h"
 
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 
 #include "common/secret.h"
 
@@ -16,15 +14,9 @@ enum gk_status gk_hmac_sha256(const struct gk_crypto *crypto, struct gk_span key
     if (key.len > GK_HMAC_KEY_BYTES_MAX) {
         return GK_E_LIMIT;
     }
-    char digest[] = "SHA256";
-    const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(crypto->hmac);
+    EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(crypto->hmac_sha256);
     /* A NULL key would mean "the one set before", so an empty key still points somewhere. */
-    bool ok =
-        ctx != NULL && EVP_MAC_init(ctx, key.len > 0 ? key.data : no_key, key.len, params) == 1;
+    bool ok = ctx != NULL && EVP_MAC_init(ctx, key.len > 0 ? key.data : no_key, key.len, NULL) == 1;
     for (size_t i = 0; ok && i < parts_count; i++) {
         ok = parts[i].len == 0 || EVP_MAC_update(ctx, parts[i].data, parts[i].len) == 1;
     }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/xaes.h"
 
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 
 #include "common/secret.h"
 #include "common/text.h"
@@ -16,14 +14,9 @@ _Static_assert(HALF_NONCE == GK_GCM_NONCE_BYTES, "the nonce's second half is the
 static bool cmac_aes_256(const struct gk_crypto *crypto, const uint8_t key[GK_KEY_BYTES],
                          const uint8_t *data, size_t len, uint8_t mac[AES_BLOCK_BYTES])
 {
-    char cipher[] = "AES-256-CBC";
-    const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cipher, 0),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(crypto->cmac);
+    EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(crypto->cmac_aes_256);
     size_t mac_len = 0;
-    bool ok = ctx != NULL && EVP_MAC_init(ctx, key, GK_KEY_BYTES, params) == 1 &&
+    bool ok = ctx != NULL && EVP_MAC_init(ctx, key, GK_KEY_BYTES, NULL) == 1 &&
               EVP_MAC_update(ctx, data, len) == 1 &&
               EVP_MAC_final(ctx, mac, &mac_len, AES_BLOCK_BYTES) == 1 && mac_len == AES_BLOCK_BYTES;
     EVP_MAC_CTX_free(ctx);
