@@ -78,17 +78,6 @@ static bool is_clean_utf8(const uint8_t *text, size_t len)
     return true;
 }
 
-/* Appends the decoded text and a NUL, gives its place in texts; false when it is not clean. */
-static bool add_text(struct gk_buf *texts, struct gk_span encoded, size_t *at)
-{
-    *at = texts->len;
-    if (!gk_percent_decode(texts, encoded) || !is_clean_utf8(texts->data + *at, texts->len - *at)) {
-        return false;
-    }
-    gk_buf_append_u8(texts, 0);
-    return gk_buf_status(texts) == GK_OK;
-}
-
 static struct gk_span until(struct gk_span *rest, char end)
 {
     const uint8_t *found = rest->len == 0 ? NULL : memchr(rest->data, end, rest->len);
@@ -98,6 +87,39 @@ static struct gk_span until(struct gk_span *rest, char end)
     rest->data += taken;
     rest->len -= taken;
     return part;
+}
+
+static bool end_text(struct gk_buf *texts, size_t at)
+{
+    if (!is_clean_utf8(texts->data + at, texts->len - at)) {
+        return false;
+    }
+    gk_buf_append_u8(texts, 0);
+    return gk_buf_status(texts) == GK_OK;
+}
+
+/* Appends the decoded text and a NUL, gives its place in texts; false when it is not clean. */
+static bool add_text(struct gk_buf *texts, struct gk_span encoded, size_t *at)
+{
+    *at = texts->len;
+    return gk_percent_decode(texts, encoded) && end_text(texts, *at);
+}
+
+/* The same for a query, where '+' is a blank too: the Go SDK writes it so. */
+static bool add_query_text(struct gk_buf *texts, struct gk_span encoded, size_t *at)
+{
+    *at = texts->len;
+    for (;;) {
+        const size_t len = encoded.len;
+        const struct gk_span part = until(&encoded, '+');
+        if (!gk_percent_decode(texts, part)) {
+            return false;
+        }
+        if (part.len == len) {
+            return end_text(texts, *at);
+        }
+        gk_buf_append_u8(texts, ' ');
+    }
 }
 
 /* The account from a host name like <account>.<domain>[:port]; an empty span when it is not one. */
@@ -147,8 +169,8 @@ static bool split_query(struct gk_buf *texts, struct gk_span rest, size_t offset
             return false;
         }
         const struct gk_span name = until(&pair, '=');
-        if (!add_text(texts, name, &offsets[*count][0]) ||
-            !add_text(texts, pair, &offsets[*count][1])) {
+        if (!add_query_text(texts, name, &offsets[*count][0]) ||
+            !add_query_text(texts, pair, &offsets[*count][1])) {
             return false;
         }
         ++*count;
