@@ -38,7 +38,7 @@ const rows = {
   'a block list with bad base64': [blockList('<BlockList><Latest>!!!</Latest></BlockList>'), 400],
   'a block list that names nobody': [blockList('<BlockList><Latest>AAAA</Latest></BlockList>'), 400, 'InvalidBlockList'],
   'an empty body for a block list': [blockList(''), 400, 'InvalidXmlDocument'],
-  'a block id that is not base64': [block('!!!'), 400, 'InvalidQueryParameterValue'],
+  'a block id that is not base64': [block('!!!'), 400, 'InvalidBlockId'],
   'an empty block id': [block(''), 400],
   'a block id of 65 bytes': [block(randomBytes(65).toString('base64')), 400],
   'a wrong Content-MD5': [header('content-md5', Buffer.alloc(16).toString('base64')), 400, 'Md5Mismatch'],
