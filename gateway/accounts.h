@@ -5,7 +5,7 @@
  * An account is the object GK_POOL_META "account/<name>". Its attributes: what the plugin stores
  * (opaque to us) and "gateway.account", a record that the plugin sealed under the service key with
  * the two access keys, creation time, location and tags. Its map: "c/<container name>" -> container
- * record (gateway/blob/container.h), "g/<id>" -> what is waiting to be removed.
+ * record (gateway/blob/record.h), "g/<freed><id>" -> what is waiting to be removed.
  *
  * An account whose "gateway.account" is missing is half created: it serves nothing and the next
  * create completes it.

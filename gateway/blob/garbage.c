@@ -92,7 +92,7 @@ static enum gk_status queue_some(const struct gk_garbage_item *items, size_t cou
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&open, GK_GARBAGE_BYTES_MAX);
     gk_buf_init(&value, GK_GARBAGE_BYTES_MAX);
-    gk_garbage_key(&key, &id);
+    gk_garbage_key(&key, wall_ms, &id);
     gk_buf_append_u8(&open, VERSION);
     gk_buf_append_u64(&open, (uint64_t)wall_ms);
     gk_buf_append_u32(&open, (uint32_t)count);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a write replaced is queued for removal by the very write that replaced it: an entry "g/<id>"
+ * What a write replaced is queued for removal by the very write that replaced it: an entry "g/<freed><id>"
  * in the same map, sealed like every value. The reaper removes it later; a crash in between loses
  * nothing and leaks nothing.
  *

@@ -81,9 +81,10 @@ void gk_manifest_key(struct gk_buf *out, const struct gk_id *manifest, uint32_t 
     gk_buf_append_u32(out, page);
 }
 
-void gk_garbage_key(struct gk_buf *out, const struct gk_id *id)
+void gk_garbage_key(struct gk_buf *out, int64_t freed_wall_ms, const struct gk_id *id)
 {
     gk_buf_append_str(out, "g/");
+    gk_buf_append_u64(out, (uint64_t)freed_wall_ms);
     gk_buf_append(out, id->bytes, sizeof id->bytes);
 }
 

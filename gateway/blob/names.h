@@ -3,16 +3,17 @@
  * Where everything of the Blob service lives in the store.
  *
  *   GK_POOL_META  account/<name>             map  c/<container>                 container record
- *                                                 g/<16 bytes>                  container to remove
+ *                                                 g/<freed><16 bytes>           container to remove
  *                 index/<container id>/0     map  b/<blob>                      blob record
  *                                                 s/<object><epoch>/<block>     staged block
  *                                                 m/<manifest><page>            manifest page
- *                                                 g/<16 bytes>                  data to remove
+ *                                                 g/<freed><16 bytes>           data to remove
  *                 deleted/<account id>       map  <container id>                of a deleted account
  *   GK_POOL_DATA  <container id>/<segment id>/<n>                               64 sealed chunks
  *
  * Identifiers are 32 lower-case hexadecimal digits in object names and 16 bytes in map keys; epoch
- * and page are 4 bytes, big endian. Every value in a map is a record of the plugin's, bound to the
+ * and page are 4 bytes, freed (a time in milliseconds, so that what was freed first stands first) is
+ * 8, big endian. Every value in a map is a record of the plugin's, bound to the
  * container and its key.
  */
 #ifndef GATEWAY_BLOB_NAMES_H
@@ -44,7 +45,7 @@ void gk_blob_key(struct gk_buf *out, const char *blob);
 void gk_staged_prefix(struct gk_buf *out, const struct gk_id *object, uint32_t epoch);
 void gk_manifest_prefix(struct gk_buf *out, const struct gk_id *manifest);
 void gk_manifest_key(struct gk_buf *out, const struct gk_id *manifest, uint32_t page);
-void gk_garbage_key(struct gk_buf *out, const struct gk_id *id);
+void gk_garbage_key(struct gk_buf *out, int64_t freed_wall_ms, const struct gk_id *id);
 
 /* What a value in a map is bound to: "gateway/v1/" | kind | 0x00 | container id | key. */
 void gk_binding(struct gk_buf *out, const char *kind, const struct gk_id *container,

@@ -12,7 +12,11 @@
 #include "gateway/account_attrs.h"
 #include "gateway/blob/removal.h"
 
-#define RETRY_MS 30000 /* after a store that did not answer, or a record that is not authentic */
+#define BATCH_ENTRIES 256u /* removed in one write */
+#define BATCH_BYTES   (1u << 20)
+/* Entries become due one after the other; coming for each would make a write of each. */
+#define LEAST_WAIT_MS 1000
+#define RETRY_MS      30000 /* after a store that did not answer, or a record that is not authentic */
 
 /* A map that holds garbage, and when to look at it. */
 struct place {
@@ -119,83 +123,124 @@ static bool stopping(struct gk_reaper *reaper)
 
 /* --- one map ------------------------------------------------------------------------------------*/
 
-struct one_entry {
-    bool found;
-    struct gk_buf key;
-    struct gk_buf value;
+/* Some entries of garbage, in the order they were freed, copied out of a walk. */
+struct batch {
+    struct gk_buf entries; /* key length 2 | key | value length 4 | value ... */
+    size_t count;
+    struct gk_buf last; /* key */
 };
 
-static bool take_one(void *ctx, struct gk_span key, struct gk_span value)
+static bool collect(void *ctx, struct gk_span key, struct gk_span value)
 {
-    struct one_entry *entry = ctx;
-    entry->found = true;
-    gk_buf_append(&entry->key, key.data, key.len);
-    gk_buf_append(&entry->value, value.data, value.len);
-    return false;
+    struct batch *batch = ctx;
+    gk_buf_append_u16(&batch->entries, (uint16_t)key.len);
+    gk_buf_append(&batch->entries, key.data, key.len);
+    gk_buf_append_u32(&batch->entries, (uint32_t)value.len);
+    gk_buf_append(&batch->entries, value.data, value.len);
+    gk_buf_reset(&batch->last);
+    gk_buf_append(&batch->last, key.data, key.len);
+    batch->count++;
+    return batch->count < BATCH_ENTRIES && batch->entries.len < BATCH_BYTES;
 }
 
-/* The map's first entry of garbage after a key. */
-static enum gk_status next_entry(struct gk_reaper *reaper, const char *object,
-                                 struct one_entry *entry, struct gk_error *error)
+static enum gk_status next_batch(struct gk_reaper *reaper, const char *object, struct batch *batch,
+                                 struct gk_error *error)
 {
     struct gk_buf after;
     gk_buf_init(&after, GK_MAP_KEY_BYTES_MAX);
-    gk_buf_append(&after, entry->key.data, entry->key.len);
+    gk_buf_append(&after, batch->last.data, batch->last.len);
     const struct gk_map_range range = {.prefix = gk_span_str("g/"), .after = gk_buf_span(&after)};
-    gk_buf_reset(&entry->key);
-    gk_buf_reset(&entry->value);
-    entry->found = false;
+    gk_buf_reset(&batch->entries);
+    batch->count = 0;
     const enum gk_status status = gk_store_map_walk(reaper->gateway->store, GK_POOL_META, object,
-                                                    &range, take_one, entry, error);
+                                                    &range, collect, batch, error);
     gk_buf_cleanup(&after);
-    return status;
+    return status == GK_OK ? gk_buf_status(&batch->entries) : status;
 }
 
-static enum gk_status drop_entry(struct gk_reaper *reaper, const char *object,
-                                 const struct one_entry *entry, struct gk_error *error)
-{
-    const struct gk_guard exists = {.kind = GK_GUARD_EXISTS};
-    const struct gk_change change = {.kind = GK_CHANGE_MAP_REMOVE, .key = gk_buf_span(&entry->key)};
-    const struct gk_write_op op = {.pool = GK_POOL_META,
-                                   .object = object,
-                                   .guards = &exists,
-                                   .guards_count = 1,
-                                   .changes = &change,
-                                   .changes_count = 1};
-    return gk_store_write(reaper->gateway->store, &op, NULL, error);
-}
+/* What is due of a batch: all that it stands for, and the entries themselves. */
+struct due {
+    struct gk_garbage garbage;
+    struct gk_change removals[BATCH_ENTRIES];
+    size_t removals_count;
+};
 
-/* Removes what the entry lists, and the entry; or tells in *wait_ms how long it must still rest. */
-static enum gk_status reap_entry(struct gk_reaper *reaper, const struct gk_removal *removal,
-                                 const struct gk_id *container, const char *object,
-                                 const struct one_entry *entry, int64_t *wait_ms,
+/* An entry's items go to due; or *wait_ms tells how long it must still rest. */
+static enum gk_status open_entry(struct gk_reaper *reaper, const struct gk_place *place,
+                                 struct gk_span value, struct due *due, int64_t *wait_ms,
                                  struct gk_error *error)
 {
-    const struct gk_place place = {.plugin = removal->plugin,
-                                   .account = removal->account,
-                                   .kind = GK_VALUE_GARBAGE,
-                                   .container = *container,
-                                   .key = gk_buf_span(&entry->key)};
     struct gk_garbage garbage;
     int64_t freed_wall_ms = 0;
     struct gk_buf open;
     gk_garbage_init(&garbage);
     gk_buf_init(&open, GK_GARBAGE_BYTES_MAX);
-    enum gk_status status = gk_value_open(&place, gk_buf_span(&entry->value), &open, error);
+    enum gk_status status = gk_value_open(place, value, &open, error);
     if (status == GK_OK) {
         status = gk_garbage_decode(gk_buf_span(&open), &garbage, &freed_wall_ms, error);
     }
     gk_buf_cleanup(&open);
     const int64_t rested = gk_clock_wall_ms(&reaper->gateway->clock) - freed_wall_ms;
-    const bool rests = status == GK_OK && rested >= 0 && rested < (int64_t)reaper->delay_ms;
-    if (rests) {
+    if (status == GK_OK && rested >= 0 && rested < (int64_t)reaper->delay_ms) {
         *wait_ms = (int64_t)reaper->delay_ms - rested;
-    }
-    for (size_t i = 0; i < garbage.count && status == GK_OK && !rests; i++) {
-        status = gk_removal_item(removal, container, &garbage.items[i], error);
+    } else if (status == GK_OK) {
+        for (size_t i = 0; i < garbage.count; i++) {
+            gk_garbage_add(&due->garbage, garbage.items[i].kind, &garbage.items[i].id,
+                           garbage.items[i].number);
+        }
+        due->removals[due->removals_count++] =
+            (struct gk_change){.kind = GK_CHANGE_MAP_REMOVE, .key = place->key};
     }
     gk_garbage_cleanup(&garbage);
-    return status == GK_OK && !rests ? drop_entry(reaper, object, entry, error) : status;
+    return status;
+}
+
+/* Opens the batch's entries up to the first that still rests: those after it were freed later. */
+static enum gk_status open_batch(struct gk_reaper *reaper, struct gk_place place,
+                                 const struct batch *batch, struct due *due, int64_t *wait_ms,
+                                 struct gk_error *error)
+{
+    struct gk_reader in = gk_reader_of(gk_buf_span(&batch->entries));
+    enum gk_status status = GK_OK;
+    for (size_t i = 0; i < batch->count && status == GK_OK && *wait_ms < 0; i++) {
+        place.key = gk_read_span(&in, gk_read_u16(&in));
+        const struct gk_span value = gk_read_span(&in, gk_read_u32(&in));
+        status = open_entry(reaper, &place, value, due, wait_ms, error);
+    }
+    return status == GK_OK && due->garbage.failed ? gk_fail(error, GK_E_RESOURCE, "out of memory")
+                                                  : status;
+}
+
+static enum gk_status drop_entries(struct gk_reaper *reaper, const char *object,
+                                   const struct due *due, struct gk_error *error)
+{
+    const struct gk_guard exists = {.kind = GK_GUARD_EXISTS};
+    const struct gk_write_op op = {.pool = GK_POOL_META,
+                                   .object = object,
+                                   .guards = &exists,
+                                   .guards_count = 1,
+                                   .changes = due->removals,
+                                   .changes_count = due->removals_count};
+    return due->removals_count == 0 ? GK_OK
+                                    : gk_store_write(reaper->gateway->store, &op, NULL, error);
+}
+
+static enum gk_status reap_batch(struct gk_reaper *reaper, const struct gk_removal *removal,
+                                 const struct gk_place *place, const char *object,
+                                 const struct batch *batch, int64_t *wait_ms,
+                                 struct gk_error *error)
+{
+    struct due due = {.removals_count = 0};
+    gk_garbage_init(&due.garbage);
+    enum gk_status status = open_batch(reaper, *place, batch, &due, wait_ms, error);
+    if (status == GK_OK) {
+        status = gk_removal_items(removal, &place->container, &due.garbage, error);
+    }
+    if (status == GK_OK) {
+        status = drop_entries(reaper, object, &due, error);
+    }
+    gk_garbage_cleanup(&due.garbage);
+    return status;
 }
 
 /* Goes through a map; *wait_ms tells when to come again, -1 for not at all. */
@@ -203,23 +248,23 @@ static enum gk_status reap_map(struct gk_reaper *reaper, const struct gk_removal
                                const struct gk_id *container, const char *object, int64_t *wait_ms,
                                struct gk_error *error)
 {
-    struct one_entry entry = {0};
-    gk_buf_init(&entry.key, GK_MAP_KEY_BYTES_MAX);
-    gk_buf_init(&entry.value, GK_MAP_VALUE_BYTES_MAX);
+    const struct gk_place place = {.plugin = removal->plugin,
+                                   .account = removal->account,
+                                   .kind = GK_VALUE_GARBAGE,
+                                   .container = *container};
+    struct batch batch = {.count = 0};
+    gk_buf_init(&batch.entries, BATCH_BYTES + GK_MAP_VALUE_BYTES_MAX + GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&batch.last, GK_MAP_KEY_BYTES_MAX);
     *wait_ms = -1;
-    enum gk_status status = next_entry(reaper, object, &entry, error);
-    while (status == GK_OK && entry.found && !stopping(reaper)) {
-        int64_t rest_ms = -1;
-        status = reap_entry(reaper, removal, container, object, &entry, &rest_ms, error);
-        if (rest_ms >= 0 && (*wait_ms < 0 || rest_ms < *wait_ms)) {
-            *wait_ms = rest_ms;
-        }
-        if (status == GK_OK) {
-            status = next_entry(reaper, object, &entry, error);
+    enum gk_status status = next_batch(reaper, object, &batch, error);
+    while (status == GK_OK && batch.count > 0 && *wait_ms < 0 && !stopping(reaper)) {
+        status = reap_batch(reaper, removal, &place, object, &batch, wait_ms, error);
+        if (status == GK_OK && *wait_ms < 0) {
+            status = next_batch(reaper, object, &batch, error);
         }
     }
-    gk_buf_cleanup(&entry.key);
-    gk_buf_cleanup(&entry.value);
+    gk_buf_cleanup(&batch.entries);
+    gk_buf_cleanup(&batch.last);
     return status == GK_E_NOT_FOUND ? GK_OK : status; /* the map went as a whole */
 }
 
@@ -249,6 +294,7 @@ static void reap_place(struct gk_reaper *reaper, const struct place *place)
         wait_ms = RETRY_MS;
     }
     if (wait_ms >= 0) {
+        wait_ms = wait_ms < LEAST_WAIT_MS ? LEAST_WAIT_MS : wait_ms;
         note(reaper, place->account, place->of_account ? NULL : &place->container, wait_ms);
     }
 }

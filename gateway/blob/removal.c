@@ -11,25 +11,39 @@
 
 /* --- data objects -------------------------------------------------------------------------------*/
 
-static enum gk_status remove_segment(struct gk_store *store, const struct gk_id *container,
-                                     const struct gk_id *segment, uint64_t length,
-                                     struct gk_error *error)
-{
-    enum gk_status status = GK_OK;
-    const uint64_t objects = gk_segment_objects(length);
-    for (uint64_t at = 0; at < objects && status == GK_OK; at++) {
-        char name[GK_DATA_NAME_BYTES];
-        const char *names[] = {name};
-        gk_data_name(container, segment, at, name);
-        status = gk_store_remove(store, GK_POOL_DATA, names, 1, error);
-    }
-    return status;
-}
-
+/* Names of data objects that go together. */
 struct some_names {
     size_t count;
     char names[STEP][GK_DATA_NAME_BYTES];
 };
+
+static enum gk_status remove_names(struct gk_store *store, struct some_names *some,
+                                   struct gk_error *error)
+{
+    const char *names[STEP];
+    for (size_t i = 0; i < some->count; i++) {
+        names[i] = some->names[i];
+    }
+    const size_t count = some->count;
+    some->count = 0;
+    return count == 0 ? GK_OK : gk_store_remove(store, GK_POOL_DATA, names, count, error);
+}
+
+/* Adds a segment's objects, removing what has come together whenever some is full. */
+static enum gk_status add_segment(struct gk_store *store, struct some_names *some,
+                                  const struct gk_id *container, const struct gk_id *segment,
+                                  uint64_t length, struct gk_error *error)
+{
+    enum gk_status status = GK_OK;
+    const uint64_t objects = gk_segment_objects(length);
+    for (uint64_t at = 0; at < objects && status == GK_OK; at++) {
+        gk_data_name(container, segment, at, some->names[some->count++]);
+        if (some->count == STEP) {
+            status = remove_names(store, some, error);
+        }
+    }
+    return status;
+}
 
 static bool collect_name(void *ctx, struct gk_span key, struct gk_span value)
 {
@@ -54,18 +68,15 @@ static enum gk_status remove_data(struct gk_store *store, const struct gk_id *co
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     enum gk_status status = GK_OK;
-    do {
-        some->count = 0;
+    bool more = true;
+    while (more && status == GK_OK) {
         status = gk_store_list(store, GK_POOL_DATA, gk_span_str(prefix), (struct gk_span){0},
                                collect_name, some, error);
-        const char *names[STEP];
-        for (size_t i = 0; i < some->count; i++) {
-            names[i] = some->names[i];
+        more = some->count > 0;
+        if (status == GK_OK) {
+            status = remove_names(store, some, error);
         }
-        if (status == GK_OK && some->count > 0) {
-            status = gk_store_remove(store, GK_POOL_DATA, names, some->count, error);
-        }
-    } while (status == GK_OK && some->count > 0);
+    }
     free(some);
     return status;
 }
@@ -129,11 +140,12 @@ static enum gk_status remove_entries(struct gk_store *store, const char *object,
 
 /* What an entry's value refers to goes before the entry. */
 typedef enum gk_status before_fn(const struct gk_removal *removal, const struct gk_id *container,
-                                 struct gk_span key, struct gk_span value, struct gk_error *error);
+                                 struct gk_span key, struct gk_span value, struct some_names *names,
+                                 struct gk_error *error);
 
 static enum gk_status remove_prefix(const struct gk_removal *removal, const struct gk_id *container,
                                     struct gk_span prefix, before_fn *before,
-                                    struct gk_error *error)
+                                    struct some_names *names, struct gk_error *error)
 {
     char index[GK_INDEX_NAME_BYTES];
     gk_index_name(container, index);
@@ -150,7 +162,10 @@ static enum gk_status remove_prefix(const struct gk_removal *removal, const stru
         count = some->count;
         for (size_t i = 0; i < count && status == GK_OK && before != NULL; i++) {
             status = before(removal, container, gk_buf_span(&some->keys[i]),
-                            gk_buf_span(&some->values[i]), error);
+                            gk_buf_span(&some->values[i]), names, error);
+        }
+        if (status == GK_OK) {
+            status = remove_names(removal->store, names, error);
         }
         if (status == GK_OK && count > 0) {
             status = remove_entries(removal->store, index, some, error);
@@ -173,7 +188,8 @@ static struct gk_place place_of(const struct gk_removal *removal, const struct g
 
 static enum gk_status remove_staged_data(const struct gk_removal *removal,
                                          const struct gk_id *container, struct gk_span key,
-                                         struct gk_span value, struct gk_error *error)
+                                         struct gk_span value, struct some_names *names,
+                                         struct gk_error *error)
 {
     const struct gk_place place = place_of(removal, container, GK_VALUE_STAGED, key);
     struct gk_staged staged;
@@ -184,7 +200,8 @@ static enum gk_status remove_staged_data(const struct gk_removal *removal,
         status = gk_staged_decode(gk_buf_span(&open), &staged, error);
     }
     if (status == GK_OK) {
-        status = remove_segment(removal->store, container, &staged.segment, staged.length, error);
+        status =
+            add_segment(removal->store, names, container, &staged.segment, staged.length, error);
     }
     gk_buf_cleanup(&open);
     return status;
@@ -192,7 +209,8 @@ static enum gk_status remove_staged_data(const struct gk_removal *removal,
 
 static enum gk_status remove_page_data(const struct gk_removal *removal,
                                        const struct gk_id *container, struct gk_span key,
-                                       struct gk_span value, struct gk_error *error)
+                                       struct gk_span value, struct some_names *names,
+                                       struct gk_error *error)
 {
     const struct gk_place place = place_of(removal, container, GK_VALUE_MANIFEST, key);
     struct gk_manifest_entry *entries = NULL;
@@ -204,8 +222,8 @@ static enum gk_status remove_page_data(const struct gk_removal *removal,
         status = gk_manifest_page_decode(gk_buf_span(&open), &entries, &count, error);
     }
     for (uint32_t i = 0; i < count && status == GK_OK; i++) {
-        status = remove_segment(removal->store, container, &entries[i].segment, entries[i].length,
-                                error);
+        status = add_segment(removal->store, names, container, &entries[i].segment,
+                             entries[i].length, error);
     }
     free(entries);
     gk_buf_cleanup(&open);
@@ -214,32 +232,53 @@ static enum gk_status remove_page_data(const struct gk_removal *removal,
 
 /* --- garbage ------------------------------------------------------------------------------------*/
 
-enum gk_status gk_removal_item(const struct gk_removal *removal, const struct gk_id *container,
-                               const struct gk_garbage_item *item, struct gk_error *error)
+static enum gk_status remove_item(const struct gk_removal *removal, const struct gk_id *container,
+                                  const struct gk_garbage_item *item, struct some_names *names,
+                                  struct gk_error *error)
 {
     struct gk_buf prefix;
     enum gk_status status = GK_OK;
     gk_buf_init(&prefix, GK_MAP_KEY_BYTES_MAX);
     switch (item->kind) {
     case GK_GARBAGE_SEGMENT:
-        status = remove_segment(removal->store, container, &item->id, item->number, error);
+        status = add_segment(removal->store, names, container, &item->id, item->number, error);
         break;
     case GK_GARBAGE_STAGED:
     case GK_GARBAGE_STAGED_ENTRIES:
         gk_staged_prefix(&prefix, &item->id, (uint32_t)item->number);
         status = remove_prefix(removal, container, gk_buf_span(&prefix),
-                               item->kind == GK_GARBAGE_STAGED ? remove_staged_data : NULL, error);
+                               item->kind == GK_GARBAGE_STAGED ? remove_staged_data : NULL, names,
+                               error);
         break;
     case GK_GARBAGE_MANIFEST:
     case GK_GARBAGE_MANIFEST_ENTRIES:
         gk_manifest_prefix(&prefix, &item->id);
         status = remove_prefix(removal, container, gk_buf_span(&prefix),
-                               item->kind == GK_GARBAGE_MANIFEST ? remove_page_data : NULL, error);
+                               item->kind == GK_GARBAGE_MANIFEST ? remove_page_data : NULL, names,
+                               error);
         break;
     case GK_GARBAGE_CONTAINER:
         status = gk_removal_container(removal->store, &item->id, error);
         break;
     }
     gk_buf_cleanup(&prefix);
+    return status;
+}
+
+enum gk_status gk_removal_items(const struct gk_removal *removal, const struct gk_id *container,
+                                const struct gk_garbage *garbage, struct gk_error *error)
+{
+    struct some_names *names = calloc(1, sizeof *names);
+    if (names == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    enum gk_status status = GK_OK;
+    for (size_t i = 0; i < garbage->count && status == GK_OK; i++) {
+        status = remove_item(removal, container, &garbage->items[i], names, error);
+    }
+    if (status == GK_OK) {
+        status = remove_names(removal->store, names, error);
+    }
+    free(names);
     return status;
 }

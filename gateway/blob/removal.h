@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Taking things out of the store: what one entry of garbage stands for, whole containers, and the
+ * Taking things out of the store: what garbage stands for, whole containers, and the
  * mark that a deleted account leaves. All of it may be repeated: what is gone already is fine.
  */
 #ifndef GATEWAY_BLOB_REMOVAL_H
@@ -15,10 +15,10 @@ struct gk_removal {
     struct gk_account *account;
 };
 
-/* Removes what item stands for, in this container. */
-enum gk_status gk_removal_item(const struct gk_removal *removal, const struct gk_id *container,
-                               const struct gk_garbage_item *item,
-                               struct gk_error *error) GK_MUST_USE;
+/* Removes what garbage stands for, in this container; many data objects at once. */
+enum gk_status gk_removal_items(const struct gk_removal *removal, const struct gk_id *container,
+                                const struct gk_garbage *garbage,
+                                struct gk_error *error) GK_MUST_USE;
 /* Removes a container's index and all data objects that its name is on. First the index: a write
  * that comes late finds it gone and fails, so no data can come after. */
 enum gk_status gk_removal_container(struct gk_store *store, const struct gk_id *container,

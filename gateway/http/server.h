@@ -16,6 +16,7 @@
 #define GK_HTTP_STACK_BYTES      (512u * 1024u)
 #define GK_HTTP_BLOCK_BYTES      (256u * 1024u) /* most of an answer's body that is made at once */
 #define GK_HTTP_STOP_WAIT_S      20u
+#define GK_HTTP_WHOLE_BYTES      (64u * 1024u) /* a body up to this is made before it is sent */
 #define GK_HTTP_HEADERS_MAX      128u
 /* A body that nobody wants is read up to this size, so that the client sees the answer and not a
  * reset connection; beyond it the connection is closed. */
