@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/store/database.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "common/error.h"
@@ -95,9 +96,19 @@ static enum gk_status prepare_schema(struct gk_db *db, struct gk_error *error)
     return status;
 }
 
+/* SQLite counts its memory under a lock of the whole process, which all readers would queue at.
+ * Nothing to be done when it has been initialised by then. */
+static pthread_once_t configured = PTHREAD_ONCE_INIT;
+
+static void configure(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum gk_status gk_db_open(const char *path, bool writer, struct gk_db *db, struct gk_error *error)
 {
     *db = (struct gk_db){0};
+    pthread_once(&configured, configure);
     const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW |
                       (writer ? SQLITE_OPEN_CREATE : 0);
     if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK) {
