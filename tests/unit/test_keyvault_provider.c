@@ -608,7 +608,13 @@ static void test_keyvault_provider__an_old_token_outlives_a_failed_renewal(void 
 static void test_keyvault_provider__a_certificate_that_is_not_trusted(void **state)
 {
     (void)state;
-    assert_int_equal(unwrap_once(400), GK_VAULT_UNAVAILABLE);
+    /* One attempt has to come to its end. How long it takes is the machine's, and what would be left
+     * of a longer deadline goes into further ones. */
+    uint32_t deadline_ms = 400;
+    do {
+        assert_int_equal(unwrap_once(deadline_ms), GK_VAULT_UNAVAILABLE);
+        deadline_ms *= 2;
+    } while (strcmp(world.answer.code, "Timeout") == 0 && deadline_ms < DEADLINE_MS);
     assert_string_equal(world.answer.code, "TokenEndpointUnreachable");
     assert_int_equal(world.token_requests + world.vault_requests, 0);
 }
