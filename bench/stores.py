@@ -2,34 +2,21 @@
 """Blob servers to be measured: a gateway with or without encryption, and Azurite. Each is started in
 a directory of its own, with one container, and answers on loopback."""
 import base64
-import hashlib
-import hmac
 import http.client
-import json
 import os
+import pathlib
 import pathlib
 import secrets
 import signal
 import subprocess
-import time
-import urllib.parse
+import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build" / "release"
-START_TIMEOUT_S = 60
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "lib"))
+from gateway_process import (BUILD, ROOT, START_TIMEOUT_S, Gateway,  # noqa: E402,F401
+                             account_sas, wait_for)
+
 VERSION = "2021-12-02"
 CONTAINER = "bench"
-
-
-def account_sas(account, key):
-    """An account SAS for all that a load does, so that the load signs nothing."""
-    expiry = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 6 * 3600))
-    query = {"sv": "2020-12-06", "ss": "b", "srt": "sco", "sp": "rwdlac", "se": expiry}
-    text = "\n".join([account, query["sp"], query["ss"], query["srt"], "", expiry, "", "",
-                      query["sv"], "", ""])
-    signature = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()
-    query["sig"] = base64.b64encode(signature).decode()
-    return urllib.parse.urlencode(query)
 
 
 class Server:
@@ -60,62 +47,10 @@ class Server:
             self.process.wait()
 
 
-def wait_for(what, process, ready):
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not ready():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit(f"{what} did not start; see its log beside its data")
-        time.sleep(0.05)
-
-
-def write_secret(path, text):
-    path.write_text(text)
-    path.chmod(0o600)
-
-
-def make_certificate(directory):
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-keyout", directory / "tls.key", "-out", directory / "tls.crt"],
-        check=True, capture_output=True)
-    (directory / "tls.key").chmod(0o600)
-
-
-def start_gateway(directory, binary="gateway/gatekey-gateway", module="plugin/gatekey.so"):
-    """A gateway on the embedded store with one account under the service key: the data path is the
-    same under a customer's key, whose root key is cached."""
-    directory.mkdir(parents=True)
-    ctl = BUILD / "ctl" / "gatekeyctl"
-    make_certificate(directory)
-    write_secret(directory / "token", secrets.token_urlsafe(32) + "\n")
-    subprocess.run([ctl, "service-key", "create", "--out", directory / "service.key"], check=True,
-                   capture_output=True)
-    (directory / "gateway.conf").write_text(f"""
-state_dir = "{directory}/state";
-plugin = "{BUILD / module}";
-log_level = "warning";
-blob: {{ listen = "127.0.0.1:0"; connections_max = 512; removal_delay_s = 1; }};
-management: {{ listen = "127.0.0.1:0"; tls_certificate = "{directory}/tls.crt";
-  tls_key = "{directory}/tls.key"; token_file = "{directory}/token"; }};
-provider: {{ service_key_file = "{directory}/service.key"; }};
-""")
-    ready = directory / "ready"
-    with open(directory / "log", "ab") as log:
-        process = subprocess.Popen([BUILD / binary, "--config", directory / "gateway.conf",
-                                    "--ready-file", ready], stdout=log, stderr=log)
-    wait_for(binary, process, ready.exists)
-    endpoints = json.loads(ready.read_text())
-    environment = dict(os.environ, GATEKEY_ENDPOINT=endpoints["management_endpoint"],
-                       GATEKEY_TOKEN_FILE=str(directory / "token"),
-                       GATEKEY_CA_FILE=str(directory / "tls.crt"))
-    subprocess.run([ctl, "account", "create", "bench"], check=True, env=environment,
-                   capture_output=True)
-    keys = subprocess.run([ctl, "account", "keys", "bench", "--json"], check=True, env=environment,
-                          capture_output=True, text=True)
-    key = json.loads(keys.stdout)[0]["value"]
-    port = urllib.parse.urlsplit(endpoints["blob_endpoint"]).port
-    return Server("gatekey", process, port, "bench", key)
+def start_gateway(directory, program="gateway/gatekey-gateway", module="plugin/gatekey.so"):
+    gateway = Gateway(directory, program, module).start()
+    key = gateway.create_account("bench")
+    return Server("gatekey", gateway.process, gateway.port, "bench", key)
 
 
 def start_passthrough(directory):

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway of this build as a process: made in a directory, started, stopped, killed, started again.
+
+The tests of tests/fault and the measurements of bench/ use it. GATEKEY_BUILD in the environment names
+the build directory; without it, it is build/release.
+"""
+import base64
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = ROOT / os.environ.get("GATEKEY_BUILD", "build/release")
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 60
+SAS_HOURS = 6
+
+
+def account_sas(account, key):
+    """An account SAS for all that a client does, so that it signs nothing."""
+    expiry = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + SAS_HOURS * 3600))
+    query = {"sv": "2020-12-06", "ss": "b", "srt": "sco", "sp": "rwdlac", "se": expiry}
+    text = "\n".join([account, query["sp"], query["ss"], query["srt"], "", expiry, "", "",
+                      query["sv"], "", ""])
+    signature = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()
+    query["sig"] = base64.b64encode(signature).decode()
+    return urllib.parse.urlencode(query)
+
+
+def wait_for(what, process, ready):
+    """Until ready() holds; a process that ends meanwhile, or that takes too long, is the end."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit(f"{what} did not start; see its log beside its data")
+        time.sleep(0.01)
+
+
+def write_secret(path, text):
+    path.write_text(text)
+    path.chmod(0o600)
+
+
+def make_certificate(directory):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", directory / "tls.key", "-out", directory / "tls.crt"],
+        check=True, capture_output=True)
+    (directory / "tls.key").chmod(0o600)
+
+
+class Gateway:
+    """On the embedded store, with accounts under the service key: the data path is the same under a
+    customer's key, whose root key is cached."""
+
+    def __init__(self, directory, program="gateway/gatekey-gateway", module="plugin/gatekey.so"):
+        self.directory, self.program, self.module = pathlib.Path(directory), program, module
+        self.state = self.directory / "state"
+        self.service_key_file = self.directory / "service.key"
+        self.log_file = self.directory / "log"
+        self.removal_delay_s = 1  # read at the next start
+        self.process = None
+        self.port = None
+        self.management = None
+        self.directory.mkdir(parents=True, exist_ok=True)
+        make_certificate(self.directory)
+        write_secret(self.directory / "token", secrets.token_urlsafe(32) + "\n")
+        self._ctl("service-key", "create", "--out", self.service_key_file)
+
+    # --- the process -------------------------------------------------------------------------------
+
+    def _write_config(self):
+        here = self.directory
+        (here / "gateway.conf").write_text(f"""
+state_dir = "{self.state}";
+plugin = "{BUILD / self.module}";
+log_level = "warning";
+blob: {{ listen = "127.0.0.1:0"; connections_max = 512;
+  removal_delay_s = {self.removal_delay_s}; }};
+management: {{ listen = "127.0.0.1:0"; tls_certificate = "{here}/tls.crt";
+  tls_key = "{here}/tls.key"; token_file = "{here}/token"; }};
+provider: {{ service_key_file = "{self.service_key_file}"; }};
+""")
+
+    def launch(self):
+        """Without waiting until it serves."""
+        self._write_config()
+        self.ready = self.directory / "ready"
+        self.ready.unlink(missing_ok=True)
+        with open(self.log_file, "ab") as log:
+            self.process = subprocess.Popen(
+                [BUILD / self.program, "--config", self.directory / "gateway.conf", "--ready-file",
+                 self.ready], stdout=log, stderr=log)
+
+    def start(self):
+        """Its ports are others after each start."""
+        self.launch()
+        wait_for(self.program, self.process, self.ready.exists)
+        self.learn_endpoints()
+        return self
+
+    def learn_endpoints(self):
+        endpoints = json.loads(self.ready.read_text())
+        self.port = urllib.parse.urlsplit(endpoints["blob_endpoint"]).port
+        self.management = endpoints["management_endpoint"]
+
+    def stop(self):
+        """Its exit code; negative for a signal."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise SystemExit("the gateway does not end") from None
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self):
+        if self.stop() != 0:
+            raise SystemExit(f"the gateway ended badly; see {self.log_file}")
+        return self.start()
+
+    def check_alive(self):
+        code = self.process.poll()
+        if code is not None:
+            sys.stderr.write(self.log_file.read_text(errors="replace")[-4000:])
+            raise SystemExit(f"the gateway ended by itself: {code}")
+
+    # --- accounts ----------------------------------------------------------------------------------
+
+    def _ctl(self, *arguments):
+        environment = dict(os.environ, GATEKEY_TOKEN_FILE=str(self.directory / "token"),
+                           GATEKEY_CA_FILE=str(self.directory / "tls.crt"))
+        if self.management:
+            environment["GATEKEY_ENDPOINT"] = self.management
+        done = subprocess.run([BUILD / "ctl" / "gatekeyctl", *arguments], env=environment,
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            raise SystemExit(f"gatekeyctl {arguments[0]} {arguments[1]}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def create_account(self, name):
+        """Its first access key."""
+        self._ctl("account", "create", name)
+        return json.loads(self._ctl("account", "keys", name, "--json"))[0]["value"]
+
+    def delete_account(self, name):
+        self._ctl("account", "delete", name, "--yes")
