@@ -75,7 +75,7 @@ enum gk_status gk_staged_open(const struct gk_request *request, const struct gk_
 
 /* Copies of keys and values, opened when the walk is over: it holds a reader of the store. */
 struct copied {
-    struct gk_buf bytes; /* key length 2 | key | value length 2 | value ... */
+    struct gk_buf bytes; /* key length 2 | key | value length 4 | value ... */
     uint32_t count;
 };
 
@@ -84,7 +84,7 @@ static bool copy_entry(void *ctx, struct gk_span key, struct gk_span value)
     struct copied *copied = ctx;
     gk_buf_append_u16(&copied->bytes, (uint16_t)key.len);
     gk_buf_append(&copied->bytes, key.data, key.len);
-    gk_buf_append_u16(&copied->bytes, (uint16_t)value.len);
+    gk_buf_append_u32(&copied->bytes, (uint32_t)value.len);
     gk_buf_append(&copied->bytes, value.data, value.len);
     copied->count++;
     return gk_buf_status(&copied->bytes) == GK_OK;
@@ -96,7 +96,7 @@ static enum gk_status open_entry(const struct gk_request *request,
                                  struct gk_error *error)
 {
     const struct gk_span key = gk_read_span(in, gk_read_u16(in));
-    const struct gk_span value = gk_read_span(in, gk_read_u16(in));
+    const struct gk_span value = gk_read_span(in, gk_read_u32(in));
     const size_t id_len = key.len - prefix_len;
     if (key.len <= prefix_len || id_len > sizeof block->id.bytes) {
         return gk_fail(error, GK_E_INTEGRITY, "a staged block's key is not well-formed");

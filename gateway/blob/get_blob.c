@@ -9,12 +9,16 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/secret.h"
 #include "gateway/blob/checksum.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/reader.h"
 
 #define RANGE_MD5_BYTES_MAX (UINT64_C(4) << 20) /* documented */
+/* A body up to this size is opened before the answer begins: what is wrong with it is an error to the
+ * client, and what is right goes out in one packet. */
+#define WHOLE_BYTES_MAX (64u << 10)
 
 /* --- what all three tell ------------------------------------------------------------------------*/
 
@@ -146,30 +150,65 @@ static void respond_content_headers(struct gk_request *request, const struct gk_
     }
 }
 
+static enum gk_status respond_whole(struct gk_request *request, const struct gk_blob_record *record,
+                                    const struct gk_range *range, struct gk_reader_stream *stream,
+                                    struct gk_error *error)
+{
+    const size_t length = (size_t)range->length;
+    uint8_t *bytes = malloc(length);
+    enum gk_status status = bytes == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory") : GK_OK;
+    for (size_t at = 0, len = 0; status == GK_OK && at < length; at += len) {
+        status = gk_reader_stream_next(stream, bytes + at, length - at, &len, error);
+    }
+    if (status != GK_OK) {
+        gk_wipe(bytes, bytes == NULL ? 0 : length);
+        free(bytes);
+        return status;
+    }
+    respond_content_headers(request, record, range);
+    return gk_respond_bytes(request, range->partial ? 206 : 200, bytes, length);
+}
+
+/* stream is taken over. */
+static enum gk_status respond_stream(struct gk_request *request,
+                                     const struct gk_blob_record *record,
+                                     const struct gk_range *range, struct gk_reader_stream *stream,
+                                     struct gk_error *error)
+{
+    struct download *download = calloc(1, sizeof *download);
+    const enum gk_status status = download == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory")
+                                                   : gk_reader_stream_prime(stream, error);
+    if (status != GK_OK) {
+        free(download);
+        gk_reader_stream_free(stream);
+        return status;
+    }
+    download->stream = stream;
+    memcpy(download->request_id, request->id, sizeof download->request_id);
+    respond_content_headers(request, record, range);
+    return gk_respond_stream(request, range->partial ? 206 : 200, range->length, download_next,
+                             download, download_free);
+}
+
 /* *data_key is taken over. */
 static enum gk_status respond_content(struct gk_request *request,
                                       const struct gk_blob_target *target,
                                       const struct gk_range *range, struct gk_data_key **data_key,
                                       struct gk_error *error)
 {
-    struct download *download = calloc(1, sizeof *download);
-    if (download == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
-    }
-    memcpy(download->request_id, request->id, sizeof download->request_id);
+    struct gk_reader_stream *stream = NULL;
     enum gk_status status = gk_reader_stream_new(request, target, *data_key, range->from,
-                                                 range->length, &download->stream, error);
+                                                 range->length, &stream, error);
     *data_key = NULL;
-    if (status == GK_OK) {
-        status = gk_reader_stream_prime(download->stream, error);
-    }
     if (status != GK_OK) {
-        download_free(download);
         return status;
     }
-    respond_content_headers(request, &target->record, range);
-    return gk_respond_stream(request, range->partial ? 206 : 200, range->length, download_next,
-                             download, download_free);
+    if (range->length > WHOLE_BYTES_MAX) {
+        return respond_stream(request, &target->record, range, stream, error);
+    }
+    status = respond_whole(request, &target->record, range, stream, error);
+    gk_reader_stream_free(stream);
+    return status;
 }
 
 static enum gk_status respond_range(struct gk_request *request, const struct gk_blob_target *target,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/blob/list_walk.h"
 
+#include "common/error.h"
+
 #define FIRST_PIECE_ENTRIES 16u
 
 void gk_list_walk_init(struct gk_list_walk *walk, struct gk_store *store, const char *object,
@@ -72,8 +74,11 @@ static enum gk_status read_piece(struct gk_list_walk *walk, struct gk_error *err
         status = gk_store_map_walk(walk->store, GK_POOL_META, walk->object, &range, take_entry,
                                    walk, error);
     }
-    if (status == GK_OK) {
-        status = gk_buf_status(&walk->bytes);
+    if (status == GK_OK && gk_buf_status(&walk->bytes) == GK_E_LIMIT) {
+        status =
+            gk_fail(error, GK_E_INTEGRITY, "a value in %s is longer than any is", walk->object);
+    } else if (status == GK_OK && gk_buf_status(&walk->bytes) != GK_OK) {
+        status = gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     if (status == GK_OK && walk->count > 0) {
         set_after(walk, part(walk, 2 * (walk->count - 1)));

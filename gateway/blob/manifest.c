@@ -42,7 +42,7 @@ static enum gk_status load_page(struct gk_manifest_walk *walk, struct gk_error *
     gk_buf_init(&open, GK_MANIFEST_PAGE_BYTES_MAX);
     gk_manifest_key(&key, &walk->id, walk->next_page);
     enum gk_status status =
-        gk_store_map_get(walk->store, GK_POOL_META, walk->index, gk_buf_span(&key), &value, error);
+        gk_value_get(walk->store, walk->index, gk_buf_span(&key), &value, error);
     if (status == GK_E_NOT_FOUND) {
         status =
             gk_fail(error, GK_E_INTEGRITY, "a page of a manifest is missing in %s", walk->index);

@@ -35,12 +35,12 @@ static size_t chunks_for(uint64_t length)
     return chunks < GK_READ_CHUNKS ? (size_t)chunks : GK_READ_CHUNKS;
 }
 
-/* A run lies within one entry, and an entry within the blob. */
+/* A run lies within one entry, and an entry within the blob. One byte more: see read_run. */
 static size_t room_for(size_t chunks, uint64_t blob_size)
 {
     const uint64_t full = (uint64_t)chunks * GK_CHUNK_SEALED_BYTES;
     const uint64_t most = blob_size + (uint64_t)chunks * GK_TAG_BYTES;
-    return (size_t)(most < full ? most : full);
+    return (size_t)(most < full ? most : full) + 1;
 }
 
 enum gk_status gk_reader_stream_new(const struct gk_request *request,
@@ -138,15 +138,22 @@ static enum gk_status read_run(struct gk_reader_stream *stream, const struct run
 {
     char name[GK_DATA_NAME_BYTES];
     gk_data_name(&stream->container, &stream->entry.segment, run->first / GK_OBJECT_CHUNKS, name);
-    const size_t wanted = (size_t)(run->count - 1) * GK_CHUNK_SEALED_BYTES +
-                          plain_of(run, run->first + run->count - 1) + GK_TAG_BYTES;
+    const uint64_t end = run->first + run->count;
+    const size_t wanted =
+        (size_t)(run->count - 1) * GK_CHUNK_SEALED_BYTES + plain_of(run, end - 1) + GK_TAG_BYTES;
+    /* Where the object must end, one byte more is asked for: a longer one is not what was written. */
+    const size_t asked = wanted + (end == run->chunks || end % GK_OBJECT_CHUNKS == 0);
+    if (asked > stream->room) {
+        return gk_fail(error, GK_E_INTEGRITY, "a segment is longer than its blob");
+    }
     size_t got = 0;
     const enum gk_status status = gk_store_read(
         stream->store, GK_POOL_DATA, name, run->first % GK_OBJECT_CHUNKS * GK_CHUNK_SEALED_BYTES,
-        stream->sealed, wanted, &got, error);
+        stream->sealed, asked, &got, error);
     if (status == GK_E_NOT_FOUND || (status == GK_OK && got != wanted)) {
-        return gk_fail(error, GK_E_INTEGRITY, "data object %s is missing or short", name);
+        return gk_fail(error, GK_E_INTEGRITY, "data object %s is missing, short or long", name);
     }
+    stream->dirty = wanted > stream->dirty ? wanted : stream->dirty;
     return status;
 }
 

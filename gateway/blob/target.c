@@ -20,9 +20,8 @@ struct gk_place gk_container_place(const struct gk_request *request, struct gk_s
 static enum gk_status read_container(struct gk_request *request, struct gk_container_target *target,
                                      struct gk_error *error)
 {
-    enum gk_status status =
-        gk_store_map_get(request->gateway->store, GK_POOL_META, request->account->object,
-                         gk_buf_span(&target->key), &target->stored, error);
+    enum gk_status status = gk_value_get(request->gateway->store, request->account->object,
+                                         gk_buf_span(&target->key), &target->stored, error);
     if (status == GK_E_NOT_FOUND) {
         return gk_refuse(error, 404, "ContainerNotFound");
     }
@@ -114,8 +113,8 @@ static enum gk_status refuse_unserved(const struct gk_request *request, struct g
 static enum gk_status read_blob(struct gk_request *request, struct gk_blob_target *target,
                                 struct gk_error *error)
 {
-    enum gk_status status = gk_store_map_get(request->gateway->store, GK_POOL_META, target->index,
-                                             gk_buf_span(&target->key), &target->stored, error);
+    enum gk_status status = gk_value_get(request->gateway->store, target->index,
+                                         gk_buf_span(&target->key), &target->stored, error);
     if (status == GK_E_NOT_FOUND) {
         gk_error_clear(error);
         return GK_OK;

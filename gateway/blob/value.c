@@ -31,6 +31,23 @@ static enum gk_status no_room(struct gk_buf *out, const char *kind, struct gk_er
     return gk_fail(error, gk_buf_status(out), "a %s's record does not fit", kind);
 }
 
+enum gk_status gk_value_get(struct gk_store *store, const char *object, struct gk_span key,
+                            struct gk_buf *value, struct gk_error *error)
+{
+    const enum gk_status status = gk_store_map_get(store, GK_POOL_META, object, key, value, error);
+    return status == GK_E_LIMIT
+               ? gk_fail(error, GK_E_INTEGRITY, "a value in %s is longer than any is", object)
+               : status;
+}
+
+/* What is opened fits, unless it is not what was written. */
+static enum gk_status no_room_to_open(struct gk_buf *out, const char *kind, struct gk_error *error)
+{
+    return gk_buf_status(out) == GK_E_LIMIT
+               ? gk_fail(error, GK_E_INTEGRITY, "a %s's record is longer than any is", kind)
+               : no_room(out, kind, error);
+}
+
 enum gk_status gk_value_open(const struct gk_place *place, struct gk_span value, struct gk_buf *out,
                              struct gk_error *error)
 {
@@ -40,7 +57,7 @@ enum gk_status gk_value_open(const struct gk_place *place, struct gk_span value,
     size_t used = 0;
     if (status == GK_OK) {
         uint8_t *at = gk_buf_extend(out, value.len);
-        status = at == NULL ? no_room(out, place->kind, error)
+        status = at == NULL ? no_room_to_open(out, place->kind, error)
                             : place->plugin->record_open(place->account, gk_buf_span(&binding),
                                                          value, at, value.len, &used, error);
     }
@@ -58,7 +75,7 @@ enum gk_status gk_value_open_sealed(const struct gk_place *place, struct gk_data
     size_t used = 0;
     if (status == GK_OK) {
         uint8_t *at = gk_buf_extend(out, value.len);
-        status = at == NULL ? no_room(out, place->kind, error)
+        status = at == NULL ? no_room_to_open(out, place->kind, error)
                             : place->plugin->record_open_sealed(data_key, gk_buf_span(&binding),
                                                                 value, at, value.len, &used, error);
     }

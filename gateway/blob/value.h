@@ -26,6 +26,10 @@ struct gk_place {
     struct gk_span key;
 };
 
+/* Appends map[key] of an object of the meta pool to value. GK_E_NOT_FOUND; GK_E_INTEGRITY when it is
+ * longer than what value has room for, which no such value is. */
+enum gk_status gk_value_get(struct gk_store *store, const char *object, struct gk_span key,
+                            struct gk_buf *value, struct gk_error *error) GK_MUST_USE;
 /* Appends the open part to out. GK_E_INTEGRITY. */
 enum gk_status gk_value_open(const struct gk_place *place, struct gk_span value, struct gk_buf *out,
                              struct gk_error *error) GK_MUST_USE;

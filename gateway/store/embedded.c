@@ -133,6 +133,9 @@ static enum gk_status map_get(struct gk_db *db, enum gk_store_pool pool, const c
         const struct gk_span bytes = gk_db_column_span(row, 0);
         gk_buf_append(value, bytes.data, bytes.len);
         status = gk_buf_status(value);
+        if (status != GK_OK) {
+            (void)gk_fail(error, status, "a map value of %zu bytes does not fit", bytes.len);
+        }
         sqlite3_reset(row);
     }
     sqlite3_reset(found);
