@@ -241,6 +241,18 @@ static bool has_item(const char *list, char separator, struct gk_span text)
     return false;
 }
 
+/* Whether methods, joined by '/', holds this very one: the names of methods have their case. */
+static bool has_method(const char *methods, const char *method)
+{
+    struct gk_span rest = gk_span_str(methods);
+    while (rest.len > 0) {
+        if (gk_span_equal(until(&rest, '/'), gk_span_str(method))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* One condition of a row's selector, e.g. h:x-ms-lease-action=acquire. */
 static bool condition_holds(const struct gk_request *request, struct gk_span condition)
 {
@@ -292,7 +304,7 @@ enum gk_status gk_route_operation(const struct gk_request *request, enum gk_oper
     for (unsigned i = 0; i < GK_OPERATIONS_COUNT; i++) {
         const struct row *row = &rows[i];
         if (!row->blob_service || (row->level != level && row->level != ANY) ||
-            !has_item(row->method, '/', gk_span_str(request->method))) {
+            !has_method(row->method, request->method)) {
             continue;
         }
         method_known = true;
