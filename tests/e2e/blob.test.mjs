@@ -80,6 +80,48 @@ test('ranges at every chunk border', async () => {
   }
 });
 
+test('ranges at every chunk border of a blob of several stripes', async () => {
+  const size = 2 * STRIPE + 3 * CHUNK + 1;
+  const bytes = randomBytes(size);
+  const blob = container.getBlockBlobClient('striped');
+  await blob.upload(bytes, size);
+  const borders = Array.from({ length: Math.floor(size / CHUNK) + 1 }, (_, i) => i * CHUNK);
+  const check = async (border) => {
+    for (const [from, to] of [[border - 1, border], [border, border], [border - 1, border + CHUNK],
+      [border + 1, border + 2 * CHUNK + 1]]) {
+      if (from < 0 || from >= size) continue;
+      const end = Math.min(to + 1, size);
+      const back = await blob.downloadToBuffer(from, end - from);
+      assert.ok(back.equals(bytes.subarray(from, end)), `${from} to ${end}`);
+    }
+  };
+  await Promise.all([0, 1, 2, 3].map(async (lane) => {
+    for (let i = lane; i < borders.length; i += 4) await check(borders[i]);
+  }));
+});
+
+test('the forms in which a range is written', async () => {
+  const bytes = randomBytes(3 * CHUNK);
+  await container.getBlockBlobClient('forms').upload(bytes, bytes.length);
+  const get = (headers) => send(stack, { method: 'GET', path: '/blobs/forms', headers });
+  const last = bytes.length - 1;
+  for (const [header, from, to] of [['bytes=0-', 0, last], [`bytes=${CHUNK}-`, CHUNK, last],
+    [`bytes=${CHUNK - 1}-${CHUNK}`, CHUNK - 1, CHUNK], ['bytes=0-0', 0, 0],
+    [`bytes=${last}-${last + 1000}`, last, last], [`bytes=7-${10 ** 15}`, 7, last]]) {
+    for (const name of ['range', 'x-ms-range']) {
+      const answer = await get({ [name]: header });
+      assert.equal(answer.status, 206, `${name}: ${header}`);
+      assert.equal(answer.headers['content-range'], `bytes ${from}-${to}/${bytes.length}`);
+      assert.equal(answer.headers['content-length'], String(to - from + 1));
+      assert.ok(answer.body.equals(bytes.subarray(from, to + 1)), `${name}: ${header}`);
+    }
+  }
+  // x-ms-range is the one that counts.
+  const both = await get({ range: 'bytes=0-9', 'x-ms-range': 'bytes=5-6' });
+  assert.ok(both.body.equals(bytes.subarray(5, 7)));
+  assert.equal((await get({})).headers['accept-ranges'], 'bytes');
+});
+
 test('ranges across blocks of uneven lengths and stripes', async () => {
   const parts = [1, CHUNK, STRIPE + 5, 3, 2 * STRIPE, 70000].map((n) => randomBytes(n));
   const blob = container.getBlockBlobClient('uneven');
@@ -152,6 +194,54 @@ test('conditions', async () => {
   await refused(blob.getProperties(), 404, 'BlobNotFound');
 });
 
+test('conditions hold for every operation that takes them', async () => {
+  const blob = container.getBlockBlobClient('conditional');
+  const { etag } = await blob.upload('x', 1);
+  const id = Buffer.from('a').toString('base64');
+  await blob.stageBlock(id, 'y', 1);
+  const wrong = { conditions: { ifMatch: '"0x8D0000000000000"' } };
+  const unchanged = { conditions: { ifModifiedSince: new Date(Date.now() + 1000) } };
+  for (const attempt of [() => blob.getProperties(wrong), () => blob.download(0, 1, wrong),
+    () => blob.setMetadata({ a: 'b' }, wrong), () => blob.setHTTPHeaders({}, wrong),
+    () => blob.commitBlockList([id], wrong), () => blob.upload('z', 1, wrong), () => blob.delete(wrong),
+    () => blob.setMetadata({ a: 'b' }, { conditions: { ifNoneMatch: etag } }),
+    () => blob.commitBlockList([id], unchanged), () => blob.delete(unchanged)]) {
+    await refused(attempt(), 412, 'ConditionNotMet');
+  }
+  for (const conditions of [unchanged, { conditions: { ifNoneMatch: etag } },
+    { conditions: { ifNoneMatch: `"other", ${etag}` } }]) {
+    await refused(blob.getProperties(conditions), 304);
+    await refused(blob.download(0, undefined, conditions), 304);
+  }
+  await refused(blob.commitBlockList([id], { conditions: { ifNoneMatch: '*' } }), 409, 'BlobAlreadyExists');
+  await blob.getProperties({ conditions: { ifMatch: `"other", ${etag}` } });
+  assert.equal((await blob.getProperties()).etag, etag, 'a refused request changed it');
+  await blob.commitBlockList([id], { conditions: { ifMatch: etag } });
+  assert.equal((await blob.downloadToBuffer()).toString(), 'y');
+  // What is not there has no ETag.
+  await refused(container.getBlockBlobClient('nothing').upload('x', 1, { conditions: { ifMatch: '*' } }), 412);
+
+  const box = service.getContainerClient('conditional');
+  await box.create();
+  const past = { conditions: { ifUnmodifiedSince: new Date(Date.now() - 3600e3) } };
+  await refused(box.delete(past), 412, 'ConditionNotMet');
+  await refused(box.setMetadata({ a: 'b' }, { conditions: { ifModifiedSince: new Date(Date.now() + 1000) } }), 412);
+  await box.delete({ conditions: { ifModifiedSince: new Date(Date.now() - 3600e3) } });
+});
+
+test('of many writers with the same condition one wins', async () => {
+  const blob = container.getBlockBlobClient('race');
+  const { etag } = await blob.upload('start', 5);
+  const results = await Promise.allSettled(Array.from({ length: 16 }, (_, i) =>
+    blob.upload(`writer ${String(i).padStart(2, '0')}`, 9, { conditions: { ifMatch: etag } })));
+  const winners = results.flatMap((result, i) => (result.status === 'fulfilled' ? [i] : []));
+  assert.equal(winners.length, 1);
+  assert.equal((await blob.downloadToBuffer()).toString(), `writer ${String(winners[0]).padStart(2, '0')}`);
+  for (const result of results) {
+    if (result.status === 'rejected') assert.equal(result.reason.statusCode, 412);
+  }
+});
+
 test('block lists: committed, uncommitted, latest; what is not named is dropped', async () => {
   const blob = container.getBlockBlobClient('blocks');
   const id = (text) => Buffer.from(text).toString('base64');
@@ -217,6 +307,29 @@ test('12,000 blobs listed flat, by pages and with a delimiter', async () => {
   assert.equal(inside.length, 1000);
   await many.delete();
   await refused(many.getProperties(), 404, 'ContainerNotFound');
+});
+
+test('delimiters among blobs and folders, page by page', async () => {
+  const mixed = service.getContainerClient('mixed');
+  await mixed.create();
+  const names = ['a', 'a/1', 'a/2', 'a/b/3', 'aa', 'b--1', 'b--2', 'b-3', 'c/', 'z'];
+  for (const name of names) await mixed.getBlockBlobClient(name).upload(name, name.length);
+  const list = async (delimiter, options, maxPageSize) => {
+    const seen = [];
+    for await (const page of mixed.listBlobsByHierarchy(delimiter, options).byPage({ maxPageSize })) {
+      const here = [...(page.segment.blobPrefixes ?? []), ...page.segment.blobItems];
+      assert.ok(here.length <= maxPageSize, `${here.length} of at most ${maxPageSize}`);
+      seen.push(...here.map((item) => item.name));
+    }
+    return seen.sort();
+  };
+  for (const size of [1, 2, 3, 5000]) {
+    assert.deepEqual(await list('/', {}, size), ['a', 'a/', 'aa', 'b--1', 'b--2', 'b-3', 'c/', 'z']);
+    assert.deepEqual(await list('/', { prefix: 'a/' }, size), ['a/1', 'a/2', 'a/b/']);
+    assert.deepEqual(await list('--', {}, size), ['a', 'a/1', 'a/2', 'a/b/3', 'aa', 'b--', 'b-3', 'c/', 'z']);
+    assert.deepEqual(await list('/', { prefix: 'c/' }, size), ['c/']);
+    assert.deepEqual(await list('/', { prefix: 'nothing' }, size), []);
+  }
 });
 
 test('listing with metadata, and names that XML finds hard', async () => {

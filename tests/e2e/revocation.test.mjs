@@ -3,17 +3,22 @@
 // with 403 for every kind of caller, what it does not mark goes on, and enabling brings all back.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import http from 'node:http';
 import { after, before, test } from 'node:test';
 
 import { needsKey, operations, requestFor } from './lib/operations.mjs';
-import { accountSas, send } from './lib/signed.mjs';
-import { startStack } from './lib/stack.mjs';
+import { BlobServiceClient } from '@azure/storage-blob';
+
+import { accountSas, send, serviceSas } from './lib/signed.mjs';
+import { noRetry, startStack } from './lib/stack.mjs';
 
 const CODE = 'KeyVaultEncryptionKeyNotFound';
 const BLOCK = Buffer.from('block-1').toString('base64');
 const rows = operations.filter((row) => row.service === 'BLOB');
 const secret = randomBytes(100000);
+const LARGE = 64 * 1024 * 1024;
 let stack;
+let secondKey;
 
 // What a row's plainest request still lacks to be a good one.
 const complete = {
@@ -28,9 +33,17 @@ const complete = {
   BLOB_SET_BLOB_METADATA: (request) => { request.headers['x-ms-meta-new'] = 'value'; },
 };
 
+// Everyone who may call: who it is (undefined: it may not), for a row and its container.
+const onBlob = (row) => row.level === 'BLOB';
+const inContainer = (row) => onBlob(row) || row.id.startsWith('BLOB_LIST_BLOBS');
 const callers = {
   'account key': () => ({}),
+  'second key': () => ({ as: { ...stack, accountKey: secondKey } }),
+  'account key over TLS': () => ({ tls: true }),
   'account SAS': () => ({ sas: accountSas(stack) }),
+  'account SAS over TLS': () => ({ sas: accountSas(stack), tls: true }),
+  'container SAS': (row, container) => (inContainer(row) ? { sas: serviceSas(stack, container) } : undefined),
+  'blob SAS': (row, container, blob) => (onBlob(row) ? { sas: serviceSas(stack, container, blob) } : undefined),
 };
 
 async function good(request) {
@@ -60,6 +73,7 @@ let versions;
 
 before(async () => {
   stack = await startStack({ checkIntervalMs: 1000 });
+  secondKey = (await stack.keysOf(stack.account))[1].value;
 });
 after(() => stack?.stop());
 
@@ -87,25 +101,33 @@ test('what is served while the key is active, and 501 for what is not', async ()
 });
 
 async function walk(phase, revoked) {
+  let denied = 0;
   for (const [caller, credential] of Object.entries(callers)) {
     for (const [index, row] of served) {
-      const request = { ...build(row, containerOf(phase, caller, index)), ...credential() };
-      const answer = await send(stack, request);
+      const container = containerOf(phase, caller, index);
+      const plain = build(row, container);
+      const who = credential(row, container, plain.path.split('/')[2]);
+      if (who === undefined) continue;
+      const answer = await send(who.as ?? stack, { ...plain, ...who });
       const what = `${phase}, ${caller}, ${row.id}: ${answer.status} ${answer.code}`;
       if (revoked && needsKey(row)) {
         assert.equal(answer.status, 403, what);
         assert.equal(answer.code, CODE, what);
         assert.ok(!answer.body.includes(secret.subarray(0, 16)));
+        denied++;
       } else {
         assert.ok(row.success.split('|').includes(String(answer.status)), what);
       }
     }
   }
+  return denied;
 }
 
 async function prepareAll(phase) {
-  for (const caller of Object.keys(callers)) {
-    for (const [index] of served) await prepare(containerOf(phase, caller, index));
+  for (const [caller, credential] of Object.entries(callers)) {
+    for (const [index, row] of served) {
+      if (credential(row, 'x', 'x') !== undefined) await prepare(containerOf(phase, caller, index));
+    }
   }
 }
 
@@ -116,12 +138,99 @@ async function waitForStatus(status) {
   }, `Get Blob to answer ${status}`);
 }
 
+// A request under way: its options go to node:http, and the caller ends it.
+function begin(method, path, headers, onAnswer) {
+  const sas = new URLSearchParams(accountSas(stack));
+  const url = new URL(`${stack.blobEndpoint}${path}?${sas}`);
+  const request = http.request(url, { method, agent: false,
+    headers: { 'x-ms-version': '2021-12-02', ...headers } }, onAnswer);
+  return request;
+}
+
+// Resolves with how many bytes came, and whether all of them did.
+function beginDownload() {
+  return new Promise((resolve, reject) => {
+    const request = begin('GET', '/active/large', {}, (answer) => {
+      assert.equal(answer.statusCode, 200);
+      answer.once('readable', () => {
+        resolve({ finish: () => new Promise((done) => {
+          let bytes = 0;
+          answer.on('data', (part) => { bytes += part.length; });
+          answer.once('close', () => done({ bytes, complete: answer.complete }));
+          answer.on('error', () => {});
+        }) });
+      });
+    });
+    request.once('error', reject);
+    request.end();
+  });
+}
+
+function beginUpload() {
+  const headers = { 'content-length': LARGE, 'x-ms-blob-type': 'BlockBlob' };
+  let settle;
+  const answered = new Promise((resolve) => { settle = resolve; });
+  const request = begin('PUT', '/active/half', headers, (answer) => {
+    answer.resume();
+    settle({ status: answer.statusCode, code: answer.headers['x-ms-error-code'] });
+  });
+  request.on('error', (error) => settle({ error }));
+  return new Promise((resolve) => {
+    request.write(Buffer.alloc(LARGE / 2), () => resolve({ finish: () => {
+      request.end(Buffer.alloc(LARGE / 2));
+      return answered;
+    } }));
+  });
+}
+
 test('the key is disabled with the vendor’s SDK: the marked operations fail, the others go on', async () => {
-  await prepareAll('dark');
-  await prepareAll('later');
+  for (const phase of ['dark', 'restarted', 'later']) await prepareAll(phase);
+  await good({ method: 'PUT', path: '/active/large', body: Buffer.alloc(LARGE, 'large'),
+    headers: { 'x-ms-blob-type': 'BlockBlob' } });
+  const download = await beginDownload();
+  const upload = await beginUpload();
   versions = await stack.vault.disableAllVersions(stack.keyName);
   await waitForStatus(403);
-  await walk('dark', true);
+
+  // What was under way ends without the rest, in either direction.
+  const { bytes, complete } = await download.finish();
+  assert.ok(!complete && bytes < LARGE, `${bytes} bytes came`);
+  const end = await upload.finish();
+  assert.ok(end.error || (end.status === 403 && end.code === CODE), `${end.status} ${end.code}`);
+
+  const denied = await walk('dark', true);
+  assert.equal(denied, served.filter(([, row]) => needsKey(row)).length * 5 +
+    served.filter(([, row]) => needsKey(row) && inContainer(row)).length +
+    served.filter(([, row]) => needsKey(row) && onBlob(row)).length);
+});
+
+test('what the SDK makes of it; who has no right to ask is told that and no more', async () => {
+  const service = BlobServiceClient.fromConnectionString(stack.connectionString, noRetry);
+  const blob = service.getContainerClient('active').getBlockBlobClient('blob');
+  for (const attempt of [() => blob.downloadToBuffer(), () => blob.getProperties(), () => blob.upload('x', 1)]) {
+    await assert.rejects(attempt(), (error) => error.statusCode === 403 &&
+      (error.code ?? error.details?.errorCode) === CODE);
+  }
+  const stranger = { ...stack, accountKey: randomBytes(64).toString('base64') };
+  const answer = await send(stranger, { method: 'GET', path: '/active/blob' });
+  assert.equal(answer.status, 403);
+  assert.equal(answer.code, 'AuthenticationFailed');
+});
+
+test('other accounts have nothing to do with it', async () => {
+  await stack.vault.createKey('other-key');
+  const keys = { others: { vaultUri: stack.vault.uri, name: 'other-key' }, plain: undefined };
+  for (const [account, key] of Object.entries(keys)) {
+    await stack.createAccount(account, key);
+    const [{ value: accountKey }] = await stack.keysOf(account);
+    const other = { account, accountKey, blobEndpoint: `${stack.gateway.ready.blob_endpoint}/${account}` };
+    for (const request of [{ method: 'PUT', path: '/box', query: { restype: 'container' } },
+      { method: 'PUT', path: '/box/blob', body: secret, headers: { 'x-ms-blob-type': 'BlockBlob' } },
+      { method: 'GET', path: '/box/blob' }]) {
+      const answer = await send(other, request);
+      assert.ok(answer.status < 300, `${account}: ${answer.status} ${answer.code}`);
+    }
+  }
 });
 
 test('metadata headers make Put Block List and nothing else need the key', async () => {
@@ -142,6 +251,7 @@ test('a gateway that starts while the key is disabled serves what goes on', asyn
   assert.equal(get.code, CODE);
   const head = await send(stack, { method: 'HEAD', path: '/active/blob' });
   assert.equal(head.code, CODE);
+  await walk('restarted', true);
 });
 
 test('enabled again: everything is back without a restart', async () => {
@@ -150,6 +260,8 @@ test('enabled again: everything is back without a restart', async () => {
   await walk('later', false);
   const blob = await good({ method: 'GET', path: '/active/blob' });
   assert.ok(blob.body.equals(secret));
+  const half = await send(stack, { method: 'GET', path: '/active/half' });
+  assert.equal(half.code, 'BlobNotFound', 'half of an upload was kept');
   // What was committed in the dark is readable in the light.
   const index = served.find(([, row]) => row.id === 'BLOB_PUT_BLOCK_LIST')[0];
   const staged = await good({ method: 'GET', path: `/${containerOf('dark', 'account key', index)}/staged` });

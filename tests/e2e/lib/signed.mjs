@@ -2,6 +2,7 @@
 // Requests by hand, signed with Shared Key or carrying a SAS: for what an SDK would never send.
 import { createHmac } from 'node:crypto';
 import http from 'node:http';
+import https from 'node:https';
 
 const SIGNED = ['content-encoding', 'content-language', 'content-length', 'content-md5', 'content-type',
   'date', 'if-modified-since', 'if-match', 'if-none-match', 'if-unmodified-since', 'range'];
@@ -29,13 +30,24 @@ export function accountSas({ account, accountKey, permissions = 'rwdlactf', expi
   return query;
 }
 
+// For a container and all its blobs (blob undefined), or for one blob.
+export function serviceSas({ account, accountKey }, container, blob, permissions = 'racwdl') {
+  const query = { sv: '2020-12-06', sr: blob === undefined ? 'c' : 'b', sp: permissions,
+    se: new Date(Date.now() + 3600e3).toISOString().replace(/\.\d+/, '') };
+  const resource = `/blob/${account}/${container}${blob === undefined ? '' : `/${blob}`}`;
+  const toSign = [query.sp, '', query.se, resource, '', '', '', query.sv, query.sr, '', '', '', '', '', '', '']
+    .join('\n');
+  query.sig = createHmac('sha256', Buffer.from(accountKey, 'base64')).update(toSign).digest('base64');
+  return query;
+}
+
 export const encodeQuery = (query) => Object.entries(query)
   .map(([k, v]) => `${encodeURIComponent(k)}=${encodeURIComponent(v)}`).join('&');
 
 // Sends one request and resolves to { status, code, headers, body }. `raw` may change the options of
 // node:http at the last moment, after the signature.
-export function send(stack, { method, path, query = {}, headers = {}, body, sas, unsigned, raw }) {
-  const base = new URL(stack.blobEndpoint);
+export function send(stack, { method, path, query = {}, headers = {}, body, sas, unsigned, tls, raw }) {
+  const base = new URL(tls ? stack.blobEndpointTls : stack.blobEndpoint);
   const fullPath = base.pathname.replace(/\/$/, '') + path;
   const all = { 'x-ms-version': '2021-12-02', 'x-ms-date': new Date().toUTCString(), ...headers };
   if (body !== undefined) all['content-length'] = String(Buffer.byteLength(body));
@@ -45,11 +57,11 @@ export function send(stack, { method, path, query = {}, headers = {}, body, sas,
     all.authorization = sharedKey({ account: stack.account, accountKey: stack.accountKey, method,
       path: fullPath, query, headers: all });
   }
-  const options = { host: base.hostname, port: base.port, method, agent: false, headers: all,
+  const options = { host: base.hostname, port: base.port, method, agent: false, headers: all, ca: stack.ca,
     path: fullPath + (Object.keys(allQuery).length ? `?${encodeQuery(allQuery)}` : '') };
   raw?.(options);
   return new Promise((resolve, reject) => {
-    const request = http.request(options, (answer) => {
+    const request = (tls ? https : http).request(options, (answer) => {
       const parts = [];
       answer.on('data', (part) => parts.push(part));
       answer.on('error', reject);
