@@ -26,7 +26,7 @@ struct put_block {
     struct gk_buf key; /* of the staged block */
 };
 
-/* Makes the record that the first staged block of a blob needs, unless someone else just has. */
+/* Makes the record that the first staged block of a blob needs. Holds the record's lock. */
 static enum gk_status make_record(struct gk_request *request, struct put_block *put,
                                   struct gk_error *error)
 {
@@ -47,12 +47,16 @@ static enum gk_status make_record(struct gk_request *request, struct put_block *
         status = gk_blob_write_commit(&write, request, &put->target, NULL, error);
     }
     gk_blob_write_cleanup(&write);
-    if (status == GK_E_EXISTS) {
+    if (status == GK_OK || status == GK_E_EXISTS) {
+        status = gk_blob_target_reload(request, &put->target, error);
+    }
+    /* Another gateway's record may stand there, also when ours did for a moment. */
+    if (status == GK_OK &&
+        !(put->target.exists && gk_id_equal(&put->target.record.object, &record.object))) {
         request->gateway->host->plugin->data_key_free(put->data_key);
         put->data_key = NULL;
-        status = GK_OK;
     }
-    return status == GK_OK ? gk_blob_target_reload(request, &put->target, error) : status;
+    return status;
 }
 
 /* The blob's data key, of a record that is there or is made now. */
@@ -61,7 +65,12 @@ static enum gk_status open_blob(struct gk_request *request, struct put_block *pu
 {
     enum gk_status status = GK_OK;
     if (!put->target.exists) {
-        status = make_record(request, put, error);
+        gk_record_lock_write(&put->target);
+        status = gk_blob_target_reload(request, &put->target, error);
+        if (status == GK_OK && !put->target.exists) {
+            status = make_record(request, put, error);
+        }
+        gk_record_unlock(&put->target);
     }
     if (status == GK_OK && put->data_key == NULL) {
         status = put->target.exists
@@ -115,9 +124,8 @@ static enum gk_status read_staged(const struct gk_request *request, const struct
                                   struct gk_buf *stored, struct gk_staged *staged,
                                   struct gk_error *error)
 {
-    enum gk_status status =
-        gk_store_map_get(request->gateway->store, GK_POOL_META, put->target.index,
-                         gk_buf_span(&put->key), stored, error);
+    enum gk_status status = gk_value_get(request->gateway->store, put->target.index,
+                                         gk_buf_span(&put->key), stored, error);
     if (status == GK_E_NOT_FOUND) {
         gk_error_clear(error);
         return GK_OK;
