@@ -312,7 +312,8 @@ static int fd_of(struct gk_volumes *volumes, uint32_t number)
 static void start_write_back(int fd, const struct gk_extent *extent, uint64_t from, uint64_t to)
 {
     const uint64_t begin = from / WRITE_BACK_BYTES * WRITE_BACK_BYTES;
-    if (to - begin >= WRITE_BACK_BYTES || to == extent->length) {
+    const bool long_one = extent->length >= WRITE_BACK_BYTES; /* a short one waits for its sync */
+    if (to - begin >= WRITE_BACK_BYTES || (long_one && to == extent->length)) {
         (void)sync_file_range(fd, (off_t)(extent->offset + begin), (off_t)(to - begin),
                               SYNC_FILE_RANGE_WRITE);
     }
@@ -376,18 +377,44 @@ void gk_volumes_unhold(struct gk_volumes *volumes)
     pthread_rwlock_unlock(&volumes->holders);
 }
 
+static int by_place(const void *left, const void *right)
+{
+    const struct gk_extent *a = left;
+    const struct gk_extent *b = right;
+    if (a->volume != b->volume) {
+        return a->volume < b->volume ? -1 : 1;
+    }
+    return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+/* Neighbours become one hole: what was written together is often freed together. */
+static void locked_release(struct gk_volumes *volumes, struct gk_extent *extents, size_t count)
+{
+    qsort(extents, count, sizeof *extents, by_place);
+    for (size_t i = 0, next; i < count; i = next) {
+        struct volume *volume = &volumes->volumes[extents[i].volume];
+        uint64_t space = whole_blocks(extents[i].length);
+        for (next = i + 1; next < count && extents[next].volume == extents[i].volume &&
+                           extents[next].offset == extents[i].offset + space;
+             next++) {
+            space += whole_blocks(extents[next].length);
+        }
+        punch(volume->fd, extents[i].offset, space);
+        volume->live_bytes -= space;
+        locked_unlink_if_empty(volumes, extents[i].volume);
+    }
+}
+
 void gk_volumes_release(struct gk_volumes *volumes, const struct gk_extent *extents, size_t count)
 {
     for (size_t start = 0; start < count; start += RELEASE_BATCH) {
+        struct gk_extent some[RELEASE_BATCH];
+        const size_t left = count - start;
+        const size_t here = left < RELEASE_BATCH ? left : RELEASE_BATCH;
+        memcpy(some, extents + start, here * sizeof *some);
         pthread_rwlock_wrlock(&volumes->holders);
         pthread_mutex_lock(&volumes->mutex);
-        for (size_t i = start; i < count && i < start + RELEASE_BATCH; i++) {
-            const uint64_t space = whole_blocks(extents[i].length);
-            struct volume *volume = &volumes->volumes[extents[i].volume];
-            punch(volume->fd, extents[i].offset, space);
-            volume->live_bytes -= space;
-            locked_unlink_if_empty(volumes, extents[i].volume);
-        }
+        locked_release(volumes, some, here);
         pthread_mutex_unlock(&volumes->mutex);
         pthread_rwlock_unlock(&volumes->holders);
     }
