@@ -46,7 +46,8 @@ static void service_string(const struct gk_request *request, int64_t version, st
     gk_buf_append_str(out, "\n");
     append_fields(out, request, access, 4);
     if (version >= VERSION_WITH_SR) {
-        gk_buf_printf(out, "%s\n%s\n", field(request, "sr"), field(request, "snapshot"));
+        /* The time of a snapshot is signed with sr=bs alone, whatever the request asks for. */
+        gk_buf_printf(out, "%s\n\n", field(request, "sr"));
     }
     if (version >= VERSION_WITH_SCOPES) {
         gk_buf_printf(out, "%s\n", field(request, "ses"));
