@@ -123,7 +123,7 @@ static enum gk_status check_head(const struct gk_http_exchange *exchange, struct
     for (size_t i = 0; i < exchange->headers_count; i++) {
         bytes += strlen(exchange->headers[i].name) + strlen(exchange->headers[i].value);
     }
-    if (bytes > HEADERS_BYTES_MAX) {
+    if (exchange->headers_too_many || bytes > HEADERS_BYTES_MAX) {
         return gk_refuse(error, 400, "RequestHeaderTooLarge");
     }
     if (exchange->headers_malformed) {

@@ -77,17 +77,33 @@ static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *connectio
     return inside;
 }
 
+/* How long the body is decides what the connection is good for, however many headers there are. */
+static void take_length(struct gk_http_exchange *exchange, const char *name, const char *value)
+{
+    if (strcasecmp(name, "Content-Length") == 0) {
+        /* Two lengths are how requests are smuggled past one another. */
+        if (exchange->has_content_length ||
+            !gk_parse_u64(gk_span_str(value), INT64_MAX, &exchange->content_length)) {
+            exchange->headers_malformed = true;
+        }
+        exchange->has_content_length = true;
+    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
+        exchange->is_chunked = true;
+    }
+}
+
 static enum MHD_Result on_header(void *ctx, enum MHD_ValueKind kind, const char *name,
                                  const char *value)
 {
     (void)kind;
     struct gk_http_exchange *exchange = ctx;
+    const struct gk_pair header = {.name = name, .value = value == NULL ? "" : value};
+    take_length(exchange, header.name, header.value);
     if (exchange->headers_count == GK_HTTP_HEADERS_MAX) {
-        exchange->headers_malformed = true;
-        return MHD_NO;
+        exchange->headers_too_many = true;
+    } else {
+        exchange->headers[exchange->headers_count++] = header;
     }
-    exchange->headers[exchange->headers_count++] =
-        (struct gk_pair){.name = name, .value = value == NULL ? "" : value};
     return MHD_YES;
 }
 
@@ -99,23 +115,6 @@ const char *gk_http_header(const struct gk_http_exchange *exchange, const char *
         }
     }
     return NULL;
-}
-
-static void read_length(struct gk_http_exchange *exchange)
-{
-    for (size_t i = 0; i < exchange->headers_count; i++) {
-        const struct gk_pair *header = &exchange->headers[i];
-        if (strcasecmp(header->name, "Content-Length") == 0) {
-            /* Two lengths are how requests are smuggled past one another. */
-            if (exchange->has_content_length ||
-                !gk_parse_u64(gk_span_str(header->value), INT64_MAX, &exchange->content_length)) {
-                exchange->headers_malformed = true;
-            }
-            exchange->has_content_length = true;
-        } else if (strcasecmp(header->name, "Transfer-Encoding") == 0) {
-            exchange->is_chunked = true;
-        }
-    }
 }
 
 static void read_address(struct gk_http_exchange *exchange, struct MHD_Connection *connection)
@@ -316,7 +315,6 @@ static enum MHD_Result on_head(struct gk_http_inside *inside, struct MHD_Connect
     exchange->method = method;
     exchange->tls = inside->server->tls;
     MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, exchange);
-    read_length(exchange);
     read_address(exchange, connection);
     inside->began = true;
     inside->phase = PHASE_BODY;

@@ -58,7 +58,8 @@ struct gk_http_exchange {
     char client_address[64];
     struct gk_pair headers[GK_HTTP_HEADERS_MAX];
     size_t headers_count;
-    bool headers_malformed; /* too many, or Content-Length unreadable or twice */
+    bool headers_too_many;  /* the rest of them is not in headers */
+    bool headers_malformed; /* Content-Length unreadable or twice */
     bool has_content_length;
     bool is_chunked; /* Transfer-Encoding instead of a length */
     uint64_t content_length;

@@ -37,7 +37,7 @@ static void on_headers(void *ctx, struct gk_http_exchange *exchange)
     (void)ctx;
     struct state *state = calloc(1, sizeof *state);
     exchange->state = state;
-    if (state == NULL || exchange->headers_malformed) {
+    if (state == NULL || exchange->headers_too_many || exchange->headers_malformed) {
         gk_http_answer(exchange, state == NULL ? 503 : 400, 0);
         return;
     }
