@@ -8,6 +8,7 @@
 
 #include "common/error.h"
 #include "common/secret.h"
+#include "common/text.h"
 #include "plugin/recheck.h"
 #include "plugin/rotation.h"
 
@@ -89,6 +90,7 @@ static enum gk_status new_account(struct gk_instance *instance,
     account->refresh = (struct gk_job){.run = run_refresh, .ctx = account};
     account->rotate = (struct gk_job){.run = run_rotate, .ctx = account};
     account->record = stored->record;
+    gk_record_witness_see(&account->witness, stored);
     account->last_version_check_wall_ms = stored->last_version_check_wall_ms;
     account->facts.expires_wall_ms = stored->record.key_expires_wall_ms;
     struct gk_root_key *root_key = NULL;
@@ -109,11 +111,7 @@ static enum gk_status new_account(struct gk_instance *instance,
 
 static struct gk_account **locked_find(struct gk_instance *instance, const char *name)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *at = name; *at != '\0'; at++) {
-        hash = (hash ^ (unsigned char)*at) * 16777619u;
-    }
-    struct gk_account **link = &instance->accounts[hash % GK_ACCOUNT_BUCKETS];
+    struct gk_account **link = &instance->accounts[gk_instance_bucket(name)];
     while (*link != NULL && strcmp((*link)->name, name) != 0) {
         link = &(*link)->next;
     }
@@ -121,14 +119,14 @@ static struct gk_account **locked_find(struct gk_instance *instance, const char 
 }
 
 static struct gk_account *registry_get(struct gk_instance *instance, const char *name,
-                                       uint64_t *forgotten)
+                                       uint64_t *forgettings)
 {
     pthread_mutex_lock(&instance->accounts_lock);
     struct gk_account *account = *locked_find(instance, name);
     if (account != NULL) {
         gk_account_retain(account);
     }
-    *forgotten = instance->forgotten;
+    *forgettings = instance->forgettings;
     pthread_mutex_unlock(&instance->accounts_lock);
     return account;
 }
@@ -136,11 +134,11 @@ static struct gk_account *registry_get(struct gk_instance *instance, const char 
 /* Puts *account into the registry, or gives the one that somebody else put there meanwhile. False
  * when an account was forgotten since it was read: it may be that one. */
 static bool registry_add(struct gk_instance *instance, struct gk_account **account,
-                         uint64_t forgotten)
+                         uint64_t forgettings)
 {
     struct gk_account *surplus = NULL;
     pthread_mutex_lock(&instance->accounts_lock);
-    const bool fresh = instance->forgotten == forgotten;
+    const bool fresh = instance->forgettings == forgettings;
     struct gk_account **link = locked_find(instance, (*account)->name);
     if (fresh && *link != NULL) {
         surplus = *account;
@@ -162,7 +160,11 @@ static enum gk_status load(struct gk_instance *instance, const char *name, struc
     if (stored == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
+    const struct gk_record_witness seen = gk_forgotten_seen(instance, name);
     enum gk_status status = gk_account_store_read(instance, name, stored, error);
+    if (status == GK_OK) {
+        status = gk_forgotten_check(instance, &seen, stored, error);
+    }
     if (status == GK_OK) {
         status = new_account(instance, stored, out, error);
     }
@@ -175,14 +177,14 @@ enum gk_status gk_account_open(struct gk_instance *instance, const char *name,
 {
     *out = NULL;
     for (;;) {
-        uint64_t forgotten = 0;
-        struct gk_account *account = registry_get(instance, name, &forgotten);
+        uint64_t forgettings = 0;
+        struct gk_account *account = registry_get(instance, name, &forgettings);
         if (account == NULL) {
             const enum gk_status status = load(instance, name, &account, error);
             if (status != GK_OK) {
                 return status;
             }
-            if (!registry_add(instance, &account, forgotten)) {
+            if (!registry_add(instance, &account, forgettings)) {
                 gk_account_release(account);
                 continue;
             }
@@ -200,21 +202,35 @@ static void shut_for_good(struct gk_account *account)
     pthread_mutex_unlock(&account->mutex);
 }
 
-void gk_account_forget(struct gk_instance *instance, const char *name)
+/* The account of that name, if it is the one that only names, or whichever when that is NULL. */
+static void forget(struct gk_instance *instance, const char *name, const struct gk_account *only)
 {
     pthread_mutex_lock(&instance->accounts_lock);
-    instance->forgotten++;
+    instance->forgettings++;
     struct gk_account **link = locked_find(instance, name);
-    struct gk_account *account = *link;
+    struct gk_account *account = only == NULL || *link == only ? *link : NULL;
     if (account != NULL) {
         *link = account->next;
         account->next = NULL;
+        pthread_mutex_lock(&account->mutex);
+        gk_forgotten_locked_add(instance, name, &account->witness);
+        pthread_mutex_unlock(&account->mutex);
     }
     pthread_mutex_unlock(&instance->accounts_lock);
     if (account != NULL) {
         shut_for_good(account);
         gk_account_release(account);
     }
+}
+
+void gk_account_forget(struct gk_instance *instance, const char *name)
+{
+    forget(instance, name, NULL);
+}
+
+void gk_account_forget_this(struct gk_account *account)
+{
+    forget(account->instance, account->name, account);
 }
 
 void gk_accounts_clear(struct gk_instance *instance)
@@ -226,6 +242,29 @@ void gk_accounts_clear(struct gk_instance *instance)
             gk_account_release(account);
         }
     }
+}
+
+/* --- what is stored meanwhile ----------------------------------------------------------------- */
+
+enum gk_status gk_account_reread(struct gk_account *account, struct gk_stored_account *stored,
+                                 struct gk_error *error)
+{
+    pthread_mutex_lock(&account->mutex);
+    const struct gk_record_witness seen = account->witness;
+    pthread_mutex_unlock(&account->mutex);
+    const enum gk_status status =
+        gk_account_store_read(account->instance, account->name, stored, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    if (!gk_id_equal(&stored->record.id, &account->id)) {
+        return gk_fail(error, GK_E_NOT_FOUND, "the account was made anew meanwhile");
+    }
+    const bool good = gk_record_witness_allows(&seen, stored);
+    pthread_mutex_lock(&account->mutex);
+    const bool tell = gk_record_witness_note(&account->witness, stored, good);
+    pthread_mutex_unlock(&account->mutex);
+    return good ? GK_OK : gk_record_put_back(account->instance, tell, &seen, stored, error);
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 
 #include "plugin/account_store.h"
 #include "plugin/audit.h"
+#include "plugin/record_witness.h"
 #include "plugin/vault_call.h"
 
 /* One check of the key: the unwraps that it takes, one after the other. Whoever has claimed
@@ -23,6 +24,12 @@ struct gk_recheck {
     uint32_t wrap; /* which one is being asked for */
     bool any_silent;
     struct gk_key_outcome outcome; /* what to report when none opens */
+};
+
+/* When the vault was asked for what is to be adopted; begun before that. */
+struct gk_key_proof {
+    int64_t mono_ms;
+    uint64_t checks; /* of the account's that had ended by then */
 };
 
 /* What a get told of the key that the settings name. */
@@ -44,6 +51,7 @@ struct gk_account {
     pthread_mutex_t mutex;  /* of what follows, to key_lock */
     pthread_cond_t changed; /* a check ended, a change ended, the account was forgotten */
     struct gk_account_record record;
+    struct gk_record_witness witness; /* of record */
     struct gk_key_state state;
     struct gk_key_facts facts;
     bool forgotten;
@@ -78,11 +86,13 @@ enum gk_status gk_account_warm(struct gk_account *account, uint32_t deadline_ms,
 
 /* --- for the rest of plugin/ --- */
 void gk_account_retain(struct gk_account *account);
+/* As account_forget, for this account and no other that has its name by now. */
+void gk_account_forget_this(struct gk_account *account);
 /* Drops the registry's references; only handles keep accounts from then on. */
 void gk_accounts_clear(struct gk_instance *instance);
 
-/* The key of a service-managed account; none, NULL, for a customer's. GK_E_INTEGRITY: settings and
- * wraps of the record do not agree, or it does not open. */
+/* The key of a service-managed account; none, NULL, for a customer's. GK_E_INTEGRITY: it does not
+ * open. */
 enum gk_status gk_account_record_key(const struct gk_instance *instance,
                                      const struct gk_account_record *record,
                                      struct gk_root_key **root_key,
@@ -106,19 +116,34 @@ enum gk_status gk_account_not_forgotten(struct gk_account *account,
 enum gk_status gk_account_locked_error(struct gk_account *account,
                                        struct gk_error *error) GK_MUST_USE;
 /*
+ * Reads the stored record of an account in memory, to build on it or to take it over.
+ * GK_E_NOT_FOUND: it is gone, or another account has its name. GK_E_INTEGRITY: it is not authentic,
+ * or an older one that was put back. Blocks on storage; no lock may be held.
+ */
+enum gk_status gk_account_reread(struct gk_account *account, struct gk_stored_account *stored,
+                                 struct gk_error *error) GK_MUST_USE;
+
+struct gk_key_proof gk_account_begin_proof(struct gk_account *account);
+/*
  * Takes over a record when it is newer than ours. *root_key, secret memory, is consumed and may be
- * NULL: with it the account opens (the vault has just opened it), without it the key in memory
- * stays as it is until the next check. Returns false, changing nothing, for an older record.
+ * NULL: with it the account opens, for the vault has opened it since the proof began, unless a check
+ * has ended since then: that one knows better. Without it the key in memory stays as it is until the
+ * next check, which is due at once. proof is for a customer's key alone. Returns false, changing
+ * nothing, for an older record.
  */
 bool gk_account_adopt(struct gk_account *account, const struct gk_stored_account *stored,
-                      struct gk_root_key **root_key);
+                      const struct gk_key_proof *proof, struct gk_root_key **root_key);
 /* The same for a record that was found in the store, written by somebody else perhaps. */
 bool gk_account_adopt_stored(struct gk_account *account, const struct gk_stored_account *stored);
+/* Opens the account with a customer's key when it has the record of that sequence; as above. */
+void gk_account_take_key(struct gk_account *account, uint64_t sequence,
+                         const struct gk_key_proof *proof, struct gk_root_key **root_key);
 /*
- * What the vault said to unwrapping the record of that sequence; answers for an older record are
- * dropped. root_key is as above, given with GK_VAULT_OK.
+ * What the vault said to unwrapping the record of that sequence. root_key is as above, given with
+ * GK_VAULT_OK. False when the account has another record by now: the answer is of no use, and the
+ * question has to be asked again.
  */
-void gk_account_answer(struct gk_account *account, uint64_t sequence,
+bool gk_account_answer(struct gk_account *account, uint64_t sequence,
                        const struct gk_key_outcome *outcome, struct gk_root_key **root_key);
 /* Time went on. */
 void gk_account_tick(struct gk_account *account, struct gk_moment now);

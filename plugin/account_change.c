@@ -23,6 +23,7 @@ struct change {
     struct gk_stored_account *stored;
     struct gk_account_record *next;
     struct gk_root_key *root_key;
+    struct gk_key_proof proof;
     struct gk_vault_result key; /* what the vault told of the customer's key */
 };
 
@@ -167,6 +168,7 @@ static enum gk_status fill_new_record(struct change *change, const char *name,
 static enum gk_status create(struct change *change, const char *name, struct gk_error *error)
 {
     enum gk_status status = expect_none(change, name, error);
+    change->proof.mono_ms = gk_instance_now(change->instance).mono_ms;
     if (status == GK_OK) {
         status = accept_key(change, error);
     }
@@ -179,21 +181,31 @@ static enum gk_status create(struct change *change, const char *name, struct gk_
     return status;
 }
 
+/* The account that was just made. Memory may have another of its name, which is gone, and of whose
+ * end nobody has told us: what it has is not for this one. NULL: who needs it reads it again. */
+static struct gk_account *find_new(const struct change *change, const char *name)
+{
+    struct gk_account *account = NULL;
+    for (unsigned i = 0; i < ATTEMPTS_MAX; i++) {
+        if (gk_account_open(change->instance, name, &account, NULL) != GK_OK) {
+            return NULL;
+        }
+        if (gk_id_equal(&account->id, &change->stored->record.id)) {
+            return account;
+        }
+        gk_account_forget_this(account);
+        gk_account_release(account);
+    }
+    return NULL;
+}
+
 /* The key has just been proved; no request need wait for the vault again. */
 static void open_new(struct change *change, const char *name)
 {
-    struct gk_account *account = NULL;
-    if (gk_account_open(change->instance, name, &account, NULL) != GK_OK) {
-        return; /* who needs it reads it again */
-    }
-    const struct gk_key_outcome opened = {.verdict = GK_VAULT_OK};
-    if (is_customer(change) && gk_id_equal(&account->id, &change->stored->record.id)) {
-        gk_account_answer(account, change->stored->record.sequence, &opened, &change->root_key);
-        pthread_mutex_lock(&account->mutex);
-        account->next_check_mono_ms = gk_instance_now(change->instance).mono_ms +
-                                      change->instance->settings.check_interval_ms -
-                                      change->instance->tick_ms;
-        pthread_mutex_unlock(&account->mutex);
+    struct gk_account *account = find_new(change, name);
+    if (account != NULL && is_customer(change)) {
+        gk_account_take_key(account, change->stored->record.sequence, &change->proof,
+                            &change->root_key);
         keep_facts(account, change);
     }
     gk_account_release(account);
@@ -229,25 +241,24 @@ enum gk_status gk_account_create(struct gk_instance *instance, const char *name,
 
 /* --- set encryption --------------------------------------------------------------------------- */
 
-/* The present key must still open the root key: who has taken it away has not agreed to this. */
+/* The present key must still open the root key: who has taken it away has not agreed to this. Nor is
+ * an older version asked beyond its time. */
 static enum gk_status open_present(struct change *change, struct gk_error *error)
 {
-    const struct gk_account_record *present = &change->stored->record;
+    struct gk_account_record *present = change->next;
+    *present = change->stored->record;
+    (void)gk_account_record_drop_old_wrap(present, gk_instance_now(change->instance).wall_ms);
     const struct gk_vault_caller caller = caller_as(change, &present->settings.identity);
     return gk_root_unwrap(&caller, &present->id, gk_account_record_active(present),
                           change->root_key, error);
 }
 
+/* change->next is the present record as open_present() left it. */
 static enum gk_status fill_changed_record(struct change *change, struct gk_error *error)
 {
     struct gk_account_record *next = change->next;
     const int64_t now_ms = gk_instance_now(change->instance).wall_ms;
-    *next = change->stored->record;
-    uint32_t i = 0;
-    while (next->generations[i].state != GK_GENERATION_ACTIVE) {
-        i++; /* a parsed record has one */
-    }
-    struct gk_root_generation *active = &next->generations[i];
+    struct gk_root_generation *active = gk_account_record_active_to_change(next);
     struct gk_root_wrap made;
     const enum gk_status status = wrap(change, active, &made, error);
     if (status != GK_OK) {
@@ -265,11 +276,8 @@ static enum gk_status fill_changed_record(struct change *change, struct gk_error
 static enum gk_status set_once(struct change *change, struct gk_account *account, bool *same,
                                struct gk_error *error)
 {
-    enum gk_status status =
-        gk_account_store_read(change->instance, account->name, change->stored, error);
-    if (status == GK_OK && !gk_id_equal(&change->stored->record.id, &account->id)) {
-        return gk_fail(error, GK_E_NOT_FOUND, "the account was made anew meanwhile");
-    }
+    enum gk_status status = gk_account_reread(account, change->stored, error);
+    change->proof = gk_account_begin_proof(account);
     *same = status == GK_OK &&
             gk_encryption_settings_equal(&change->stored->record.settings, change->settings);
     if (status != GK_OK || *same) {
@@ -302,7 +310,7 @@ static enum gk_status set_encryption(struct change *change, struct gk_account *a
     }
     tell(change, "account.encryption", account->name, status, error);
     if (status == GK_OK) {
-        (void)gk_account_adopt(account, change->stored, &change->root_key);
+        (void)gk_account_adopt(account, change->stored, &change->proof, &change->root_key);
         keep_facts(account, change);
     }
     return status;

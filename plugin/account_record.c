@@ -14,14 +14,26 @@
 
 #define SERVICE_KEY_ID_DIGITS 16u
 
+/* generations_count when none is active, which no record that parse gave has. */
+static uint32_t active_index(const struct gk_account_record *record)
+{
+    uint32_t i = 0;
+    while (i < record->generations_count && record->generations[i].state != GK_GENERATION_ACTIVE) {
+        i++;
+    }
+    return i;
+}
+
 const struct gk_root_generation *gk_account_record_active(const struct gk_account_record *record)
 {
-    for (uint32_t i = 0; i < record->generations_count; i++) {
-        if (record->generations[i].state == GK_GENERATION_ACTIVE) {
-            return &record->generations[i];
-        }
-    }
-    return NULL;
+    const uint32_t i = active_index(record);
+    return i < record->generations_count ? &record->generations[i] : NULL;
+}
+
+struct gk_root_generation *gk_account_record_active_to_change(struct gk_account_record *record)
+{
+    const uint32_t i = active_index(record);
+    return i < record->generations_count ? &record->generations[i] : NULL;
 }
 
 const struct gk_root_generation *
@@ -33,6 +45,24 @@ gk_account_record_generation(const struct gk_account_record *record, uint32_t ge
         }
     }
     return NULL;
+}
+
+bool gk_account_record_has_old_wrap(const struct gk_account_record *record, int64_t wall_ms)
+{
+    return gk_account_record_active(record)->wraps_count > 1 &&
+           wall_ms >= record->previous_wrap_until_wall_ms;
+}
+
+bool gk_account_record_drop_old_wrap(struct gk_account_record *record, int64_t wall_ms)
+{
+    if (!gk_account_record_has_old_wrap(record, wall_ms)) {
+        return false;
+    }
+    struct gk_root_generation *active = gk_account_record_active_to_change(record);
+    active->wraps_count = 1;
+    memset(&active->wraps[1], 0, sizeof active->wraps[1]);
+    record->previous_wrap_until_wall_ms = 0;
+    return true;
 }
 
 /* --- what the fields may say ------------------------------------------------------------------ */
@@ -275,4 +305,13 @@ enum gk_status gk_account_record_serialise(const struct gk_crypto *crypto,
     return status == GK_OK ? GK_OK
                            : gk_fail(error, status, "an account record cannot be written: %s",
                                      gk_status_name(status));
+}
+
+struct gk_account_record_mac gk_account_record_mac_of(struct gk_span bytes)
+{
+    struct gk_account_record_mac mac = {{0}};
+    if (bytes.len > HEAD_BYTES) {
+        memcpy(mac.digits, bytes.data + MAGIC_BYTES, sizeof mac.digits);
+    }
+    return mac;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The account record: settings, generations of the root key and their wraps, in one authenticated
- * value. Stored as the attribute GK_ACCOUNT_ATTR; the one before it as GK_ACCOUNT_ATTR_PREVIOUS.
+ * value. Stored as the attribute GK_ACCOUNT_ATTR; while a rotation settles, the one before it as
+ * GK_ACCOUNT_ATTR_PREVIOUS.
  *
  *   "gatekey-account-record v1 " <64 lower-case hex digits> "\n" <JSON>
  *
@@ -16,6 +17,7 @@
 
 #include "common/buf.h"
 #include "gatekey/plugin.h"
+#include "plugin/kdf.h"
 #include "plugin/root_key.h"
 
 #define GK_ACCOUNT_ATTR          "gatekey.account"
@@ -35,6 +37,11 @@
 /* Derived from the operator's service key. */
 struct gk_account_record_key {
     uint8_t bytes[GK_KEY_BYTES];
+};
+
+/* A record's MAC as it is stored: of authentic records, it tells one from another. */
+struct gk_account_record_mac {
+    char digits[2 * GK_SHA256_BYTES];
 };
 
 enum gk_generation_state {
@@ -78,9 +85,15 @@ struct gk_account_record {
 
 /* The active generation. A record that parse gave, or that serialise takes, has one. */
 const struct gk_root_generation *gk_account_record_active(const struct gk_account_record *record);
+struct gk_root_generation *gk_account_record_active_to_change(struct gk_account_record *record);
 /* NULL when the record does not have it. */
 const struct gk_root_generation *
 gk_account_record_generation(const struct gk_account_record *record, uint32_t generation);
+
+/* Whether there is a second wrap whose time is over. It is not to be used any more. */
+bool gk_account_record_has_old_wrap(const struct gk_account_record *record, int64_t wall_ms);
+/* Drops it; false when there was none. */
+bool gk_account_record_drop_old_wrap(struct gk_account_record *record, int64_t wall_ms);
 
 /*
  * Checks MAC, form and bounds of bytes, and that it is the record of account. On failure *record is
@@ -96,5 +109,7 @@ enum gk_status gk_account_record_serialise(const struct gk_crypto *crypto,
                                            const struct gk_account_record_key *key,
                                            const struct gk_account_record *record,
                                            struct gk_buf *out, struct gk_error *error) GK_MUST_USE;
+/* bytes are what parse took or serialise gave. */
+struct gk_account_record_mac gk_account_record_mac_of(struct gk_span bytes);
 
 #endif

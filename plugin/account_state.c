@@ -84,20 +84,23 @@ static enum gk_status shut_error(struct gk_account *account, struct gk_error *er
 
 enum gk_status gk_account_enter(struct gk_account *account, uint64_t *gate, struct gk_error *error)
 {
-    *gate = atomic_load_explicit(&account->gate, memory_order_acquire);
-    if ((*gate & GATE_MASK) == GATE_OPEN) {
-        return GK_OK;
+    for (;;) {
+        *gate = atomic_load_explicit(&account->gate, memory_order_acquire);
+        if ((*gate & GATE_MASK) == GATE_OPEN) {
+            return GK_OK;
+        }
+        const enum gk_status status = shut_error(account, error);
+        if (status != GK_OK) {
+            return status;
+        }
+        /* It opened just now, and may have shut again: only the word of an open gate is kept. */
     }
-    const enum gk_status status = shut_error(account, error);
-    if (status == GK_OK) { /* it opened just now */
-        *gate = atomic_load(&account->gate);
-    }
-    return status;
 }
 
 enum gk_status gk_account_still(struct gk_account *account, uint64_t gate, struct gk_error *error)
 {
-    if (atomic_load_explicit(&account->gate, memory_order_acquire) == gate) {
+    if (atomic_load_explicit(&account->gate, memory_order_acquire) == gate &&
+        (gate & GATE_MASK) == GATE_OPEN) {
         return GK_OK;
     }
     const enum gk_status status = shut_error(account, error);
@@ -129,10 +132,14 @@ enum gk_status gk_account_authorize(struct gk_account *account, enum gk_operatio
 
 /* --- keys that need no vault ---------------------------------------------------------------------- */
 
-static enum gk_status service_key_of(const struct gk_instance *instance,
+enum gk_status gk_account_record_key(const struct gk_instance *instance,
                                      const struct gk_account_record *record,
                                      struct gk_root_key **root_key, struct gk_error *error)
 {
+    *root_key = NULL;
+    if (record->settings.source != GK_KEY_SOURCE_SERVICE) {
+        return GK_OK;
+    }
     *root_key = gk_secret_alloc(sizeof **root_key);
     if (*root_key == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "no memory for a key");
@@ -143,33 +150,6 @@ static enum gk_status service_key_of(const struct gk_instance *instance,
         gk_secret_free(root_key);
     }
     return status;
-}
-
-/* What the settings say and who wrapped must agree: otherwise a key that the customer took away
- * could still be opened with ours. */
-static enum gk_status check_source(const struct gk_account_record *record, struct gk_error *error)
-{
-    const struct gk_root_generation *active = gk_account_record_active(record);
-    const bool customer = record->settings.source == GK_KEY_SOURCE_CUSTOMER;
-    for (uint32_t i = 0; i < active->wraps_count; i++) {
-        if (gk_root_wrap_is_by_service(&active->wraps[i]) == customer) {
-            return gk_fail(error, GK_E_INTEGRITY,
-                           "the record of account %s has a wrap that its settings do not allow",
-                           record->account);
-        }
-    }
-    return GK_OK;
-}
-
-enum gk_status gk_account_record_key(const struct gk_instance *instance,
-                                     const struct gk_account_record *record,
-                                     struct gk_root_key **root_key, struct gk_error *error)
-{
-    *root_key = NULL;
-    const enum gk_status status = check_source(record, error);
-    return status == GK_OK && record->settings.source == GK_KEY_SOURCE_SERVICE
-               ? service_key_of(instance, record, root_key, error)
-               : status;
 }
 
 /* --- changes of state ------------------------------------------------------------------------- */
@@ -215,6 +195,7 @@ static void locked_act(struct gk_account *account, enum gk_key_action action,
 static void locked_take_record(struct gk_account *account, const struct gk_stored_account *stored)
 {
     account->record = stored->record;
+    gk_record_witness_see(&account->witness, stored);
     if (stored->last_version_check_wall_ms > account->last_version_check_wall_ms) {
         account->last_version_check_wall_ms = stored->last_version_check_wall_ms;
     }
@@ -222,47 +203,68 @@ static void locked_take_record(struct gk_account *account, const struct gk_store
     account->facts.not_before_wall_ms = 0;
 }
 
-/* The account's key is in hand and the vault has just opened it, or it is service-managed. */
-static void locked_open(struct gk_account *account, struct gk_root_key **root_key,
-                        struct gk_moment now)
+/* The account's key is in hand: it is service-managed, or the vault has opened it since proof. */
+static void locked_open(struct gk_account *account, const struct gk_key_proof *proof,
+                        struct gk_root_key **root_key)
 {
+    const struct gk_instance *instance = account->instance;
+    const struct gk_moment now = gk_instance_now(instance);
     const struct gk_key_outcome opened = {.verdict = GK_VAULT_OK};
     if (account->record.settings.source == GK_KEY_SOURCE_SERVICE) {
         gk_key_state_init(&account->state, GK_KEY_SOURCE_SERVICE);
-    } else {
-        if (account->state.state == GK_ACCOUNT_SERVICE_MANAGED) {
-            gk_key_state_init(&account->state, GK_KEY_SOURCE_CUSTOMER);
-        }
+    } else if (account->state.state == GK_ACCOUNT_SERVICE_MANAGED) {
+        gk_key_state_init(&account->state, GK_KEY_SOURCE_CUSTOMER);
+    } else if (account->checks != proof->checks) {
+        /* It may have been refused since, and only what is newer than a refusal lifts it. */
+        account->next_check_mono_ms = now.mono_ms;
+        return;
+    }
+    if (account->record.settings.source == GK_KEY_SOURCE_CUSTOMER) {
         (void)gk_key_state_answer(&account->state, &opened, now, 0);
-        account->next_check_mono_ms = now.mono_ms + account->instance->settings.check_interval_ms;
+        account->next_check_mono_ms =
+            proof->mono_ms + instance->settings.check_interval_ms - instance->tick_ms;
     }
     locked_act(account, GK_KEY_TAKE, root_key);
 }
 
-bool gk_account_adopt(struct gk_account *account, const struct gk_stored_account *stored,
-                      struct gk_root_key **root_key)
+struct gk_key_proof gk_account_begin_proof(struct gk_account *account)
 {
-    const struct gk_moment now = gk_instance_now(account->instance);
+    struct gk_key_proof proof = {.mono_ms = gk_instance_now(account->instance).mono_ms};
+    pthread_mutex_lock(&account->mutex);
+    proof.checks = account->checks;
+    pthread_mutex_unlock(&account->mutex);
+    return proof;
+}
+
+static void locked_adopt(struct gk_account *account, const struct gk_stored_account *stored,
+                         const struct gk_key_proof *proof, struct gk_root_key **root_key)
+{
+    locked_take_record(account, stored);
+    if (*root_key != NULL) {
+        locked_open(account, proof, root_key);
+    } else if (account->state.state == GK_ACCOUNT_SERVICE_MANAGED ||
+               gk_account_record_active(&account->record)->generation != account->generation) {
+        /* A customer's key where there was none, or another root key: neither has been asked for
+         * yet. */
+        gk_key_state_init(&account->state, GK_KEY_SOURCE_CUSTOMER);
+        locked_act(account, GK_KEY_DROP, NULL);
+    } else {
+        /* Somebody else wrote it. Whether its key may be used, the next answer tells; until then
+         * what was found out about the one before stands. */
+        account->next_check_mono_ms = gk_instance_now(account->instance).mono_ms;
+    }
+}
+
+bool gk_account_adopt(struct gk_account *account, const struct gk_stored_account *stored,
+                      const struct gk_key_proof *proof, struct gk_root_key **root_key)
+{
     struct transition transition;
     pthread_mutex_lock(&account->mutex);
     const bool newer = stored->record.sequence > account->record.sequence &&
                        gk_id_equal(&stored->record.id, &account->id) && !account->forgotten;
     locked_begin(account, &transition);
     if (newer) {
-        locked_take_record(account, stored);
-        if (*root_key != NULL) {
-            locked_open(account, root_key, now);
-        } else if (account->state.state == GK_ACCOUNT_SERVICE_MANAGED ||
-                   gk_account_record_active(&account->record)->generation != account->generation) {
-            /* A customer's key where there was none, or another root key: neither has been asked
-             * for yet. */
-            gk_key_state_init(&account->state, GK_KEY_SOURCE_CUSTOMER);
-            locked_act(account, GK_KEY_DROP, NULL);
-        } else {
-            /* Somebody else wrote it. Whether its key may be used, the next answer tells; until
-             * then what was found out about the one before stands. */
-            account->next_check_mono_ms = now.mono_ms;
-        }
+        locked_adopt(account, stored, proof, root_key);
     }
     locked_end(account, &transition);
     pthread_cond_broadcast(&account->changed);
@@ -270,6 +272,22 @@ bool gk_account_adopt(struct gk_account *account, const struct gk_stored_account
     tell(account, &transition);
     gk_secret_free(root_key);
     return newer;
+}
+
+void gk_account_take_key(struct gk_account *account, uint64_t sequence,
+                         const struct gk_key_proof *proof, struct gk_root_key **root_key)
+{
+    struct transition transition;
+    pthread_mutex_lock(&account->mutex);
+    locked_begin(account, &transition);
+    if (sequence == account->record.sequence && !account->forgotten) {
+        locked_open(account, proof, root_key);
+    }
+    locked_end(account, &transition);
+    pthread_cond_broadcast(&account->changed);
+    pthread_mutex_unlock(&account->mutex);
+    tell(account, &transition);
+    gk_secret_free(root_key);
 }
 
 bool gk_account_adopt_stored(struct gk_account *account, const struct gk_stored_account *stored)
@@ -281,10 +299,11 @@ bool gk_account_adopt_stored(struct gk_account *account, const struct gk_stored_
                         "account %s: its new record is refused: %s", account->name, why.message);
         return false;
     }
-    return gk_account_adopt(account, stored, &root_key);
+    const struct gk_key_proof none = {0}; /* the service key opened it, or nothing did */
+    return gk_account_adopt(account, stored, &none, &root_key);
 }
 
-void gk_account_answer(struct gk_account *account, uint64_t sequence,
+bool gk_account_answer(struct gk_account *account, uint64_t sequence,
                        const struct gk_key_outcome *outcome, struct gk_root_key **root_key)
 {
     const struct gk_instance *instance = account->instance;
@@ -292,7 +311,8 @@ void gk_account_answer(struct gk_account *account, uint64_t sequence,
     struct transition transition;
     pthread_mutex_lock(&account->mutex);
     locked_begin(account, &transition);
-    if (sequence == account->record.sequence && !account->forgotten) {
+    const bool current = sequence == account->record.sequence || account->forgotten;
+    if (current && !account->forgotten) {
         const enum gk_key_action action =
             gk_key_state_answer(&account->state, outcome, now, instance->settings.grace_ms);
         locked_act(account, action, root_key);
@@ -301,6 +321,7 @@ void gk_account_answer(struct gk_account *account, uint64_t sequence,
     pthread_mutex_unlock(&account->mutex);
     tell(account, &transition);
     gk_secret_free(root_key);
+    return current;
 }
 
 void gk_account_tick(struct gk_account *account, struct gk_moment now)

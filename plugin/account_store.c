@@ -3,11 +3,15 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "common/error.h"
 #include "common/text.h"
+#include "plugin/root_wrap.h"
 
 #define ATTEMPTS_MAX 32u
+/* The end of the year 9999: a noted time beyond is nobody's, and would overflow what is added. */
+#define NOTED_MS_MAX 253402300799999
 
 struct gk_stored_account *gk_stored_account_new(void)
 {
@@ -30,6 +34,7 @@ void gk_stored_account_free(struct gk_stored_account **stored)
 struct reading {
     struct gk_buf *bytes;
     bool found;
+    bool has_previous;
     uint64_t last_check_ms;
 };
 
@@ -39,34 +44,33 @@ static void visit(void *ctx, const struct gk_attr *attr)
     if (strcmp(attr->name, GK_ACCOUNT_ATTR) == 0) {
         reading->found = true;
         gk_buf_append(reading->bytes, attr->value.data, attr->value.len);
+    } else if (strcmp(attr->name, GK_ACCOUNT_ATTR_PREVIOUS) == 0) {
+        reading->has_previous = true;
     } else if (strcmp(attr->name, GK_ACCOUNT_ATTR_VERSION_CHECK) == 0 &&
-               !gk_parse_u64(attr->value, INT64_MAX, &reading->last_check_ms)) {
+               !gk_parse_u64(attr->value, NOTED_MS_MAX, &reading->last_check_ms)) {
         reading->last_check_ms = 0;
     }
 }
 
 static enum gk_status read_bytes(const struct gk_instance *instance, const char *account,
-                                 struct gk_buf *bytes, uint64_t *version, int64_t *last_check_ms,
-                                 struct gk_error *error)
+                                 struct reading *reading, uint64_t *version, struct gk_error *error)
 {
-    struct reading reading = {.bytes = bytes};
     *version = 0;
-    gk_buf_reset(bytes);
+    gk_buf_reset(reading->bytes);
     const enum gk_status status = instance->host.account_attrs_get(instance->host.ctx, account,
-                                                                   visit, &reading, version, error);
-    *last_check_ms = (int64_t)reading.last_check_ms;
+                                                                   visit, reading, version, error);
     if (status != GK_OK) {
         *version = 0;
         return status;
     }
-    if (!reading.found) {
+    if (!reading->found) {
         return gk_fail_http(error, GK_E_NOT_FOUND, 404, "ResourceNotFound",
                             "account %.24s has no encryption record", account);
     }
-    return gk_buf_status(bytes) == GK_OK
-               ? GK_OK
-               : gk_fail(error, gk_buf_status(bytes) == GK_E_LIMIT ? GK_E_INTEGRITY : GK_E_RESOURCE,
-                         "the record of account %.24s cannot be read", account);
+    const enum gk_status whole = gk_buf_status(reading->bytes);
+    return whole == GK_OK ? GK_OK
+                          : gk_fail(error, whole == GK_E_LIMIT ? GK_E_INTEGRITY : GK_E_RESOURCE,
+                                    "the record of account %.24s cannot be read", account);
 }
 
 /* We make no second root key yet; a record that lives on several is a later version's. */
@@ -79,25 +83,55 @@ static bool has_one_live_generation(const struct gk_account_record *record)
     return live == 1;
 }
 
+/* What the settings say and who wrapped must agree: otherwise a key that the customer took away could
+ * still be opened with ours. */
+static bool source_made_wraps(const struct gk_account_record *record)
+{
+    const struct gk_root_generation *active = gk_account_record_active(record);
+    const bool customer = record->settings.source == GK_KEY_SOURCE_CUSTOMER;
+    for (uint32_t i = 0; i < active->wraps_count; i++) {
+        if (gk_root_wrap_is_by_service(&active->wraps[i]) == customer) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum gk_status check_record(const struct gk_account_record *record, struct gk_error *error)
+{
+    if (!has_one_live_generation(record)) {
+        return gk_fail(
+            error, GK_E_UNSUPPORTED,
+            "account %.24s has several root keys in use, which this build does not serve",
+            record->account);
+    }
+    return source_made_wraps(record)
+               ? GK_OK
+               : gk_fail(error, GK_E_INTEGRITY,
+                         "the record of account %.24s has a wrap that its settings do not allow",
+                         record->account);
+}
+
 enum gk_status gk_account_store_read(const struct gk_instance *instance, const char *account,
                                      struct gk_stored_account *stored, struct gk_error *error)
 {
     memset(&stored->record, 0, sizeof stored->record);
-    int64_t noted_ms = 0;
-    enum gk_status status =
-        read_bytes(instance, account, &stored->bytes, &stored->version, &noted_ms, error);
+    struct reading reading = {.bytes = &stored->bytes};
+    enum gk_status status = read_bytes(instance, account, &reading, &stored->version, error);
     if (status == GK_OK) {
         status = gk_account_record_parse(instance->crypto, &instance->keys->record, account,
                                          gk_buf_span(&stored->bytes), &stored->record, error);
     }
-    if (status == GK_OK && !has_one_live_generation(&stored->record)) {
-        memset(&stored->record, 0, sizeof stored->record);
-        return gk_fail(
-            error, GK_E_UNSUPPORTED,
-            "account %.24s has several root keys in use, which this build does not serve", account);
+    if (status == GK_OK) {
+        status = check_record(&stored->record, error);
     }
+    if (status != GK_OK) {
+        memset(&stored->record, 0, sizeof stored->record);
+    }
+    const int64_t noted_ms = (int64_t)reading.last_check_ms;
     const int64_t recorded_ms = stored->record.last_version_check_wall_ms;
     stored->last_version_check_wall_ms = noted_ms > recorded_ms ? noted_ms : recorded_ms;
+    stored->has_previous = reading.has_previous;
     return status;
 }
 
@@ -107,9 +141,9 @@ static enum gk_status reread_version(const struct gk_instance *instance, const c
 {
     struct gk_buf bytes;
     gk_buf_init(&bytes, GK_ACCOUNT_RECORD_BYTES_MAX);
+    struct reading reading = {.bytes = &bytes};
     uint64_t version = 0;
-    int64_t last_check_ms = 0;
-    enum gk_status status = read_bytes(instance, account, &bytes, &version, &last_check_ms, error);
+    enum gk_status status = read_bytes(instance, account, &reading, &version, error);
     const bool was_empty = stored->bytes.len == 0;
     if (status == GK_E_NOT_FOUND && version != 0 && was_empty) {
         status = GK_OK; /* still an object without a record */
@@ -152,6 +186,30 @@ static enum gk_status write_guarded(const struct gk_instance *instance, const ch
                         "account %.24s is being changed by others; try again", account);
 }
 
+static bool has_wrap_by(const struct gk_root_generation *generation, const char *key_id)
+{
+    for (uint32_t i = 0; i < generation->wraps_count; i++) {
+        if (strcasecmp(generation->wraps[i].key_id, key_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the record before may stay beside the next one; see the head of the header. */
+static bool may_stay(const struct gk_account_record *before, const struct gk_account_record *next)
+{
+    bool all = gk_account_record_active(next)->wraps_count > 1;
+    for (uint32_t i = 0; all && i < before->generations_count; i++) {
+        const struct gk_root_generation *old = &before->generations[i];
+        const struct gk_root_generation *now = gk_account_record_generation(next, old->generation);
+        for (uint32_t j = 0; all && j < old->wraps_count; j++) {
+            all = now != NULL && has_wrap_by(now, old->wraps[j].key_id);
+        }
+    }
+    return all;
+}
+
 enum gk_status gk_account_store_write(const struct gk_instance *instance,
                                       struct gk_stored_account *stored,
                                       const struct gk_account_record *record,
@@ -167,15 +225,19 @@ enum gk_status gk_account_store_write(const struct gk_instance *instance,
     next->sequence = stored->record.sequence + 1;
     enum gk_status status =
         gk_account_record_serialise(instance->crypto, &instance->keys->record, next, &bytes, error);
+    bool stays = false;
     if (status == GK_OK) {
+        stays = stored->bytes.len > 0 && may_stay(&stored->record, next);
+        const struct gk_span none = {0};
         const struct gk_attr changes[] = {
             {.name = GK_ACCOUNT_ATTR, .value = gk_buf_span(&bytes)},
-            {.name = GK_ACCOUNT_ATTR_PREVIOUS, .value = gk_buf_span(&stored->bytes)},
+            {.name = GK_ACCOUNT_ATTR_PREVIOUS, .value = stays ? gk_buf_span(&stored->bytes) : none},
         };
         status = write_guarded(instance, next->account, stored, changes,
-                               stored->bytes.len > 0 ? 2 : 1, error);
+                               stays || stored->has_previous ? 2 : 1, error);
     }
     if (status == GK_OK) {
+        stored->has_previous = stays;
         struct gk_buf old = stored->bytes;
         stored->bytes = bytes;
         bytes = old;
@@ -194,12 +256,17 @@ void gk_account_store_note_check(const struct gk_instance *instance,
 {
     char text[24];
     snprintf(text, sizeof text, "%lld", (long long)wall_ms);
-    const struct gk_attr change = {.name = GK_ACCOUNT_ATTR_VERSION_CHECK,
-                                   .value = gk_span_str(text)};
+    const struct gk_attr changes[] = {
+        {.name = GK_ACCOUNT_ATTR_VERSION_CHECK, .value = gk_span_str(text)},
+        {.name = GK_ACCOUNT_ATTR_PREVIOUS, .value = {0}},
+    };
+    const bool settled = gk_account_record_active(&stored->record)->wraps_count == 1;
     struct gk_error why = {0};
-    const enum gk_status status =
-        write_guarded(instance, stored->record.account, stored, &change, 1, &why);
-    if (status != GK_OK) {
+    const enum gk_status status = write_guarded(instance, stored->record.account, stored, changes,
+                                                settled && stored->has_previous ? 2 : 1, &why);
+    if (status == GK_OK) {
+        stored->has_previous = stored->has_previous && !settled;
+    } else {
         gk_instance_log(instance, GK_LOG_WARNING,
                         "account %s: the time of its version check is not kept: %s",
                         stored->record.account, why.message);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Account records in the host's account store. The record that is replaced is kept beside the new
- * one, in the same atomic write. Blocks on storage; no lock may be held.
+ * Account records in the host's account store. Blocks on storage; no lock may be held.
+ *
+ * A record that is replaced stays beside the new one, in the same atomic write, while a rotation
+ * settles: as long as every wrap that it has stands in the new one too, by the same key version, and
+ * the new one has a second wrap. Else whoever has the older key, or the service key, could go on
+ * opening the account with what was left behind.
  */
 #ifndef PLUGIN_ACCOUNT_STORE_H
 #define PLUGIN_ACCOUNT_STORE_H
@@ -18,6 +22,7 @@ struct gk_stored_account {
     struct gk_account_record record;
     uint64_t version;    /* of the account's object */
     struct gk_buf bytes; /* the record as stored */
+    bool has_previous;   /* GK_ACCOUNT_ATTR_PREVIOUS is there */
     int64_t last_version_check_wall_ms;
 };
 
@@ -26,7 +31,8 @@ struct gk_stored_account *gk_stored_account_new(void) GK_MUST_USE;
 void gk_stored_account_free(struct gk_stored_account **stored);
 
 /* GK_E_NOT_FOUND: no such account, or one without a record; stored->version tells which (0: no
- * object). GK_E_INTEGRITY: the record is not authentic. */
+ * object). GK_E_INTEGRITY: the record is not authentic, or its settings do not allow its wraps.
+ * For an account in memory gk_account_reread() is the one to call. */
 enum gk_status gk_account_store_read(const struct gk_instance *instance, const char *account,
                                      struct gk_stored_account *stored,
                                      struct gk_error *error) GK_MUST_USE;
@@ -39,7 +45,8 @@ enum gk_status gk_account_store_write(const struct gk_instance *instance,
                                       struct gk_stored_account *stored,
                                       const struct gk_account_record *record,
                                       struct gk_error *error) GK_MUST_USE;
-/* Notes the time of a version check. Failures are of no consequence beyond an earlier next look. */
+/* Notes the time of a version check, and removes a record before that has no place there. Failures
+ * are of no consequence beyond an earlier next look. */
 void gk_account_store_note_check(const struct gk_instance *instance,
                                  struct gk_stored_account *stored, int64_t wall_ms);
 

@@ -10,6 +10,7 @@
 #include "common/text.h"
 #include "plugin/account.h"
 #include "plugin/recheck.h"
+#include "plugin/record_witness.h"
 
 #define COMPONENT   "gatekey"
 #define TICK_MS_MAX 250u
@@ -166,6 +167,7 @@ void gk_instance_destroy(struct gk_instance *instance)
     }
     gk_instance_stop(instance);
     gk_accounts_clear(instance);
+    gk_forgotten_clear(instance);
     if (instance->provider != NULL) {
         instance->ops->destroy(instance->provider);
     }
@@ -271,6 +273,15 @@ struct gk_moment gk_instance_now(const struct gk_instance *instance)
 {
     return (struct gk_moment){.mono_ms = instance->host.clock_mono_ms(instance->host.ctx),
                               .wall_ms = instance->host.clock_wall_ms(instance->host.ctx)};
+}
+
+unsigned gk_instance_bucket(const char *name)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (const char *at = name; *at != '\0'; at++) {
+        hash = (hash ^ (unsigned char)*at) * 16777619u;
+    }
+    return hash % GK_ACCOUNT_BUCKETS;
 }
 
 uint32_t gk_instance_retry_after_s(const struct gk_instance *instance)

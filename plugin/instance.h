@@ -51,9 +51,10 @@ struct gk_instance {
     atomic_bool stopping;
     struct gk_worker refresher;
     struct gk_worker rotator;
-    pthread_mutex_t accounts_lock; /* of the two below */
+    pthread_mutex_t accounts_lock; /* of what follows */
     struct gk_account *accounts[GK_ACCOUNT_BUCKETS];
-    uint64_t forgotten; /* grows with each account_forget */
+    struct gk_forgotten *forgotten[GK_ACCOUNT_BUCKETS];
+    uint64_t forgettings; /* grows with each account that is forgotten */
 };
 
 /* The vtable's create, with a provider of the caller's choice. host is copied. */
@@ -68,6 +69,8 @@ void gk_instance_stop(struct gk_instance *instance);
 void gk_instance_destroy(struct gk_instance *instance);
 
 struct gk_moment gk_instance_now(const struct gk_instance *instance);
+/* Where an account of that name stands in accounts and forgotten. */
+unsigned gk_instance_bucket(const char *name);
 /* What a client is told to wait when the vault is silent. */
 uint32_t gk_instance_retry_after_s(const struct gk_instance *instance);
 void gk_instance_log(const struct gk_instance *instance, enum gk_log_level level,

@@ -42,12 +42,23 @@ bool gk_key_identifier_parse(const char *key_id, struct gk_key_reference *key)
            copy_part(key->version, sizeof key->version, version, version_len);
 }
 
+/* Vaults compare host and key names without case. */
+static bool same_key(const struct gk_key_reference *a, const struct gk_key_reference *b)
+{
+    return strcasecmp(a->vault_uri, b->vault_uri) == 0 && strcasecmp(a->name, b->name) == 0;
+}
+
+bool gk_key_identifier_is_of(const char *key_id, const struct gk_key_reference *key)
+{
+    struct gk_key_reference named;
+    return gk_key_identifier_parse(key_id, &named) && same_key(&named, key) &&
+           (key->version[0] == '\0' || strcasecmp(named.version, key->version) == 0);
+}
+
 bool gk_key_identifier_same_key(const char *a, const char *b)
 {
     struct gk_key_reference left;
     struct gk_key_reference right;
-    /* Vaults compare host and key names without case. */
     return gk_key_identifier_parse(a, &left) && gk_key_identifier_parse(b, &right) &&
-           strcasecmp(left.vault_uri, right.vault_uri) == 0 &&
-           strcasecmp(left.name, right.name) == 0;
+           same_key(&left, &right);
 }

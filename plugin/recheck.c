@@ -44,7 +44,10 @@ static void finish(struct gk_account *account, uint32_t retry_after_ms)
 static void report(struct gk_account *account, struct gk_root_key **root_key)
 {
     const struct gk_recheck *recheck = &account->recheck;
-    gk_account_answer(account, recheck->sequence, &recheck->outcome, root_key);
+    if (!gk_account_answer(account, recheck->sequence, &recheck->outcome, root_key)) {
+        gk_recheck_run_claimed(account);
+        return;
+    }
     finish(account,
            recheck->outcome.verdict == GK_VAULT_UNAVAILABLE ? recheck->outcome.retry_after_ms : 0);
 }
@@ -144,11 +147,15 @@ static void unwrap_next(struct gk_account *account)
 void gk_recheck_run_claimed(struct gk_account *account)
 {
     struct gk_recheck *recheck = &account->recheck;
+    const int64_t now_ms = gk_instance_now(account->instance).wall_ms;
     pthread_mutex_lock(&account->mutex);
     const bool customer = account->record.settings.source == GK_KEY_SOURCE_CUSTOMER;
     recheck->sequence = account->record.sequence;
     recheck->identity = account->record.settings.identity;
     recheck->generation = *gk_account_record_active(&account->record);
+    if (gk_account_record_has_old_wrap(&account->record, now_ms)) {
+        recheck->generation.wraps_count = 1; /* it is about to be removed */
+    }
     recheck->wrap = 0;
     recheck->any_silent = false;
     const bool pointless = !customer || account->forgotten;
@@ -168,18 +175,16 @@ void gk_recheck_refused(struct gk_account *account)
     struct gk_stored_account *stored = gk_stored_account_new();
     enum gk_status status = GK_E_RESOURCE;
     if (stored != NULL) {
-        status = gk_account_store_read(account->instance, account->name, stored, NULL);
+        status = gk_account_reread(account, stored, NULL);
     }
-    const bool gone = status == GK_E_NOT_FOUND ||
-                      (status == GK_OK && !gk_id_equal(&stored->record.id, &account->id));
-    const bool newer = status == GK_OK && !gone && gk_account_adopt_stored(account, stored);
+    const bool newer = status == GK_OK && gk_account_adopt_stored(account, stored);
     gk_stored_account_free(&stored);
     if (newer) {
         gk_recheck_run_claimed(account);
         return;
     }
-    if (gone) {
-        gk_account_forget(account->instance, account->name);
+    if (status == GK_E_NOT_FOUND) {
+        gk_account_forget_this(account);
     }
     report(account, &none);
 }

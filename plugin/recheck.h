@@ -8,6 +8,7 @@
  *                                 none opened, one silent -> silent
  *                                 all refused -> refresher: is there a newer record? -> run again
  *                                                           no: revoked
+ *   the account has another record by then -> run again
  */
 #ifndef PLUGIN_RECHECK_H
 #define PLUGIN_RECHECK_H

@@ -23,31 +23,32 @@ struct rotation {
     struct gk_stored_account *stored;
     struct gk_account_record *next; /* what is to be written */
     struct gk_root_key *root_key;
+    struct gk_key_proof proof;
     struct gk_vault_result newest;
-    bool dirty; /* next differs from what is stored */
 };
 
 /* --- when ------------------------------------------------------------------------------------- */
 
-static bool previous_wrap_is_over(const struct gk_account_record *record, int64_t wall_ms)
+/* While the vault refuses or is silent there is nothing to gain by asking it. */
+static bool locked_may_ask(const struct gk_account *account)
 {
-    return gk_account_record_active(record)->wraps_count > 1 &&
-           wall_ms >= record->previous_wrap_until_wall_ms;
+    return account->state.state == GK_ACCOUNT_ACTIVE || account->state.state == GK_ACCOUNT_COLD;
 }
 
 bool gk_rotation_locked_due(const struct gk_account *account, struct gk_moment now)
 {
-    const enum gk_account_state state = account->state.state;
-    /* While the vault refuses or is silent there is nothing to gain. */
-    if ((state != GK_ACCOUNT_ACTIVE && state != GK_ACCOUNT_COLD) || account->changing ||
-        account->forgotten || now.mono_ms < account->version_check_not_before_mono_ms) {
+    if (account->changing || account->forgotten ||
+        now.mono_ms < account->version_check_not_before_mono_ms) {
         return false;
+    }
+    if (gk_account_record_has_old_wrap(&account->record, now.wall_ms)) {
+        return true;
     }
     const int64_t last_ms = account->last_version_check_wall_ms;
     const int64_t interval_ms = account->instance->settings.version_check_interval_ms;
     /* A last check in the future was made by a clock that has been put right since. */
-    return now.wall_ms - last_ms >= interval_ms || last_ms > now.wall_ms ||
-           previous_wrap_is_over(&account->record, now.wall_ms);
+    return locked_may_ask(account) &&
+           (now.wall_ms - last_ms >= interval_ms || last_ms > now.wall_ms);
 }
 
 /* --- one check -------------------------------------------------------------------------------- */
@@ -63,25 +64,20 @@ static void note_facts(struct rotation *rotation)
     pthread_mutex_unlock(&account->mutex);
 }
 
-static struct gk_root_generation *next_active(struct rotation *rotation)
+/* Drops the wrap before once its time is over, and with it the record before. */
+static enum gk_status settle(struct rotation *rotation, int64_t wall_ms, struct gk_error *error)
 {
-    struct gk_account_record *next = rotation->next;
-    uint32_t i = 0;
-    while (next->generations[i].state != GK_GENERATION_ACTIVE) {
-        i++; /* a parsed record has one */
+    *rotation->next = rotation->stored->record;
+    if (!gk_account_record_drop_old_wrap(rotation->next, wall_ms)) {
+        return GK_OK;
     }
-    return &next->generations[i];
-}
-
-static void settle(struct rotation *rotation, int64_t wall_ms)
-{
-    if (previous_wrap_is_over(rotation->next, wall_ms)) {
-        struct gk_root_generation *active = next_active(rotation);
-        active->wraps_count = 1;
-        memset(&active->wraps[1], 0, sizeof active->wraps[1]);
-        rotation->next->previous_wrap_until_wall_ms = 0;
-        rotation->dirty = true;
+    const enum gk_status status =
+        gk_account_store_write(rotation->instance, rotation->stored, rotation->next, error);
+    if (status == GK_OK) {
+        *rotation->next = rotation->stored->record;
+        (void)gk_account_adopt_stored(rotation->account, rotation->stored);
     }
+    return status;
 }
 
 static enum gk_status ask(struct rotation *rotation, struct gk_error *error)
@@ -116,12 +112,13 @@ static void tell(const struct rotation *rotation, const char *outcome, const cha
 
 static enum gk_status wrap_anew(struct rotation *rotation, struct gk_error *error)
 {
-    struct gk_root_generation *active = next_active(rotation);
+    struct gk_root_generation *active = gk_account_record_active_to_change(rotation->next);
     const struct gk_root_identity identity = {
         .scope = {.account = rotation->next->id, .generation = active->generation},
         .commitment = active->commitment,
     };
     struct gk_root_wrap wrap;
+    rotation->proof = gk_account_begin_proof(rotation->account);
     enum gk_status status =
         gk_root_unwrap(&rotation->caller, &rotation->next->id, active, rotation->root_key, error);
     if (status == GK_OK) {
@@ -134,19 +131,8 @@ static enum gk_status wrap_anew(struct rotation *rotation, struct gk_error *erro
     const int64_t now_ms = gk_instance_now(rotation->instance).wall_ms;
     gk_encryption_put_wrap(rotation->instance, active, &wrap, rotation->next, now_ms);
     rotation->next->key_expires_wall_ms = rotation->newest.info.expires_wall_ms;
-    rotation->dirty = true;
+    rotation->next->last_version_check_wall_ms = now_ms;
     return GK_OK;
-}
-
-/* Writes what has changed, or notes the time alone. */
-static enum gk_status store(struct rotation *rotation, int64_t wall_ms, struct gk_error *error)
-{
-    if (!rotation->dirty) {
-        gk_account_store_note_check(rotation->instance, rotation->stored, wall_ms);
-        return GK_OK;
-    }
-    rotation->next->last_version_check_wall_ms = wall_ms;
-    return gk_account_store_write(rotation->instance, rotation->stored, rotation->next, error);
 }
 
 static bool is_newer_version(const struct rotation *rotation)
@@ -160,14 +146,16 @@ static enum gk_status rotate(struct rotation *rotation, int64_t wall_ms, struct 
     struct gk_error why = {0};
     if (gk_key_accept(&rotation->newest, wall_ms, &why) != GK_OK) {
         tell(rotation, "refused", why.message);
-        return store(rotation, wall_ms, error);
+        gk_account_store_note_check(rotation->instance, rotation->stored, wall_ms);
+        return GK_OK;
     }
     enum gk_status status = wrap_anew(rotation, &why);
     if (status == GK_OK) {
-        status = store(rotation, wall_ms, &why);
+        status = gk_account_store_write(rotation->instance, rotation->stored, rotation->next, &why);
     }
     if (status == GK_OK) {
-        (void)gk_account_adopt(rotation->account, rotation->stored, &rotation->root_key);
+        (void)gk_account_adopt(rotation->account, rotation->stored, &rotation->proof,
+                               &rotation->root_key);
     }
     tell(rotation, gk_audit_outcome(status),
          status == GK_OK ? "the root key is wrapped anew" : why.message);
@@ -177,21 +165,24 @@ static enum gk_status rotate(struct rotation *rotation, int64_t wall_ms, struct 
     return status;
 }
 
-static enum gk_status check(struct rotation *rotation, struct gk_error *error)
+static enum gk_status look_for_newer(struct rotation *rotation, int64_t wall_ms,
+                                     struct gk_error *error)
 {
-    const int64_t wall_ms = gk_instance_now(rotation->instance).wall_ms;
-    *rotation->next = rotation->stored->record;
-    settle(rotation, wall_ms);
-    enum gk_status status = ask(rotation, error);
+    const enum gk_status status = ask(rotation, error);
     if (status == GK_OK && is_newer_version(rotation)) {
         return rotate(rotation, wall_ms, error);
     }
-    if (status == GK_OK || rotation->dirty) {
-        const enum gk_status stored = store(rotation, wall_ms, status == GK_OK ? error : NULL);
-        status = status == GK_OK ? stored : status;
+    if (status == GK_OK) {
+        gk_account_store_note_check(rotation->instance, rotation->stored, wall_ms);
     }
-    (void)gk_account_adopt_stored(rotation->account, rotation->stored);
     return status;
+}
+
+static enum gk_status check(struct rotation *rotation, bool ask_vault, struct gk_error *error)
+{
+    const int64_t wall_ms = gk_instance_now(rotation->instance).wall_ms;
+    const enum gk_status status = settle(rotation, wall_ms, error);
+    return status == GK_OK && ask_vault ? look_for_newer(rotation, wall_ms, error) : status;
 }
 
 /* --- around it -------------------------------------------------------------------------------- */
@@ -205,14 +196,10 @@ static enum gk_status begin(struct rotation *rotation, struct gk_error *error)
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     /* Another gateway may have rotated already; then its record is all we need. */
-    const struct gk_account *account = rotation->account;
-    enum gk_status status =
-        gk_account_store_read(rotation->instance, account->name, rotation->stored, error);
-    if (status == GK_OK && !gk_id_equal(&rotation->stored->record.id, &account->id)) {
-        status = gk_fail(error, GK_E_NOT_FOUND, "the account was made anew meanwhile");
-    }
+    struct gk_account *account = rotation->account;
+    const enum gk_status status = gk_account_reread(account, rotation->stored, error);
     if (status == GK_OK) {
-        (void)gk_account_adopt_stored(rotation->account, rotation->stored);
+        (void)gk_account_adopt_stored(account, rotation->stored);
     }
     return status;
 }
@@ -237,8 +224,8 @@ static void end(struct rotation *rotation, enum gk_status status)
     free(rotation->next);
 }
 
-enum gk_status gk_rotation_check(struct gk_account *account, const struct gk_deadline *deadline,
-                                 struct gk_error *error)
+static enum gk_status run(struct gk_account *account, bool ask_vault,
+                          const struct gk_deadline *deadline, struct gk_error *error)
 {
     enum gk_status status = gk_account_begin_change(account, deadline, error);
     if (status != GK_OK) {
@@ -258,7 +245,7 @@ enum gk_status gk_rotation_check(struct gk_account *account, const struct gk_dea
             .identity = &rotation->stored->record.settings.identity,
             .deadline = deadline,
         };
-        status = check(rotation, error);
+        status = check(rotation, ask_vault, error);
     }
     end(rotation, status);
     free(rotation);
@@ -266,17 +253,24 @@ enum gk_status gk_rotation_check(struct gk_account *account, const struct gk_dea
     return status;
 }
 
+enum gk_status gk_rotation_check(struct gk_account *account, const struct gk_deadline *deadline,
+                                 struct gk_error *error)
+{
+    return run(account, true, deadline, error);
+}
+
 void gk_rotation_run_due(struct gk_account *account)
 {
     struct gk_instance *instance = account->instance;
     pthread_mutex_lock(&account->mutex);
     const bool due = gk_rotation_locked_due(account, gk_instance_now(instance));
+    const bool ask_vault = locked_may_ask(account);
     pthread_mutex_unlock(&account->mutex);
     if (due && !atomic_load(&instance->stopping)) {
         struct gk_error why = {0};
         const struct gk_deadline deadline =
             gk_vault_deadline_in(instance->settings.vault_deadline_ms);
-        if (gk_rotation_check(account, &deadline, &why) != GK_OK) {
+        if (run(account, ask_vault, &deadline, &why) != GK_OK) {
             gk_instance_log(instance, GK_LOG_WARNING, "account %s: version check: %s",
                             account->name, why.message);
         }

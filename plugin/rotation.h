@@ -3,7 +3,8 @@
  * Version checks and rotation: get the key that the settings name; when the vault knows a newer
  * version than the one that wraps the root key, open the root key, wrap it with the newer version,
  * prove that by an unwrap, and swap the record. The wrap before stays beside it for a while, for
- * gateways that have not seen the new record. Touches no data; requests go on meanwhile.
+ * gateways that have not seen the new record; dropping it takes no vault and waits for none. Touches
+ * no data; requests go on meanwhile.
  */
 #ifndef PLUGIN_ROTATION_H
 #define PLUGIN_ROTATION_H

@@ -115,6 +115,10 @@ void gk_vault_call_get(const struct gk_vault_caller *caller, const struct gk_key
     caller->instance->ops->key_get(caller->instance->provider, caller->identity, key, left, on_done,
                                    &waiter);
     waiter_wait(&waiter);
+    if (result->verdict == GK_VAULT_OK && !gk_key_identifier_is_of(result->key_id, key)) {
+        memset(result, 0, sizeof *result);
+        make_unavailable(result, "UnexpectedAnswer", "the vault answered another key than asked");
+    }
 }
 
 void gk_vault_call_wrap(const struct gk_vault_caller *caller, const struct gk_key_reference *key,

@@ -38,6 +38,7 @@ struct gk_vault_caller {
     const struct gk_deadline *deadline;
 };
 
+/* An answer that names another key, or another version than was asked for, is none. */
 void gk_vault_call_get(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
                        struct gk_vault_result *result);
 void gk_vault_call_wrap(const struct gk_vault_caller *caller, const struct gk_key_reference *key,

@@ -245,7 +245,8 @@ struct gk_plugin {
      * Once per request, before anything is read or written. GK_OK, GK_E_DENIED, GK_E_UNAVAILABLE,
      * or GK_E_COLD for an operation that needs the key of an account whose state is not known yet:
      * the host then calls account_warm and asks again. Operations that go on after revocation are
-     * always GK_OK. flags: GK_REQUEST_*.
+     * GK_OK whatever the state of the key. Any operation of an account that was forgotten since it
+     * was opened is GK_E_NOT_FOUND. flags: GK_REQUEST_*.
      */
     enum gk_status (*authorize)(struct gk_account *account, enum gk_operation operation,
                                 uint32_t flags, struct gk_error *error);

@@ -44,6 +44,15 @@ static struct fake_attr *find_attr(struct fake_account *account, const char *nam
     return free_slot;
 }
 
+static void remove_attr(struct fake_account *account, const char *name)
+{
+    struct fake_attr *attr = find_attr(account, name, false);
+    if (attr != NULL) {
+        free(attr->value);
+        attr->value = NULL;
+    }
+}
+
 static void put_attr(struct fake_account *account, const char *name, const uint8_t *value,
                      size_t len)
 {
@@ -59,7 +68,11 @@ static void put_attr(struct fake_account *account, const char *name, const uint8
 
 static void on_log(void *ctx, enum gk_log_level level, const char *component, const char *message)
 {
-    (void)ctx, (void)level, (void)component, (void)message;
+    struct fake_host *host = ctx;
+    (void)component, (void)message;
+    pthread_mutex_lock(&host->mutex);
+    host->errors_logged += level == GK_LOG_ERROR ? 1 : 0;
+    pthread_mutex_unlock(&host->mutex);
 }
 
 static int64_t mono_ms(void *ctx)
@@ -90,6 +103,18 @@ static void on_audit(void *ctx, const struct gk_audit_event *event)
     pthread_mutex_unlock(&host->mutex);
 }
 
+static void run_hook(struct fake_host *host, fake_hook_fn **hook)
+{
+    pthread_mutex_lock(&host->mutex);
+    fake_hook_fn *fn = *hook;
+    void *ctx = host->hook_ctx;
+    *hook = NULL;
+    pthread_mutex_unlock(&host->mutex);
+    if (fn != NULL) {
+        fn(ctx);
+    }
+}
+
 static enum gk_status attrs_get(void *ctx, const char *name, gk_attr_visit_fn *visit,
                                 void *visit_ctx, uint64_t *version, struct gk_error *error)
 {
@@ -111,6 +136,7 @@ static enum gk_status attrs_get(void *ctx, const char *name, gk_attr_visit_fn *v
         }
     }
     pthread_mutex_unlock(&host->mutex);
+    run_hook(host, &host->on_read);
     return status;
 }
 
@@ -131,7 +157,11 @@ static enum gk_status locked_set(struct fake_host *host, const char *name, uint6
         return gk_fail(error, expected == 0 ? GK_E_EXISTS : GK_E_CONFLICT, "another version");
     }
     for (size_t i = 0; i < changes_count; i++) {
-        put_attr(account, changes[i].name, changes[i].value.data, changes[i].value.len);
+        if (changes[i].value.data == NULL) {
+            remove_attr(account, changes[i].name);
+        } else {
+            put_attr(account, changes[i].name, changes[i].value.data, changes[i].value.len);
+        }
     }
     host->writes++;
     *version = ++account->version;
@@ -143,6 +173,7 @@ static enum gk_status attrs_set_if(void *ctx, const char *name, uint64_t expecte
                                    uint64_t *version, struct gk_error *error)
 {
     struct fake_host *host = ctx;
+    run_hook(host, &host->on_write);
     pthread_mutex_lock(&host->mutex);
     const enum gk_status status =
         locked_set(host, name, expected, changes, changes_count, version, error);
@@ -217,6 +248,22 @@ bool fake_host_has(struct fake_host *host, const char *account, const char *attr
     return has;
 }
 
+bool fake_host_holds(struct fake_host *host, const char *account, const char *text)
+{
+    bool holds = false;
+    const size_t text_len = strlen(text);
+    pthread_mutex_lock(&host->mutex);
+    const struct fake_account *found = locked_find(host, account, false);
+    for (size_t i = 0; found != NULL && i < FAKE_ATTRS; i++) {
+        const struct fake_attr *at = &found->attrs[i];
+        for (size_t j = 0; at->value != NULL && j + text_len <= at->len; j++) {
+            holds = holds || memcmp(at->value + j, text, text_len) == 0;
+        }
+    }
+    pthread_mutex_unlock(&host->mutex);
+    return holds;
+}
+
 void fake_host_write(struct fake_host *host, const char *account, const char *attr,
                      const uint8_t *value, size_t len)
 {
@@ -224,6 +271,17 @@ void fake_host_write(struct fake_host *host, const char *account, const char *at
     struct fake_account *found = locked_find(host, account, true);
     put_attr(found, attr, value, len);
     found->version++;
+    pthread_mutex_unlock(&host->mutex);
+}
+
+void fake_host_remove(struct fake_host *host, const char *account, const char *attr)
+{
+    pthread_mutex_lock(&host->mutex);
+    struct fake_account *found = locked_find(host, account, false);
+    if (found != NULL) {
+        remove_attr(found, attr);
+        found->version++;
+    }
     pthread_mutex_unlock(&host->mutex);
 }
 
@@ -261,4 +319,22 @@ unsigned fake_host_writes(struct fake_host *host)
     const unsigned writes = host->writes;
     pthread_mutex_unlock(&host->mutex);
     return writes;
+}
+
+unsigned fake_host_errors(struct fake_host *host)
+{
+    pthread_mutex_lock(&host->mutex);
+    const unsigned errors = host->errors_logged;
+    pthread_mutex_unlock(&host->mutex);
+    return errors;
+}
+
+void fake_host_hook(struct fake_host *host, fake_hook_fn *on_read, fake_hook_fn *on_write,
+                    void *ctx)
+{
+    pthread_mutex_lock(&host->mutex);
+    host->on_read = on_read;
+    host->on_write = on_write;
+    host->hook_ctx = ctx;
+    pthread_mutex_unlock(&host->mutex);
 }

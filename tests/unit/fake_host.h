@@ -32,6 +32,9 @@ struct fake_event {
     char reason[96];
 };
 
+/* Called as the store has been read or is about to be written, without a lock; may use the plugin. */
+typedef void fake_hook_fn(void *ctx);
+
 struct fake_host {
     atomic_int_fast64_t mono_ms;
     atomic_int_fast64_t wall_ms;
@@ -42,6 +45,10 @@ struct fake_host {
     unsigned writes;
     /* The next so many guarded writes find that somebody else has written something else. */
     unsigned conflicts;
+    unsigned errors_logged;
+    fake_hook_fn *on_read; /* once each */
+    fake_hook_fn *on_write;
+    void *hook_ctx;
 };
 
 void fake_host_init(struct fake_host *host);
@@ -53,11 +60,17 @@ void fake_host_advance(struct fake_host *host, int64_t ms);
 size_t fake_host_read(struct fake_host *host, const char *account, const char *attr, uint8_t *value,
                       size_t max);
 bool fake_host_has(struct fake_host *host, const char *account, const char *attr);
+/* Whether any attribute of the account has text in its value. */
+bool fake_host_holds(struct fake_host *host, const char *account, const char *text);
 /* Behind everybody's back, as one who writes to the store would. */
 void fake_host_write(struct fake_host *host, const char *account, const char *attr,
                      const uint8_t *value, size_t len);
+void fake_host_remove(struct fake_host *host, const char *account, const char *attr);
 void fake_host_delete(struct fake_host *host, const char *account);
 unsigned fake_host_events(struct fake_host *host, const char *event, const char *outcome);
 unsigned fake_host_writes(struct fake_host *host);
+unsigned fake_host_errors(struct fake_host *host);
+void fake_host_hook(struct fake_host *host, fake_hook_fn *on_read, fake_hook_fn *on_write,
+                    void *ctx);
 
 #endif

@@ -16,7 +16,7 @@ enum call_kind { CALL_GET, CALL_WRAP, CALL_UNWRAP };
 struct call {
     struct call *next;
     enum call_kind kind;
-    char version[GK_KEY_VERSION_BYTES_MAX];
+    struct gk_key_reference key;
     uint8_t bytes[GK_WRAPPED_BYTES_MAX];
     size_t len;
     gk_vault_done_fn *done;
@@ -107,7 +107,21 @@ static void locked_answer_get(unsigned version, struct gk_vault_answer *answer)
     answer->info.enabled = vault.info.enabled && !vault.disabled[version - 1];
 }
 
-/* Wrapped: the key's bytes turned over, then the version. No cipher is needed to test who asks. */
+/* What a wrap tells of the key that made it. */
+static uint8_t mark_of(const struct gk_key_reference *key)
+{
+    unsigned sum = 0;
+    for (const char *at = key->vault_uri; *at != '\0'; at++) {
+        sum = 31 * sum + (unsigned char)*at;
+    }
+    for (const char *at = key->name; *at != '\0'; at++) {
+        sum = 31 * sum + (unsigned char)*at;
+    }
+    return (uint8_t)(sum % 251);
+}
+
+/* Wrapped: the key's bytes turned over, then the version and which key. No cipher is needed to test
+ * who asks. */
 static void locked_answer_wrap(const struct call *call, unsigned version, uint8_t *bytes,
                                struct gk_vault_answer *answer)
 {
@@ -121,7 +135,8 @@ static void locked_answer_wrap(const struct call *call, unsigned version, uint8_
     for (size_t i = 0; i < GK_ROOT_KEY_BYTES; i++) {
         bytes[i] = (uint8_t)(call->bytes[i] ^ 0xa5u);
     }
-    bytes[GK_ROOT_KEY_BYTES] = (uint8_t)version;
+    bytes[GK_ROOT_KEY_BYTES] = (uint8_t)(version + (vault.spoil_wrap ? 100 : 0));
+    bytes[GK_ROOT_KEY_BYTES + 1] = mark_of(&call->key);
     snprintf(answer->algorithm, sizeof answer->algorithm, "RSA-OAEP-256");
     answer->value = (struct gk_span){bytes, WRAPPED_BYTES};
 }
@@ -130,7 +145,8 @@ static void locked_answer_unwrap(const struct call *call, unsigned version, uint
                                  struct gk_vault_answer *answer)
 {
     vault.unwraps++;
-    const bool fits = call->len == WRAPPED_BYTES && call->bytes[GK_ROOT_KEY_BYTES] == version;
+    const bool fits = call->len == WRAPPED_BYTES && call->bytes[GK_ROOT_KEY_BYTES] == version &&
+                      call->bytes[GK_ROOT_KEY_BYTES + 1] == mark_of(&call->key);
     if (vault.unwrap_verdict != GK_VAULT_OK || vault.disabled[version - 1] || !fits) {
         refuse(answer,
                vault.unwrap_verdict == GK_VAULT_OK ? GK_VAULT_KEY_REFUSED : vault.unwrap_verdict);
@@ -139,19 +155,42 @@ static void locked_answer_unwrap(const struct call *call, unsigned version, uint
     for (size_t i = 0; i < GK_ROOT_KEY_BYTES; i++) {
         bytes[i] = (uint8_t)(call->bytes[i] ^ (vault.plant ? 0x5au : 0xa5u));
     }
-    answer->value = (struct gk_span){bytes, GK_ROOT_KEY_BYTES};
+    answer->value = (struct gk_span){bytes, GK_ROOT_KEY_BYTES - (vault.short_key ? 1 : 0)};
+}
+
+static void locked_name_key(const struct gk_key_reference *key, unsigned version,
+                            char key_id[GK_KEY_ID_BYTES_MAX])
+{
+    static const char form[] = "%s/keys/%s/%032x";
+    switch (vault.odd_key_id) {
+    case 1:
+        snprintf(key_id, GK_KEY_ID_BYTES_MAX, form, key->vault_uri, "strange", version);
+        break;
+    case 2:
+        snprintf(key_id, GK_KEY_ID_BYTES_MAX, form, key->vault_uri, key->name, version + 1);
+        break;
+    case 3:
+        snprintf(key_id, GK_KEY_ID_BYTES_MAX, form, "https://strange.test", key->name, version);
+        break;
+    case 4:
+        snprintf(key_id, GK_KEY_ID_BYTES_MAX, "%s", key->name);
+        break;
+    default:
+        snprintf(key_id, GK_KEY_ID_BYTES_MAX, form, key->vault_uri, key->name, version);
+        break;
+    }
 }
 
 static void locked_answer(const struct call *call, bool stopping, uint8_t *bytes,
                           struct gk_vault_answer *answer)
 {
     memset(answer, 0, sizeof *answer);
-    const unsigned version = version_of(call->version);
+    const unsigned version = version_of(call->key.version);
     if (stopping || version == 0 || version > vault.versions) {
         refuse(answer, stopping ? GK_VAULT_UNAVAILABLE : GK_VAULT_KEY_REFUSED);
         return;
     }
-    fake_key_id(version, answer->key_id);
+    locked_name_key(&call->key, version, answer->key_id);
     switch (call->kind) {
     case CALL_GET:
         locked_answer_get(version, answer);
@@ -314,7 +353,8 @@ static enum gk_status check_reference(struct gk_provider *provider,
                                       const struct gk_key_reference *key, struct gk_error *error)
 {
     (void)provider, (void)identity;
-    return strcmp(key->vault_uri, FAKE_VAULT_URI) == 0
+    return strcmp(key->vault_uri, FAKE_VAULT_URI) == 0 ||
+                   strcmp(key->vault_uri, FAKE_OTHER_URI) == 0
                ? GK_OK
                : gk_fail(error, GK_E_INVALID, "not a vault that is configured");
 }
@@ -347,7 +387,7 @@ static struct call *new_call(enum call_kind kind, const struct gk_key_reference 
         abort();
     }
     call->kind = kind;
-    memcpy(call->version, key->version, sizeof call->version);
+    call->key = *key;
     call->done = done;
     call->ctx = ctx;
     return call;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A key provider for unit tests: one thread, one vault with one key of up to 16 versions, faults on
- * demand, every call counted. Completions run on its thread, as the contract has it.
+ * A key provider for unit tests: one thread; two vaults, in which every key has the same versions, up
+ * to 16; faults on demand, every call counted. Completions run on its thread, as the contract has it.
  */
 #ifndef TESTS_UNIT_FAKE_PROVIDER_H
 #define TESTS_UNIT_FAKE_PROVIDER_H
@@ -12,6 +12,7 @@
 
 #define FAKE_VERSIONS_MAX 16u
 #define FAKE_VAULT_URI    "https://vault.test"
+#define FAKE_OTHER_URI    "https://other.test"
 #define FAKE_KEY_NAME     "key"
 
 /* What the vault is like. The test changes it through fake_vault_lock(). */
@@ -22,6 +23,9 @@ struct fake_vault {
     enum gk_vault_verdict wrap_verdict;
     enum gk_vault_verdict unwrap_verdict;
     bool plant;              /* unwraps to a key of somebody else's */
+    bool short_key;          /* unwraps to 31 bytes */
+    bool spoil_wrap;         /* wraps to something that nobody can open */
+    unsigned odd_key_id;     /* answers another: 1 key, 2 version, 3 vault, 4 nonsense */
     bool hold;               /* calls wait */
     struct gk_key_info info; /* of every version */
     unsigned gets;

@@ -25,7 +25,7 @@ struct fixture {
     struct gk_error error; /* of the last call */
 };
 
-static inline void fixture_start(struct fixture *fixture)
+static inline void fixture_start_keeping(struct fixture *fixture, const char *keep_s)
 {
     const struct gk_host host = fake_host_callbacks(&fixture->host);
     assert_int_equal(gk_instance_create_with(&fake_provider_ops, &host, &fixture->instance, NULL),
@@ -33,7 +33,14 @@ static inline void fixture_start(struct fixture *fixture)
     assert_int_equal(gk_instance_config(fixture->instance, "check_interval_ms", "1000", NULL),
                      GK_OK);
     assert_int_equal(gk_instance_config(fixture->instance, "grace_s", "600", NULL), GK_OK);
+    assert_int_equal(gk_instance_config(fixture->instance, "previous_wrap_keep_s", keep_s, NULL),
+                     GK_OK);
     assert_int_equal(gk_instance_start(fixture->instance, NULL), GK_OK);
+}
+
+static inline void fixture_start(struct fixture *fixture)
+{
+    fixture_start_keeping(fixture, "86400");
 }
 
 static inline void fixture_restart(struct fixture *fixture)
