@@ -277,7 +277,7 @@ struct gk_plugin {
     /*
      * Segments: an immutable run of chunks under a key derived from the data key and the segment's
      * id. segment_new draws a fresh id, which is never used again, and allows sealing each index
-     * once, in order; segment_open_handle takes a stored id and only opens.
+     * once, in order; segment_load takes a stored id and only opens.
      * The handle does not keep data_key. A handle of an account whose key has been dropped since
      * answers GK_E_DENIED or GK_E_UNAVAILABLE from the next chunk on.
      */
