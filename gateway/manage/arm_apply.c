@@ -349,7 +349,7 @@ enum gk_status gk_arm_apply(enum gk_arm_verb verb, const json_t *body, struct gk
         return status;
     }
     if (settings->source == GK_KEY_SOURCE_CUSTOMER) {
-        return gk_arm_check_customer(arm, settings, error);
+        return gk_arm_check_customer(arm, creating, settings, error);
     }
     settings->key = (struct gk_key_reference){0};
     settings->identity = (struct gk_identity_reference){0};

@@ -195,7 +195,7 @@ static enum gk_status apply_encryption_identity(const json_t *encryption,
     return GK_OK;
 }
 
-enum gk_status gk_arm_check_customer(const struct gk_arm_account *arm,
+enum gk_status gk_arm_check_customer(const struct gk_arm_account *arm, bool creating,
                                      const struct gk_encryption_settings *settings,
                                      struct gk_error *error)
 {
@@ -210,7 +210,7 @@ enum gk_status gk_arm_check_customer(const struct gk_arm_account *arm,
             error, "The account's key is reached with a user-assigned identity that the account "
                    "would no longer have; change properties.encryption.identity as well.");
     }
-    if (identity->kind == GK_IDENTITY_SYSTEM_ASSIGNED && !arm->system_identity) {
+    if (identity->kind == GK_IDENTITY_SYSTEM_ASSIGNED && (creating || !arm->system_identity)) {
         return refuse_missing_identity(
             error, "keySource Microsoft.Keyvault needs an identity: name a user-assigned one in "
                    "identity and properties.encryption.identity, or give an existing account a "

@@ -15,8 +15,9 @@ bool gk_arm_in_list(const char *list, const char *text);
 enum gk_status gk_arm_apply_encryption(const json_t *encryption, const struct gk_arm_account *arm,
                                        bool creating, struct gk_encryption_settings *settings,
                                        struct gk_error *error) GK_MUST_USE;
-/* Whether settings with a customer key are complete, and the account has the identity they name. */
-enum gk_status gk_arm_check_customer(const struct gk_arm_account *arm,
+/* Whether settings with a customer key are complete, and the account has the identity they name: a
+ * new one a user-assigned identity, since there is no other before the account is made. */
+enum gk_status gk_arm_check_customer(const struct gk_arm_account *arm, bool creating,
                                      const struct gk_encryption_settings *settings,
                                      struct gk_error *error) GK_MUST_USE;
 
