@@ -229,12 +229,14 @@ enum gk_status gk_removal_marked(struct gk_gateway *gateway, const char *mark,
 {
     bool exists = false;
     enum gk_status status = account_exists(gateway, mark, &exists, error);
+    if (status != GK_OK || exists) {
+        /* A deletion that is under way needs its mark; one that was not finished does no harm. */
+        return status;
+    }
     struct gk_buf ids;
     gk_buf_init(&ids, CONTAINERS_BYTES);
     const struct gk_map_range all = {.prefix = {0}};
-    if (status == GK_OK && !exists) {
-        status = gk_store_map_walk(gateway->store, GK_POOL_META, mark, &all, copy_id, &ids, error);
-    }
+    status = gk_store_map_walk(gateway->store, GK_POOL_META, mark, &all, copy_id, &ids, error);
     for (size_t at = 0; status == GK_OK && at < ids.len; at += sizeof(struct gk_id)) {
         struct gk_id id;
         memcpy(id.bytes, ids.data + at, sizeof id.bytes);

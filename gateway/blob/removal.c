@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "gateway/blob/block_id.h"
 #include "gateway/blob/writer.h"
 
@@ -138,7 +139,8 @@ static enum gk_status remove_entries(struct gk_store *store, const char *object,
     return gk_store_write(store, &op, NULL, error);
 }
 
-/* What an entry's value refers to goes before the entry. */
+/* What an entry's value refers to goes before the entry. Of one that is not what was written nobody
+ * knows what it refers to. */
 typedef enum gk_status before_fn(const struct gk_removal *removal, const struct gk_id *container,
                                  struct gk_span key, struct gk_span value, struct some_names *names,
                                  struct gk_error *error);
@@ -163,6 +165,13 @@ static enum gk_status remove_prefix(const struct gk_removal *removal, const stru
         for (size_t i = 0; i < count && status == GK_OK && before != NULL; i++) {
             status = before(removal, container, gk_buf_span(&some->keys[i]),
                             gk_buf_span(&some->values[i]), names, error);
+            if (status == GK_E_INTEGRITY) {
+                gk_log(GK_LOG_WARNING, "reaper",
+                       "%s: data of a damaged entry stays until its container is deleted: %s",
+                       index, error->message);
+                gk_error_clear(error);
+                status = GK_OK;
+            }
         }
         if (status == GK_OK) {
             status = remove_names(removal->store, names, error);

@@ -31,8 +31,8 @@ enum gk_status gk_removal_container(struct gk_store *store, const struct gk_id *
  */
 enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
                                   struct gk_error *error) GK_MUST_USE;
-/* Removes what the mark of that name lists, and the mark; just the mark when its account still
- * exists (the deletion was not finished). */
+/* Removes what the mark of that name lists, and the mark; nothing when its account still exists: the
+ * deletion has not come to its end, or never did. */
 enum gk_status gk_removal_marked(struct gk_gateway *gateway, const char *mark,
                                  struct gk_error *error) GK_MUST_USE;
 
