@@ -11,30 +11,32 @@
 
 _Static_assert(HALF_NONCE == GK_GCM_NONCE_BYTES, "the nonce's second half is the GCM nonce");
 
-static bool cmac_aes_256(const struct gk_crypto *crypto, const uint8_t key[GK_KEY_BYTES],
-                         const uint8_t *data, size_t len, uint8_t mac[AES_BLOCK_BYTES])
+static bool cmac_block(EVP_MAC_CTX *ctx, const uint8_t block[AES_BLOCK_BYTES],
+                       uint8_t mac[AES_BLOCK_BYTES])
 {
-    EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(crypto->cmac_aes_256);
     size_t mac_len = 0;
-    bool ok = ctx != NULL && EVP_MAC_init(ctx, key, GK_KEY_BYTES, NULL) == 1 &&
-              EVP_MAC_update(ctx, data, len) == 1 &&
-              EVP_MAC_final(ctx, mac, &mac_len, AES_BLOCK_BYTES) == 1 && mac_len == AES_BLOCK_BYTES;
-    EVP_MAC_CTX_free(ctx);
-    return ok;
+    return EVP_MAC_update(ctx, block, AES_BLOCK_BYTES) == 1 &&
+           EVP_MAC_final(ctx, mac, &mac_len, AES_BLOCK_BYTES) == 1 && mac_len == AES_BLOCK_BYTES;
 }
 
 /*
  * The message's own key: CMAC over be16(i) | "X" 0x00 | nonce[0, 12) for i = 1 and 2, which is
- * SP 800-108's counter mode with a label of one letter and no length field.
+ * SP 800-108's counter mode with a label of one letter and no length field. The second begins anew
+ * under the key that is set: expanding it again would be half the work.
  */
 static bool derive_key(const struct gk_crypto *crypto, const uint8_t key[GK_KEY_BYTES],
                        const uint8_t nonce[GK_XAES_NONCE_BYTES], uint8_t derived[GK_KEY_BYTES])
 {
     uint8_t block[AES_BLOCK_BYTES] = {0x00, 0x01, 'X', 0x00};
     memcpy(block + 4, nonce, HALF_NONCE);
-    bool ok = cmac_aes_256(crypto, key, block, sizeof block, derived);
+    EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(crypto->cmac_aes_256);
+    bool ok = ctx != NULL && EVP_MAC_init(ctx, key, GK_KEY_BYTES, NULL) == 1 &&
+              cmac_block(ctx, block, derived);
     block[1] = 0x02;
-    return ok && cmac_aes_256(crypto, key, block, sizeof block, derived + AES_BLOCK_BYTES);
+    ok = ok && EVP_MAC_init(ctx, NULL, 0, NULL) == 1 &&
+         cmac_block(ctx, block, derived + AES_BLOCK_BYTES);
+    EVP_MAC_CTX_free(ctx);
+    return ok;
 }
 
 enum gk_status gk_xaes_seal_with_nonce(const struct gk_crypto *crypto,

@@ -110,3 +110,15 @@ enum gk_status gk_conditions_check(const struct gk_request *request, enum gk_acc
     const enum gk_status status = check_match(request, current, etag, error);
     return status == GK_OK ? check_none_match(request, access, current, etag, error) : status;
 }
+
+bool gk_conditions_given(const struct gk_request *request)
+{
+    static const char *const names[] = {"If-Match", "If-None-Match", "If-Modified-Since",
+                                        "If-Unmodified-Since"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (gk_request_header(request, names[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}

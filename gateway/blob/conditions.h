@@ -25,6 +25,9 @@ enum gk_status gk_conditions_check(const struct gk_request *request, enum gk_acc
                                    const struct gk_current *current,
                                    struct gk_error *error) GK_MUST_USE;
 
+/* Whether there is any. */
+bool gk_conditions_given(const struct gk_request *request);
+
 #define GK_ETAG_TEXT_BYTES 24u
 /* As headers carry it, in quotes. */
 void gk_etag_format(uint64_t etag, char out[GK_ETAG_TEXT_BYTES]);

@@ -18,6 +18,17 @@ struct put_blob {
     struct gk_writer *writer; /* NULL for an empty blob */
 };
 
+/* Refuses before the body comes what would be refused after it; most writes need no such look. */
+static enum gk_status check_early(struct gk_request *request, struct put_blob *put,
+                                  struct gk_error *error)
+{
+    if (!gk_conditions_given(request) && (request->permissions & GK_PERMIT_WRITE) != 0) {
+        return GK_OK;
+    }
+    const enum gk_status status = gk_blob_target_read(request, &put->target, error);
+    return status == GK_OK ? gk_blob_may_replace(request, &put->target, error) : status;
+}
+
 /* What the headers say of the new blob, before any of its bytes are there. */
 static enum gk_status read_headers(struct gk_request *request, struct put_blob *put,
                                    struct gk_error *error)
@@ -41,9 +52,9 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
     }
     request->state = put;
     gk_metadata_init(&put->metadata);
-    enum gk_status status = gk_blob_target_load(request, &put->target, error);
+    enum gk_status status = gk_blob_target_locate(request, &put->target, error);
     if (status == GK_OK) {
-        status = gk_blob_may_replace(request, &put->target, error);
+        status = check_early(request, put, error);
     }
     if (status == GK_OK) {
         status = read_headers(request, put, error);
@@ -93,7 +104,7 @@ static enum gk_status fill_record(const struct gk_request *request, struct put_b
 static enum gk_status write_locked(struct gk_request *request, struct put_blob *put,
                                    struct gk_error *error)
 {
-    enum gk_status status = gk_blob_target_reload(request, &put->target, error);
+    enum gk_status status = gk_blob_target_read(request, &put->target, error);
     if (status == GK_OK) {
         status = gk_blob_may_replace(request, &put->target, error);
     }

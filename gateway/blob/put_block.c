@@ -48,7 +48,7 @@ static enum gk_status make_record(struct gk_request *request, struct put_block *
     }
     gk_blob_write_cleanup(&write);
     if (status == GK_OK || status == GK_E_EXISTS) {
-        status = gk_blob_target_reload(request, &put->target, error);
+        status = gk_blob_target_read(request, &put->target, error);
     }
     /* Another gateway's record may stand there, also when ours did for a moment. */
     if (status == GK_OK &&
@@ -66,7 +66,7 @@ static enum gk_status open_blob(struct gk_request *request, struct put_block *pu
     enum gk_status status = GK_OK;
     if (!put->target.exists) {
         gk_record_lock_write(&put->target);
-        status = gk_blob_target_reload(request, &put->target, error);
+        status = gk_blob_target_read(request, &put->target, error);
         if (status == GK_OK && !put->target.exists) {
             status = make_record(request, put, error);
         }
@@ -195,7 +195,7 @@ static enum gk_status finish_locked(struct gk_request *request, struct put_block
                                     struct gk_error *error)
 {
     const struct gk_id object = put->target.record.object;
-    enum gk_status status = gk_blob_target_reload(request, &put->target, error);
+    enum gk_status status = gk_blob_target_read(request, &put->target, error);
     if (status == GK_OK &&
         (!put->target.exists || !gk_id_equal(&object, &put->target.record.object))) {
         status = gk_fail(error, GK_E_CONFLICT, "a blob was replaced while a block was staged");

@@ -272,10 +272,7 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
     }
     request->state = put;
     gk_metadata_init(&put->metadata);
-    enum gk_status status = gk_blob_target_load(request, &put->target, error);
-    if (status == GK_OK) {
-        status = gk_blob_may_replace(request, &put->target, error);
-    }
+    enum gk_status status = gk_blob_target_locate(request, &put->target, error);
     if (status == GK_OK) {
         status = gk_content_headers_read(request, false, &put->record, error);
     }
@@ -288,7 +285,7 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
 static enum gk_status finish_locked(struct gk_request *request, struct put_block_list *put,
                                     struct gk_error *error)
 {
-    enum gk_status status = gk_blob_target_reload(request, &put->target, error);
+    enum gk_status status = gk_blob_target_read(request, &put->target, error);
     if (status == GK_OK) {
         status = gk_blob_may_replace(request, &put->target, error);
     }

@@ -15,7 +15,7 @@ typedef enum gk_status change_fn(struct gk_request *request, struct gk_blob_targ
 static enum gk_status change_locked(struct gk_request *request, struct gk_blob_target *target,
                                     change_fn *change, struct gk_error *error)
 {
-    enum gk_status status = gk_blob_target_reload(request, target, error);
+    enum gk_status status = gk_blob_target_read(request, target, error);
     if (status == GK_OK && !target->committed) {
         status = gk_refuse(error, 404, "BlobNotFound");
     }
@@ -38,7 +38,7 @@ static enum gk_status change_locked(struct gk_request *request, struct gk_blob_t
 static enum gk_status change_blob(struct gk_request *request, change_fn *change,
                                   struct gk_blob_target *target, struct gk_error *error)
 {
-    enum gk_status status = gk_blob_target_load(request, target, error);
+    enum gk_status status = gk_blob_target_locate(request, target, error);
     if (status == GK_OK) {
         gk_record_lock_write(target);
         status = change_locked(request, target, change, error);

@@ -134,8 +134,8 @@ static enum gk_status read_blob(struct gk_request *request, struct gk_blob_targe
     return status;
 }
 
-enum gk_status gk_blob_target_load(struct gk_request *request, struct gk_blob_target *target,
-                                   struct gk_error *error)
+enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_target *target,
+                                     struct gk_error *error)
 {
     memset(target, 0, sizeof *target);
     gk_buf_init(&target->key, GK_MAP_KEY_BYTES_MAX);
@@ -155,17 +155,24 @@ enum gk_status gk_blob_target_load(struct gk_request *request, struct gk_blob_ta
     }
     gk_index_name(&target->container, target->index);
     gk_blob_key(&target->key, request->blob);
-    return read_blob(request, target, error);
+    return GK_OK;
 }
 
-enum gk_status gk_blob_target_reload(struct gk_request *request, struct gk_blob_target *target,
-                                     struct gk_error *error)
+enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_target *target,
+                                   struct gk_error *error)
 {
     gk_blob_record_cleanup(&target->record);
     gk_buf_reset(&target->stored);
     target->exists = false;
     target->committed = false;
     return read_blob(request, target, error);
+}
+
+enum gk_status gk_blob_target_load(struct gk_request *request, struct gk_blob_target *target,
+                                   struct gk_error *error)
+{
+    const enum gk_status status = gk_blob_target_locate(request, target, error);
+    return status == GK_OK ? read_blob(request, target, error) : status;
 }
 
 enum gk_status gk_blob_target_load_existing(struct gk_request *request,

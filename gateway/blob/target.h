@@ -38,15 +38,19 @@ struct gk_blob_target {
 };
 
 /*
- * Loads container and blob. 400 InvalidResourceName, 404 ContainerNotFound; a blob that is not there
- * is no error. Also refuses what the gateway would otherwise silently not do: customer-provided keys,
- * encryption scopes, snapshots and versions (400), and leases that nobody holds (412).
+ * Finds the container and where the blob's record would be, without looking at it. 400
+ * InvalidResourceName, 404 ContainerNotFound. Also refuses what the gateway would otherwise silently
+ * not do: customer-provided keys, encryption scopes, snapshots and versions (400), and leases that
+ * nobody holds (412). cleanup is always fine afterwards.
  */
+enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_target *target,
+                                     struct gk_error *error) GK_MUST_USE;
+/* Fetches the blob's record, the first time or again; a blob that is not there is no error. */
+enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_target *target,
+                                   struct gk_error *error) GK_MUST_USE;
+/* Both. */
 enum gk_status gk_blob_target_load(struct gk_request *request, struct gk_blob_target *target,
                                    struct gk_error *error) GK_MUST_USE;
-/* Fetches the blob's record again, into the same target. */
-enum gk_status gk_blob_target_reload(struct gk_request *request, struct gk_blob_target *target,
-                                     struct gk_error *error) GK_MUST_USE;
 /* As load, and 404 BlobNotFound unless there is a committed blob. */
 enum gk_status gk_blob_target_load_existing(struct gk_request *request,
                                             struct gk_blob_target *target,
