@@ -45,7 +45,7 @@ export async function startVault(directory, options = {}) {
   const identities = options.identities ?? defaultIdentities();
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const authority = options.authority ?? makeAuthority(path.join(directory, 'ca'));
-  const { certificateFile, keyFile } = authority.issue('keyvaultd');
+  const tls = authority.issue('keyvaultd');
   const ca = readFileSync(authority.caFile);
   const controlToken = randomBytes(24).toString('hex');
   const file = (name, content) => {
@@ -61,8 +61,8 @@ export async function startVault(directory, options = {}) {
     return identityConfig(identity, secretFile);
   });
   const configFile = file('keyvaultd.conf', `
-listen = { address = "127.0.0.1"; port = 0; certificate_file = ${quote(certificateFile)};
-  key_file = ${quote(keyFile)}; };
+listen = { address = "127.0.0.1"; port = 0; certificate_file = ${quote(tls.certificateFile)};
+  key_file = ${quote(tls.keyFile)}; };
 imds = { address = "127.0.0.1"; port = 0; };
 state_dir = ${quote(stateDir)};
 host = "localhost";
@@ -147,7 +147,7 @@ control = { enabled = true; token_file = ${quote(file('control.token', `${contro
     && (key === undefined || call.key.toLowerCase() === key.toLowerCase());
 
   return {
-    uri, authority: uri, ca, caFile: authority.caFile, tenantId, resource, clients, directory, stateDir,
+    uri, authority: uri, ca, caFile: authority.caFile, tls, tenantId, resource, clients, directory, stateDir,
     logFile, configFile, controlToken, request, control, credential, keyClient, cryptography, admin,
     get imdsEndpoint() { return server.ready.imds_endpoint; },
     get pid() { return server.pid; },
