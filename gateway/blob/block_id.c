@@ -114,9 +114,12 @@ static enum gk_status open_entries(const struct gk_request *request,
     if (gk_buf_status(&copied->bytes) != GK_OK) {
         return gk_fail(error, GK_E_RESOURCE, "a blob has too many staged blocks");
     }
+    if (copied->count == 0) {
+        return GK_OK;
+    }
     struct gk_staged_block *all = calloc(copied->count, sizeof *all);
     if (all == NULL) {
-        return copied->count == 0 ? GK_OK : gk_fail(error, GK_E_RESOURCE, "out of memory");
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     struct gk_reader in = gk_reader_of(gk_buf_span(&copied->bytes));
     enum gk_status status = GK_OK;

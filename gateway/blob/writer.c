@@ -163,7 +163,7 @@ static enum gk_status cut(struct gk_writer *writer, struct gk_span bytes, struct
         bytes = gk_span_of(bytes.data + taken, bytes.len - taken);
         if (writer->held == wanted) {
             status = seal_chunk(writer, gk_span_of(writer->chunk, wanted), error);
-            writer->held = 0;
+            writer->held = status == GK_OK ? 0 : wanted; /* what was not sealed is wiped */
         }
     }
     return status;
