@@ -27,8 +27,8 @@ export function freePort() {
   });
 }
 
-function tail(file) {
-  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(-20).join('\n') : '';
+export function tail(file, lines = 20) {
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(-lines).join('\n') : '';
 }
 
 // Resolves with the file's JSON once it is there; a file that is renamed into place is whole.

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { makeAuthority } from './certificates.mjs';
-import { program, startProcess } from './process.mjs';
+import { program, startProcess, tail } from './process.mjs';
 import { startVault } from './vault.mjs';
 
 const UNTIL_MS = 60000;
@@ -114,7 +114,7 @@ async function startGateway(directory, { authority, vault, domain, hosts, option
   };
   const stop = async () => {
     const how = await server.stop();
-    if (how !== 0) throw new Error(`the gateway ended with ${how}; its log is ${files.log}`);
+    if (how !== 0) throw new Error(`the gateway ended with ${how}\n${tail(files.log, 80)}`);
   };
   await start();
 
