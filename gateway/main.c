@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gatekey-gateway: puts the parts together, serves until a signal, takes them apart again. */
-#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <malloc.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -13,6 +10,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/process.h"
 #include "common/secret.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/config.h"
@@ -246,32 +244,19 @@ static json_t *text_or_null(const char *text)
     return text[0] == '\0' ? json_null() : json_string(text);
 }
 
-/* Under a name of its own first: who waits for the file never sees half of it. */
-static bool write_ready(const struct process *process, const char *path)
+static enum gk_status write_ready(const struct process *process, const char *path,
+                                  struct gk_error *error)
 {
-    char *fresh = NULL;
-    if (asprintf(&fresh, "%s.new", path) < 0) {
-        return false;
-    }
     json_t *root =
         json_pack("{s:o, s:o, s:s, s:i}", "blob_endpoint", text_or_null(process->blob_url),
                   "blob_endpoint_tls", text_or_null(process->blob_tls_url), "management_endpoint",
                   process->manage_url, "pid", (int)getpid());
-    const bool good = root != NULL && json_dump_file(root, fresh, JSON_INDENT(2)) == 0 &&
-                      rename(fresh, path) == 0;
+    char *text = json_dumps(root, JSON_INDENT(2));
+    const enum gk_status status = text == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory")
+                                               : gk_ready_file_write(path, text, error);
+    free(text);
     json_decref(root);
-    free(fresh);
-    return good;
-}
-
-/* Blocked before any thread exists, so that none of them takes the signal instead of the wait. */
-static void block_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    pthread_sigmask(SIG_BLOCK, set, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    return status;
 }
 
 static int serve(const struct gk_config *config, const struct options *options)
@@ -279,23 +264,19 @@ static int serve(const struct gk_config *config, const struct options *options)
     struct process process = {0};
     struct gk_error error = {0};
     sigset_t signals;
-    int signal_number = 0;
-    block_signals(&signals);
-    if (start(config, &process, &error) != GK_OK) {
-        gk_log_text(GK_LOG_ERROR, "main", error.message);
-        stop(&process);
-        return EXIT_FAILURE;
+    gk_process_block_signals(&signals);
+    enum gk_status status = start(config, &process, &error);
+    if (status == GK_OK && options->ready_file != NULL) {
+        status = write_ready(&process, options->ready_file, &error);
     }
-    if (options->ready_file != NULL && !write_ready(&process, options->ready_file)) {
-        gk_log(GK_LOG_ERROR, "main", "%s cannot be written: %s", options->ready_file,
-               strerror(errno));
+    if (status != GK_OK) {
+        gk_log_text(GK_LOG_ERROR, "main", error.message);
         stop(&process);
         return EXIT_FAILURE;
     }
     gk_log(GK_LOG_INFO, "main", "version %s serves Blob at %s %s, management at %s",
            GATEKEY_VERSION, process.blob_url, process.blob_tls_url, process.manage_url);
-    sigwait(&signals, &signal_number);
-    gk_log(GK_LOG_INFO, "main", "ending on signal %d", signal_number);
+    gk_log(GK_LOG_INFO, "main", "ending on signal %d", gk_process_wait(&signals));
     if (options->ready_file != NULL) {
         unlink(options->ready_file);
     }

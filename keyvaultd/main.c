@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* keyvaultd: a Key Vault compatible server with its own token endpoints. */
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "common/error.h"
 #include "common/log.h"
+#include "common/process.h"
 #include "common/secret.h"
 #include "keyvaultd/server.h"
 
@@ -78,31 +76,18 @@ static int parse_options(int argc, char **argv, struct options *options)
     return -1;
 }
 
-/* Under a name of its own first: who waits for the file never sees half of it. */
-static bool write_ready(const struct kv_server *server, const char *path)
+static enum gk_status write_ready(const struct kv_server *server, const char *path,
+                                  struct gk_error *error)
 {
-    char *fresh = NULL;
-    if (asprintf(&fresh, "%s.new", path) < 0) {
-        return false;
-    }
     json_t *root =
         json_pack("{s:s, s:s, s:s, s:i}", "vault_uri", server->origin, "authority", server->origin,
                   "imds_endpoint", server->imds_origin, "pid", (int)getpid());
-    const bool good = root != NULL && json_dump_file(root, fresh, JSON_INDENT(2)) == 0 &&
-                      rename(fresh, path) == 0;
+    char *text = json_dumps(root, JSON_INDENT(2));
+    const enum gk_status status = text == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory")
+                                               : gk_ready_file_write(path, text, error);
+    free(text);
     json_decref(root);
-    free(fresh);
-    return good;
-}
-
-/* Blocked before any thread exists, so that none of them takes the signal instead of the wait. */
-static void block_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    pthread_sigmask(SIG_BLOCK, set, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    return status;
 }
 
 static int serve(const struct kv_config *config, const struct options *options)
@@ -110,15 +95,13 @@ static int serve(const struct kv_config *config, const struct options *options)
     struct gk_error error = {0};
     struct kv_server *server = NULL;
     sigset_t signals;
-    int signal_number = 0;
-    block_signals(&signals);
-    if (kv_server_start(config, &server, &error) != GK_OK) {
-        gk_log_text(GK_LOG_ERROR, "main", error.message);
-        return EXIT_FAILURE;
+    gk_process_block_signals(&signals);
+    enum gk_status status = kv_server_start(config, &server, &error);
+    if (status == GK_OK && options->ready_file != NULL) {
+        status = write_ready(server, options->ready_file, &error);
     }
-    if (options->ready_file != NULL && !write_ready(server, options->ready_file)) {
-        gk_log(GK_LOG_ERROR, "main", "%s cannot be written: %s", options->ready_file,
-               strerror(errno));
+    if (status != GK_OK) {
+        gk_log_text(GK_LOG_ERROR, "main", error.message);
         kv_server_stop(server);
         return EXIT_FAILURE;
     }
@@ -126,8 +109,7 @@ static int serve(const struct kv_config *config, const struct options *options)
     if (server->control_token != NULL) {
         gk_log(GK_LOG_WARNING, "main", "the control API is on: this is a vault for tests");
     }
-    sigwait(&signals, &signal_number);
-    gk_log(GK_LOG_INFO, "main", "ending on signal %d", signal_number);
+    gk_log(GK_LOG_INFO, "main", "ending on signal %d", gk_process_wait(&signals));
     if (options->ready_file != NULL) {
         unlink(options->ready_file);
     }
