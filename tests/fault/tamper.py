@@ -763,7 +763,7 @@ def read_damaged(world, rng, outcomes):
             if answer.whole:
                 check_head(blob, answer, len(blob.content))
             outcomes["right" if answer.whole else "broken off"] += 1
-        elif answer.status in (404, 500):
+        elif answer.status in (403, 404, 500):  # 403: there is no such account any more
             outcomes["refused" if answer.status == 500 else "not found"] += 1
         else:
             raise Wrong(f"{blob}: {answer.status} {answer.code}")
