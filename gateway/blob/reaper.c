@@ -15,8 +15,9 @@
 #define BATCH_ENTRIES 256u /* removed in one write */
 #define BATCH_BYTES   (1u << 20)
 /* Entries become due one after the other; coming for each would make a write of each. */
-#define LEAST_WAIT_MS 1000
-#define RETRY_MS      30000 /* after a store that did not answer, or a record that is not authentic */
+#define LEAST_WAIT_MS  1000
+#define SCAN_BYTES_MAX ((size_t)256 << 20)
+#define RETRY_MS       30000 /* after a store that did not answer, or a record that is not authentic */
 
 /* A map that holds garbage, and when to look at it. */
 struct place {
@@ -308,14 +309,17 @@ static void reap_place(struct gk_reaper *reaper, const struct place *place)
 
 /* --- all maps, at the start ---------------------------------------------------------------------*/
 
+/* Containers of one account. They are gone through when the walk is over: it holds a reader of the
+ * store, and there may be a million of them, so none is noted that has nothing to be removed. */
 struct scan {
     struct gk_reaper *reaper;
     const struct gk_gateway_account *account;
+    struct gk_buf ids;
 };
 
-static bool note_container(void *ctx, struct gk_span key, struct gk_span value)
+static bool collect_container(void *ctx, struct gk_span key, struct gk_span value)
 {
-    const struct scan *scan = ctx;
+    struct scan *scan = ctx;
     const struct gk_gateway *gateway = scan->reaper->gateway;
     const struct gk_place place = {.plugin = gateway->host->plugin,
                                    .account = scan->account->handle,
@@ -332,13 +336,24 @@ static bool note_container(void *ctx, struct gk_span key, struct gk_span value)
     }
     gk_buf_cleanup(&open);
     if (status == GK_OK) {
-        note(scan->reaper, scan->account->name, &container.id, 0);
+        gk_buf_append(&scan->ids, container.id.bytes, sizeof container.id.bytes);
         gk_container_cleanup(&container);
     } else {
         gk_log(GK_LOG_ERROR, "reaper", "account %s has a container that cannot be read: %s",
                scan->account->name, error.message);
     }
-    return !stopping(scan->reaper);
+    return gk_buf_status(&scan->ids) == GK_OK && !stopping(scan->reaper);
+}
+
+static void reap_containers(const struct scan *scan)
+{
+    struct place place = {.of_account = false};
+    snprintf(place.account, sizeof place.account, "%s", scan->account->name);
+    for (size_t at = 0; at < scan->ids.len && !stopping(scan->reaper);
+         at += sizeof place.container) {
+        memcpy(place.container.bytes, scan->ids.data + at, sizeof place.container.bytes);
+        reap_place(scan->reaper, &place);
+    }
 }
 
 static bool scan_account(void *ctx, const char *name)
@@ -351,12 +366,19 @@ static bool scan_account(void *ctx, const char *name)
     }
     struct scan scan = {.reaper = reaper, .account = account};
     const struct gk_map_range range = {.prefix = gk_span_str("c/")};
+    gk_buf_init(&scan.ids, SCAN_BYTES_MAX);
     note(reaper, name, NULL, 0);
-    if (gk_store_map_walk(reaper->gateway->store, GK_POOL_META, account->object, &range,
-                          note_container, &scan, &error) != GK_OK) {
+    enum gk_status status = gk_store_map_walk(reaper->gateway->store, GK_POOL_META, account->object,
+                                              &range, collect_container, &scan, &error);
+    if (status == GK_OK && gk_buf_status(&scan.ids) != GK_OK) {
+        status = gk_fail(&error, GK_E_RESOURCE, "they do not fit into memory");
+    }
+    if (status != GK_OK) {
         gk_log(GK_LOG_WARNING, "reaper", "account %s: its containers cannot be listed: %s", name,
                error.message);
     }
+    reap_containers(&scan);
+    gk_buf_cleanup(&scan.ids);
     gk_accounts_put(account);
     return !stopping(reaper);
 }
