@@ -189,7 +189,7 @@ static enum gk_status configure(struct gk_plugin_host *host,
 static void unload(void *module)
 {
     /* A sanitizer needs the module's symbols for what it reports at the end. */
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef GATEKEY_SANITIZED
     if (module != NULL) {
         dlclose(module);
     }

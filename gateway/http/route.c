@@ -46,10 +46,13 @@ const char *gk_operation_name(enum gk_operation operation)
 
 /* --- target ------------------------------------------------------------------------------------- */
 
-/* Shortest form, no surrogates, nothing beyond U+10FFFF, no control characters. */
-static bool is_clean_utf8(const uint8_t *text, size_t len)
+/* What texts holds from there on: shortest form, no surrogates, nothing beyond U+10FFFF, no control
+ * characters. */
+static bool is_clean_utf8(const struct gk_buf *texts, size_t from)
 {
-    for (size_t i = 0; i < len;) {
+    const uint8_t *text = texts->data;
+    const size_t len = texts->len;
+    for (size_t i = from; i < len;) {
         const uint8_t first = text[i];
         if (first < 0x20 || first == 0x7f) {
             return false;
@@ -91,7 +94,7 @@ static struct gk_span until(struct gk_span *rest, char end)
 
 static bool end_text(struct gk_buf *texts, size_t at)
 {
-    if (!is_clean_utf8(texts->data + at, texts->len - at)) {
+    if (!is_clean_utf8(texts, at)) {
         return false;
     }
     gk_buf_append_u8(texts, 0);
