@@ -27,8 +27,9 @@ import sys
 import tempfile
 import time
 
-import fixtures
+import fixtures  # first: it ends with 77, and tells where the others are
 from fixtures import CHUNK, DATA, META, World, read_store
+from blob_client import Gone
 from gateway_process import Gateway
 
 fmt = read_store.fmt
@@ -293,6 +294,7 @@ class Attacks:
             ("accounts swapped", 3, self.accounts_swapped),
             ("data key of another blob", 20, self.data_key_of_other),
             ("data key changed", 20, self.data_key_changed),
+            ("blob shorter than its segment", 10, self.size_forged),
             ("old record whose data has gone", 15, self.old_record),
         ]
 
@@ -635,20 +637,23 @@ class Attacks:
         account = self.rng.choice(("alpha", "beta"))
         return [lambda: self.reads.container(account, "one")]
 
-    # --- data keys, by one who has the service key -----------------------------------------------------
+    # --- by one who has the service key --------------------------------------------------------------
 
     def forge(self, change, blob, edit):
-        """An authentic record with another sealed data key in it."""
+        """An authentic record with something else in its open part."""
         account = self.world.accounts[blob.account]
         container_id = self.world.containers[blob.account, blob.container]
         where = read_store.binding("blob", container_id, blob.key)
         record = self.world.record(blob)
         opened = fmt.open_record(self.world.service_key, account.id, where, record)
-        forged = opened[:18] + edit(opened[18:130]) + opened[130:]
         head = fmt.split_record(record)[0]
         key = fmt.record_open_key(self.world.service_key, account.id)
         change.set_map(self.world.index(blob), blob.key,
-                       head + fmt.xaes_seal(key, forged, fmt.open_part_aad(where, head)))
+                       head + fmt.xaes_seal(key, edit(opened), fmt.open_part_aad(where, head)))
+
+    def forge_data_key(self, change, blob, edit):
+        self.forge(change, blob, lambda opened:
+                   opened[:18] + edit(opened[18:130]) + opened[130:])
         return [lambda: self.reads.data_key(blob)]
 
     def sealed_data_key(self, blob):
@@ -658,11 +663,18 @@ class Attacks:
 
     def data_key_of_other(self, change):
         blob, other = self.two(self.world.blobs)
-        return self.forge(change, blob, lambda _: self.sealed_data_key(other))
+        return self.forge_data_key(change, blob, lambda _: self.sealed_data_key(other))
 
     def data_key_changed(self, change):
-        return self.forge(change, self.blob(self.world.blobs),
-                          lambda sealed: flip_bit(self.rng, sealed))
+        return self.forge_data_key(change, self.blob(self.world.blobs),
+                                   lambda sealed: flip_bit(self.rng, sealed))
+
+    def size_forged(self, change):
+        """A blob that is shorter than its first segment."""
+        blob = self.blob([blob for blob in self.with_data if blob.segments[0][0].length > 20])
+        size = struct.pack(">Q", self.rng.randrange(1, 5))
+        self.forge(change, blob, lambda opened: opened[:154] + size + opened[162:])
+        return [lambda: self.reads.fail(blob, self.reads.client(blob).get(blob.path), blob.content[:4])]
 
     # --- older records -----------------------------------------------------------------------------
 
@@ -805,8 +817,8 @@ def tamper(world, rng, wanted, only):
                 change.publish()
                 for check in checks:
                     check()
-        except Wrong as wrong:
-            world.gateway.check_alive()
+        except (Wrong, Gone) as wrong:
+            world.gateway.check_alive(ending_s=5)
             raise Wrong(f"{kind} (the {times + 1}th): {wrong}") from wrong
         done += sum(reads.hits.values())
         times += 1

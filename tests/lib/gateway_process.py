@@ -131,11 +131,14 @@ provider: {{ service_key_file = "{self.service_key_file}"; }};
             raise SystemExit(f"the gateway ended badly; see {self.log_file}")
         return self.start()
 
-    def check_alive(self):
-        code = self.process.poll()
-        if code is not None:
-            sys.stderr.write(self.log_file.read_text(errors="replace")[-4000:])
-            raise SystemExit(f"the gateway ended by itself: {code}")
+    def check_alive(self, ending_s=0):
+        """After a connection that broke, it may take ending_s to end."""
+        try:
+            code = self.process.wait(ending_s)
+        except subprocess.TimeoutExpired:
+            return
+        sys.stderr.write(self.log_file.read_text(errors="replace")[-4000:])
+        raise SystemExit(f"the gateway ended by itself: {code}")
 
     # --- accounts ----------------------------------------------------------------------------------
 
