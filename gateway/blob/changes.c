@@ -38,11 +38,17 @@ static bool reserve(struct gk_change_list *list)
     }
     const size_t cap = list->cap == 0 ? 4 : 2 * list->cap;
     struct gk_change *items = reallocarray(list->items, cap, sizeof *items);
-    list->items = items == NULL ? list->items : items;
+    if (items == NULL) {
+        return false;
+    }
+    list->items = items;
     struct gk_owned_change *owned = reallocarray(list->owned, cap, sizeof *owned);
-    list->owned = owned == NULL ? list->owned : owned;
-    list->cap = items == NULL || owned == NULL ? list->cap : cap;
-    return list->count < list->cap;
+    if (owned == NULL) {
+        return false;
+    }
+    list->owned = owned;
+    list->cap = cap;
+    return true;
 }
 
 static void add(struct gk_change_list *list, enum gk_change_kind kind, struct gk_buf *key,
