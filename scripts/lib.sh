@@ -7,7 +7,7 @@ build_packages=(gcc libc6-dev make cmake ninja-build pkg-config libmicrohttpd-de
     libjansson-dev libcurl4-openssl-dev libxml2-dev libconfig-dev libssl-dev libcmocka-dev openssl
     ca-certificates)
 demo_packages=(python3 python3-azure python3-azure-storage)
-test_packages=(clang clang-format clang-tidy libclang-rt-14-dev cppcheck g++ shellcheck gdb rclone
+test_packages=(git clang clang-format clang-tidy libclang-rt-14-dev cppcheck g++ shellcheck gdb rclone
     azure-cli python3-cryptography curl)
 
 say() {

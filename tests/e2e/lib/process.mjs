@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Servers under test: started with a ready file, logged to a file, ended by their own process id.
 import { spawn } from 'node:child_process';
+import { webcrypto } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, watch } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+// The SDKs expect it; Node.js 18, which is Debian 12's, does not have it there.
+globalThis.crypto ??= webcrypto;
 
 const START_TIMEOUT_MS = 30000;
 const STOP_TIMEOUT_MS = 30000;
