@@ -2,13 +2,14 @@
 // scripts/demo --serve: what it tells clients is all that they need, it ends what it started, and it
 // goes on with what it finds.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 import { StorageManagementClient } from '@azure/arm-storage';
 import { ClientSecretCredential } from '@azure/identity';
@@ -113,6 +114,15 @@ test('what is told serves every client; the key’s life; SIGTERM ends all', asy
   await keys.updateKeyProperties(name, version, { enabled: false });
   await answers(403);
   await keys.updateKeyProperties(name, version, { enabled: true });
+  await answers(200);
+
+  // Rotated and taken, the new version is the one that counts, and the old one no more.
+  const rotated = (await keys.rotateKey(name)).properties.version;
+  await promisify(execFile)(env.GATEKEYCTL, ['key', 'check', env.ACCOUNT], { env });
+  await keys.updateKeyProperties(name, rotated, { enabled: false });
+  await answers(403);
+  await keys.updateKeyProperties(name, version, { enabled: false });
+  await keys.updateKeyProperties(name, rotated, { enabled: true });
   await answers(200);
 
   const commands = running.output().slice(running.output().indexOf('commands to try'));
