@@ -74,13 +74,13 @@ enum gk_status gk_embedded_batch_append(struct gk_store_batch *batch, struct gk_
     return status;
 }
 
-/* Frees the batch; its extents too unless the database names them by now. */
-static void batch_free(struct gk_embedded_batch *batch, bool committed)
+/* Frees the batch; its extents too unless the database names them, or may name them. */
+static void batch_free(struct gk_embedded_batch *batch, bool named)
 {
     struct gk_embedded *store = (struct gk_embedded *)batch->base.store;
     for (size_t i = 0; i < batch->objects_count; i++) {
         struct gk_new_object *object = &batch->objects[i];
-        if (object->in_volume && !committed) {
+        if (object->in_volume && !named) {
             gk_embedded_free_extents(store, &object->extent, 1);
         }
         gk_buf_cleanup(&object->bytes);
@@ -99,7 +99,12 @@ enum gk_status gk_embedded_batch_commit(struct gk_store_batch *batch, const stru
     if (status == GK_OK && new_version != NULL) {
         *new_version = commit.version;
     }
-    batch_free(own(batch), status == GK_OK);
+    /* Only a guard says for sure that nothing was committed. After a failure of the disk the log may
+     * hold the commit all the same, and a start may bring it back: what it names must still be there.
+     * The sweep of that start frees what it does not name. */
+    const bool refused =
+        status == GK_E_NOT_FOUND || status == GK_E_EXISTS || status == GK_E_CONFLICT;
+    batch_free(own(batch), !refused);
     return status;
 }
 
