@@ -72,7 +72,7 @@ def start_azurite(directory):
              "--location", directory / "data", "--blobHost", "127.0.0.1", "--blobPort", "0",
              "--skipApiVersionCheck", "--disableTelemetry"],
             stdout=log, stderr=log, env=dict(os.environ, AZURITE_ACCOUNTS=f"{AZURITE_ACCOUNT}:{key}"))
-    prefix = b"Azurite Blob service is successfully listening at http://127.0.0.1:"
+    prefix = b"Azurite Blob service successfully listens on http://127.0.0.1:"
     wait_for("azurite", process, lambda: prefix in port_file.read_bytes())
     text = port_file.read_bytes()
     port = int(text[text.index(prefix) + len(prefix):].split()[0].strip(b"/"))

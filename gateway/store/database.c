@@ -118,13 +118,15 @@ enum gk_status gk_db_open(const char *path, bool writer, struct gk_db *db, struc
     }
     sqlite3_busy_timeout(db->handle, 10000);
     /* FULL: a commit is durable when it returns, and readers see it only then. Checkpoints are run
-     * by the engine, beside the commits. */
+     * by the engine, beside the commits. FAST: a removed record, and the sealed key in it, is
+     * overwritten; a page that is freed as a whole keeps sealed bytes, without their key, until it is
+     * used again. */
     enum gk_status status =
         execute(db,
                 writer ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                          "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384;"
                          "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;"
-                         "PRAGMA secure_delete = ON;"
+                         "PRAGMA secure_delete = FAST;"
                        : "PRAGMA query_only = ON; PRAGMA cache_size = -1024;"
                          "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",
                 error);
