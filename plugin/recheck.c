@@ -119,8 +119,10 @@ static void on_unwrap(void *ctx, const struct gk_vault_answer *answer)
         odd.verdict = GK_VAULT_UNAVAILABLE;
     }
     keep_outcome(recheck, &odd);
+    /* Who disables the version in use means the account, whatever older one could still open. */
+    const bool refused = odd.verdict != GK_VAULT_UNAVAILABLE;
     recheck->wrap++;
-    if (recheck->wrap < recheck->generation.wraps_count) {
+    if (!refused && recheck->wrap < recheck->generation.wraps_count) {
         unwrap_next(account);
     } else {
         conclude(account);
