@@ -21,8 +21,7 @@ struct gk_recheck {
     uint64_t sequence; /* of the record whose wraps these are */
     struct gk_identity_reference identity;
     struct gk_root_generation generation;
-    uint32_t wrap; /* which one is being asked for */
-    bool any_silent;
+    uint32_t wrap;                 /* which one is being asked for */
     struct gk_key_outcome outcome; /* what to report when none opens */
 };
 

@@ -56,7 +56,7 @@ static void report(struct gk_account *account, struct gk_root_key **root_key)
 static void conclude(struct gk_account *account)
 {
     struct gk_root_key *none = NULL;
-    if (account->recheck.any_silent ||
+    if (account->recheck.outcome.verdict == GK_VAULT_UNAVAILABLE ||
         !gk_worker_submit(&account->instance->refresher, &account->refresh)) {
         report(account, &none);
     }
@@ -64,9 +64,8 @@ static void conclude(struct gk_account *account)
 
 static void keep_outcome(struct gk_recheck *recheck, const struct gk_vault_answer *answer)
 {
-    const bool silent = answer->verdict == GK_VAULT_UNAVAILABLE;
-    /* The current wrap's answer is the one to report, unless only another one was silent. */
-    if (recheck->wrap == 0 || (silent && !recheck->any_silent)) {
+    /* The current wrap's answer is the one to report. */
+    if (recheck->wrap == 0) {
         struct gk_key_outcome *outcome = &recheck->outcome;
         *outcome = (struct gk_key_outcome){.verdict = answer->verdict,
                                            .retry_after_ms = answer->retry_after_ms};
@@ -74,7 +73,6 @@ static void keep_outcome(struct gk_recheck *recheck, const struct gk_vault_answe
         snprintf(outcome->message, sizeof outcome->message, "%s", answer->message);
         snprintf(outcome->request_id, sizeof outcome->request_id, "%s", answer->request_id);
     }
-    recheck->any_silent = recheck->any_silent || silent;
 }
 
 /* The vault opened something: it counts only when it is the account's root key. */
@@ -159,7 +157,6 @@ void gk_recheck_run_claimed(struct gk_account *account)
         recheck->generation.wraps_count = 1; /* it is about to be removed */
     }
     recheck->wrap = 0;
-    recheck->any_silent = false;
     const bool pointless = !customer || account->forgotten;
     pthread_mutex_unlock(&account->mutex);
     if (pointless) {

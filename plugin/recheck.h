@@ -4,10 +4,10 @@
  * disabled key still answers get. One check at a time for an account; all who wait share it.
  *
  *   claim (mutex held) -> run -> unwrap of the current wrap -> opened: take it, done
- *                                 refused or silent -> the previous wrap, while a rotation settles
- *                                 none opened, one silent -> silent
- *                                 all refused -> refresher: is there a newer record? -> run again
- *                                                           no: revoked
+ *                                 refused -> refresher: is there a newer record? -> run again
+ *                                                       no: revoked
+ *                                 silent -> the previous wrap, while a rotation settles
+ *                                           opened: take it; else silent
  *   the account has another record by then -> run again
  */
 #ifndef PLUGIN_RECHECK_H

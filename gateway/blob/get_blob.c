@@ -128,6 +128,7 @@ static enum gk_status respond_range_md5(struct gk_request *request,
         gk_respond_md5(request, "Content-MD5", sum);
     }
     gk_reader_stream_free(stream);
+    gk_wipe(bytes, bytes == NULL ? 0 : GK_CHUNK_PLAIN_BYTES);
     free(bytes);
     gk_md5_free(md5);
     return status;

@@ -23,8 +23,7 @@ enum gk_status gk_manifest_walk_seek(struct gk_manifest_walk *walk, uint64_t off
 
 /*
  * Fills manifest from entries, and appends to changes what must be written with the record that it
- * is for. Few entries move into manifest itself; many become sealed pages, whose keys and values
- * are made in texts, which must live until the write.
+ * is for. Few entries are copied into manifest itself; many become sealed pages.
  */
 struct gk_change_list;
 enum gk_status gk_manifest_make(const struct gk_request *request, const struct gk_id *container,

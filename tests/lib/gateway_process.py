@@ -40,6 +40,7 @@ def wait_for(what, process, ready):
     deadline = time.monotonic() + START_TIMEOUT_S
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
             raise SystemExit(f"{what} did not start; see its log beside its data")
         time.sleep(0.01)
 
