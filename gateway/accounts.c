@@ -475,7 +475,8 @@ static bool collect_name(void *ctx, struct gk_span key, struct gk_span value)
 {
     (void)value;
     const size_t prefix = strlen(GK_ACCOUNT_OBJECT_PREFIX);
-    if (key.len > prefix && key.len - prefix < GK_ACCOUNT_NAME_BYTES_MAX) {
+    if (key.len > prefix && key.len - prefix < GK_ACCOUNT_NAME_BYTES_MAX &&
+        memcmp(key.data, GK_ACCOUNT_OBJECT_PREFIX, prefix) == 0) {
         gk_buf_append(ctx, key.data + prefix, key.len - prefix);
         gk_buf_append_u8(ctx, 0);
     }
@@ -487,10 +488,12 @@ enum gk_status gk_accounts_list(struct gk_accounts *accounts, gk_accounts_visit_
                                 void *ctx, struct gk_error *error)
 {
     struct gk_buf names;
+    struct gk_buf cursor;
     gk_buf_init(&names, (size_t)64 << 20);
+    gk_buf_init(&cursor, GK_LIST_CURSOR_BYTES_MAX);
     enum gk_status status =
-        gk_store_list(accounts->store, GK_POOL_META, gk_span_str(GK_ACCOUNT_OBJECT_PREFIX),
-                      (struct gk_span){0}, collect_name, &names, error);
+        gk_store_list(accounts->store, GK_POOL_META, &cursor, collect_name, &names, error);
+    gk_buf_cleanup(&cursor);
     if (status == GK_OK && gk_buf_status(&names) != GK_OK) {
         status = gk_fail(error, GK_E_RESOURCE, "the list of accounts does not fit into memory");
     }

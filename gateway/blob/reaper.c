@@ -393,38 +393,39 @@ static void scan_all(struct gk_reaper *reaper)
 
 /* --- deleted accounts ---------------------------------------------------------------------------*/
 
-static bool take_name(void *ctx, struct gk_span key, struct gk_span value)
+/* Names, each with its NUL. */
+static bool collect_mark(void *ctx, struct gk_span key, struct gk_span value)
 {
     (void)value;
-    char *name = ctx;
-    if (key.len < GK_INDEX_NAME_BYTES) {
-        memcpy(name, key.data, key.len);
-        name[key.len] = '\0';
+    const size_t prefix = strlen(GK_DELETED_NAME_PREFIX);
+    if (key.len > prefix && key.len < GK_INDEX_NAME_BYTES &&
+        memcmp(key.data, GK_DELETED_NAME_PREFIX, prefix) == 0) {
+        gk_buf_append(ctx, key.data, key.len);
+        gk_buf_append_u8(ctx, 0);
     }
-    return false;
+    return true;
 }
 
 static void reap_deleted(struct gk_reaper *reaper)
 {
-    struct gk_store *store = reaper->gateway->store;
-    char mark[GK_INDEX_NAME_BYTES] = "";
-    for (;;) {
-        struct gk_error error = {0};
-        char after[GK_INDEX_NAME_BYTES];
-        memcpy(after, mark, sizeof after);
-        mark[0] = '\0';
-        enum gk_status status =
-            gk_store_list(store, GK_POOL_META, gk_span_str(GK_DELETED_NAME_PREFIX),
-                          gk_span_str(after), take_name, mark, &error);
-        if (status != GK_OK || mark[0] == '\0' || stopping(reaper)) {
-            return;
-        }
-        status = gk_removal_marked(reaper->gateway, mark, &error);
-        if (status != GK_OK) {
+    struct gk_buf marks;
+    struct gk_buf cursor;
+    struct gk_error error = {0};
+    gk_buf_init(&marks, SCAN_BYTES_MAX);
+    gk_buf_init(&cursor, GK_LIST_CURSOR_BYTES_MAX);
+    enum gk_status status =
+        gk_store_list(reaper->gateway->store, GK_POOL_META, &cursor, collect_mark, &marks, &error);
+    gk_buf_cleanup(&cursor);
+    for (size_t at = 0; status == GK_OK && at < marks.len && !stopping(reaper);) {
+        const char *mark = (const char *)marks.data + at;
+        if (gk_removal_marked(reaper->gateway, mark, &error) != GK_OK) {
             gk_log(GK_LOG_WARNING, "reaper", "%s: removal will be tried at the next start: %s",
                    mark, error.message);
+            gk_error_clear(&error);
         }
+        at += strlen(mark) + 1;
     }
+    gk_buf_cleanup(&marks);
 }
 
 /* --- the thread ---------------------------------------------------------------------------------*/

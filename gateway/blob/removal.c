@@ -14,6 +14,7 @@
 
 /* Names of data objects that go together. */
 struct some_names {
+    char prefix[GK_DATA_NAME_BYTES]; /* of those that are listed */
     size_t count;
     char names[STEP][GK_DATA_NAME_BYTES];
 };
@@ -50,7 +51,9 @@ static bool collect_name(void *ctx, struct gk_span key, struct gk_span value)
 {
     (void)value;
     struct some_names *some = ctx;
-    if (key.len < GK_DATA_NAME_BYTES) {
+    const size_t prefix = strlen(some->prefix);
+    if (key.len < GK_DATA_NAME_BYTES && key.len > prefix &&
+        memcmp(key.data, some->prefix, prefix) == 0) {
         memcpy(some->names[some->count], key.data, key.len);
         some->names[some->count][key.len] = '\0';
         some->count++;
@@ -62,22 +65,21 @@ static bool collect_name(void *ctx, struct gk_span key, struct gk_span value)
 static enum gk_status remove_data(struct gk_store *store, const struct gk_id *container,
                                   struct gk_error *error)
 {
-    char prefix[GK_DATA_NAME_BYTES];
-    gk_data_prefix(container, prefix);
     struct some_names *some = calloc(1, sizeof *some);
     if (some == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
+    gk_data_prefix(container, some->prefix);
+    struct gk_buf cursor;
+    gk_buf_init(&cursor, GK_LIST_CURSOR_BYTES_MAX);
     enum gk_status status = GK_OK;
-    bool more = true;
-    while (more && status == GK_OK) {
-        status = gk_store_list(store, GK_POOL_DATA, gk_span_str(prefix), (struct gk_span){0},
-                               collect_name, some, error);
-        more = some->count > 0;
+    do {
+        status = gk_store_list(store, GK_POOL_DATA, &cursor, collect_name, some, error);
         if (status == GK_OK) {
             status = remove_names(store, some, error);
         }
-    }
+    } while (status == GK_OK && cursor.len > 0);
+    gk_buf_cleanup(&cursor);
     free(some);
     return status;
 }

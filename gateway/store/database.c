@@ -19,7 +19,7 @@ static const char *const sql[GK_DB_STATEMENTS_COUNT] = {
         "INSERT INTO object (pool, name, version, size, bytes) VALUES (?, ?, ?, ?, ?)",
     [GK_DB_OBJECT_TOUCH] = "UPDATE object SET version = ?2 WHERE id = ?1",
     [GK_DB_OBJECT_DELETE] = "DELETE FROM object WHERE id = ?",
-    [GK_DB_OBJECT_LIST] = "SELECT name FROM object WHERE pool = ? AND name >= ? ORDER BY name",
+    [GK_DB_OBJECT_LIST] = "SELECT name FROM object WHERE pool = ? AND name > ? ORDER BY name",
     [GK_DB_ATTR_SET] = "INSERT OR REPLACE INTO attr (object, name, value) VALUES (?, ?, ?)",
     [GK_DB_ATTR_DELETE] = "DELETE FROM attr WHERE object = ? AND name = ?",
     [GK_DB_ATTR_ALL] = "SELECT name, value FROM attr WHERE object = ? ORDER BY name",

@@ -115,42 +115,99 @@ static enum gk_status embedded_read(struct gk_store *base, enum gk_store_pool po
     return status;
 }
 
-static enum gk_status map_get(struct gk_db *db, enum gk_store_pool pool, const char *object,
-                              struct gk_span key, struct gk_buf *value, struct gk_error *error)
+/* --- asynchronous reads: done at once ------------------------------------------------------------ */
+
+struct done_read {
+    struct gk_store_read base;
+    size_t read_len;
+};
+
+static enum gk_status embedded_read_begin(struct gk_store *base, enum gk_store_pool pool,
+                                          const char *object, uint64_t offset, uint8_t *buffer,
+                                          size_t len, struct gk_store_read **out,
+                                          struct gk_error *error)
+{
+    struct done_read *read = calloc(1, sizeof *read);
+    if (read == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    const enum gk_status status =
+        embedded_read(base, pool, object, offset, buffer, len, &read->read_len, error);
+    if (status != GK_OK) {
+        free(read);
+        return status;
+    }
+    *out = &read->base;
+    return GK_OK;
+}
+
+static enum gk_status embedded_read_end(struct gk_store_read *base, size_t *read_len,
+                                        struct gk_error *error)
+{
+    (void)error;
+    struct done_read *read = (struct done_read *)base;
+    *read_len = read->read_len;
+    free(read);
+    return GK_OK;
+}
+
+/* --- objects and maps ---------------------------------------------------------------------------- */
+
+/* What a batch writes is not in the database before its commit. */
+static enum gk_status embedded_stat(struct gk_store *base, enum gk_store_pool pool,
+                                    const char *object, struct gk_store_stat *out,
+                                    struct gk_error *error)
+{
+    struct gk_db *db = gk_readers_take(own(base)->readers, error);
+    if (db == NULL) {
+        return GK_E_RESOURCE;
+    }
+    sqlite3_stmt *row;
+    const enum gk_status status = find(db, GK_DB_OBJECT_FIND, pool, object, &row, error);
+    if (status == GK_OK) {
+        out->size_bytes = (uint64_t)sqlite3_column_int64(row, 2);
+        sqlite3_reset(row);
+    }
+    gk_readers_give(own(base)->readers, db);
+    return status;
+}
+
+static enum gk_status map_find(struct gk_db *db, enum gk_store_pool pool, const char *object,
+                               const struct gk_span *keys, size_t count, gk_store_visit_fn *visit,
+                               void *ctx, struct gk_error *error)
 {
     sqlite3_stmt *found;
     enum gk_status status = find(db, GK_DB_OBJECT_FIND, pool, object, &found, error);
     if (status != GK_OK) {
         return status;
     }
-    sqlite3_stmt *row = gk_db_use(db, GK_DB_MAP_GET);
-    sqlite3_bind_int64(row, 1, sqlite3_column_int64(found, 0));
-    gk_db_bind_span(row, 2, key);
-    status = gk_db_row(db, row, error);
-    if (status == GK_E_NOT_FOUND) {
-        status = gk_fail(error, GK_E_NOT_FOUND, "no such map key");
-    } else if (status == GK_OK) {
-        const struct gk_span bytes = gk_db_column_span(row, 0);
-        gk_buf_append(value, bytes.data, bytes.len);
-        status = gk_buf_status(value);
-        if (status != GK_OK) {
-            (void)gk_fail(error, status, "a map value of %zu bytes does not fit", bytes.len);
+    bool more = true;
+    for (size_t i = 0; i < count && more && status == GK_OK; i++) {
+        sqlite3_stmt *row = gk_db_use(db, GK_DB_MAP_GET);
+        sqlite3_bind_int64(row, 1, sqlite3_column_int64(found, 0));
+        gk_db_bind_span(row, 2, keys[i]);
+        status = gk_db_row(db, row, error);
+        if (status == GK_OK) {
+            more = visit(ctx, keys[i], gk_db_column_span(row, 0));
+            sqlite3_reset(row);
+        } else if (status == GK_E_NOT_FOUND) {
+            status = GK_OK;
         }
-        sqlite3_reset(row);
     }
     sqlite3_reset(found);
     return status;
 }
 
-static enum gk_status embedded_map_get(struct gk_store *base, enum gk_store_pool pool,
-                                       const char *object, struct gk_span key, struct gk_buf *value,
-                                       struct gk_error *error)
+static enum gk_status embedded_map_find(struct gk_store *base, enum gk_store_pool pool,
+                                        const char *object, const struct gk_span *keys,
+                                        size_t count, gk_store_visit_fn *visit, void *ctx,
+                                        struct gk_error *error)
 {
     struct gk_db *db = gk_readers_take(own(base)->readers, error);
     if (db == NULL) {
         return GK_E_RESOURCE;
     }
-    const enum gk_status status = map_get(db, pool, object, key, value, error);
+    const enum gk_status status = map_find(db, pool, object, keys, count, visit, ctx, error);
     gk_readers_give(own(base)->readers, db);
     return status;
 }
@@ -181,12 +238,14 @@ static enum gk_status map_walk(struct gk_db *db, enum gk_store_pool pool, const 
     sqlite3_stmt *row = gk_db_use(db, GK_DB_MAP_WALK);
     sqlite3_bind_int64(row, 1, sqlite3_column_int64(found, 0));
     gk_db_bind_span(row, 2, after_first ? range->after : range->prefix);
+    uint32_t visited = 0;
     while ((status = gk_db_row(db, row, error)) == GK_OK) {
         const struct gk_span key = gk_db_column_span(row, 0);
         if (after_first && !range->after_inclusive && gk_span_equal(key, range->after)) {
             continue;
         }
-        if (!starts_with(key, range->prefix) || !visit(ctx, key, gk_db_column_span(row, 1))) {
+        if (!starts_with(key, range->prefix) || !visit(ctx, key, gk_db_column_span(row, 1)) ||
+            ++visited == range->limit) {
             sqlite3_reset(row);
             break;
         }
@@ -243,37 +302,38 @@ static enum gk_status embedded_attrs(struct gk_store *base, enum gk_store_pool p
     return status;
 }
 
-static enum gk_status list(struct gk_db *db, enum gk_store_pool pool, struct gk_span prefix,
-                           struct gk_span after, gk_store_visit_fn *visit, void *ctx,
-                           struct gk_error *error)
+/* The cursor is the last name visited. */
+static enum gk_status list(struct gk_db *db, enum gk_store_pool pool, struct gk_buf *cursor,
+                           gk_store_visit_fn *visit, void *ctx, struct gk_error *error)
 {
-    const bool after_first = compare(after, prefix) >= 0 && after.len > 0;
     sqlite3_stmt *row = gk_db_use(db, GK_DB_OBJECT_LIST);
     sqlite3_bind_int(row, 1, (int)pool);
-    gk_db_bind_span(row, 2, after_first ? after : prefix);
+    gk_db_bind_span(row, 2, gk_buf_span(cursor));
     enum gk_status status;
-    while ((status = gk_db_row(db, row, error)) == GK_OK) {
+    bool more = true;
+    while (more && (status = gk_db_row(db, row, error)) == GK_OK) {
         const struct gk_span name = gk_db_column_span(row, 0);
-        if (after_first && gk_span_equal(name, after)) {
-            continue;
-        }
-        if (!starts_with(name, prefix) || !visit(ctx, name, gk_span_of(NULL, 0))) {
+        more = visit(ctx, name, gk_span_of(NULL, 0));
+        if (!more) {
+            gk_buf_reset(cursor);
+            gk_buf_append(cursor, name.data, name.len);
             sqlite3_reset(row);
-            return GK_OK;
+            return gk_buf_status(cursor);
         }
     }
+    gk_buf_reset(cursor);
     return status == GK_E_NOT_FOUND ? GK_OK : status;
 }
 
 static enum gk_status embedded_list(struct gk_store *base, enum gk_store_pool pool,
-                                    struct gk_span prefix, struct gk_span after,
-                                    gk_store_visit_fn *visit, void *ctx, struct gk_error *error)
+                                    struct gk_buf *cursor, gk_store_visit_fn *visit, void *ctx,
+                                    struct gk_error *error)
 {
     struct gk_db *db = gk_readers_take(own(base)->readers, error);
     if (db == NULL) {
         return GK_E_RESOURCE;
     }
-    const enum gk_status status = list(db, pool, prefix, after, visit, ctx, error);
+    const enum gk_status status = list(db, pool, cursor, visit, ctx, error);
     gk_readers_give(own(base)->readers, db);
     return status;
 }
@@ -291,12 +351,57 @@ static enum gk_status embedded_write(struct gk_store *base, const struct gk_writ
     return status;
 }
 
+static enum gk_status embedded_write_many(struct gk_store *base, const struct gk_write_op *ops,
+                                          size_t count, struct gk_error *error)
+{
+    enum gk_status status = GK_OK;
+    for (size_t i = 0; i < count; i++) {
+        const enum gk_status one =
+            embedded_write(base, &ops[i], NULL, status == GK_OK ? error : NULL);
+        status = status == GK_OK ? one : status;
+    }
+    return status;
+}
+
 static enum gk_status embedded_remove(struct gk_store *base, enum gk_store_pool pool,
                                       const char *const *objects, size_t count,
                                       struct gk_error *error)
 {
     struct gk_commit commit = {.pool = pool, .removed = objects, .removed_count = count};
     return count == 0 ? GK_OK : gk_embedded_commit(own(base), &commit, error);
+}
+
+/* --- between processes: there is one ------------------------------------------------------------- */
+
+static enum gk_status embedded_watch(struct gk_store *base, const char *object,
+                                     gk_store_notice_fn *notice, void *ctx,
+                                     struct gk_store_watch **out, struct gk_error *error)
+{
+    (void)base, (void)object, (void)notice, (void)ctx;
+    *out = calloc(1, sizeof **out);
+    return *out == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory") : GK_OK;
+}
+
+static void embedded_unwatch(struct gk_store_watch *watch)
+{
+    free(watch);
+}
+
+static void embedded_notify(struct gk_store *base, const char *object, struct gk_span bytes)
+{
+    (void)base, (void)object, (void)bytes;
+}
+
+static enum gk_status embedded_lease_take(struct gk_store *base, const char *object,
+                                          uint32_t duration_ms, struct gk_error *error)
+{
+    (void)base, (void)object, (void)duration_ms, (void)error;
+    return GK_OK;
+}
+
+static void embedded_lease_release(struct gk_store *base, const char *object)
+{
+    (void)base, (void)object;
 }
 
 /* --- the janitor ------------------------------------------------------------------------------- */
@@ -398,17 +503,26 @@ static void embedded_close(struct gk_store *base)
 static const struct gk_store_ops embedded_ops = {
     .close = embedded_close,
     .write = embedded_write,
+    .write_many = embedded_write_many,
     .batch_begin = gk_embedded_batch_begin,
     .batch_object = gk_embedded_batch_object,
     .batch_append = gk_embedded_batch_append,
     .batch_commit = gk_embedded_batch_commit,
     .batch_abort = gk_embedded_batch_abort,
     .read = embedded_read,
-    .map_get = embedded_map_get,
+    .read_begin = embedded_read_begin,
+    .read_end = embedded_read_end,
+    .stat = embedded_stat,
+    .map_find = embedded_map_find,
     .map_walk = embedded_map_walk,
     .attrs = embedded_attrs,
     .list = embedded_list,
     .remove = embedded_remove,
+    .watch = embedded_watch,
+    .unwatch = embedded_unwatch,
+    .notify = embedded_notify,
+    .lease_take = embedded_lease_take,
+    .lease_release = embedded_lease_release,
 };
 
 static enum gk_status lock_directory(struct gk_embedded *store, const char *directory,

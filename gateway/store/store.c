@@ -2,6 +2,7 @@
 /* Checks what every engine may take for granted, then calls the engine. */
 #include "gateway/store/store.h"
 
+#include "common/buf.h"
 #include "common/error.h"
 #include "gateway/store/engine.h"
 
@@ -46,10 +47,18 @@ static enum gk_status check_op(const struct gk_write_op *op, struct gk_error *er
     enum gk_status status = check_name(op->object, error);
     for (size_t i = 0; status == GK_OK && i < op->guards_count; i++) {
         status = check_part(op->guards[i].key, op->guards[i].value, error);
+        if (status == GK_OK && op->guards[i].kind == GK_GUARD_MAP_EQUAL &&
+            op->guards[i].value.len == 0) {
+            status = gk_fail(error, GK_E_INVALID, "no map value is empty");
+        }
     }
     for (size_t i = 0; status == GK_OK && i < op->changes_count; i++) {
         status = check_part(op->changes[i].key, op->changes[i].value, error);
-        if (op->changes[i].kind == GK_CHANGE_REMOVE && op->changes_count != 1) {
+        if (status == GK_OK && op->changes[i].kind == GK_CHANGE_MAP_SET &&
+            op->changes[i].value.len == 0) {
+            status = gk_fail(error, GK_E_INVALID, "a map value has one byte at least");
+        }
+        if (status == GK_OK && op->changes[i].kind == GK_CHANGE_REMOVE && op->changes_count != 1) {
             status = gk_fail(error, GK_E_INVALID, "removing an object stands alone");
         }
     }
@@ -64,6 +73,18 @@ enum gk_status gk_store_write(struct gk_store *store, const struct gk_write_op *
 {
     const enum gk_status status = check_op(op, error);
     return status != GK_OK ? status : store->ops->write(store, op, new_version, error);
+}
+
+enum gk_status gk_store_write_many(struct gk_store *store, const struct gk_write_op *ops,
+                                   size_t count, struct gk_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        const enum gk_status status = check_op(&ops[i], error);
+        if (status != GK_OK) {
+            return status;
+        }
+    }
+    return store->ops->write_many(store, ops, count, error);
 }
 
 enum gk_status gk_store_batch_begin(struct gk_store *store, struct gk_store_batch **out,
@@ -137,10 +158,66 @@ enum gk_status gk_store_read(struct gk_store *store, enum gk_store_pool pool, co
     return store->ops->read(store, pool, object, offset, buffer, len, read_len, error);
 }
 
+enum gk_status gk_store_read_begin(struct gk_store *store, enum gk_store_pool pool,
+                                   const char *object, uint64_t offset, uint8_t *buffer, size_t len,
+                                   struct gk_store_read **out, struct gk_error *error)
+{
+    *out = NULL;
+    const enum gk_status status =
+        store->ops->read_begin(store, pool, object, offset, buffer, len, out, error);
+    if (status == GK_OK) {
+        (*out)->store = store;
+    }
+    return status;
+}
+
+enum gk_status gk_store_read_end(struct gk_store_read *read, size_t *read_len,
+                                 struct gk_error *error)
+{
+    *read_len = 0;
+    return read->store->ops->read_end(read, read_len, error);
+}
+
+enum gk_status gk_store_stat(struct gk_store *store, enum gk_store_pool pool, const char *object,
+                             struct gk_store_stat *out, struct gk_error *error)
+{
+    *out = (struct gk_store_stat){0};
+    return store->ops->stat(store, pool, object, out, error);
+}
+
+enum gk_status gk_store_map_find(struct gk_store *store, enum gk_store_pool pool,
+                                 const char *object, const struct gk_span *keys, size_t count,
+                                 gk_store_visit_fn *visit, void *ctx, struct gk_error *error)
+{
+    return store->ops->map_find(store, pool, object, keys, count, visit, ctx, error);
+}
+
+struct one_value {
+    struct gk_buf *value;
+    bool found;
+};
+
+static bool take_value(void *ctx, struct gk_span key, struct gk_span value)
+{
+    (void)key;
+    struct one_value *one = ctx;
+    one->found = true;
+    gk_buf_append(one->value, value.data, value.len);
+    return false;
+}
+
 enum gk_status gk_store_map_get(struct gk_store *store, enum gk_store_pool pool, const char *object,
                                 struct gk_span key, struct gk_buf *value, struct gk_error *error)
 {
-    return store->ops->map_get(store, pool, object, key, value, error);
+    struct one_value one = {.value = value};
+    enum gk_status status =
+        store->ops->map_find(store, pool, object, &key, 1, take_value, &one, error);
+    if (status == GK_OK && !one.found) {
+        status = gk_fail(error, GK_E_NOT_FOUND, "no such map key");
+    } else if (status == GK_OK && gk_buf_status(value) != GK_OK) {
+        status = gk_fail(error, gk_buf_status(value), "a map value does not fit");
+    }
+    return status;
 }
 
 enum gk_status gk_store_map_walk(struct gk_store *store, enum gk_store_pool pool,
@@ -157,17 +234,55 @@ enum gk_status gk_store_attrs(struct gk_store *store, enum gk_store_pool pool, c
     return store->ops->attrs(store, pool, object, visit, ctx, version, error);
 }
 
-enum gk_status gk_store_list(struct gk_store *store, enum gk_store_pool pool, struct gk_span prefix,
-                             struct gk_span after, gk_store_visit_fn *visit, void *ctx,
-                             struct gk_error *error)
+enum gk_status gk_store_list(struct gk_store *store, enum gk_store_pool pool, struct gk_buf *cursor,
+                             gk_store_visit_fn *visit, void *ctx, struct gk_error *error)
 {
-    return store->ops->list(store, pool, prefix, after, visit, ctx, error);
+    return store->ops->list(store, pool, cursor, visit, ctx, error);
 }
 
 enum gk_status gk_store_remove(struct gk_store *store, enum gk_store_pool pool,
                                const char *const *objects, size_t count, struct gk_error *error)
 {
     return store->ops->remove(store, pool, objects, count, error);
+}
+
+enum gk_status gk_store_watch(struct gk_store *store, const char *object,
+                              gk_store_notice_fn *notice, void *ctx, struct gk_store_watch **out,
+                              struct gk_error *error)
+{
+    *out = NULL;
+    enum gk_status status = check_name(object, error);
+    if (status == GK_OK) {
+        status = store->ops->watch(store, object, notice, ctx, out, error);
+    }
+    if (status == GK_OK) {
+        (*out)->store = store;
+    }
+    return status;
+}
+
+void gk_store_unwatch(struct gk_store_watch *watch)
+{
+    if (watch != NULL) {
+        watch->store->ops->unwatch(watch);
+    }
+}
+
+void gk_store_notify(struct gk_store *store, const char *object, struct gk_span bytes)
+{
+    store->ops->notify(store, object, bytes);
+}
+
+enum gk_status gk_store_lease_take(struct gk_store *store, const char *object, uint32_t duration_ms,
+                                   struct gk_error *error)
+{
+    const enum gk_status status = check_name(object, error);
+    return status != GK_OK ? status : store->ops->lease_take(store, object, duration_ms, error);
+}
+
+void gk_store_lease_release(struct gk_store *store, const char *object)
+{
+    store->ops->lease_release(store, object);
 }
 
 void gk_store_close(struct gk_store *store)

@@ -71,11 +71,10 @@ void store_set(struct gk_store *store, const char *object, const char *key, cons
  */
 const char *store_show(struct gk_store *store, const char *object);
 uint64_t store_version(struct gk_store *store, const char *object);
-/* The keys of a walk or list, each followed by a blank; the same buffer. */
+/* The keys of a walk, or the sorted names of a list, each followed by a blank; the same buffer. */
 const char *store_show_keys(struct gk_store *store, const char *object, const char *prefix,
                             const char *after, bool after_inclusive);
-const char *store_show_names(struct gk_store *store, enum gk_store_pool pool, const char *prefix,
-                             const char *after);
+const char *store_show_names(struct gk_store *store, enum gk_store_pool pool, const char *prefix);
 
 /* --- bytes ------------------------------------------------------------------------------------ */
 

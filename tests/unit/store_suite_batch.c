@@ -110,7 +110,7 @@ static void test_batch__publishes_many_objects_at_once(void **state)
         assert_int_equal(batch_put(batch, name, i, i * 97 % 40000, 8192), GK_OK);
     }
     /* Nothing is there before the commit. */
-    assert_string_equal(store_show_names(test->store, GK_POOL_DATA, "", ""), "");
+    assert_string_equal(store_show_names(test->store, GK_POOL_DATA, ""), "");
     assert_true(store_data_absent(test->store, "d001"));
     uint64_t version = 0;
     assert_int_equal(gk_store_batch_commit(batch, &plain_op, &version, NULL), GK_OK);
@@ -145,7 +145,7 @@ static void test_batch__abort_leaves_nothing(void **state)
         assert_true(store_data_absent(test->store, "part"));
     }
     store_case_reopen(test);
-    assert_string_equal(store_show_names(test->store, GK_POOL_DATA, "", ""), "");
+    assert_string_equal(store_show_names(test->store, GK_POOL_DATA, ""), "");
     assert_int_equal(store_put(test->store, "whole", 2, 3 << 20), GK_OK);
     assert_int_equal(store_check(test->store, "whole", 2, 3 << 20), GK_OK);
 }
@@ -180,7 +180,7 @@ static void test_batch__a_failing_guard_leaves_nothing(void **state)
         assert_string_equal(store_show(test->store, "index"), "map:k=v ");
     }
     store_case_reopen(test);
-    assert_string_equal(store_show_names(test->store, GK_POOL_DATA, "", ""), "");
+    assert_string_equal(store_show_names(test->store, GK_POOL_DATA, ""), "");
 }
 
 static void test_batch__names_are_new(void **state)
@@ -263,7 +263,7 @@ static void test_batch__removal_of_many(void **state)
     }
     assert_int_equal(gk_store_remove(test->store, GK_POOL_DATA, list, OBJECTS, NULL), GK_OK);
     store_case_reopen(test);
-    assert_string_equal(store_show_names(test->store, GK_POOL_DATA, "", ""), "");
+    assert_string_equal(store_show_names(test->store, GK_POOL_DATA, ""), "");
     /* The names are free again. */
     assert_int_equal(store_put(test->store, "d000", 5, 77777), GK_OK);
     assert_int_equal(store_check(test->store, "d000", 5, 77777), GK_OK);

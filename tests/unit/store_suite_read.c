@@ -10,7 +10,6 @@ static void test_read__map_get(void **state)
 {
     struct gk_store *store = ((struct store_case *)*state)->store;
     store_set(store, "o", "k", "value");
-    store_set(store, "o", "empty", "");
     struct gk_buf value;
     gk_buf_init(&value, 12);
     gk_buf_append_str(&value, "before ");
@@ -18,9 +17,6 @@ static void test_read__map_get(void **state)
                      GK_OK);
     assert_string_equal(gk_buf_str(&value), "before value");
     gk_buf_reset(&value);
-    assert_int_equal(gk_store_map_get(store, GK_POOL_META, "o", gk_span_str("empty"), &value, NULL),
-                     GK_OK);
-    assert_int_equal(value.len, 0);
     assert_int_equal(gk_store_map_get(store, GK_POOL_META, "o", gk_span_str("none"), &value, NULL),
                      GK_E_NOT_FOUND);
     assert_int_equal(gk_store_map_get(store, GK_POOL_META, "none", gk_span_str("k"), &value, NULL),
@@ -47,10 +43,10 @@ static void test_read__walk_keeps_to_its_range(void **state)
     struct gk_store *store = ((struct store_case *)*state)->store;
     const char *const keys[] = {"b/2", "a", "b", "b/1", "b0", "c", "b/1/x", "\xc3\xa9", "b/"};
     for (size_t i = 0; i < COUNT(keys); i++) {
-        store_set(store, "o", keys[i], "");
+        store_set(store, "o", keys[i], "v");
     }
-    store_set(store, "n", "other", "");
-    store_set(store, "p", "other", "");
+    store_set(store, "n", "other", "v");
+    store_set(store, "p", "other", "v");
     const struct {
         const char *prefix;
         const char *after;
@@ -89,7 +85,7 @@ static void test_read__walk_with_the_highest_bytes(void **state)
     const char *const keys[] = {"\xfe",  "\xff",      "\xff\xff", "\xff\xff\x01",
                                 "a\xff", "a\xff\xff", "b"};
     for (size_t i = 0; i < COUNT(keys); i++) {
-        store_set(store, "o", keys[i], "");
+        store_set(store, "o", keys[i], "v");
     }
     assert_string_equal(store_show_keys(store, "o", "\xff", "", false),
                         "\xff \xff\xff \xff\xff\x01 ");
@@ -122,10 +118,12 @@ static void test_read__the_visitor_ends_it(void **state)
                      GK_OK);
     assert_int_equal(left, 0);
     left = 4;
-    assert_int_equal(gk_store_list(store, GK_POOL_META, gk_span_str("k"), gk_span_str(""),
-                                   count_down, &left, NULL),
-                     GK_OK);
+    struct gk_buf cursor;
+    gk_buf_init(&cursor, GK_LIST_CURSOR_BYTES_MAX);
+    assert_int_equal(gk_store_list(store, GK_POOL_META, &cursor, count_down, &left, NULL), GK_OK);
     assert_int_equal(left, 0);
+    assert_true(cursor.len > 0);
+    gk_buf_cleanup(&cursor);
     left = 5;
     uint64_t version = 0;
     assert_int_equal(gk_store_attrs(store, GK_POOL_META, "o", count_down, &left, &version, NULL),
@@ -160,10 +158,10 @@ static void test_read__a_visitor_may_read(void **state)
 {
     struct gk_store *store = ((struct store_case *)*state)->store;
     assert_int_equal(store_put(store, "d", 1, 50000), GK_OK);
-    store_set(store, "o", "a", "");
-    store_set(store, "o", "b", "");
-    store_set(store, "p", "a", "");
-    store_set(store, "p", "b", "");
+    store_set(store, "o", "a", "v");
+    store_set(store, "o", "b", "v");
+    store_set(store, "p", "a", "v");
+    store_set(store, "p", "b", "v");
     struct lookup lookup = {.store = store};
     const struct gk_map_range all = {0};
     assert_int_equal(gk_store_map_walk(store, GK_POOL_META, "o", &all, look_up, &lookup, NULL),
@@ -183,24 +181,121 @@ static void test_read__list(void **state)
     const struct {
         enum gk_store_pool pool;
         const char *prefix;
-        const char *after;
         const char *expected;
     } rows[] = {
-        {GK_POOL_META, "account", "", "account account/a account/a/x account/b "},
-        {GK_POOL_META, "account", "account", "account/a account/a/x account/b "},
-        {GK_POOL_META, "account/", "", "account/a account/a/x account/b "},
-        {GK_POOL_META, "account/", "account/a", "account/a/x account/b "},
-        {GK_POOL_META, "account/", "account/b", ""},
-        {GK_POOL_META, "account/", "z", ""},
-        {GK_POOL_META, "index/", "account", "index/a index/a/1 "},
-        {GK_POOL_META, "nothing", "", ""},
-        {GK_POOL_META, "", "account/b", "index index/a index/a/1 "},
-        {GK_POOL_DATA, "", "", "data "},
+        {GK_POOL_META, "account", "account account/a account/a/x account/b "},
+        {GK_POOL_META, "account/", "account/a account/a/x account/b "},
+        {GK_POOL_META, "index/", "index/a index/a/1 "},
+        {GK_POOL_META, "nothing", ""},
+        {GK_POOL_META, "", "account account/a account/a/x account/b index index/a index/a/1 "},
+        {GK_POOL_DATA, "", "data "},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        assert_string_equal(store_show_names(store, rows[i].pool, rows[i].prefix, rows[i].after),
+        assert_string_equal(store_show_names(store, rows[i].pool, rows[i].prefix),
                             rows[i].expected);
     }
+}
+
+/* --- several keys at once ----------------------------------------------------------------------- */
+
+/* Keys and values of what was found, in the order of the alphabet: each key is one letter. */
+static bool take_found(void *ctx, struct gk_span key, struct gk_span value)
+{
+    char *found = ctx;
+    assert_int_equal(key.len, 1);
+    assert_int_equal(value.len, 1);
+    found[key.data[0] - 'a'] = (char)value.data[0];
+    return true;
+}
+
+static void test_read__find_several_keys(void **state)
+{
+    struct gk_store *store = ((struct store_case *)*state)->store;
+    store_set(store, "o", "a", "1");
+    store_set(store, "o", "c", "3");
+    store_set(store, "o", "d", "4");
+    const struct gk_span keys[] = {gk_span_str("c"), gk_span_str("b"), gk_span_str("a")};
+    char found[] = "----";
+    assert_int_equal(
+        gk_store_map_find(store, GK_POOL_META, "o", keys, COUNT(keys), take_found, found, NULL),
+        GK_OK);
+    assert_string_equal(found, "1-3-");
+    char none[] = "----";
+    assert_int_equal(
+        gk_store_map_find(store, GK_POOL_META, "o", keys + 1, 1, take_found, none, NULL), GK_OK);
+    assert_string_equal(none, "----");
+    assert_int_equal(
+        gk_store_map_find(store, GK_POOL_META, "absent", keys, COUNT(keys), take_found, none, NULL),
+        GK_E_NOT_FOUND);
+}
+
+static void test_read__walk_keeps_to_its_limit(void **state)
+{
+    struct gk_store *store = ((struct store_case *)*state)->store;
+    const char *const keys[] = {"a", "b", "c", "d"};
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        store_set(store, "o", keys[i], "v");
+    }
+    const struct {
+        uint32_t limit;
+        int expected;
+    } rows[] = {{1, 1}, {3, 3}, {4, 4}, {5, 4}, {0, 4}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct gk_map_range range = {.limit = rows[i].limit};
+        int left = 100;
+        assert_int_equal(
+            gk_store_map_walk(store, GK_POOL_META, "o", &range, count_down, &left, NULL), GK_OK);
+        assert_int_equal(100 - left, rows[i].expected);
+    }
+}
+
+/* --- reads that do not wait --------------------------------------------------------------------- */
+
+static void test_read__begin_and_end(void **state)
+{
+    enum { SIZE = 200000, PART = 70000 };
+    struct gk_store *store = ((struct store_case *)*state)->store;
+    assert_int_equal(store_put(store, "d", 7, SIZE), GK_OK);
+    static uint8_t got[3][PART];
+    static uint8_t expected[PART];
+    struct gk_store_read *reads[3];
+    for (size_t i = 0; i < COUNT(reads); i++) {
+        assert_int_equal(
+            gk_store_read_begin(store, GK_POOL_DATA, "d", i * PART, got[i], PART, &reads[i], NULL),
+            GK_OK);
+    }
+    for (size_t i = COUNT(reads); i-- > 0;) {
+        size_t len = 0;
+        assert_int_equal(gk_store_read_end(reads[i], &len, NULL), GK_OK);
+        assert_int_equal(len, i == 2 ? SIZE - 2 * PART : PART);
+        pattern_fill(expected, len, 7, i * PART);
+        assert_memory_equal(got[i], expected, len);
+    }
+}
+
+/* The engine may tell at once or at the end. */
+static void test_read__begin_of_what_is_absent(void **state)
+{
+    struct gk_store *store = ((struct store_case *)*state)->store;
+    uint8_t byte = 0;
+    struct gk_store_read *read = NULL;
+    size_t len = 0;
+    enum gk_status status =
+        gk_store_read_begin(store, GK_POOL_DATA, "none", 0, &byte, 1, &read, NULL);
+    if (status == GK_OK) {
+        status = gk_store_read_end(read, &len, NULL);
+    }
+    assert_int_equal(status, GK_E_NOT_FOUND);
+}
+
+static void test_read__stat(void **state)
+{
+    struct gk_store *store = ((struct store_case *)*state)->store;
+    assert_int_equal(store_put(store, "d", 1, 70000), GK_OK);
+    struct gk_store_stat stat;
+    assert_int_equal(gk_store_stat(store, GK_POOL_DATA, "d", &stat, NULL), GK_OK);
+    assert_int_equal(stat.size_bytes, 70000);
+    assert_int_equal(gk_store_stat(store, GK_POOL_DATA, "none", &stat, NULL), GK_E_NOT_FOUND);
 }
 
 struct page {
@@ -258,6 +353,11 @@ int store_suite_read(const struct store_engine *engine)
         STORE_TEST(test_read__the_visitor_ends_it, state),
         STORE_TEST(test_read__a_visitor_may_read, state),
         STORE_TEST(test_read__list, state),
+        STORE_TEST(test_read__find_several_keys, state),
+        STORE_TEST(test_read__walk_keeps_to_its_limit, state),
+        STORE_TEST(test_read__begin_and_end, state),
+        STORE_TEST(test_read__begin_of_what_is_absent, state),
+        STORE_TEST(test_read__stat, state),
         STORE_TEST(test_read__pages_make_the_whole, state),
     };
     return cmocka_run_group_tests_name("store: reads", tests, NULL, NULL);

@@ -23,7 +23,7 @@ static void test_write__makes_each_kind_of_change(void **state)
         {GK_CHANGE_MAP_SET, "k", "v", "attr:a=1 map:k=v "},
         {GK_CHANGE_MAP_SET, "k", "w", "attr:a=1 map:k=w "},
         {GK_CHANGE_MAP_SET, "", "empty key", "attr:a=1 map:=empty key map:k=w "},
-        {GK_CHANGE_MAP_SET, "", "", "attr:a=1 map:= map:k=w "},
+        {GK_CHANGE_MAP_SET, "", "v", "attr:a=1 map:=v map:k=w "},
         {GK_CHANGE_MAP_REMOVE, "", "", "attr:a=1 map:k=w "},
         {GK_CHANGE_MAP_REMOVE, "none", "", "attr:a=1 map:k=w "},
         {GK_CHANGE_ATTR_SET, "a", "2", "attr:a=2 map:k=w "},
@@ -38,6 +38,36 @@ static void test_write__makes_each_kind_of_change(void **state)
             store_change(store, "o", NULL, steps[i].kind, steps[i].key, steps[i].value), GK_OK);
         assert_string_equal(store_show(store, "o"), steps[i].after);
     }
+}
+
+static void test_write__many_at_once(void **state)
+{
+    struct gk_store *store = ((struct store_case *)*state)->store;
+    const struct gk_guard absent = {.kind = GK_GUARD_ABSENT};
+    const struct gk_change change = change_of(GK_CHANGE_MAP_SET, "k", "v");
+    const char *const names[] = {"m/0", "m/1", "m/2", "m/1", "m/3"}; /* the fourth is refused */
+    struct gk_write_op ops[COUNT(names)];
+    for (size_t i = 0; i < COUNT(names); i++) {
+        ops[i] = (struct gk_write_op){.pool = GK_POOL_META,
+                                      .object = names[i],
+                                      .guards = &absent,
+                                      .guards_count = 1,
+                                      .changes = &change,
+                                      .changes_count = 1};
+    }
+    assert_int_equal(gk_store_write_many(store, ops, 3, NULL), GK_OK);
+    assert_int_equal(gk_store_write_many(store, ops + 3, 2, NULL), GK_E_EXISTS);
+    assert_int_equal(gk_store_write_many(store, ops, 0, NULL), GK_OK);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        assert_string_equal(store_show(store, names[i]), "map:k=v ");
+    }
+}
+
+static void test_write__map_values_are_not_empty(void **state)
+{
+    struct gk_store *store = ((struct store_case *)*state)->store;
+    assert_int_equal(store_change(store, "o", NULL, GK_CHANGE_MAP_SET, "k", ""), GK_E_INVALID);
+    assert_string_equal(store_show(store, "o"), "absent");
 }
 
 static void test_write__creates_what_a_change_needs(void **state)
@@ -68,8 +98,8 @@ static void test_write__checks_each_guard(void **state)
         {"there", guard_version(UINT64_MAX), GK_E_CONFLICT},
         {"there", guard_of(GK_GUARD_MAP_EQUAL, "k", "v"), GK_OK},
         {"there", guard_of(GK_GUARD_MAP_EQUAL, "k", "vv"), GK_E_CONFLICT},
-        {"there", guard_of(GK_GUARD_MAP_EQUAL, "k", ""), GK_E_CONFLICT},
-        {"there", guard_of(GK_GUARD_MAP_EQUAL, "none", ""), GK_E_CONFLICT},
+        {"there", guard_of(GK_GUARD_MAP_EQUAL, "k", "w2"), GK_E_CONFLICT},
+        {"there", guard_of(GK_GUARD_MAP_EQUAL, "none", "v"), GK_E_CONFLICT},
         {"there", guard_of(GK_GUARD_MAP_EXISTS, "k", ""), GK_OK},
         {"there", guard_of(GK_GUARD_MAP_EXISTS, "none", ""), GK_E_NOT_FOUND},
         {"there", guard_of(GK_GUARD_MAP_ABSENT, "none", ""), GK_OK},
@@ -78,7 +108,6 @@ static void test_write__checks_each_guard(void **state)
         {"not", guard_version(version), GK_E_NOT_FOUND},
         {"not", guard_version(0), GK_E_NOT_FOUND},
         {"not", guard_of(GK_GUARD_MAP_EQUAL, "k", "v"), GK_E_CONFLICT},
-        {"not", guard_of(GK_GUARD_MAP_EQUAL, "k", ""), GK_E_CONFLICT},
         {"not", guard_of(GK_GUARD_MAP_EXISTS, "k", ""), GK_E_NOT_FOUND},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -358,6 +387,8 @@ int store_suite_write(const struct store_engine *engine)
     void *state = store_engine_state(engine);
     const struct CMUnitTest tests[] = {
         STORE_TEST(test_write__makes_each_kind_of_change, state),
+        STORE_TEST(test_write__many_at_once, state),
+        STORE_TEST(test_write__map_values_are_not_empty, state),
         STORE_TEST(test_write__creates_what_a_change_needs, state),
         STORE_TEST(test_write__checks_each_guard, state),
         STORE_TEST(test_write__guards_for_absence_let_creation_through_once, state),
