@@ -120,6 +120,11 @@ static void account_forget(struct gk_instance *instance, const char *account)
     (void)instance, (void)account;
 }
 
+static void account_changed(struct gk_instance *instance, const char *account)
+{
+    (void)instance, (void)account;
+}
+
 static enum gk_status account_open(struct gk_instance *instance, const char *account,
                                    struct gk_account **out, struct gk_error *error)
 {
@@ -365,6 +370,7 @@ static const struct gk_plugin passthrough = {
     .record_reseal_open = record_reseal_open,
     .record_open = record_open,
     .record_open_sealed = record_open_sealed,
+    .account_changed = account_changed,
 };
 
 __attribute__((visibility("default"))) const struct gk_plugin *gatekey_plugin_entry(void)

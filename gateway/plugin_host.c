@@ -79,6 +79,19 @@ static enum gk_status host_attrs_set_if(void *ctx, const char *account, uint64_t
                                    changes_count, new_version, error);
 }
 
+/* One process has the embedded engine's store: whoever asks holds it. */
+static enum gk_status host_lease_take(void *ctx, const char *account, uint32_t duration_ms,
+                                      struct gk_error *error)
+{
+    (void)ctx, (void)account, (void)duration_ms, (void)error;
+    return GK_OK;
+}
+
+static void host_lease_release(void *ctx, const char *account)
+{
+    (void)ctx, (void)account;
+}
+
 static void fill_host(struct gk_plugin_host_private *private_)
 {
     private_->host = (struct gk_host){
@@ -92,6 +105,8 @@ static void fill_host(struct gk_plugin_host_private *private_)
         .audit = host_audit,
         .account_attrs_get = host_attrs_get,
         .account_attrs_set_if = host_attrs_set_if,
+        .account_lease_take = host_lease_take,
+        .account_lease_release = host_lease_release,
     };
 }
 

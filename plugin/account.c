@@ -10,6 +10,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "plugin/recheck.h"
+#include "plugin/reread.h"
 #include "plugin/rotation.h"
 
 /* --- life of an account ----------------------------------------------------------------------- */
@@ -22,6 +23,11 @@ static void run_refresh(void *ctx)
 static void run_rotate(void *ctx)
 {
     gk_rotation_run_due(ctx);
+}
+
+static void run_reread(void *ctx)
+{
+    gk_reread_run(ctx);
 }
 
 static void init_locks(struct gk_account *account)
@@ -89,6 +95,8 @@ static enum gk_status new_account(struct gk_instance *instance,
     account->id = stored->record.id;
     account->refresh = (struct gk_job){.run = run_refresh, .ctx = account};
     account->rotate = (struct gk_job){.run = run_rotate, .ctx = account};
+    account->reread = (struct gk_job){.run = run_reread, .ctx = account};
+    gk_reread_locked_put_off(account);
     account->record = stored->record;
     gk_record_witness_see(&account->witness, stored);
     account->last_version_check_wall_ms = stored->last_version_check_wall_ms;
@@ -129,6 +137,23 @@ static struct gk_account *registry_get(struct gk_instance *instance, const char 
     *forgettings = instance->forgettings;
     pthread_mutex_unlock(&instance->accounts_lock);
     return account;
+}
+
+struct gk_account *gk_accounts_find(struct gk_instance *instance, const char *name)
+{
+    uint64_t forgettings = 0;
+    return registry_get(instance, name, &forgettings);
+}
+
+void gk_accounts_each(struct gk_instance *instance, gk_accounts_visit_fn *visit)
+{
+    pthread_mutex_lock(&instance->accounts_lock);
+    for (unsigned i = 0; i < GK_ACCOUNT_BUCKETS; i++) {
+        for (struct gk_account *at = instance->accounts[i]; at != NULL; at = at->next) {
+            visit(at);
+        }
+    }
+    pthread_mutex_unlock(&instance->accounts_lock);
 }
 
 /* Puts *account into the registry, or gives the one that somebody else put there meanwhile. False
@@ -252,13 +277,16 @@ enum gk_status gk_account_reread(struct gk_account *account, struct gk_stored_ac
     pthread_mutex_lock(&account->mutex);
     const struct gk_record_witness seen = account->witness;
     pthread_mutex_unlock(&account->mutex);
-    const enum gk_status status =
-        gk_account_store_read(account->instance, account->name, stored, error);
+    enum gk_status status = gk_account_store_read(account->instance, account->name, stored, error);
+    if (status == GK_OK && !gk_id_equal(&stored->record.id, &account->id)) {
+        status = gk_fail_http(error, GK_E_NOT_FOUND, 404, "ResourceNotFound",
+                              "the account was made anew meanwhile");
+    }
+    if (status == GK_E_NOT_FOUND) {
+        gk_account_forget_this(account);
+    }
     if (status != GK_OK) {
         return status;
-    }
-    if (!gk_id_equal(&stored->record.id, &account->id)) {
-        return gk_fail(error, GK_E_NOT_FOUND, "the account was made anew meanwhile");
     }
     const bool good = gk_record_witness_allows(&seen, stored);
     pthread_mutex_lock(&account->mutex);
@@ -328,6 +356,11 @@ void gk_account_end_change(struct gk_account *account)
 {
     pthread_mutex_lock(&account->mutex);
     account->changing = false;
+    const bool missed = account->reread_missed;
+    account->reread_missed = false;
     pthread_cond_broadcast(&account->changed);
     pthread_mutex_unlock(&account->mutex);
+    if (missed) {
+        gk_reread_soon(account);
+    }
 }

@@ -58,6 +58,9 @@ struct gk_account {
     bool changing;   /* settings or wraps are being changed, by one at a time */
     uint64_t checks; /* how many checks have ended */
     int64_t next_check_mono_ms;
+    int64_t next_reread_mono_ms;
+    bool reread_missed; /* what was found stored while changing is to be read once more */
+    bool unread;        /* the stored record could not be read last time */
     int64_t last_version_check_wall_ms;
     int64_t version_check_not_before_mono_ms; /* after one that failed */
 
@@ -68,6 +71,7 @@ struct gk_account {
     struct gk_recheck recheck;
     struct gk_job refresh; /* a refusal waits for a second look at the stored record */
     struct gk_job rotate;
+    struct gk_job reread;    /* the stored record may have been changed by others */
     struct gk_account *next; /* in its bucket, under accounts_lock */
     struct gk_account *due;  /* the ticker's list; the provider's thread alone, as is due_work */
     unsigned due_work;
@@ -87,6 +91,11 @@ enum gk_status gk_account_warm(struct gk_account *account, uint32_t deadline_ms,
 void gk_account_retain(struct gk_account *account);
 /* As account_forget, for this account and no other that has its name by now. */
 void gk_account_forget_this(struct gk_account *account);
+/* The one of that name in memory, with a reference of the caller's; NULL when there is none. */
+struct gk_account *gk_accounts_find(struct gk_instance *instance, const char *name);
+/* Calls visit for all in memory, accounts_lock held. */
+typedef void gk_accounts_visit_fn(struct gk_account *account);
+void gk_accounts_each(struct gk_instance *instance, gk_accounts_visit_fn *visit);
 /* Drops the registry's references; only handles keep accounts from then on. */
 void gk_accounts_clear(struct gk_instance *instance);
 
@@ -116,8 +125,9 @@ enum gk_status gk_account_locked_error(struct gk_account *account,
                                        struct gk_error *error) GK_MUST_USE;
 /*
  * Reads the stored record of an account in memory, to build on it or to take it over.
- * GK_E_NOT_FOUND: it is gone, or another account has its name. GK_E_INTEGRITY: it is not authentic,
- * or an older one that was put back. Blocks on storage; no lock may be held.
+ * GK_E_NOT_FOUND: it is gone, or another account has its name; this one is forgotten then.
+ * GK_E_INTEGRITY: it is not authentic, or an older one that was put back. Blocks on storage; no lock
+ * may be held.
  */
 enum gk_status gk_account_reread(struct gk_account *account, struct gk_stored_account *stored,
                                  struct gk_error *error) GK_MUST_USE;
@@ -127,8 +137,9 @@ struct gk_key_proof gk_account_begin_proof(struct gk_account *account);
  * Takes over a record when it is newer than ours. *root_key, secret memory, is consumed and may be
  * NULL: with it the account opens, for the vault has opened it since the proof began, unless a check
  * has ended since then: that one knows better. Without it the key in memory stays as it is until the
- * next check, which is due at once. proof is for a customer's key alone. Returns false, changing
- * nothing, for an older record.
+ * next check, which is due at once. proof is for a customer's key alone. Returns false for a record
+ * that is not newer: nothing changes then, unless it is the account's own, found in the store before
+ * its writer got here, whose key counts all the same.
  */
 bool gk_account_adopt(struct gk_account *account, const struct gk_stored_account *stored,
                       const struct gk_key_proof *proof, struct gk_root_key **root_key);

@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "plugin/encryption_settings.h"
 #include "plugin/recheck.h"
+#include "plugin/reread.h"
 #include "plugin/root_wrap.h"
 #include "plugin/rotation.h"
 
@@ -347,6 +348,14 @@ enum gk_status gk_account_set_encryption(struct gk_instance *instance, const cha
 
 /* --- check now -------------------------------------------------------------------------------- */
 
+static enum gk_account_state state_of(struct gk_account *account)
+{
+    pthread_mutex_lock(&account->mutex);
+    const enum gk_account_state state = account->state.state;
+    pthread_mutex_unlock(&account->mutex);
+    return state;
+}
+
 enum gk_status gk_account_check_now(struct gk_instance *instance, const char *name,
                                     uint32_t deadline_ms, struct gk_error *error)
 {
@@ -356,17 +365,13 @@ enum gk_status gk_account_check_now(struct gk_instance *instance, const char *na
     if (status != GK_OK) {
         return status;
     }
-    pthread_mutex_lock(&account->mutex);
-    const bool customer = account->state.state != GK_ACCOUNT_SERVICE_MANAGED;
-    pthread_mutex_unlock(&account->mutex);
-    if (customer) {
+    status = gk_reread_now(account, error);
+    if (status != GK_E_NOT_FOUND && state_of(account) != GK_ACCOUNT_SERVICE_MANAGED) {
+        /* A store that is silent keeps nobody from asking the vault. */
         status = gk_recheck_now(account, &deadline, error);
-    }
-    if (customer && status == GK_OK) {
-        pthread_mutex_lock(&account->mutex);
-        const bool active = account->state.state == GK_ACCOUNT_ACTIVE;
-        pthread_mutex_unlock(&account->mutex);
-        status = active ? gk_rotation_check(account, &deadline, error) : GK_OK;
+        if (status == GK_OK && state_of(account) == GK_ACCOUNT_ACTIVE) {
+            status = gk_rotation_check(account, &deadline, error);
+        }
     }
     gk_account_release(account);
     return status;

@@ -255,16 +255,25 @@ static void locked_adopt(struct gk_account *account, const struct gk_stored_acco
     }
 }
 
+static bool locked_is_newer(const struct gk_account *account,
+                            const struct gk_stored_account *stored)
+{
+    return stored->record.sequence > account->record.sequence &&
+           gk_id_equal(&stored->record.id, &account->id) && !account->forgotten;
+}
+
 bool gk_account_adopt(struct gk_account *account, const struct gk_stored_account *stored,
                       const struct gk_key_proof *proof, struct gk_root_key **root_key)
 {
     struct transition transition;
     pthread_mutex_lock(&account->mutex);
-    const bool newer = stored->record.sequence > account->record.sequence &&
-                       gk_id_equal(&stored->record.id, &account->id) && !account->forgotten;
+    const bool newer = locked_is_newer(account, stored);
+    const bool own = stored->record.sequence == account->record.sequence && !account->forgotten;
     locked_begin(account, &transition);
     if (newer) {
         locked_adopt(account, stored, proof, root_key);
+    } else if (own && *root_key != NULL) {
+        locked_open(account, proof, root_key);
     }
     locked_end(account, &transition);
     pthread_cond_broadcast(&account->changed);
@@ -294,6 +303,12 @@ bool gk_account_adopt_stored(struct gk_account *account, const struct gk_stored_
 {
     struct gk_root_key *root_key = NULL;
     struct gk_error why = {0};
+    pthread_mutex_lock(&account->mutex);
+    const bool newer = locked_is_newer(account, stored);
+    pthread_mutex_unlock(&account->mutex);
+    if (!newer) {
+        return false;
+    }
     if (gk_account_record_key(account->instance, &stored->record, &root_key, &why) != GK_OK) {
         gk_instance_log(account->instance, GK_LOG_ERROR,
                         "account %s: its new record is refused: %s", account->name, why.message);

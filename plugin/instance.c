@@ -101,7 +101,8 @@ static enum gk_status check_host(const struct gk_host *host, struct gk_error *er
     }
     if (host->log == NULL || host->clock_mono_ms == NULL || host->clock_wall_ms == NULL ||
         host->count == NULL || host->audit == NULL || host->account_attrs_get == NULL ||
-        host->account_attrs_set_if == NULL) {
+        host->account_attrs_set_if == NULL || host->account_lease_take == NULL ||
+        host->account_lease_release == NULL) {
         return gk_fail(error, GK_E_INVALID, "the host lacks a callback");
     }
     return GK_OK;
@@ -150,6 +151,7 @@ enum gk_status gk_instance_create_with(const struct gk_provider_ops *ops,
     atomic_init(&instance->stopping, false);
     pthread_mutex_init(&instance->accounts_lock, NULL);
     gk_worker_init(&instance->refresher);
+    gk_worker_init(&instance->reader);
     gk_worker_init(&instance->rotator);
     status = create_parts(instance, error);
     if (status != GK_OK) {
@@ -172,6 +174,7 @@ void gk_instance_destroy(struct gk_instance *instance)
         instance->ops->destroy(instance->provider);
     }
     gk_worker_cleanup(&instance->refresher);
+    gk_worker_cleanup(&instance->reader);
     gk_worker_cleanup(&instance->rotator);
     pthread_mutex_destroy(&instance->accounts_lock);
     gk_secret_free(&instance->keys);
@@ -244,6 +247,9 @@ enum gk_status gk_instance_start(struct gk_instance *instance, struct gk_error *
         status = gk_worker_start(&instance->refresher, error);
     }
     if (status == GK_OK) {
+        status = gk_worker_start(&instance->reader, error);
+    }
+    if (status == GK_OK) {
         status = gk_worker_start(&instance->rotator, error);
     }
     if (status == GK_OK && !arm_ticker(instance)) {
@@ -265,6 +271,7 @@ void gk_instance_stop(struct gk_instance *instance)
     }
     gk_worker_stop(&instance->rotator);
     gk_worker_stop(&instance->refresher);
+    gk_worker_stop(&instance->reader);
 }
 
 /* --- small things ----------------------------------------------------------------------------- */

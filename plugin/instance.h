@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One loaded plugin: settings, the provider, keys derived from the service key, the threads, and
- * the accounts in memory. Three threads beside the host's:
+ * the accounts in memory. Four threads beside the host's:
  *
  *   provider's   completions and the ticker, which finds what is due; never blocks
  *   refresher    reads account records anew after a refusal; blocks on storage alone
+ *   reader       reads them anew because others may have changed them; the same, and apart so that
+ *                no refusal waits behind what is done again and again
  *   rotator      version checks and rotations; blocks on the vault and on storage
  *
  * Locks, in the order in which they may be taken:  accounts_lock, an account's mutex, its key_lock.
@@ -50,6 +52,7 @@ struct gk_instance {
     bool started;
     atomic_bool stopping;
     struct gk_worker refresher;
+    struct gk_worker reader;
     struct gk_worker rotator;
     pthread_mutex_t accounts_lock; /* of what follows */
     struct gk_account *accounts[GK_ACCOUNT_BUCKETS];

@@ -3,6 +3,7 @@
  * built in. */
 #include "plugin/account_change.h"
 #include "plugin/handles.h"
+#include "plugin/reread.h"
 
 static enum gk_status create(const struct gk_host *host, struct gk_instance **out,
                              struct gk_error *error)
@@ -64,6 +65,7 @@ static const struct gk_plugin plugin = {
     .record_reseal_open = gk_account_record_value_reseal,
     .record_open = gk_account_record_value_open,
     .record_open_sealed = gk_data_key_record_value_open,
+    .account_changed = gk_reread_changed,
 };
 
 __attribute__((visibility("default"))) const uint32_t gatekey_plugin_abi_version =

@@ -7,6 +7,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "plugin/key_id.h"
+#include "plugin/reread.h"
 #include "plugin/rotation.h"
 
 /* However long a vault asks us to stay away, a restored key is noticed within this. */
@@ -166,6 +167,20 @@ void gk_recheck_run_claimed(struct gk_account *account)
     }
 }
 
+void gk_recheck_soon(struct gk_account *account)
+{
+    pthread_mutex_lock(&account->mutex);
+    const bool claimed = !account->checking && !account->forgotten &&
+                         account->state.state != GK_ACCOUNT_SERVICE_MANAGED;
+    if (claimed) {
+        gk_recheck_locked_claim(account);
+    }
+    pthread_mutex_unlock(&account->mutex);
+    if (claimed) {
+        gk_recheck_run_claimed(account);
+    }
+}
+
 /* Before a key counts as refused: another gateway may have rotated it, and what we asked for may be
  * an old version that its owner has disabled in good order. */
 void gk_recheck_refused(struct gk_account *account)
@@ -181,9 +196,6 @@ void gk_recheck_refused(struct gk_account *account)
     if (newer) {
         gk_recheck_run_claimed(account);
         return;
-    }
-    if (status == GK_E_NOT_FOUND) {
-        gk_account_forget_this(account);
     }
     report(account, &none);
 }
@@ -219,14 +231,19 @@ enum gk_status gk_recheck_now(struct gk_account *account, const struct gk_deadli
 #define DUE_GRACE    0x1u
 #define DUE_CHECK    0x2u
 #define DUE_VERSIONS 0x4u
+#define DUE_REREAD   0x8u
 
 static unsigned locked_due(struct gk_account *account, struct gk_moment now)
 {
     const enum gk_account_state state = account->state.state;
-    if (state == GK_ACCOUNT_SERVICE_MANAGED || account->forgotten) {
+    if (account->forgotten) {
         return 0;
     }
-    unsigned due = state == GK_ACCOUNT_UNREACHABLE ? DUE_GRACE : 0;
+    unsigned due = gk_reread_locked_claim_due(account, now) ? DUE_REREAD : 0;
+    if (state == GK_ACCOUNT_SERVICE_MANAGED) {
+        return due;
+    }
+    due |= state == GK_ACCOUNT_UNREACHABLE ? DUE_GRACE : 0;
     if (state != GK_ACCOUNT_COLD && !account->checking &&
         now.mono_ms >= account->next_check_mono_ms) {
         due |= DUE_CHECK;
@@ -259,6 +276,9 @@ static void work_on(struct gk_account *account, struct gk_moment now)
 {
     if ((account->due_work & DUE_GRACE) != 0) {
         gk_account_tick(account, now);
+    }
+    if ((account->due_work & DUE_REREAD) != 0) {
+        gk_reread_soon(account);
     }
     if ((account->due_work & DUE_CHECK) != 0) {
         gk_recheck_run_claimed(account);

@@ -19,6 +19,8 @@
 void gk_recheck_locked_claim(struct gk_account *account);
 /* Starts what was claimed; returns at once. No lock held. */
 void gk_recheck_run_claimed(struct gk_account *account);
+/* Starts a check of a customer's key unless one is under way. Any thread, no lock held. */
+void gk_recheck_soon(struct gk_account *account);
 /* The refresher's part. */
 void gk_recheck_refused(struct gk_account *account);
 /* A whole check that began after the call did. GK_E_UNAVAILABLE: it did not end in time. */

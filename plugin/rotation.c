@@ -15,6 +15,14 @@
  * without an answer it is the check interval: a vault that stays silent makes the account
  * unreachable, and then it is not asked for versions. */
 #define REFUSED_RETRY_MS 300000
+/* What a check takes beside its calls to the vault, which have a deadline: reading and writing the
+ * record. Who dies in the middle holds others up for so much longer; who is slower than that may see
+ * another wrap as well, and one of the two records get through. */
+#define LEASE_SLACK_MS 5000u
+#define LEASE_POLL_MS  100u
+
+/* Why: its time has come, or somebody wants it now. */
+enum occasion { DUE, ASKED_FOR };
 
 struct rotation {
     struct gk_account *account;
@@ -35,6 +43,12 @@ static bool locked_may_ask(const struct gk_account *account)
     return account->state.state == GK_ACCOUNT_ACTIVE || account->state.state == GK_ACCOUNT_COLD;
 }
 
+/* A last check in the future was made by a clock that has been put right since. */
+static bool interval_is_over(const struct gk_instance *instance, int64_t last_ms, int64_t wall_ms)
+{
+    return wall_ms - last_ms >= instance->settings.version_check_interval_ms || last_ms > wall_ms;
+}
+
 bool gk_rotation_locked_due(const struct gk_account *account, struct gk_moment now)
 {
     if (account->changing || account->forgotten ||
@@ -44,11 +58,8 @@ bool gk_rotation_locked_due(const struct gk_account *account, struct gk_moment n
     if (gk_account_record_has_old_wrap(&account->record, now.wall_ms)) {
         return true;
     }
-    const int64_t last_ms = account->last_version_check_wall_ms;
-    const int64_t interval_ms = account->instance->settings.version_check_interval_ms;
-    /* A last check in the future was made by a clock that has been put right since. */
     return locked_may_ask(account) &&
-           (now.wall_ms - last_ms >= interval_ms || last_ms > now.wall_ms);
+           interval_is_over(account->instance, account->last_version_check_wall_ms, now.wall_ms);
 }
 
 /* --- one check -------------------------------------------------------------------------------- */
@@ -224,39 +235,116 @@ static void end(struct rotation *rotation, enum gk_status status)
     free(rotation->next);
 }
 
-static enum gk_status run(struct gk_account *account, bool ask_vault,
-                          const struct gk_deadline *deadline, struct gk_error *error)
+/* Whether the vault is to be asked by one who does what is due: another gateway may have asked, by
+ * what has been read now. */
+static bool is_still_due(const struct rotation *rotation)
 {
-    enum gk_status status = gk_account_begin_change(account, deadline, error);
-    if (status != GK_OK) {
-        return status;
-    }
+    struct gk_account *account = rotation->account;
+    const int64_t wall_ms = gk_instance_now(rotation->instance).wall_ms;
+    pthread_mutex_lock(&account->mutex);
+    const bool may_ask = locked_may_ask(account);
+    pthread_mutex_unlock(&account->mutex);
+    return may_ask && interval_is_over(rotation->instance,
+                                       rotation->stored->last_version_check_wall_ms, wall_ms);
+}
+
+static enum gk_status run_alone(struct gk_account *account, enum occasion occasion,
+                                const struct gk_deadline *deadline, struct gk_error *error)
+{
     struct rotation *rotation = calloc(1, sizeof *rotation);
     if (rotation == NULL) {
-        gk_account_end_change(account);
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     rotation->account = account;
     rotation->instance = account->instance;
-    status = begin(rotation, error);
+    enum gk_status status = begin(rotation, error);
     if (status == GK_OK && rotation->stored->record.settings.source == GK_KEY_SOURCE_CUSTOMER) {
         rotation->caller = (struct gk_vault_caller){
             .instance = account->instance,
             .identity = &rotation->stored->record.settings.identity,
             .deadline = deadline,
         };
-        status = check(rotation, ask_vault, error);
+        status = check(rotation, occasion == ASKED_FOR || is_still_due(rotation), error);
     }
     end(rotation, status);
     free(rotation);
-    gk_account_end_change(account);
+    return status;
+}
+
+/* --- the lease -------------------------------------------------------------------------------- */
+
+static enum gk_status take_lease(struct gk_account *account, const struct gk_deadline *deadline,
+                                 struct gk_error *error)
+{
+    const struct gk_host *host = &account->instance->host;
+    const uint32_t left_ms = gk_vault_deadline_left_ms(deadline);
+    return host->account_lease_take(
+        host->ctx, account->name,
+        left_ms < UINT32_MAX - LEASE_SLACK_MS ? left_ms + LEASE_SLACK_MS : UINT32_MAX, error);
+}
+
+/* Who is asked waits: a holder ends soon, or its time does. */
+static enum gk_status await_lease(struct gk_account *account, const struct gk_deadline *deadline,
+                                  struct gk_error *error)
+{
+    for (;;) {
+        const enum gk_status status = take_lease(account, deadline, error);
+        if (status != GK_E_CONFLICT) {
+            return status;
+        }
+        if (gk_vault_deadline_left_ms(deadline) == 0 || atomic_load(&account->instance->stopping)) {
+            return gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
+                                "another gateway is checking the account's key; try again");
+        }
+        const struct gk_deadline pause = gk_vault_deadline_in(LEASE_POLL_MS);
+        pthread_mutex_lock(&account->mutex);
+        (void)gk_account_locked_wait(account, &pause);
+        pthread_mutex_unlock(&account->mutex);
+    }
+}
+
+static void come_again(struct gk_account *account)
+{
+    const struct gk_instance *instance = account->instance;
+    const int64_t now_ms = gk_instance_now(instance).mono_ms;
+    pthread_mutex_lock(&account->mutex);
+    account->version_check_not_before_mono_ms = now_ms + instance->settings.check_interval_ms;
+    pthread_mutex_unlock(&account->mutex);
+}
+
+static enum gk_status run_leased(struct gk_account *account, enum occasion occasion,
+                                 const struct gk_deadline *deadline, struct gk_error *error)
+{
+    const struct gk_host *host = &account->instance->host;
+    enum gk_status status = occasion == DUE ? take_lease(account, deadline, error)
+                                            : await_lease(account, deadline, error);
+    if (occasion == DUE && status != GK_OK) {
+        come_again(account);
+    }
+    if (status == GK_OK) {
+        status = run_alone(account, occasion, deadline, error);
+        host->account_lease_release(host->ctx, account->name);
+    } else if (occasion == DUE && status == GK_E_CONFLICT) {
+        status = GK_OK; /* another gateway does it */
+    }
+    return status;
+}
+
+static enum gk_status run(struct gk_account *account, enum occasion occasion,
+                          const struct gk_deadline *deadline, struct gk_error *error)
+{
+    enum gk_status status = gk_account_begin_change(account, deadline, error);
+    if (status == GK_OK) {
+        status = run_leased(account, occasion, deadline, error);
+        gk_account_end_change(account);
+    }
     return status;
 }
 
 enum gk_status gk_rotation_check(struct gk_account *account, const struct gk_deadline *deadline,
                                  struct gk_error *error)
 {
-    return run(account, true, deadline, error);
+    return run(account, ASKED_FOR, deadline, error);
 }
 
 void gk_rotation_run_due(struct gk_account *account)
@@ -264,13 +352,12 @@ void gk_rotation_run_due(struct gk_account *account)
     struct gk_instance *instance = account->instance;
     pthread_mutex_lock(&account->mutex);
     const bool due = gk_rotation_locked_due(account, gk_instance_now(instance));
-    const bool ask_vault = locked_may_ask(account);
     pthread_mutex_unlock(&account->mutex);
     if (due && !atomic_load(&instance->stopping)) {
         struct gk_error why = {0};
         const struct gk_deadline deadline =
             gk_vault_deadline_in(instance->settings.vault_deadline_ms);
-        if (run(account, ask_vault, &deadline, &why) != GK_OK) {
+        if (run(account, DUE, &deadline, &why) != GK_OK) {
             gk_instance_log(instance, GK_LOG_WARNING, "account %s: version check: %s",
                             account->name, why.message);
         }

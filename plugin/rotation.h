@@ -5,6 +5,10 @@
  * prove that by an unwrap, and swap the record. The wrap before stays beside it for a while, for
  * gateways that have not seen the new record; dropping it takes no vault and waits for none. Touches
  * no data; requests go on meanwhile.
+ *
+ * Of several gateways the one that holds the account's lease does it, and reads the record first, so
+ * that all of them together wrap once. The others come again a check interval later, when they have
+ * its record; when it has died, its lease has run out or will soon.
  */
 #ifndef PLUGIN_ROTATION_H
 #define PLUGIN_ROTATION_H
@@ -15,7 +19,7 @@
 bool gk_rotation_locked_due(const struct gk_account *account, struct gk_moment now);
 /* The rotator's job; gives back one reference. */
 void gk_rotation_run_due(struct gk_account *account);
-/* Does it now. GK_OK also when there is a newer version that cannot be taken: status says so. An
+/* Does it now, when whoever else is at it has ended. GK_OK also when there is a newer version that cannot be taken: status says so. An
  * error means that the vault could not be asked, or that the swap failed. */
 enum gk_status gk_rotation_check(struct gk_account *account, const struct gk_deadline *deadline,
                                  struct gk_error *error) GK_MUST_USE;

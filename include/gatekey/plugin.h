@@ -121,6 +121,19 @@ struct gk_host {
                                            uint64_t expected_version, const struct gk_attr *changes,
                                            size_t changes_count, uint64_t *new_version,
                                            struct gk_error *error);
+
+    /*
+     * Who of several gateways does an account's version check and re-wrap. It saves work; what keeps
+     * the record right is the guard of account_attrs_set_if. Both may block on storage.
+     * take: GK_OK: held by this process from now on, for duration_ms or until it is given back;
+     * taken again by its holder, the time begins anew. GK_E_CONFLICT: another process holds it; what
+     * a process held that ended comes free when its time is over. GK_E_UNAVAILABLE: try later.
+     * release: of what is not held any more, nothing. Failures are the host's to log: the time ends
+     * it anyway.
+     */
+    enum gk_status (*account_lease_take)(void *ctx, const char *account, uint32_t duration_ms,
+                                         struct gk_error *error);
+    void (*account_lease_release)(void *ctx, const char *account);
 };
 
 /* --- accounts -------------------------------------------------------------------------------- */
@@ -327,6 +340,16 @@ struct gk_plugin {
     enum gk_status (*record_open_sealed)(struct gk_data_key *data_key, struct gk_span binding,
                                          struct gk_span record, uint8_t *out, size_t out_max,
                                          size_t *out_len, struct gk_error *error);
+
+    /*
+     * The account's stored record may have been changed by another process; account NULL: any may
+     * have been. It is read again soon, on a thread of the plugin's, and obeyed; a record that is
+     * gone, or of another account of that name, makes handles answer as after account_forget. Of
+     * accounts that memory does not hold, nothing. Never blocks. Without this call the record is
+     * read again at every check of the key (check_interval_ms), and as often when the service key
+     * opens the account.
+     */
+    void (*account_changed)(struct gk_instance *instance, const char *account);
 };
 
 /* The two symbols that a module exports. */

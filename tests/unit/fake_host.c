@@ -66,23 +66,29 @@ static void put_attr(struct fake_account *account, const char *name, const uint8
 
 /* --- callbacks -------------------------------------------------------------------------------- */
 
+static struct fake_host *host_of(void *ctx)
+{
+    return ((struct fake_side *)ctx)->host;
+}
+
 static void on_log(void *ctx, enum gk_log_level level, const char *component, const char *message)
 {
-    struct fake_host *host = ctx;
+    struct fake_host *host = host_of(ctx);
     (void)component, (void)message;
     pthread_mutex_lock(&host->mutex);
     host->errors_logged += level == GK_LOG_ERROR ? 1 : 0;
+    host->warnings_logged += level == GK_LOG_WARNING ? 1 : 0;
     pthread_mutex_unlock(&host->mutex);
 }
 
 static int64_t mono_ms(void *ctx)
 {
-    return atomic_load(&((struct fake_host *)ctx)->mono_ms);
+    return atomic_load(&host_of(ctx)->mono_ms);
 }
 
 static int64_t wall_ms(void *ctx)
 {
-    return atomic_load(&((struct fake_host *)ctx)->wall_ms);
+    return atomic_load(&host_of(ctx)->wall_ms);
 }
 
 static void on_count(void *ctx, const char *name, const char *labels, double add)
@@ -92,7 +98,7 @@ static void on_count(void *ctx, const char *name, const char *labels, double add
 
 static void on_audit(void *ctx, const struct gk_audit_event *event)
 {
-    struct fake_host *host = ctx;
+    struct fake_host *host = host_of(ctx);
     pthread_mutex_lock(&host->mutex);
     if (host->events_count < FAKE_EVENTS_MAX) {
         struct fake_event *kept = &host->events[host->events_count++];
@@ -118,12 +124,16 @@ static void run_hook(struct fake_host *host, fake_hook_fn **hook)
 static enum gk_status attrs_get(void *ctx, const char *name, gk_attr_visit_fn *visit,
                                 void *visit_ctx, uint64_t *version, struct gk_error *error)
 {
-    struct fake_host *host = ctx;
+    struct fake_host *host = host_of(ctx);
     enum gk_status status = GK_OK;
     *version = 0;
     pthread_mutex_lock(&host->mutex);
+    host->reads++;
     struct fake_account *account = locked_find(host, name, false);
-    if (account == NULL) {
+    if (host->silent || host->silent_once > 0) {
+        host->silent_once -= host->silent_once > 0 ? 1 : 0;
+        status = gk_fail(error, GK_E_UNAVAILABLE, "the store does not answer");
+    } else if (account == NULL) {
         status = gk_fail(error, GK_E_NOT_FOUND, "no such account");
     } else {
         *version = account->version;
@@ -172,13 +182,54 @@ static enum gk_status attrs_set_if(void *ctx, const char *name, uint64_t expecte
                                    const struct gk_attr *changes, size_t changes_count,
                                    uint64_t *version, struct gk_error *error)
 {
-    struct fake_host *host = ctx;
+    struct fake_host *host = host_of(ctx);
     run_hook(host, &host->on_write);
     pthread_mutex_lock(&host->mutex);
     const enum gk_status status =
-        locked_set(host, name, expected, changes, changes_count, version, error);
+        host->silent ? gk_fail(error, GK_E_UNAVAILABLE, "the store does not answer")
+                     : locked_set(host, name, expected, changes, changes_count, version, error);
+    pthread_mutex_unlock(&host->mutex);
+    run_hook(host, &host->on_written);
+    return status;
+}
+
+static enum gk_status locked_lease(struct fake_host *host, const void *holder, const char *account,
+                                   int64_t ms, struct gk_error *error)
+{
+    struct fake_lease *lease = &host->lease;
+    const int64_t now_ms = atomic_load(&host->mono_ms);
+    if (host->silent) {
+        return gk_fail(error, GK_E_UNAVAILABLE, "the store does not answer");
+    }
+    if (lease->holder != NULL && lease->holder != holder && lease->until_mono_ms > now_ms &&
+        strcmp(lease->account, account) == 0) {
+        return gk_fail(error, GK_E_CONFLICT, "another process holds it");
+    }
+    snprintf(lease->account, sizeof lease->account, "%s", account);
+    lease->holder = holder;
+    lease->until_mono_ms = now_ms + ms;
+    host->leases++;
+    return GK_OK;
+}
+
+static enum gk_status lease_take(void *ctx, const char *account, uint32_t duration_ms,
+                                 struct gk_error *error)
+{
+    struct fake_host *host = host_of(ctx);
+    pthread_mutex_lock(&host->mutex);
+    const enum gk_status status = locked_lease(host, ctx, account, duration_ms, error);
     pthread_mutex_unlock(&host->mutex);
     return status;
+}
+
+static void lease_release(void *ctx, const char *account)
+{
+    struct fake_host *host = host_of(ctx);
+    pthread_mutex_lock(&host->mutex);
+    if (host->lease.holder == ctx && strcmp(host->lease.account, account) == 0) {
+        host->lease.holder = NULL;
+    }
+    pthread_mutex_unlock(&host->mutex);
 }
 
 /* --- for tests -------------------------------------------------------------------------------- */
@@ -203,10 +254,12 @@ void fake_host_cleanup(struct fake_host *host)
 
 struct gk_host fake_host_callbacks(struct fake_host *host)
 {
+    struct fake_side *side = &host->sides[host->sides_made++ % FAKE_SIDES];
+    side->host = host;
     return (struct gk_host){
         .abi_version = GK_PLUGIN_ABI_VERSION,
         .struct_size = sizeof(struct gk_host),
-        .ctx = host,
+        .ctx = side,
         .log = on_log,
         .clock_mono_ms = mono_ms,
         .clock_wall_ms = wall_ms,
@@ -214,6 +267,8 @@ struct gk_host fake_host_callbacks(struct fake_host *host)
         .audit = on_audit,
         .account_attrs_get = attrs_get,
         .account_attrs_set_if = attrs_set_if,
+        .account_lease_take = lease_take,
+        .account_lease_release = lease_release,
     };
 }
 
@@ -313,20 +368,52 @@ unsigned fake_host_events(struct fake_host *host, const char *event, const char 
     return count;
 }
 
-unsigned fake_host_writes(struct fake_host *host)
+static unsigned counted(struct fake_host *host, const unsigned *counter)
 {
     pthread_mutex_lock(&host->mutex);
-    const unsigned writes = host->writes;
+    const unsigned count = *counter;
     pthread_mutex_unlock(&host->mutex);
-    return writes;
+    return count;
+}
+
+unsigned fake_host_writes(struct fake_host *host)
+{
+    return counted(host, &host->writes);
+}
+
+unsigned fake_host_reads(struct fake_host *host)
+{
+    return counted(host, &host->reads);
+}
+
+unsigned fake_host_warnings(struct fake_host *host)
+{
+    return counted(host, &host->warnings_logged);
 }
 
 unsigned fake_host_errors(struct fake_host *host)
 {
+    return counted(host, &host->errors_logged);
+}
+
+unsigned fake_host_leases(struct fake_host *host)
+{
+    return counted(host, &host->leases);
+}
+
+void fake_host_set_silent(struct fake_host *host, bool silent)
+{
     pthread_mutex_lock(&host->mutex);
-    const unsigned errors = host->errors_logged;
+    host->silent = silent;
     pthread_mutex_unlock(&host->mutex);
-    return errors;
+}
+
+void fake_host_hold_lease(struct fake_host *host, const char *account, int64_t ms)
+{
+    pthread_mutex_lock(&host->mutex);
+    const enum gk_status status = locked_lease(host, host, account, ms, NULL);
+    pthread_mutex_unlock(&host->mutex);
+    assert_int_equal(status, GK_OK);
 }
 
 void fake_host_hook(struct fake_host *host, fake_hook_fn *on_read, fake_hook_fn *on_write,

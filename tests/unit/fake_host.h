@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A host for unit tests: clocks that stand until moved, attributes in memory, events kept. */
+/*
+ * A host for unit tests: clocks that stand until moved, attributes in memory, events kept. All
+ * gateways of a test share it; each set of callbacks is another process to the leases.
+ */
 #ifndef TESTS_UNIT_FAKE_HOST_H
 #define TESTS_UNIT_FAKE_HOST_H
 
@@ -13,6 +16,7 @@
 #define FAKE_ATTRS      6u
 #define FAKE_VALUE_MAX  65536u
 #define FAKE_EVENTS_MAX 256u
+#define FAKE_SIDES      8u
 
 struct fake_attr {
     char name[64];
@@ -26,13 +30,27 @@ struct fake_account {
     struct fake_attr attrs[FAKE_ATTRS];
 };
 
+struct fake_host;
+
+/* A process's view of the host. */
+struct fake_side {
+    struct fake_host *host;
+};
+
+struct fake_lease {
+    char account[GK_ACCOUNT_NAME_BYTES_MAX];
+    const void *holder; /* a side, or whoever the test says; NULL: free */
+    int64_t until_mono_ms;
+};
+
 struct fake_event {
     char event[32];
     char outcome[16];
     char reason[96];
 };
 
-/* Called as the store has been read or is about to be written, without a lock; may use the plugin. */
+/* Called as the store has been read, is about to be written or has been written, without a lock; may
+ * use the plugin. */
 typedef void fake_hook_fn(void *ctx);
 
 struct fake_host {
@@ -45,14 +63,24 @@ struct fake_host {
     unsigned writes;
     /* The next so many guarded writes find that somebody else has written something else. */
     unsigned conflicts;
+    bool silent;          /* reads, writes and leases find the store away */
+    unsigned silent_once; /* so many reads do */
+    unsigned reads;
+    unsigned warnings_logged;
     unsigned errors_logged;
-    fake_hook_fn *on_read; /* once each */
+    struct fake_side sides[FAKE_SIDES];
+    unsigned sides_made;
+    struct fake_lease lease; /* the last one that was taken */
+    unsigned leases;         /* how often one was given */
+    fake_hook_fn *on_read;   /* once each */
     fake_hook_fn *on_write;
+    fake_hook_fn *on_written;
     void *hook_ctx;
 };
 
 void fake_host_init(struct fake_host *host);
 void fake_host_cleanup(struct fake_host *host);
+/* Those of a new process. */
 struct gk_host fake_host_callbacks(struct fake_host *host);
 void fake_host_advance(struct fake_host *host, int64_t ms);
 
@@ -69,7 +97,13 @@ void fake_host_remove(struct fake_host *host, const char *account, const char *a
 void fake_host_delete(struct fake_host *host, const char *account);
 unsigned fake_host_events(struct fake_host *host, const char *event, const char *outcome);
 unsigned fake_host_writes(struct fake_host *host);
+unsigned fake_host_reads(struct fake_host *host);
+unsigned fake_host_warnings(struct fake_host *host);
 unsigned fake_host_errors(struct fake_host *host);
+void fake_host_set_silent(struct fake_host *host, bool silent);
+/* Another process takes the account's lease for so long, and does nothing with it. */
+void fake_host_hold_lease(struct fake_host *host, const char *account, int64_t ms);
+unsigned fake_host_leases(struct fake_host *host);
 void fake_host_hook(struct fake_host *host, fake_hook_fn *on_read, fake_hook_fn *on_write,
                     void *ctx);
 

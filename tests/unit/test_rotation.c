@@ -325,6 +325,14 @@ static void test_rotation__another_accounts_record_is_refused(void **state)
     assert_int_equal(gk_account_open(fixture->instance, "other", &account, NULL), GK_E_INTEGRITY);
 }
 
+/* The next read of the store gets no answer. */
+static void silence_once(struct fixture *fixture)
+{
+    pthread_mutex_lock(&fixture->host.mutex);
+    fixture->host.silent_once = 1;
+    pthread_mutex_unlock(&fixture->host.mutex);
+}
+
 /* Another gateway rotates; its owner then disables the version that we still know of. */
 static void test_rotation__a_refusal_looks_for_a_newer_record_first(void **state)
 {
@@ -339,6 +347,7 @@ static void test_rotation__a_refusal_looks_for_a_newer_record_first(void **state
     disable_version(1, true);
     fixture->instance = ours;
     assert_true(current_is(fixture, 1));
+    silence_once(fixture); /* what is read before the vault is asked does not get through */
     assert_int_equal(check_now(fixture), GK_OK);
     assert_state(fixture, GK_ACCOUNT_ACTIVE);
     assert_true(current_is(fixture, 2));
@@ -357,6 +366,7 @@ static void test_rotation__another_gateways_change_of_source_is_taken(void **sta
     assert_int_equal(set_source(fixture, GK_KEY_SOURCE_SERVICE), GK_OK);
     set_unwrap(GK_VAULT_KEY_REFUSED);
     fixture->instance = ours;
+    silence_once(fixture);
     assert_int_equal(check_now(fixture), GK_OK);
     assert_state(fixture, GK_ACCOUNT_SERVICE_MANAGED);
     assert_int_equal(authorize_read(fixture), GK_OK);
@@ -370,6 +380,7 @@ static void test_rotation__an_account_that_another_gateway_deleted_is_forgotten(
     struct gk_account *account = open_account(fixture);
     fake_host_delete(&fixture->host, NAME);
     set_unwrap(GK_VAULT_KEY_REFUSED);
+    silence_once(fixture);
     assert_int_equal(check_now(fixture), GK_E_NOT_FOUND);
     assert_int_equal(gk_account_authorize(account, GK_OP_BLOB_GET_BLOB, 0, NULL), GK_E_NOT_FOUND);
     struct gk_account *gone = NULL;
