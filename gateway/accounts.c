@@ -12,6 +12,7 @@
 #include "common/secret.h"
 #include "gateway/account_attrs.h"
 #include "gateway/account_profile.h"
+#include "gateway/registry.h"
 
 #define BUCKETS 1024u
 /* How often a guarded write is tried again: each conflict means that another writer got through. */
@@ -437,6 +438,15 @@ static enum gk_status ensure_plugin_record(struct gk_accounts *accounts, const c
     return host->plugin->account_set_encryption(host->instance, name, settings, deadline_ms, error);
 }
 
+static enum gk_status register_name(struct gk_accounts *accounts, const char *name,
+                                    struct gk_error *error)
+{
+    const struct gk_registry_row row = {.kind = GK_REGISTRY_ACCOUNT,
+                                        .name = gk_span_str(name),
+                                        .written_wall_ms = gk_clock_wall_ms(&accounts->clock)};
+    return gk_registry_set(accounts->store, &row, error);
+}
+
 enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name,
                                   const struct gk_encryption_settings *settings,
                                   const char *location, const char *arm_json, uint32_t deadline_ms,
@@ -454,6 +464,9 @@ enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name
     status = gk_account_profile_new(gk_clock_wall_ms(&accounts->clock), location, arm_json, &record,
                                     error);
     if (status == GK_OK) {
+        status = register_name(accounts, name, error);
+    }
+    if (status == GK_OK) {
         status = ensure_plugin_record(accounts, name, settings, deadline_ms, &exists, error);
     }
     if (status == GK_OK && !exists) {
@@ -463,6 +476,10 @@ enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name
     if (status == GK_OK && !exists) {
         status = complete(accounts, name, handle, &record, created, error);
     }
+    if (status == GK_OK &&
+        *created) { /* who deleted an account of that name may have taken the row */
+        status = register_name(accounts, name, error);
+    }
     accounts->host->plugin->account_release(handle);
     gk_account_profile_cleanup(&record);
     gk_accounts_drop(accounts, name);
@@ -471,39 +488,25 @@ enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name
 
 /* --- list --------------------------------------------------------------------------------------*/
 
-static bool collect_name(void *ctx, struct gk_span key, struct gk_span value)
+struct listing {
+    gk_accounts_visit_fn *visit;
+    void *ctx;
+};
+
+static bool visit_row(void *ctx, const struct gk_registry_row *row)
 {
-    (void)value;
-    const size_t prefix = strlen(GK_ACCOUNT_OBJECT_PREFIX);
-    if (key.len > prefix && key.len - prefix < GK_ACCOUNT_NAME_BYTES_MAX &&
-        memcmp(key.data, GK_ACCOUNT_OBJECT_PREFIX, prefix) == 0) {
-        gk_buf_append(ctx, key.data + prefix, key.len - prefix);
-        gk_buf_append_u8(ctx, 0);
+    const struct listing *listing = ctx;
+    char name[GK_ACCOUNT_NAME_BYTES_MAX] = "";
+    if (row->name.len >= sizeof name) {
+        return true;
     }
-    return true;
+    memcpy(name, row->name.data, row->name.len);
+    return !gk_account_name_valid(name) || listing->visit(listing->ctx, name);
 }
 
-/* Names are collected first, so that a visitor may use the store and the accounts. */
 enum gk_status gk_accounts_list(struct gk_accounts *accounts, gk_accounts_visit_fn *visit,
                                 void *ctx, struct gk_error *error)
 {
-    struct gk_buf names;
-    struct gk_buf cursor;
-    gk_buf_init(&names, (size_t)64 << 20);
-    gk_buf_init(&cursor, GK_LIST_CURSOR_BYTES_MAX);
-    enum gk_status status =
-        gk_store_list(accounts->store, GK_POOL_META, &cursor, collect_name, &names, error);
-    gk_buf_cleanup(&cursor);
-    if (status == GK_OK && gk_buf_status(&names) != GK_OK) {
-        status = gk_fail(error, GK_E_RESOURCE, "the list of accounts does not fit into memory");
-    }
-    for (size_t at = 0; status == GK_OK && at < names.len;) {
-        const char *name = (const char *)names.data + at;
-        if (gk_account_name_valid(name) && !visit(ctx, name)) {
-            break;
-        }
-        at += strlen(name) + 1;
-    }
-    gk_buf_cleanup(&names);
-    return status;
+    struct listing listing = {.visit = visit, .ctx = ctx};
+    return gk_registry_list(accounts->store, GK_REGISTRY_ACCOUNT, visit_row, &listing, error);
 }

@@ -66,6 +66,8 @@ enum gk_status gk_accounts_regenerate_key(struct gk_accounts *accounts, const ch
 /* Forgets what memory holds of it, after it was deleted (gateway/blob/removal.h). */
 void gk_accounts_drop(struct gk_accounts *accounts, const char *name);
 
+/* By the registry (registry.h): a name may come whose account is half created or gone. A visitor may use
+ * the store and the accounts. */
 typedef bool gk_accounts_visit_fn(void *ctx, const char *name);
 enum gk_status gk_accounts_list(struct gk_accounts *accounts, gk_accounts_visit_fn *visit,
                                 void *ctx, struct gk_error *error) GK_MUST_USE;

@@ -18,6 +18,7 @@
 #include "gateway/http/dispatch.h"
 #include "gateway/manage/manage_server.h"
 #include "gateway/pem_file.h"
+#include "gateway/registry.h"
 
 #define EXIT_USAGE          2
 #define BLOB_IDLE_TIMEOUT_S 120u
@@ -109,6 +110,9 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
     gateway->blob_domain = config->blob.domain;
     gateway->vault_deadline_ms = config->vault_deadline_ms;
     enum gk_status status = gk_store_embedded_open(config->state_dir, &gateway->store, error);
+    if (status == GK_OK) {
+        status = gk_registry_open(gateway->store, gk_clock_wall_ms(&gateway->clock), error);
+    }
     if (status == GK_OK) {
         status = gk_plugin_host_open(config->plugin, config->settings, config->settings_count,
                                      gateway->store, &gateway->clock, config->audit_file,

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Deleting an account, and what its mark lists. */
+/* Deleting an account, but for what its mark lists. */
 #include <stdio.h>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "gateway/account_attrs.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/blob/removal.h"
+#include "gateway/registry.h"
 
 #define ATTEMPTS_MAX     64u
-#define NAME_ATTR        "gateway.name" /* of a mark: which account it was */
 #define CONTAINERS_BYTES ((size_t)64 << 20)
 
 /* --- deletion -----------------------------------------------------------------------------------*/
@@ -29,14 +30,14 @@ static bool key_begins(struct gk_span key, const char *prefix)
     return key.len > strlen(prefix) && memcmp(key.data, prefix, strlen(prefix)) == 0;
 }
 
-static void note_container(struct gk_change_list *changes, const struct gk_id *id)
+static void note_container(struct gk_change_list *changes, const struct gk_id *id, uint32_t shards)
 {
     struct gk_buf key;
     struct gk_buf value;
     gk_buf_init(&key, sizeof id->bytes);
-    gk_buf_init(&value, 1);
+    gk_buf_init(&value, sizeof shards);
     gk_buf_append(&key, id->bytes, sizeof id->bytes);
-    gk_buf_append_u8(&value, 1);
+    gk_buf_append_u32(&value, shards);
     gk_changes_set(changes, &key, &value);
 }
 
@@ -58,7 +59,7 @@ static enum gk_status note_entry(const struct gk_removal *removal, const struct 
         struct gk_container container;
         status = gk_container_decode(gk_buf_span(&open), &container, error);
         if (status == GK_OK) {
-            note_container(changes, &container.id);
+            note_container(changes, &container.id, GK_INDEX_SHARDS);
             gk_container_cleanup(&container);
         }
     } else if (status == GK_OK) {
@@ -66,7 +67,7 @@ static enum gk_status note_entry(const struct gk_removal *removal, const struct 
         int64_t freed_wall_ms = 0;
         status = gk_garbage_decode(gk_buf_span(&open), &garbage, &freed_wall_ms, error);
         for (size_t i = 0; status == GK_OK && i < garbage.count; i++) {
-            note_container(changes, &garbage.items[i].id);
+            note_container(changes, &garbage.items[i].id, gk_garbage_shards(&garbage.items[i]));
         }
         gk_garbage_cleanup(&garbage);
     }
@@ -78,9 +79,9 @@ static void note_name(struct gk_change_list *changes, const char *name)
 {
     struct gk_buf key;
     struct gk_buf value;
-    gk_buf_init(&key, sizeof NAME_ATTR);
+    gk_buf_init(&key, sizeof GK_DELETED_NAME_ATTR);
     gk_buf_init(&value, GK_ACCOUNT_NAME_BYTES_MAX);
-    gk_buf_append_str(&key, NAME_ATTR);
+    gk_buf_append_str(&key, GK_DELETED_NAME_ATTR);
     gk_buf_append_str(&value, name);
     gk_changes_set_attr(changes, &key, &value);
 }
@@ -123,6 +124,15 @@ static bool no_attr(void *ctx, struct gk_span key, struct gk_span value)
     return false;
 }
 
+static enum gk_status register_mark(struct gk_gateway *gateway, const struct gk_id *id,
+                                    struct gk_error *error)
+{
+    const struct gk_registry_row row = {.kind = GK_REGISTRY_DELETED,
+                                        .name = gk_span_of(id->bytes, sizeof id->bytes),
+                                        .written_wall_ms = gk_clock_wall_ms(&gateway->clock)};
+    return gk_registry_set(gateway->store, &row, error);
+}
+
 /* The version is read before the map: what comes in between makes the removal's guard fail. */
 static enum gk_status delete_once(struct gk_gateway *gateway,
                                   const struct gk_gateway_account *account, struct gk_error *error)
@@ -140,6 +150,9 @@ static enum gk_status delete_once(struct gk_gateway *gateway,
     if (status == GK_OK) {
         status = write_mark(gateway, account, &entries, error);
     }
+    if (status == GK_OK) {
+        status = register_mark(gateway, &account->id, error);
+    }
     gk_buf_cleanup(&entries);
     if (status != GK_OK) {
         return status;
@@ -152,6 +165,17 @@ static enum gk_status delete_once(struct gk_gateway *gateway,
                                    .changes = &removal,
                                    .changes_count = 1};
     return gk_store_write(gateway->store, &op, NULL, error);
+}
+
+/* The account is gone; a row that stays is passed over, and the reaper removes it. */
+static void unregister(struct gk_gateway *gateway, const char *name)
+{
+    struct gk_error error = {0};
+    if (gk_registry_remove(gateway->store, GK_REGISTRY_ACCOUNT, gk_span_str(name), &error) !=
+        GK_OK) {
+        gk_log(GK_LOG_WARNING, "registry", "account %s is deleted and still listed: %s", name,
+               error.message);
+    }
 }
 
 enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
@@ -169,81 +193,11 @@ enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
         }
     }
     if (status == GK_OK) {
+        unregister(gateway, name);
         gateway->host->plugin->account_forget(gateway->host->instance, name);
         gk_accounts_drop(gateway->accounts, name);
         gk_reaper_note_deleted(gateway->reaper);
     }
     gk_accounts_put(account);
     return status;
-}
-
-/* --- the mark -----------------------------------------------------------------------------------*/
-
-static bool copy_name(void *ctx, struct gk_span key, struct gk_span value)
-{
-    char *name = ctx;
-    if (gk_span_equal(key, gk_span_str(NAME_ATTR)) && value.len < GK_ACCOUNT_NAME_BYTES_MAX) {
-        memcpy(name, value.data, value.len);
-    }
-    return true;
-}
-
-/* Whether the account that the mark stands for exists after all. */
-static enum gk_status account_exists(struct gk_gateway *gateway, const char *mark, bool *exists,
-                                     struct gk_error *error)
-{
-    char name[GK_ACCOUNT_NAME_BYTES_MAX] = "";
-    uint64_t version = 0;
-    enum gk_status status =
-        gk_store_attrs(gateway->store, GK_POOL_META, mark, copy_name, name, &version, error);
-    if (status != GK_OK) {
-        return status;
-    }
-    struct gk_gateway_account *account = NULL;
-    status = gk_accounts_get(gateway->accounts, name, &account, error);
-    *exists = false;
-    if (status == GK_E_NOT_FOUND) {
-        return GK_OK;
-    }
-    if (status == GK_OK) {
-        char its_mark[GK_INDEX_NAME_BYTES];
-        gk_deleted_name(&account->id, its_mark);
-        *exists = strcmp(its_mark, mark) == 0;
-        gk_accounts_put(account);
-    }
-    return status;
-}
-
-static bool copy_id(void *ctx, struct gk_span key, struct gk_span value)
-{
-    (void)value;
-    struct gk_buf *ids = ctx;
-    if (key.len == sizeof(struct gk_id)) {
-        gk_buf_append(ids, key.data, key.len);
-    }
-    return gk_buf_status(ids) == GK_OK;
-}
-
-enum gk_status gk_removal_marked(struct gk_gateway *gateway, const char *mark,
-                                 struct gk_error *error)
-{
-    bool exists = false;
-    enum gk_status status = account_exists(gateway, mark, &exists, error);
-    if (status != GK_OK || exists) {
-        /* A deletion that is under way needs its mark; one that was not finished does no harm. */
-        return status;
-    }
-    struct gk_buf ids;
-    gk_buf_init(&ids, CONTAINERS_BYTES);
-    const struct gk_map_range all = {.prefix = {0}};
-    status = gk_store_map_walk(gateway->store, GK_POOL_META, mark, &all, copy_id, &ids, error);
-    for (size_t at = 0; status == GK_OK && at < ids.len; at += sizeof(struct gk_id)) {
-        struct gk_id id;
-        memcpy(id.bytes, ids.data + at, sizeof id.bytes);
-        status = gk_removal_container(gateway->store, &id, error);
-    }
-    gk_buf_cleanup(&ids);
-    const char *names[] = {mark};
-    return status == GK_OK ? gk_store_remove(gateway->store, GK_POOL_META, names, 1, error)
-                           : status;
 }

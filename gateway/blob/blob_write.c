@@ -134,7 +134,7 @@ enum gk_status gk_blob_write_commit(struct gk_blob_write *write, const struct gk
         return gk_refuse(error, 404, "ContainerNotFound");
     }
     if (status == GK_OK && write->garbage.count > 0) {
-        gk_reaper_note(request->gateway->reaper, request->account->name, &target->container);
+        gk_reaper_note(request->gateway->reaper, request->account->name, &target->container, 0);
     }
     return status;
 }

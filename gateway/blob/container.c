@@ -69,7 +69,7 @@ static enum gk_status write_index(const struct gk_request *request, const struct
                                   enum gk_change_kind kind, struct gk_error *error)
 {
     char index[GK_INDEX_NAME_BYTES];
-    gk_index_name(id, index);
+    gk_index_name(id, 0, index);
     const struct gk_change change = {.kind = kind};
     const struct gk_write_op op = {
         .pool = GK_POOL_META, .object = index, .changes = &change, .changes_count = 1};
@@ -176,7 +176,7 @@ static enum gk_status remove_container(struct gk_request *request,
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_append(&key, target->key.data, target->key.len);
     gk_changes_remove(&changes, &key);
-    gk_garbage_add(&garbage, GK_GARBAGE_CONTAINER, &target->container.id, 0);
+    gk_garbage_add(&garbage, GK_GARBAGE_CONTAINER, &target->container.id, GK_INDEX_SHARDS);
     const struct gk_place place =
         gk_index_place(request, &request->account->id, GK_VALUE_GARBAGE, (struct gk_span){0});
     enum gk_status status = gk_garbage_queue(

@@ -155,3 +155,8 @@ enum gk_status gk_garbage_decode(struct gk_span open, struct gk_garbage *out,
     gk_garbage_cleanup(out);
     return gk_fail(error, GK_E_INTEGRITY, "an entry of what is to be removed is not well-formed");
 }
+
+uint32_t gk_garbage_shards(const struct gk_garbage_item *item)
+{
+    return item->number == 0 ? 1 : (uint32_t)item->number;
+}

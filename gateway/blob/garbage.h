@@ -13,7 +13,7 @@
  *   3     object     epoch    staged blocks' entries alone
  *   4     manifest   0        a manifest's pages and all its segments
  *   5     manifest   0        a manifest's pages alone
- *   6     container  0        a container with all that is in it
+ *   6     container  shards   a container with all that is in it; 0 shards are 1
  */
 #ifndef GATEWAY_BLOB_GARBAGE_H
 #define GATEWAY_BLOB_GARBAGE_H
@@ -33,7 +33,7 @@ enum gk_garbage_kind {
 struct gk_garbage_item {
     enum gk_garbage_kind kind;
     struct gk_id id;
-    uint64_t number; /* length or epoch */
+    uint64_t number; /* length, epoch or shards */
 };
 
 /* Items in one entry at most; more make further entries. */
@@ -60,6 +60,9 @@ enum gk_status gk_garbage_add_blob(struct gk_request *request, struct gk_garbage
 enum gk_status gk_garbage_queue(const struct gk_garbage *garbage, const struct gk_place *place,
                                 int64_t wall_ms, struct gk_change_list *changes,
                                 struct gk_error *error) GK_MUST_USE;
+
+/* How many index objects the container of a GK_GARBAGE_CONTAINER item has. */
+uint32_t gk_garbage_shards(const struct gk_garbage_item *item);
 
 /* An entry's items, owned by the caller. GK_E_INTEGRITY. */
 enum gk_status gk_garbage_decode(struct gk_span open, struct gk_garbage *out,

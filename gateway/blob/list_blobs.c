@@ -246,7 +246,7 @@ static enum gk_status find_container(struct gk_request *request, struct gk_blob_
     const enum gk_status status = gk_container_target_load(request, &container, error);
     blob->container = container.container.id;
     gk_container_target_cleanup(&container);
-    gk_index_name(&blob->container, blob->index);
+    gk_index_name(&blob->container, 0, blob->index);
     return status;
 }
 

@@ -17,11 +17,11 @@ static void hex_id(const struct gk_id *id, char out[HEX_ID_BYTES])
     out[HEX_ID_BYTES - 1] = '\0';
 }
 
-void gk_index_name(const struct gk_id *container, char out[GK_INDEX_NAME_BYTES])
+void gk_index_name(const struct gk_id *container, uint32_t shard, char out[GK_INDEX_NAME_BYTES])
 {
     char hex[HEX_ID_BYTES];
     hex_id(container, hex);
-    snprintf(out, GK_INDEX_NAME_BYTES, "index/%s/0", hex);
+    snprintf(out, GK_INDEX_NAME_BYTES, "index/%s/%u", hex, shard);
 }
 
 void gk_deleted_name(const struct gk_id *account, char out[GK_INDEX_NAME_BYTES])

@@ -8,7 +8,9 @@
  *                                                 s/<object><epoch>/<block>     staged block
  *                                                 m/<manifest><page>            manifest page
  *                                                 g/<freed><16 bytes>           data to remove
- *                 deleted/<account id>       map  <container id>                of a deleted account
+ *                 deleted/<account id>       map  <container id>                of a deleted account,
+ *                                                                               with its shards, 4 bytes
+ *                 registry                   gateway/registry.h
  *   GK_POOL_DATA  <container id>/<segment id>/<n>                               64 sealed chunks
  *
  * Identifiers are 32 lower-case hexadecimal digits in object names and 16 bytes in map keys; epoch
@@ -24,12 +26,14 @@
 #define GK_CONTAINER_NAME_BYTES_MAX 63u
 #define GK_BLOB_NAME_CHARACTERS_MAX 1024u
 #define GK_BLOB_NAME_BYTES_MAX      2040u /* of UTF-8; the map key must fit */
-#define GK_INDEX_NAME_BYTES         48u
+#define GK_INDEX_NAME_BYTES         56u
+#define GK_INDEX_SHARDS             1u /* index objects of a container */
 #define GK_DATA_NAME_BYTES          96u
 #define GK_DELETED_NAME_PREFIX      "deleted/"
+#define GK_DELETED_NAME_ATTR        "gateway.name" /* of such an object: the account's name */
 
-/* "index/<id>/0" */
-void gk_index_name(const struct gk_id *container, char out[GK_INDEX_NAME_BYTES]);
+/* "index/<id>/<shard>" */
+void gk_index_name(const struct gk_id *container, uint32_t shard, char out[GK_INDEX_NAME_BYTES]);
 /* "<container>/<segment>/<number>" */
 void gk_data_name(const struct gk_id *container, const struct gk_id *segment, uint64_t number,
                   char out[GK_DATA_NAME_BYTES]);

@@ -2,7 +2,9 @@
 /*
  * Removes in the background what nothing refers to any more: the garbage that writes queued
  * (garbage.h), containers and accounts that were deleted. Everything to be done stands in the store,
- * so a crash loses nothing; at start all accounts are looked through once.
+ * so a crash loses nothing: at the start, and every few hours, all accounts are looked through, by one
+ * gateway for all (the lease "lease/reaper"). What a gateway queued it removes itself, while it runs.
+ * Two that remove the same do no harm.
  *
  * Garbage rests for a delay first, so that who reads the old version of a blob can read it to its
  * end; a read that takes longer is broken off.
@@ -20,8 +22,9 @@ enum gk_status gk_reaper_start(struct gk_gateway *gateway, uint32_t delay_ms,
 /* Ends after the step under way. NULL is fine. */
 void gk_reaper_stop(struct gk_reaper *reaper);
 
-/* Something was queued in the index of this container of that account. Any thread. */
-void gk_reaper_note(struct gk_reaper *reaper, const char *account, const struct gk_id *container);
+/* Something was queued in this shard of the index of this container of that account. Any thread. */
+void gk_reaper_note(struct gk_reaper *reaper, const char *account, const struct gk_id *container,
+                    uint32_t shard);
 /* Something was queued in the account's own map. */
 void gk_reaper_note_account(struct gk_reaper *reaper, const char *account);
 /* An account was deleted: its mark stands in the store (names.h). */

@@ -5,7 +5,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
-#include "gateway/blob/block_id.h"
+#include "gateway/blob/refs.h"
 #include "gateway/blob/writer.h"
 
 #define STEP 512u /* objects or map entries that go at once */
@@ -14,7 +14,6 @@
 
 /* Names of data objects that go together. */
 struct some_names {
-    char prefix[GK_DATA_NAME_BYTES]; /* of those that are listed */
     size_t count;
     char names[STEP][GK_DATA_NAME_BYTES];
 };
@@ -47,205 +46,223 @@ static enum gk_status add_segment(struct gk_store *store, struct some_names *som
     return status;
 }
 
-static bool collect_name(void *ctx, struct gk_span key, struct gk_span value)
-{
-    (void)value;
-    struct some_names *some = ctx;
-    const size_t prefix = strlen(some->prefix);
-    if (key.len < GK_DATA_NAME_BYTES && key.len > prefix &&
-        memcmp(key.data, some->prefix, prefix) == 0) {
-        memcpy(some->names[some->count], key.data, key.len);
-        some->names[some->count][key.len] = '\0';
-        some->count++;
-    }
-    return some->count < STEP;
-}
+/* --- rows of an index ---------------------------------------------------------------------------*/
 
-/* Everything in the data pool whose name begins with the container's. */
-static enum gk_status remove_data(struct gk_store *store, const struct gk_id *container,
-                                  struct gk_error *error)
-{
-    struct some_names *some = calloc(1, sizeof *some);
-    if (some == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
-    }
-    gk_data_prefix(container, some->prefix);
-    struct gk_buf cursor;
-    gk_buf_init(&cursor, GK_LIST_CURSOR_BYTES_MAX);
-    enum gk_status status = GK_OK;
-    do {
-        status = gk_store_list(store, GK_POOL_DATA, &cursor, collect_name, some, error);
-        if (status == GK_OK) {
-            status = remove_names(store, some, error);
-        }
-    } while (status == GK_OK && cursor.len > 0);
-    gk_buf_cleanup(&cursor);
-    free(some);
-    return status;
-}
-
-enum gk_status gk_removal_container(struct gk_store *store, const struct gk_id *container,
-                                    struct gk_error *error)
-{
-    char index[GK_INDEX_NAME_BYTES];
-    const char *names[] = {index};
-    gk_index_name(container, index);
-    const enum gk_status status = gk_store_remove(store, GK_POOL_META, names, 1, error);
-    return status == GK_OK ? remove_data(store, container, error) : status;
-}
-
-/* --- map entries --------------------------------------------------------------------------------*/
-
-/* A few entries of a map, copied out of a walk. */
-struct some_entries {
+/* Some rows: what they refer to, and their keys. */
+struct rows {
+    const struct gk_removal *removal;
+    const char *index;
+    struct gk_place place;
+    bool with_data; /* what they refer to is wanted */
+    struct gk_refs refs;
+    struct gk_buf keys; /* length 2 | key ... */
+    struct gk_buf last; /* key */
     size_t count;
-    struct gk_buf keys[STEP];
-    struct gk_buf values[STEP];
+    enum gk_status status;
+    struct gk_error *error;
 };
 
-static bool collect_entry(void *ctx, struct gk_span key, struct gk_span value)
+static void rows_init(struct rows *rows, const struct gk_removal *removal,
+                      const struct gk_id *container, const char *index, struct gk_error *error)
 {
-    struct some_entries *some = ctx;
-    gk_buf_init(&some->keys[some->count], GK_MAP_KEY_BYTES_MAX);
-    gk_buf_init(&some->values[some->count], GK_MAP_VALUE_BYTES_MAX);
-    gk_buf_append(&some->keys[some->count], key.data, key.len);
-    gk_buf_append(&some->values[some->count], value.data, value.len);
-    some->count++;
-    return some->count < STEP;
+    *rows = (struct rows){
+        .removal = removal,
+        .index = index,
+        .place = {.plugin = removal->plugin, .account = removal->account, .container = *container},
+        .with_data = true,
+        .error = error};
+    gk_refs_init(&rows->refs);
+    gk_buf_init(&rows->keys, STEP * (size_t)(GK_MAP_KEY_BYTES_MAX + 2));
+    gk_buf_init(&rows->last, GK_MAP_KEY_BYTES_MAX);
 }
 
-static void forget_entries(struct some_entries *some)
+static void rows_cleanup(struct rows *rows)
 {
-    for (size_t i = 0; i < some->count; i++) {
-        gk_buf_cleanup(&some->keys[i]);
-        gk_buf_cleanup(&some->values[i]);
+    gk_refs_cleanup(&rows->refs);
+    gk_buf_cleanup(&rows->keys);
+    gk_buf_cleanup(&rows->last);
+}
+
+/* Of a row that is not what was written nobody knows what it refers to. */
+static enum gk_status collect_refs(struct rows *rows, struct gk_span key, struct gk_span value)
+{
+    struct gk_error error = {0};
+    const enum gk_status status = gk_refs_of_row(rows->place, key, value, &rows->refs, &error);
+    if (status == GK_E_INTEGRITY) {
+        gk_log(GK_LOG_WARNING, "reaper", "%s: data of a damaged entry is left to scrub: %s",
+               rows->index, error.message);
+        return GK_OK;
     }
-    some->count = 0;
+    return status == GK_OK ? GK_OK : gk_fail(rows->error, status, "%s", error.message);
 }
 
-static enum gk_status remove_entries(struct gk_store *store, const char *object,
-                                     const struct some_entries *some, struct gk_error *error)
+static bool collect_row(void *ctx, struct gk_span key, struct gk_span value)
+{
+    struct rows *rows = ctx;
+    rows->status = rows->with_data ? collect_refs(rows, key, value) : GK_OK;
+    gk_buf_append_u16(&rows->keys, (uint16_t)key.len);
+    gk_buf_append(&rows->keys, key.data, key.len);
+    gk_buf_reset(&rows->last);
+    gk_buf_append(&rows->last, key.data, key.len);
+    rows->count++;
+    return rows->status == GK_OK && rows->refs.count < STEP;
+}
+
+/* Some rows that begin with prefix, behind the last one of those before when after is set. */
+static enum gk_status rows_next(struct rows *rows, struct gk_span prefix, bool after)
+{
+    const struct gk_removal *removal = rows->removal;
+    if (removal->stop != NULL && removal->stop(removal->stop_ctx)) {
+        return gk_fail(rows->error, GK_E_UNAVAILABLE, "broken off");
+    }
+    struct gk_buf last = rows->last;
+    gk_buf_init(&rows->last, GK_MAP_KEY_BYTES_MAX);
+    const struct gk_map_range range = {
+        .prefix = prefix, .after = after ? gk_buf_span(&last) : (struct gk_span){0}, .limit = STEP};
+    gk_refs_reset(&rows->refs);
+    gk_buf_reset(&rows->keys);
+    rows->count = 0;
+    rows->status = GK_OK;
+    const enum gk_status status = gk_store_map_walk(removal->store, GK_POOL_META, rows->index,
+                                                    &range, collect_row, rows, rows->error);
+    gk_buf_cleanup(&last);
+    return status == GK_OK ? rows->status : status;
+}
+
+static enum gk_status remove_data(const struct rows *rows, struct some_names *names)
+{
+    struct gk_store *store = rows->removal->store;
+    enum gk_status status = GK_OK;
+    for (size_t i = 0; i < rows->refs.count && status == GK_OK; i++) {
+        status = add_segment(store, names, &rows->place.container, &rows->refs.items[i].segment,
+                             rows->refs.items[i].length, rows->error);
+    }
+    return status == GK_OK ? remove_names(store, names, rows->error) : status;
+}
+
+static enum gk_status remove_rows(const struct rows *rows)
 {
     struct gk_change changes[STEP];
-    for (size_t i = 0; i < some->count; i++) {
-        changes[i] =
-            (struct gk_change){.kind = GK_CHANGE_MAP_REMOVE, .key = gk_buf_span(&some->keys[i])};
+    struct gk_reader in = gk_reader_of(gk_buf_span(&rows->keys));
+    for (size_t i = 0; i < rows->count; i++) {
+        changes[i] = (struct gk_change){.kind = GK_CHANGE_MAP_REMOVE,
+                                        .key = gk_read_span(&in, gk_read_u16(&in))};
     }
     const struct gk_guard exists = {.kind = GK_GUARD_EXISTS};
     const struct gk_write_op op = {.pool = GK_POOL_META,
-                                   .object = object,
+                                   .object = rows->index,
                                    .guards = &exists,
                                    .guards_count = 1,
                                    .changes = changes,
-                                   .changes_count = some->count};
-    return gk_store_write(store, &op, NULL, error);
+                                   .changes_count = rows->count};
+    return gk_store_write(rows->removal->store, &op, NULL, rows->error);
 }
 
-/* What an entry's value refers to goes before the entry. Of one that is not what was written nobody
- * knows what it refers to. */
-typedef enum gk_status before_fn(const struct gk_removal *removal, const struct gk_id *container,
-                                 struct gk_span key, struct gk_span value, struct some_names *names,
-                                 struct gk_error *error);
+/* --- containers ---------------------------------------------------------------------------------*/
 
-static enum gk_status remove_prefix(const struct gk_removal *removal, const struct gk_id *container,
-                                    struct gk_span prefix, before_fn *before,
-                                    struct some_names *names, struct gk_error *error)
+/* All data that an index refers to. The rows stay: they go with their object, which costs a store less
+ * than each by itself. */
+static enum gk_status remove_index_data(const struct gk_removal *removal,
+                                        const struct gk_id *container, const char *index,
+                                        struct some_names *names, struct gk_error *error)
 {
-    char index[GK_INDEX_NAME_BYTES];
-    gk_index_name(container, index);
-    struct some_entries *some = calloc(1, sizeof *some);
-    if (some == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
-    }
-    const struct gk_map_range range = {.prefix = prefix};
-    enum gk_status status = GK_OK;
-    size_t count = 0;
-    do {
-        status = gk_store_map_walk(removal->store, GK_POOL_META, index, &range, collect_entry, some,
-                                   error);
-        count = some->count;
-        for (size_t i = 0; i < count && status == GK_OK && before != NULL; i++) {
-            status = before(removal, container, gk_buf_span(&some->keys[i]),
-                            gk_buf_span(&some->values[i]), names, error);
-            if (status == GK_E_INTEGRITY) {
-                gk_log(GK_LOG_WARNING, "reaper",
-                       "%s: data of a damaged entry stays until its container is deleted: %s",
-                       index, error->message);
-                gk_error_clear(error);
-                status = GK_OK;
-            }
-        }
+    struct rows rows;
+    rows_init(&rows, removal, container, index, error);
+    enum gk_status status = rows_next(&rows, (struct gk_span){0}, false);
+    while (status == GK_OK && rows.count > 0) {
+        status = remove_data(&rows, names);
         if (status == GK_OK) {
-            status = remove_names(removal->store, names, error);
+            status = rows_next(&rows, (struct gk_span){0}, true);
         }
-        if (status == GK_OK && count > 0) {
-            status = remove_entries(removal->store, index, some, error);
-        }
-        forget_entries(some);
-    } while (status == GK_OK && count == STEP);
-    free(some);
+    }
+    rows_cleanup(&rows);
     return status;
 }
 
-static struct gk_place place_of(const struct gk_removal *removal, const struct gk_id *container,
-                                const char *kind, struct gk_span key)
+static bool no_attr(void *ctx, struct gk_span key, struct gk_span value)
 {
-    return (struct gk_place){.plugin = removal->plugin,
-                             .account = removal->account,
-                             .kind = kind,
-                             .container = *container,
-                             .key = key};
+    (void)ctx, (void)key, (void)value;
+    return false;
 }
 
-static enum gk_status remove_staged_data(const struct gk_removal *removal,
-                                         const struct gk_id *container, struct gk_span key,
-                                         struct gk_span value, struct some_names *names,
-                                         struct gk_error *error)
+/* The index goes only as it was walked. A write that came in between is found by another walk; one
+ * that comes later finds no index and fails, so no data can come after. */
+static enum gk_status remove_index_once(const struct gk_removal *removal,
+                                        const struct gk_id *container, const char *index,
+                                        struct some_names *names, struct gk_error *error)
 {
-    const struct gk_place place = place_of(removal, container, GK_VALUE_STAGED, key);
-    struct gk_staged staged;
-    struct gk_buf open;
-    gk_buf_init(&open, GK_STAGED_BYTES_MAX);
-    enum gk_status status = gk_value_open(&place, value, &open, error);
+    struct gk_guard guard = {.kind = GK_GUARD_VERSION};
+    enum gk_status status =
+        gk_store_attrs(removal->store, GK_POOL_META, index, no_attr, NULL, &guard.number, error);
     if (status == GK_OK) {
-        status = gk_staged_decode(gk_buf_span(&open), &staged, error);
+        status = remove_index_data(removal, container, index, names, error);
     }
-    if (status == GK_OK) {
-        status =
-            add_segment(removal->store, names, container, &staged.segment, staged.length, error);
+    const struct gk_change change = {.kind = GK_CHANGE_REMOVE};
+    const struct gk_write_op op = {.pool = GK_POOL_META,
+                                   .object = index,
+                                   .guards = &guard,
+                                   .guards_count = 1,
+                                   .changes = &change,
+                                   .changes_count = 1};
+    return status == GK_OK ? gk_store_write(removal->store, &op, NULL, error) : status;
+}
+
+static enum gk_status remove_index(const struct gk_removal *removal, const struct gk_id *container,
+                                   const char *index, struct some_names *names,
+                                   struct gk_error *error)
+{
+    enum gk_status status = GK_E_CONFLICT;
+    while (status == GK_E_CONFLICT) {
+        gk_error_clear(error);
+        status = remove_index_once(removal, container, index, names, error);
     }
-    gk_buf_cleanup(&open);
+    if (status == GK_E_NOT_FOUND) { /* by an earlier attempt, or by another gateway */
+        gk_error_clear(error);
+        status = GK_OK;
+    }
     return status;
 }
 
-static enum gk_status remove_page_data(const struct gk_removal *removal,
-                                       const struct gk_id *container, struct gk_span key,
-                                       struct gk_span value, struct some_names *names,
-                                       struct gk_error *error)
+static enum gk_status remove_container(const struct gk_removal *removal,
+                                       const struct gk_id *container, uint64_t shards,
+                                       struct some_names *names, struct gk_error *error)
 {
-    const struct gk_place place = place_of(removal, container, GK_VALUE_MANIFEST, key);
-    struct gk_manifest_entry *entries = NULL;
-    uint32_t count = 0;
-    struct gk_buf open;
-    gk_buf_init(&open, GK_MANIFEST_PAGE_BYTES_MAX);
-    enum gk_status status = gk_value_open(&place, value, &open, error);
-    if (status == GK_OK) {
-        status = gk_manifest_page_decode(gk_buf_span(&open), &entries, &count, error);
+    enum gk_status status = GK_OK;
+    for (uint32_t shard = 0; shard < shards && status == GK_OK; shard++) {
+        char index[GK_INDEX_NAME_BYTES];
+        gk_index_name(container, shard, index);
+        status = remove_index(removal, container, index, names, error);
     }
-    for (uint32_t i = 0; i < count && status == GK_OK; i++) {
-        status = add_segment(removal->store, names, container, &entries[i].segment,
-                             entries[i].length, error);
-    }
-    free(entries);
-    gk_buf_cleanup(&open);
     return status;
 }
 
 /* --- garbage ------------------------------------------------------------------------------------*/
 
+/* Rows that begin with prefix, and what they refer to when with_data is set, which goes first. */
+static enum gk_status remove_prefix(const struct gk_removal *removal, const struct gk_id *container,
+                                    const char *index, struct gk_span prefix, bool with_data,
+                                    struct some_names *names, struct gk_error *error)
+{
+    struct rows rows;
+    rows_init(&rows, removal, container, index, error);
+    rows.with_data = with_data;
+    enum gk_status status = rows_next(&rows, prefix, false);
+    while (status == GK_OK && rows.count > 0) {
+        status = remove_data(&rows, names);
+        if (status == GK_OK) {
+            status = remove_rows(&rows);
+        }
+        if (status == GK_OK) {
+            status = rows_next(&rows, prefix, false);
+        }
+    }
+    rows_cleanup(&rows);
+    return status;
+}
+
 static enum gk_status remove_item(const struct gk_removal *removal, const struct gk_id *container,
-                                  const struct gk_garbage_item *item, struct some_names *names,
-                                  struct gk_error *error)
+                                  const char *index, const struct gk_garbage_item *item,
+                                  struct some_names *names, struct gk_error *error)
 {
     struct gk_buf prefix;
     enum gk_status status = GK_OK;
@@ -257,19 +274,17 @@ static enum gk_status remove_item(const struct gk_removal *removal, const struct
     case GK_GARBAGE_STAGED:
     case GK_GARBAGE_STAGED_ENTRIES:
         gk_staged_prefix(&prefix, &item->id, (uint32_t)item->number);
-        status = remove_prefix(removal, container, gk_buf_span(&prefix),
-                               item->kind == GK_GARBAGE_STAGED ? remove_staged_data : NULL, names,
-                               error);
+        status = remove_prefix(removal, container, index, gk_buf_span(&prefix),
+                               item->kind == GK_GARBAGE_STAGED, names, error);
         break;
     case GK_GARBAGE_MANIFEST:
     case GK_GARBAGE_MANIFEST_ENTRIES:
         gk_manifest_prefix(&prefix, &item->id);
-        status = remove_prefix(removal, container, gk_buf_span(&prefix),
-                               item->kind == GK_GARBAGE_MANIFEST ? remove_page_data : NULL, names,
-                               error);
+        status = remove_prefix(removal, container, index, gk_buf_span(&prefix),
+                               item->kind == GK_GARBAGE_MANIFEST, names, error);
         break;
     case GK_GARBAGE_CONTAINER:
-        status = gk_removal_container(removal->store, &item->id, error);
+        status = remove_container(removal, &item->id, gk_garbage_shards(item), names, error);
         break;
     }
     gk_buf_cleanup(&prefix);
@@ -277,7 +292,8 @@ static enum gk_status remove_item(const struct gk_removal *removal, const struct
 }
 
 enum gk_status gk_removal_items(const struct gk_removal *removal, const struct gk_id *container,
-                                const struct gk_garbage *garbage, struct gk_error *error)
+                                const char *index, const struct gk_garbage *garbage,
+                                struct gk_error *error)
 {
     struct some_names *names = calloc(1, sizeof *names);
     if (names == NULL) {
@@ -285,7 +301,7 @@ enum gk_status gk_removal_items(const struct gk_removal *removal, const struct g
     }
     enum gk_status status = GK_OK;
     for (size_t i = 0; i < garbage->count && status == GK_OK; i++) {
-        status = remove_item(removal, container, &garbage->items[i], names, error);
+        status = remove_item(removal, container, index, &garbage->items[i], names, error);
     }
     if (status == GK_OK) {
         status = remove_names(removal->store, names, error);

@@ -8,32 +8,39 @@
 
 #include "gateway/blob/garbage.h"
 
-/* What a removal needs; an account's handle is only needed to open values. */
+/* Whether to break off, which ends in GK_E_UNAVAILABLE; asked every few hundred objects. */
+typedef bool gk_removal_stop_fn(void *ctx);
+
 struct gk_removal {
     struct gk_store *store;
     const struct gk_plugin *plugin;
     struct gk_account *account;
+    gk_removal_stop_fn *stop; /* NULL: never */
+    void *stop_ctx;
 };
 
-/* Removes what garbage stands for, in this container; many data objects at once. */
+/*
+ * Removes what garbage stands for that was queued in the map of the object index: of this container, or of
+ * an account (a container that was deleted: the data that its indexes refer to, then the indexes). What
+ * damaged rows refer to stays and is scrub's.
+ */
 enum gk_status gk_removal_items(const struct gk_removal *removal, const struct gk_id *container,
-                                const struct gk_garbage *garbage,
+                                const char *index, const struct gk_garbage *garbage,
                                 struct gk_error *error) GK_MUST_USE;
-/* Removes a container's index and all data objects that its name is on. First the index: a write
- * that comes late finds it gone and fails, so no data can come after. */
-enum gk_status gk_removal_container(struct gk_store *store, const struct gk_id *container,
-                                    struct gk_error *error) GK_MUST_USE;
 
 /*
- * Deletes an account: writes the mark "deleted/<id>" with its containers, then removes the
- * account's object, and with it the wrapped root key, and drops it from memory. The containers are
+ * Deletes an account: writes the mark "deleted/<id>" with its containers and registers it, then removes
+ * the account's object, and with it the wrapped root key, and drops it from memory. The containers are
  * the reaper's. GK_E_NOT_FOUND.
  */
 enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
                                   struct gk_error *error) GK_MUST_USE;
-/* Removes what the mark of that name lists, and the mark; nothing when its account still exists: the
- * deletion has not come to its end, or never did. */
-enum gk_status gk_removal_marked(struct gk_gateway *gateway, const char *mark,
-                                 struct gk_error *error) GK_MUST_USE;
+/*
+ * Removes what the marks of deleted accounts list, and the marks: their records can be opened no more, so
+ * the whole data pool is gone through, once for all of them. A mark whose account still exists stays:
+ * the deletion has not come to its end, or never did.
+ */
+enum gk_status gk_removal_deleted(struct gk_gateway *gateway, gk_removal_stop_fn *stop,
+                                  void *stop_ctx, struct gk_error *error) GK_MUST_USE;
 
 #endif

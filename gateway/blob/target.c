@@ -153,7 +153,7 @@ enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_
     if (status != GK_OK) {
         return status;
     }
-    gk_index_name(&target->container, target->index);
+    gk_index_name(&target->container, 0, target->index);
     gk_blob_key(&target->key, request->blob);
     return GK_OK;
 }

@@ -7,6 +7,7 @@ import time
 from open_store import BLOCK_BYTES, DATA, META, OpenStore, read_store
 
 SETTLE_S = 120
+REGISTRY = "registry"
 OBJECT_PLAIN = read_store.fmt.CHUNK_BYTES * read_store.OBJECT_CHUNKS
 # What a file system itself adds to a file of many pieces.
 SLACK_PER_VOLUME = 1 << 20
@@ -30,7 +31,13 @@ class Audit:
     def garbage(self):
         """Entries that wait for the reaper, and marks of deleted accounts."""
         entries = self.store.rows("SELECT count(*) FROM map WHERE substr(key, 1, 2) = ?", b"g/")[0][0]
-        return entries + len(self.store.names(META, "deleted/"))
+        return entries + len(self.store.names(META, "deleted/")) + len(self.registry(b"d/"))
+
+    def registry(self, prefix):
+        """What the registry lists, without the prefix."""
+        rows = self.store.rows("SELECT key FROM map WHERE object IN (SELECT id FROM object "
+                               "WHERE pool = ? AND name = ?)", META, REGISTRY.encode())
+        return {key[len(prefix):] for (key,) in rows if key.startswith(prefix)}
 
     def wait_for_removal(self):
         deadline = time.monotonic() + SETTLE_S
@@ -80,7 +87,12 @@ class Audit:
                 metas.add(index)
                 maps[index], objects = self._index(account, container["id"])
                 datas |= objects
-        stored = set(self.store.names(META, ""))
+        stored = set(self.store.names(META, "")) - {REGISTRY}
+        listed = {name.decode() for name in self.registry(b"a/")}
+        # One that is listed and not there is passed over; one that is not listed cannot be found.
+        missing = {name.partition("/")[2] for name in metas if name.startswith("account/")} - listed
+        if missing:
+            raise Leak(f"the registry has no {sorted(missing)[:3]}")
         unused = {name for name in stored - metas if name.startswith("index/")}
         for name in unused:
             maps[name] = set()

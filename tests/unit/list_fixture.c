@@ -311,7 +311,7 @@ void list_add_container(struct list_fixture *fixture, const char *name, const ch
         .kind = GK_CHANGE_MAP_SET, .key = gk_buf_span(&key), .value = gk_buf_span(&value)};
     const struct gk_change create = {.kind = GK_CHANGE_CREATE};
     char index[GK_INDEX_NAME_BYTES];
-    gk_index_name(&container.id, index);
+    gk_index_name(&container.id, 0, index);
     write_changes(fixture, fixture->account.object, &entry, 1);
     write_changes(fixture, index, &create, 1);
     gk_buf_cleanup(&key);
@@ -365,7 +365,7 @@ void list_add_blob(struct list_bulk *bulk, const char *name, const struct gk_blo
 void list_add_end(struct list_bulk *bulk)
 {
     char index[GK_INDEX_NAME_BYTES];
-    gk_index_name(&bulk->container, index);
+    gk_index_name(&bulk->container, 0, index);
     assert_int_equal(gk_changes_status(&bulk->changes), GK_OK);
     write_changes(bulk->fixture, index, bulk->changes.items, bulk->changes.count);
     gk_changes_cleanup(&bulk->changes);

@@ -327,7 +327,7 @@ static void test_list__damage_is_never_passed_over(void **state)
     list_add_blobs(fixture, "photos", (const char *[]){"a", "b", "c", NULL});
     char index[GK_INDEX_NAME_BYTES];
     const struct gk_id id = list_container_id("photos");
-    gk_index_name(&id, index);
+    gk_index_name(&id, 0, index);
     damage(fixture, index, "b/a", "b/b");
     assert_int_equal(list_ask(fixture, GK_OP_BLOB_LIST_BLOBS, "photos", no_query), GK_E_INTEGRITY);
     damage(fixture, fixture->account.object, "c/other", "c/photos");
@@ -343,7 +343,7 @@ static void test_list__no_such_container(void **state)
     list_add_container(fixture, "photos", NULL);
     char index[GK_INDEX_NAME_BYTES];
     const struct gk_id id = list_container_id("photos");
-    gk_index_name(&id, index);
+    gk_index_name(&id, 0, index);
     const struct gk_change remove = {.kind = GK_CHANGE_REMOVE};
     const struct gk_write_op op = {
         .pool = GK_POOL_META, .object = index, .changes = &remove, .changes_count = 1};
