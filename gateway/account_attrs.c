@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "common/span.h"
+#include "gateway/notices.h"
 
 #define ATTR_NAME_BYTES_MAX 128u
 
@@ -103,5 +105,49 @@ enum gk_status gk_account_attrs_set_if(struct gk_store *store, const char *accou
         .changes = list,
         .changes_count = changes_count,
     };
-    return gk_store_write(store, &op, new_version, error);
+    const enum gk_status written = gk_store_write(store, &op, new_version, error);
+    if (written == GK_OK || written == GK_E_UNAVAILABLE) { /* it may have got through */
+        gk_notices_tell(store, account);
+    }
+    return written;
+}
+
+/* --- the lease ----------------------------------------------------------------------------------*/
+
+static bool name_lease(const char *account, char object[GK_ACCOUNT_OBJECT_BYTES_MAX])
+{
+    const bool valid = gk_account_name_valid(account);
+    snprintf(object, GK_ACCOUNT_OBJECT_BYTES_MAX, GK_ACCOUNT_LEASE_PREFIX "%s",
+             valid ? account : "");
+    return valid;
+}
+
+enum gk_status gk_account_lease_take(struct gk_store *store, const char *account,
+                                     uint32_t duration_ms, struct gk_error *error)
+{
+    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+    if (!name_lease(account, object)) {
+        return gk_fail(error, GK_E_INVALID, "that is no account's name");
+    }
+    return gk_store_lease_take(store, object, duration_ms, error);
+}
+
+void gk_account_lease_release(struct gk_store *store, const char *account)
+{
+    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+    if (name_lease(account, object)) {
+        gk_store_lease_release(store, object);
+    }
+}
+
+void gk_account_attrs_gone(struct gk_store *store, const char *account)
+{
+    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+    struct gk_error error = {0};
+    const char *names[] = {object};
+    if (name_lease(account, object) &&
+        gk_store_remove(store, GK_POOL_META, names, 1, &error) != GK_OK) {
+        gk_log(GK_LOG_WARNING, "accounts", "%s stays, of no use: %s", object, error.message);
+    }
+    gk_notices_tell(store, account);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The account store of plugin.h over gateway/store: an account is the object "account/<name>" in
- * GK_POOL_META, its named attributes are the object's, its version is the object's.
+ * GK_POOL_META, its named attributes are the object's, its version is the object's; its lease is that
+ * of the object "lease/<account>". Whoever changes an account tells the other gateways (notices.h).
  * Any thread.
  */
 #ifndef GATEWAY_ACCOUNT_ATTRS_H
@@ -11,6 +12,7 @@
 #include "gateway/store/store.h"
 
 #define GK_ACCOUNT_OBJECT_PREFIX    "account/"
+#define GK_ACCOUNT_LEASE_PREFIX     "lease/"
 #define GK_ACCOUNT_OBJECT_BYTES_MAX 64u
 #define GK_ACCOUNT_ATTRS_CHANGE_MAX 16u
 
@@ -28,5 +30,11 @@ enum gk_status gk_account_attrs_set_if(struct gk_store *store, const char *accou
                                        uint64_t expected_version, const struct gk_attr *changes,
                                        size_t changes_count, uint64_t *new_version,
                                        struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_account_lease_take(struct gk_store *store, const char *account,
+                                     uint32_t duration_ms, struct gk_error *error) GK_MUST_USE;
+void gk_account_lease_release(struct gk_store *store, const char *account);
+
+/* The account's object was removed: its lease goes too, and other gateways are told. */
+void gk_account_attrs_gone(struct gk_store *store, const char *account);
 
 #endif

@@ -2,8 +2,6 @@
 #include "gateway/accounts.h"
 
 #include <jansson.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,110 +9,36 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/account_attrs.h"
+#include "gateway/account_cache.h"
 #include "gateway/account_profile.h"
 #include "gateway/registry.h"
 
-#define BUCKETS 1024u
 /* How often a guarded write is tried again: each conflict means that another writer got through. */
 #define ATTEMPTS_MAX 64u
 
-struct entry {
-    struct gk_gateway_account account; /* first: the public pointer is ours */
-    const struct gk_plugin *plugin;
-    struct gk_access_keys *keys;
-    atomic_uint references;
-    struct entry *next; /* in its bucket, under the lock */
-};
+/* For a plugin that does not say how long what it knows is good. */
+#define INTERVAL_MS 60000u
 
 struct gk_accounts {
     struct gk_store *store;
     struct gk_plugin_host *host;
     struct gk_clock clock;
-    pthread_mutex_t lock; /* of what follows; never held across a call to store or plugin */
-    struct entry *buckets[BUCKETS];
-    uint64_t epoch; /* grows with each change, so that a load which began before is not cached */
+    struct gk_account_cache cache;
 };
-
-/* --- the cache ---------------------------------------------------------------------------------*/
-
-static unsigned bucket_of(const char *name)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a; only names of existing accounts get in */
-    for (; *name != '\0'; name++) {
-        hash = (hash ^ (unsigned char)*name) * 16777619u;
-    }
-    return hash % BUCKETS;
-}
-
-static void entry_put(struct entry *entry)
-{
-    if (entry == NULL || atomic_fetch_sub(&entry->references, 1) != 1) {
-        return;
-    }
-    entry->plugin->account_release(entry->account.handle);
-    gk_secret_free(&entry->keys);
-    free(entry->account.arm_json);
-    free(entry);
-}
 
 void gk_accounts_put(struct gk_gateway_account *account)
 {
-    entry_put((struct entry *)(void *)account);
-}
-
-static struct entry *cache_get(struct gk_accounts *accounts, const char *name, uint64_t *epoch)
-{
-    pthread_mutex_lock(&accounts->lock);
-    struct entry *entry = accounts->buckets[bucket_of(name)];
-    while (entry != NULL && strcmp(entry->account.name, name) != 0) {
-        entry = entry->next;
-    }
-    if (entry != NULL) {
-        atomic_fetch_add(&entry->references, 1);
-    }
-    *epoch = accounts->epoch;
-    pthread_mutex_unlock(&accounts->lock);
-    return entry;
-}
-
-/* Unlinks the name's entry and returns it for entry_put outside the lock. */
-static struct entry *locked_unlink(struct gk_accounts *accounts, const char *name)
-{
-    struct entry **link = &accounts->buckets[bucket_of(name)];
-    while (*link != NULL && strcmp((*link)->account.name, name) != 0) {
-        link = &(*link)->next;
-    }
-    struct entry *entry = *link;
-    if (entry != NULL) {
-        *link = entry->next;
-        entry->next = NULL;
-    }
-    return entry;
+    gk_account_entry_put((struct gk_account_entry *)(void *)account);
 }
 
 void gk_accounts_drop(struct gk_accounts *accounts, const char *name)
 {
-    pthread_mutex_lock(&accounts->lock);
-    accounts->epoch++;
-    struct entry *old = locked_unlink(accounts, name);
-    pthread_mutex_unlock(&accounts->lock);
-    entry_put(old);
+    gk_account_cache_drop(&accounts->cache, name);
 }
 
-/* Keeps the entry, with a reference of its own, unless something changed since epoch. */
-static void cache_add(struct gk_accounts *accounts, struct entry *entry, uint64_t epoch)
+void gk_accounts_expire(struct gk_accounts *accounts, const char *name)
 {
-    struct entry *old = NULL;
-    pthread_mutex_lock(&accounts->lock);
-    if (accounts->epoch == epoch) {
-        old = locked_unlink(accounts, entry->account.name);
-        struct entry **head = &accounts->buckets[bucket_of(entry->account.name)];
-        entry->next = *head;
-        *head = entry;
-        atomic_fetch_add(&entry->references, 1);
-    }
-    pthread_mutex_unlock(&accounts->lock);
-    entry_put(old);
+    gk_account_cache_expire(&accounts->cache, name);
 }
 
 enum gk_status gk_accounts_new(struct gk_store *store, struct gk_plugin_host *host,
@@ -128,7 +52,7 @@ enum gk_status gk_accounts_new(struct gk_store *store, struct gk_plugin_host *ho
     (*out)->store = store;
     (*out)->host = host;
     (*out)->clock = *clock;
-    pthread_mutex_init(&(*out)->lock, NULL);
+    gk_account_cache_init(&(*out)->cache);
     return GK_OK;
 }
 
@@ -137,14 +61,7 @@ void gk_accounts_free(struct gk_accounts *accounts)
     if (accounts == NULL) {
         return;
     }
-    for (unsigned i = 0; i < BUCKETS; i++) {
-        while (accounts->buckets[i] != NULL) {
-            struct entry *entry = accounts->buckets[i];
-            accounts->buckets[i] = entry->next;
-            entry_put(entry);
-        }
-    }
-    pthread_mutex_destroy(&accounts->lock);
+    gk_account_cache_cleanup(&accounts->cache);
     free(accounts);
 }
 
@@ -200,7 +117,7 @@ static bool read_https_only(const char *arm_json)
 
 static enum gk_status new_entry(struct gk_accounts *accounts, const char *name,
                                 struct gk_account *handle, struct gk_account_profile *record,
-                                struct entry **out, struct gk_error *error)
+                                struct gk_account_entry **out, struct gk_error *error)
 {
     const struct gk_plugin *plugin = accounts->host->plugin;
     struct gk_account_status state;
@@ -209,7 +126,7 @@ static enum gk_status new_entry(struct gk_accounts *accounts, const char *name,
     if (status != GK_OK) {
         return status;
     }
-    struct entry *entry = calloc(1, sizeof *entry);
+    struct gk_account_entry *entry = calloc(1, sizeof *entry);
     if (entry == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
@@ -225,6 +142,7 @@ static enum gk_status new_entry(struct gk_accounts *accounts, const char *name,
     account->https_only = read_https_only(record->arm_json);
     entry->keys = record->keys;
     entry->plugin = plugin;
+    entry->interval_ms = state.check_interval_ms == 0 ? INTERVAL_MS : state.check_interval_ms;
     atomic_init(&entry->references, 1);
     record->keys = NULL;
     record->arm_json = NULL;
@@ -232,28 +150,65 @@ static enum gk_status new_entry(struct gk_accounts *accounts, const char *name,
     return GK_OK;
 }
 
-static enum gk_status load(struct gk_accounts *accounts, const char *name, struct entry **out,
+static enum gk_status load(struct gk_accounts *accounts, const char *name,
+                           const struct stored *stored, struct gk_account_entry **out,
                            struct gk_error *error)
 {
-    const struct gk_plugin *plugin = accounts->host->plugin;
+    const struct gk_plugin_host *host = accounts->host;
     struct gk_account *handle = NULL;
     struct gk_account_profile record = {0};
-    struct stored stored;
-    enum gk_status status = read_stored(accounts, name, &stored, error);
+    enum gk_status status = host->plugin->account_open(host->instance, name, &handle, error);
     if (status == GK_OK) {
-        status = plugin->account_open(accounts->host->instance, name, &handle, error);
-    }
-    if (status == GK_OK) {
-        status = gk_account_profile_open(plugin, handle, name, gk_buf_span(&stored.record), &record,
-                                         error);
+        status = gk_account_profile_open(host->plugin, handle, name, gk_buf_span(&stored->record),
+                                         &record, error);
     }
     if (status == GK_OK) {
         status = new_entry(accounts, name, handle, &record, out, error);
     }
-    if (status != GK_OK) {
-        plugin->account_release(handle);
+    if (status == GK_OK) {
+        (*out)->version = stored->version;
+    } else {
+        host->plugin->account_release(handle);
+    }
+    if (status == GK_E_INTEGRITY) {
+        /* Or the plugin has yet to hear that another gateway has made the account anew. */
+        host->plugin->account_changed(host->instance, name);
     }
     gk_account_profile_cleanup(&record);
+    return status;
+}
+
+/*
+ * *entry, if there is one, is taken when the store still has it so, and replaced otherwise. A store
+ * that does not answer makes the request fail, as it would a moment later for what it is about: to go
+ * on with what was known would let who has a regenerated access key go on for as long as the store is
+ * away, and the interval is a promise.
+ */
+static enum gk_status read_entry(struct gk_accounts *accounts, const char *name, uint64_t epoch,
+                                 struct gk_account_entry **entry, struct gk_error *error)
+{
+    const int64_t mono_ms = gk_clock_mono_ms(&accounts->clock);
+    struct gk_account_entry *old = *entry;
+    struct stored stored;
+    enum gk_status status = read_stored(accounts, name, &stored, error);
+    if (status == GK_OK && old != NULL && stored.version == old->version) {
+        gk_account_cache_confirm(&accounts->cache, old, mono_ms, epoch);
+        gk_buf_cleanup(&stored.record);
+        return GK_OK;
+    }
+    *entry = NULL;
+    if (status == GK_OK) {
+        status = load(accounts, name, &stored, entry, error);
+    } else if (status == GK_E_NOT_FOUND && old != NULL) {
+        /* Deleted through another gateway. */
+        gk_account_cache_drop(&accounts->cache, name);
+        accounts->host->plugin->account_changed(accounts->host->instance, name);
+    }
+    if (status == GK_OK) {
+        (*entry)->read_mono_ms = mono_ms;
+        gk_account_cache_add(&accounts->cache, *entry, epoch);
+    }
+    gk_account_entry_put(old);
     gk_buf_cleanup(&stored.record);
     return status;
 }
@@ -266,16 +221,14 @@ enum gk_status gk_accounts_get(struct gk_accounts *accounts, const char *name,
         return refuse_unknown("that", error);
     }
     uint64_t epoch = 0;
-    struct entry *entry = cache_get(accounts, name, &epoch);
-    if (entry == NULL) {
-        const enum gk_status status = load(accounts, name, &entry, error);
-        if (status != GK_OK) {
-            return status;
-        }
-        cache_add(accounts, entry, epoch);
+    bool fresh = false;
+    struct gk_account_entry *entry = gk_account_cache_get(
+        &accounts->cache, name, gk_clock_mono_ms(&accounts->clock), &fresh, &epoch);
+    const enum gk_status status = fresh ? GK_OK : read_entry(accounts, name, epoch, &entry, error);
+    if (status == GK_OK) {
+        *out = &entry->account;
     }
-    *out = &entry->account;
-    return GK_OK;
+    return status;
 }
 
 /* --- changes -----------------------------------------------------------------------------------*/

@@ -10,6 +10,10 @@
  * An account whose "gateway.account" is missing is half created: it serves nothing and the next
  * create completes it.
  *
+ * Other gateways on the store change accounts too. What is cached is compared with the store when a
+ * notice has come (notices.h), and when it is older than the plugin's check interval, by the object's
+ * version: regenerated keys, and accounts that were deleted or made anew, are obeyed at the latest then.
+ *
  * Threads: all functions from any thread. A struct gk_gateway_account is immutable and counted:
  * accounts_get gives a reference, accounts_put returns it. Regenerated keys make a new one.
  */
@@ -65,6 +69,8 @@ enum gk_status gk_accounts_regenerate_key(struct gk_accounts *accounts, const ch
                                           unsigned index, struct gk_error *error) GK_MUST_USE;
 /* Forgets what memory holds of it, after it was deleted (gateway/blob/removal.h). */
 void gk_accounts_drop(struct gk_accounts *accounts, const char *name);
+/* Another gateway may have changed it: the next get compares it with the store. name NULL: all. */
+void gk_accounts_expire(struct gk_accounts *accounts, const char *name);
 
 /* By the registry (registry.h): a name may come whose account is half created or gone. A visitor may use
  * the store and the accounts. */

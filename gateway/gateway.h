@@ -8,13 +8,15 @@
 #include "gateway/plugin_host.h"
 #include "gateway/store/store.h"
 
-struct gk_reaper; /* blob/reaper.h */
+struct gk_reaper;  /* blob/reaper.h */
+struct gk_notices; /* notices.h */
 
 struct gk_gateway {
     struct gk_clock clock;
     struct gk_store *store;
     struct gk_plugin_host *host;
     struct gk_accounts *accounts;
+    struct gk_notices *notices;
     struct gk_reaper *reaper;
     const char
         *blob_domain; /* host-style requests: <account>.<blob_domain>; NULL: path style only */

@@ -17,6 +17,7 @@
 #include "gateway/gateway.h"
 #include "gateway/http/dispatch.h"
 #include "gateway/manage/manage_server.h"
+#include "gateway/notices.h"
 #include "gateway/pem_file.h"
 #include "gateway/registry.h"
 
@@ -123,6 +124,10 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
                                  error);
     }
     if (status == GK_OK) {
+        status = gk_notices_start(gateway->store, gateway->accounts, gateway->host,
+                                  &gateway->notices, error);
+    }
+    if (status == GK_OK) {
         status =
             gk_reaper_start(gateway, config->blob.removal_delay_s * 1000u, &gateway->reaper, error);
     }
@@ -132,6 +137,7 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
 static void close_gateway(struct gk_gateway *gateway)
 {
     gk_reaper_stop(gateway->reaper);
+    gk_notices_stop(gateway->notices);
     gk_accounts_free(gateway->accounts);
     gk_plugin_host_close(gateway->host);
     gk_store_close(gateway->store);

@@ -79,17 +79,17 @@ static enum gk_status host_attrs_set_if(void *ctx, const char *account, uint64_t
                                    changes_count, new_version, error);
 }
 
-/* One process has the embedded engine's store: whoever asks holds it. */
 static enum gk_status host_lease_take(void *ctx, const char *account, uint32_t duration_ms,
                                       struct gk_error *error)
 {
-    (void)ctx, (void)account, (void)duration_ms, (void)error;
-    return GK_OK;
+    const struct gk_plugin_host_private *private_ = ctx;
+    return gk_account_lease_take(private_->store, account, duration_ms, error);
 }
 
 static void host_lease_release(void *ctx, const char *account)
 {
-    (void)ctx, (void)account;
+    const struct gk_plugin_host_private *private_ = ctx;
+    gk_account_lease_release(private_->store, account);
 }
 
 static void fill_host(struct gk_plugin_host_private *private_)

@@ -182,6 +182,8 @@ enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
                                   struct gk_error *error)
 {
     struct gk_gateway_account *account = NULL;
+    /* What is deleted is what has the name now, also where another gateway has made it anew. */
+    gk_accounts_expire(gateway->accounts, name);
     enum gk_status status = gk_accounts_get(gateway->accounts, name, &account, error);
     if (status != GK_OK) {
         return status;
@@ -196,6 +198,7 @@ enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
         unregister(gateway, name);
         gateway->host->plugin->account_forget(gateway->host->instance, name);
         gk_accounts_drop(gateway->accounts, name);
+        gk_account_attrs_gone(gateway->store, name);
         gk_reaper_note_deleted(gateway->reaper);
     }
     gk_accounts_put(account);
