@@ -60,12 +60,14 @@ def make_certificate(directory):
 
 
 class Gateway:
-    """On the embedded store, with accounts under the service key: the data path is the same under a
-    customer's key, whose root key is cached."""
+    """On the embedded store, or on what store says as the configuration does, with accounts under the
+    service key: the data path is the same under a customer's key, whose root key is cached."""
 
-    def __init__(self, directory, program="gateway/gatekey-gateway", module="plugin/gatekey.so"):
+    def __init__(self, directory, program="gateway/gatekey-gateway", module="plugin/gatekey.so",
+                 store=None):
         self.directory, self.program, self.module = pathlib.Path(directory), program, module
         self.state = self.directory / "state"
+        self.store = store or f'state_dir = "{self.state}";'
         self.service_key_file = self.directory / "service.key"
         self.log_file = self.directory / "log"
         self.removal_delay_s = 1  # read at the next start
@@ -82,7 +84,7 @@ class Gateway:
     def _write_config(self):
         here = self.directory
         (here / "gateway.conf").write_text(f"""
-state_dir = "{self.state}";
+{self.store}
 plugin = "{BUILD / self.module}";
 log_level = "warning";
 blob: {{ listen = "127.0.0.1:0"; connections_max = 512;
