@@ -24,6 +24,36 @@ static enum gk_status check_part(struct gk_span key, struct gk_span value, struc
     return GK_OK;
 }
 
+static enum gk_status check_attr_name(struct gk_span name, struct gk_error *error)
+{
+    if (name.len > GK_ATTR_NAME_BYTES_MAX) {
+        return gk_fail(error, GK_E_LIMIT, "an attribute's name of %zu bytes", name.len);
+    }
+    if (name.len == 0 || memchr(name.data, 0, name.len) != NULL) {
+        return gk_fail(error, GK_E_INVALID, "an attribute's name is not empty and has no NUL");
+    }
+    return GK_OK;
+}
+
+static enum gk_status check_change(const struct gk_change *change, struct gk_error *error)
+{
+    const enum gk_status status = check_part(change->key, change->value, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    switch (change->kind) {
+    case GK_CHANGE_ATTR_SET:
+    case GK_CHANGE_ATTR_REMOVE:
+        return check_attr_name(change->key, error);
+    case GK_CHANGE_MAP_SET:
+        return change->value.len > 0
+                   ? GK_OK
+                   : gk_fail(error, GK_E_INVALID, "a map value has one byte at least");
+    default:
+        return GK_OK;
+    }
+}
+
 /* Whether a guard or change is about the object as such, not about an attribute or a map. */
 static bool is_about_object(const struct gk_write_op *op)
 {
@@ -53,11 +83,7 @@ static enum gk_status check_op(const struct gk_write_op *op, struct gk_error *er
         }
     }
     for (size_t i = 0; status == GK_OK && i < op->changes_count; i++) {
-        status = check_part(op->changes[i].key, op->changes[i].value, error);
-        if (status == GK_OK && op->changes[i].kind == GK_CHANGE_MAP_SET &&
-            op->changes[i].value.len == 0) {
-            status = gk_fail(error, GK_E_INVALID, "a map value has one byte at least");
-        }
+        status = check_change(&op->changes[i], error);
         if (status == GK_OK && op->changes[i].kind == GK_CHANGE_REMOVE && op->changes_count != 1) {
             status = gk_fail(error, GK_E_INVALID, "removing an object stands alone");
         }

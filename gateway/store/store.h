@@ -28,6 +28,7 @@
 
 #define GK_OBJECT_NAME_BYTES_MAX 512u /* without NUL */
 #define GK_MAP_KEY_BYTES_MAX     2048u
+#define GK_ATTR_NAME_BYTES_MAX   100u /* of any bytes but NUL, one at least: RADOS takes no more */
 #define GK_MAP_VALUE_BYTES_MAX   (1u << 20)
 /* One object's bytes; larger things are striped over several by the caller. */
 #define GK_OBJECT_BYTES_MAX (16u << 20)

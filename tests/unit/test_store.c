@@ -152,6 +152,20 @@ static uint64_t volume_bytes(const struct store_case *test)
     return store_place_bytes(path_in(test, "volumes"));
 }
 
+static void test_embedded__shows_no_data_before_the_commit(void **state)
+{
+    struct store_case *test = *state;
+    const size_t sizes[] = {100, 1 << 20};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        struct gk_store_batch *batch = NULL;
+        assert_int_equal(gk_store_batch_begin(test->store, &batch, NULL), GK_OK);
+        assert_int_equal(batch_put(batch, "d", 1, sizes[i], 65536), GK_OK);
+        assert_string_equal(store_show_names(test->store, GK_POOL_DATA, ""), "");
+        assert_true(store_data_absent(test->store, "d"));
+        gk_store_batch_abort(batch);
+    }
+}
+
 static void test_embedded__gives_space_back(void **state)
 {
     struct store_case *test = *state;
@@ -210,6 +224,7 @@ int main(void)
         STORE_TEST(test_embedded__is_closed_to_others, state),
         STORE_TEST(test_embedded__refuses_a_newer_schema, state),
         STORE_TEST(test_embedded__refuses_a_damaged_directory, state),
+        STORE_TEST(test_embedded__shows_no_data_before_the_commit, state),
         STORE_TEST(test_embedded__gives_space_back, state),
         STORE_TEST(test_embedded__what_failed_takes_no_space, state),
     };
