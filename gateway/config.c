@@ -24,6 +24,8 @@ enum rule_kind {
     RULE_LISTEN,    /* "address:port" */
     RULE_LOOPBACK,  /* the same, on this machine only */
     RULE_DOMAIN,    /* a host name */
+    RULE_TEXT,      /* any */
+    RULE_ENGINE,    /* of the store */
     RULE_NUMBER,    /* minimum..maximum */
     RULE_LOG_LEVEL
 };
@@ -40,7 +42,8 @@ struct rule {
 #define FIELD(member) offsetof(struct gk_config, member)
 
 static const struct rule top_rules[] = {
-    {"state_dir", RULE_DIRECTORY, true, FIELD(state_dir), 0, 0},
+    {"state_dir", RULE_DIRECTORY, false, FIELD(state_dir), 0, 0},
+    {"store", RULE_GROUP, false, 0, 0, 0},
     {"plugin", RULE_READABLE, true, FIELD(plugin), 0, 0},
     {"log_level", RULE_LOG_LEVEL, false, FIELD(log_level), 0, 0},
     {"audit_file", RULE_NEW_FILE, false, FIELD(audit_file), 0, 0},
@@ -48,6 +51,18 @@ static const struct rule top_rules[] = {
     {"blob", RULE_GROUP, true, 0, 0, 0},
     {"management", RULE_GROUP, true, 0, 0, 0},
     {"provider", RULE_GROUP, true, 0, 0, 0},
+    {NULL, RULE_GROUP, false, 0, 0, 0},
+};
+
+static const struct rule store_rules[] = {
+    {"engine", RULE_ENGINE, true, FIELD(store_engine), 0, 0},
+    {"conf", RULE_READABLE, false, FIELD(rados.conf), 0, 0},
+    {"user", RULE_TEXT, false, FIELD(rados.user), 0, 0},
+    {"keyring", RULE_SECRET, false, FIELD(rados.keyring), 0, 0},
+    {"meta_pool", RULE_TEXT, false, FIELD(rados.meta_pool), 0, 0},
+    {"data_pool", RULE_TEXT, false, FIELD(rados.data_pool), 0, 0},
+    {"namespace", RULE_TEXT, false, FIELD(rados.namespace_), 0, 0},
+    {"op_timeout_s", RULE_NUMBER, false, FIELD(rados.op_timeout_s), 1, 3600},
     {NULL, RULE_GROUP, false, 0, 0, 0},
 };
 
@@ -88,6 +103,16 @@ static enum gk_status set_text_rule(struct gk_config *config, const struct rule 
         return gk_config_log_level_of(config, setting, text, field, error);
     }
     *(const char **)field = text;
+    if (rule->kind == RULE_TEXT) {
+        return GK_OK;
+    }
+    if (rule->kind == RULE_ENGINE) {
+        return strcmp(text, "rados") == 0
+                   ? GK_OK
+                   : gk_config_refuse(config, setting, error,
+                                      "engine: is not known; write \"rados\", or state_dir "
+                                      "instead of store for the embedded one");
+    }
     if (rule->kind == RULE_DOMAIN) {
         return gk_config_check_domain(config, setting, text, error);
     }
@@ -171,6 +196,33 @@ static enum gk_status read_group(struct gk_config *config, const config_setting_
     return GK_OK;
 }
 
+static enum gk_status read_store(struct gk_config *config, const config_setting_t *root,
+                                 struct gk_error *error)
+{
+    const config_setting_t *group = config_setting_get_member(root, "store");
+    if (group == NULL) {
+        return config->state_dir != NULL
+                   ? GK_OK
+                   : gk_config_refuse(config, root, error,
+                                      "state_dir: is missing; add it, or the group store for a "
+                                      "Ceph cluster");
+    }
+    if (config->state_dir != NULL) {
+        return gk_config_refuse(config, group, error,
+                                "store: there is state_dir as well; remove one of the two");
+    }
+    const enum gk_status status = read_group(config, group, store_rules, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    const char *user = config->rados.user;
+    if (user != NULL && strncmp(user, "client.", strlen("client.")) != 0) {
+        return gk_config_refuse(config, config_setting_get_member(group, "user"), error,
+                                "user: is not a client of Ceph; write it as client.NAME");
+    }
+    return GK_OK;
+}
+
 static enum gk_status read_blob(struct gk_config *config, const config_setting_t *group,
                                 struct gk_error *error)
 {
@@ -231,6 +283,9 @@ static enum gk_status read_all(struct gk_config *config, struct gk_error *error)
     }
     const config_setting_t *root = config_root_setting(&config->private_->file);
     status = read_group(config, root, top_rules, error);
+    if (status == GK_OK) {
+        status = read_store(config, root, error);
+    }
     if (status == GK_OK) {
         status = read_blob(config, config_setting_get_member(root, "blob"), error);
     }

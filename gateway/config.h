@@ -17,6 +17,7 @@
 #include <stdbool.h>
 
 #include "gateway/plugin_host.h"
+#include "gateway/store/store.h"
 
 /* Where a listener binds. host is a numeric IPv4 or IPv6 address without brackets; port 0 lets the
  * system choose. */
@@ -29,7 +30,9 @@ struct gk_config_listen {
 
 /* All strings belong to the configuration; NULL where a setting is absent. */
 struct gk_config {
-    const char *state_dir;
+    const char *state_dir; /* of the embedded engine; NULL: the store is on RADOS */
+    const char *store_engine;
+    struct gk_store_rados_options rados; /* without state_dir */
     const char *plugin;
     const char *audit_file;
     const char *clock_offset_file;

@@ -102,6 +102,13 @@ static void format_url(const char *scheme, const struct gk_config_listen *listen
              port);
 }
 
+static enum gk_status open_store(const struct gk_config *config, struct gk_store **out,
+                                 struct gk_error *error)
+{
+    return config->state_dir != NULL ? gk_store_embedded_open(config->state_dir, out, error)
+                                     : gk_store_rados_open(&config->rados, out, error);
+}
+
 static enum gk_status open_gateway(const struct gk_config *config, struct gk_gateway *gateway,
                                    struct gk_error *error)
 {
@@ -110,7 +117,7 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
                          : gk_clock_offset_file(config->clock_offset_file);
     gateway->blob_domain = config->blob.domain;
     gateway->vault_deadline_ms = config->vault_deadline_ms;
-    enum gk_status status = gk_store_embedded_open(config->state_dir, &gateway->store, error);
+    enum gk_status status = open_store(config, &gateway->store, error);
     if (status == GK_OK) {
         status = gk_registry_open(gateway->store, gk_clock_wall_ms(&gateway->clock), error);
     }

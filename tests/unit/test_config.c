@@ -161,6 +161,31 @@ static void test_config__reads_a_whole_file(void **state)
     free(path);
 }
 
+static void test_config__reads_where_the_store_is(void **state)
+{
+    (void)state;
+    char *path = write_config(0, NULL);
+    struct gk_config *config = NULL;
+    assert_int_equal(gk_config_load(path, &config, NULL), GK_OK);
+    assert_non_null(strstr(config->state_dir, "/state"));
+    gk_config_free(config);
+    free(path);
+    path = write_config(1, "store: { engine = \"rados\"; conf = \"@/token\"; user = \"client.x\"; "
+                           "keyring = \"@/token\"; meta_pool = \"m\"; data_pool = \"d\"; "
+                           "namespace = \"n\"; op_timeout_s = 3; };");
+    assert_int_equal(gk_config_load(path, &config, NULL), GK_OK);
+    assert_null(config->state_dir);
+    assert_non_null(strstr(config->rados.conf, "/token"));
+    assert_string_equal(config->rados.user, "client.x");
+    assert_non_null(strstr(config->rados.keyring, "/token"));
+    assert_string_equal(config->rados.meta_pool, "m");
+    assert_string_equal(config->rados.data_pool, "d");
+    assert_string_equal(config->rados.namespace_, "n");
+    assert_int_equal(config->rados.op_timeout_s, 3);
+    gk_config_free(config);
+    free(path);
+}
+
 static void test_config__tells_where_a_setting_stands(void **state)
 {
     (void)state;
@@ -192,6 +217,15 @@ static const struct wrong wrongs[] = {
     {1, "state_dir = 7;", 1, "is not a text"},
     {1, "state_dir = \"@/token\";", 1, "is not a directory"},
     {1, "state_dir = \"a\\nb\";", 1, "control character"},
+    {1, "state_dir = \"@/state\"; store: { engine = \"rados\"; };", 1, "remove one of the two"},
+    {1, "store = \"rados\";", 1, "is not a group"},
+    {1, "store: { };", 1, "store.engine: is missing"},
+    {1, "store: { engine = \"sqlite\"; };", 1, "write \"rados\""},
+    {1, "store: { engine = \"rados\"; conf = \"@/none.conf\"; };", 1, "there is no file"},
+    {1, "store: { engine = \"rados\"; user = \"gatekey\"; };", 1, "client.NAME"},
+    {1, "store: { engine = \"rados\"; keyring = \"@/open-secret\"; };", 1, "chmod 0600"},
+    {1, "store: { engine = \"rados\"; op_timeout_s = 0; };", 1, "1 to 3600"},
+    {1, "store: { engine = \"rados\"; pool = \"p\"; };", 1, "there is no such setting"},
     {2, "plugin = \"@/none.so\";", 2, "there is no file"},
     {2, "plugin = \"gatekey.so\";", 2, "from the root"},
     {2, "plugin = \"@\";", 2, "not a regular file"},
@@ -347,7 +381,8 @@ static void put_moved(FILE *out, const char *line, size_t len)
     fputc('\n', out);
 }
 
-/* all: with the settings that are commented out. extra is a line at the end. */
+/* all: with the settings that are commented out, hence the store on RADOS and no state_dir. extra is a
+ * line at the end. */
 static char *write_example(bool all, const char *extra)
 {
     char *path = in_directory("example.conf");
@@ -356,8 +391,11 @@ static char *write_example(bool all, const char *extra)
     assert_non_null(out);
     for (const char *line = text; *line != '\0';) {
         const size_t len = strcspn(line, "\n");
-        const bool setting = line[0] == '#' && line[1] >= 'a' && line[1] <= 'z';
-        put_moved(out, line + (setting && all), len - (setting && all));
+        const bool setting =
+            line[0] == '#' && ((line[1] >= 'a' && line[1] <= 'z') || line[1] == '}');
+        if (!all || strncmp(line, "state_dir", strlen("state_dir")) != 0) {
+            put_moved(out, line + (setting && all), len - (setting && all));
+        }
         line += len + (line[len] == '\n');
     }
     fputs(extra, out);
@@ -369,8 +407,9 @@ static char *write_example(bool all, const char *extra)
 static void remove_example_files(void)
 {
     static const char *const names[] = {
-        "audit.log",        "tls.crt",     "tls.key",        "management.crt", "management.key",
-        "management.token", "service.key", "gateway.secret", "vault-ca.crt",   "example.conf"};
+        "audit.log",      "tls.crt",          "tls.key",     "management.crt",
+        "management.key", "management.token", "service.key", "gateway.secret",
+        "vault-ca.crt",   "example.conf",     "ceph.conf",   "ceph.client.gatekey.keyring"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = in_directory(names[i]);
         unlink(path);
@@ -441,16 +480,18 @@ static bool explains(const char *example, const char *name, size_t len)
 static void test_example__has_every_setting_of_the_gateway(void **state)
 {
     (void)state;
-    static const char *const unknown[] = {"", "blob",
-                                          "management"}; /* groups, by what is wrong in them */
+    /* Groups, by what is wrong in them. */
+    static const struct {
+        unsigned line;
+        const char *replacement;
+    } unknown[] = {{0, NULL},
+                   {1, "store: { engine = \"rados\"; surprise = 1; };"},
+                   {6, "surprise = 1;"},
+                   {14, "surprise = 1;"}};
     char *example = read_example();
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
-        char *path = NULL;
-        if (unknown[i][0] == '\0') {
-            path = write_example(false, "surprise = 1;\n");
-        } else {
-            path = write_config(unknown[i][0] == 'b' ? 6 : 14, "surprise = 1;");
-        }
+        char *path = unknown[i].line == 0 ? write_example(false, "surprise = 1;\n")
+                                          : write_config(unknown[i].line, unknown[i].replacement);
         struct gk_config *config = NULL;
         struct gk_error error = {0};
         assert_int_equal(gk_config_load(path, &config, &error), GK_E_INVALID);
@@ -503,6 +544,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config__reads_a_whole_file),
+        cmocka_unit_test(test_config__reads_where_the_store_is),
         cmocka_unit_test(test_config__tells_where_a_setting_stands),
         cmocka_unit_test(test_config__refuses_with_file_line_reason_and_remedy),
         cmocka_unit_test(test_config__refuses_a_file_that_is_not_there),
