@@ -337,6 +337,28 @@ static enum gk_status record_open_sealed(struct gk_data_key *data_key, struct gk
     return copy_out(sealed_part, out, out_max, out_len, error);
 }
 
+static enum gk_status account_record_export(struct gk_instance *instance, const char *account,
+                                            uint8_t *out, size_t out_max, size_t *out_len,
+                                            struct gk_account_record_info *info,
+                                            struct gk_error *error)
+{
+    (void)instance, (void)account, (void)out, (void)out_max;
+    *out_len = 0;
+    *info = (struct gk_account_record_info){0};
+    return gk_fail(error, GK_E_UNSUPPORTED, "the pass-through module has no keys");
+}
+
+static enum gk_status account_record_restore(struct gk_instance *instance, const char *account,
+                                             const struct gk_account_restore *restore,
+                                             uint32_t deadline_ms,
+                                             struct gk_account_record_info *info,
+                                             struct gk_error *error)
+{
+    (void)instance, (void)account, (void)restore, (void)deadline_ms;
+    *info = (struct gk_account_record_info){0};
+    return gk_fail(error, GK_E_UNSUPPORTED, "the pass-through module has no keys");
+}
+
 static const struct gk_plugin passthrough = {
     .abi_version = GK_PLUGIN_ABI_VERSION | 0x80000000u,
     .struct_size = sizeof passthrough,
@@ -371,6 +393,8 @@ static const struct gk_plugin passthrough = {
     .record_open = record_open,
     .record_open_sealed = record_open_sealed,
     .account_changed = account_changed,
+    .account_record_export = account_record_export,
+    .account_record_restore = account_record_restore,
 };
 
 __attribute__((visibility("default"))) const struct gk_plugin *gatekey_plugin_entry(void)

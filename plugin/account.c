@@ -80,9 +80,8 @@ static enum gk_status derive_open_key(struct gk_account *account, struct gk_erro
                                      account->open_key, error);
 }
 
-static enum gk_status new_account(struct gk_instance *instance,
-                                  const struct gk_stored_account *stored, struct gk_account **out,
-                                  struct gk_error *error)
+enum gk_status gk_account_new(struct gk_instance *instance, const struct gk_stored_account *stored,
+                              struct gk_account **out, struct gk_error *error)
 {
     struct gk_account *account = calloc(1, sizeof *account);
     if (account == NULL) {
@@ -191,7 +190,7 @@ static enum gk_status load(struct gk_instance *instance, const char *name, struc
         status = gk_forgotten_check(instance, &seen, stored, error);
     }
     if (status == GK_OK) {
-        status = new_account(instance, stored, out, error);
+        status = gk_account_new(instance, stored, out, error);
     }
     gk_stored_account_free(&stored);
     return status;
@@ -238,7 +237,7 @@ static void forget(struct gk_instance *instance, const char *name, const struct 
         *link = account->next;
         account->next = NULL;
         pthread_mutex_lock(&account->mutex);
-        gk_forgotten_locked_add(instance, name, &account->witness);
+        gk_forgotten_locked_add(instance, name, &account->witness, &account->record.settings);
         pthread_mutex_unlock(&account->mutex);
     }
     pthread_mutex_unlock(&instance->accounts_lock);

@@ -89,6 +89,9 @@ enum gk_status gk_account_warm(struct gk_account *account, uint32_t deadline_ms,
 
 /* --- for the rest of plugin/ --- */
 void gk_account_retain(struct gk_account *account);
+/* One with that record that nobody else knows of; GK_E_INTEGRITY: its key does not open. */
+enum gk_status gk_account_new(struct gk_instance *instance, const struct gk_stored_account *stored,
+                              struct gk_account **out, struct gk_error *error) GK_MUST_USE;
 /* As account_forget, for this account and no other that has its name by now. */
 void gk_account_forget_this(struct gk_account *account);
 /* The one of that name in memory, with a reference of the caller's; NULL when there is none. */

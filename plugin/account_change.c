@@ -119,12 +119,19 @@ static bool name_is_valid(const char *name)
     return name[len] == '\0' && len >= 3 && len < GK_ACCOUNT_NAME_BYTES_MAX;
 }
 
-/* GK_OK when there is no record yet. */
+/* GK_OK when there is no account yet. The record is the first thing that an account's object gets: an
+ * object without one has lost it, and a new root key would be the end of what is there. */
 static enum gk_status expect_none(struct change *change, const char *name, struct gk_error *error)
 {
     struct gk_error why = {0};
     const enum gk_status status =
         gk_account_store_read(change->instance, name, change->stored, &why);
+    if (status == GK_E_NOT_FOUND && change->stored->version != 0) {
+        return gk_fail_http(error, GK_E_CONFLICT, 409, "AccountRecordLost",
+                            "account %s has lost its encryption record: restore it from a backup, "
+                            "or remove the account's object from the store",
+                            name);
+    }
     if (status == GK_E_NOT_FOUND) {
         return GK_OK;
     }

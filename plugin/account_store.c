@@ -112,6 +112,39 @@ static enum gk_status check_record(const struct gk_account_record *record, struc
                          record->account);
 }
 
+static enum gk_status parse(const struct gk_instance *instance, const char *account,
+                            struct gk_stored_account *stored, struct gk_error *error)
+{
+    enum gk_status status =
+        gk_account_record_parse(instance->crypto, &instance->keys->record, account,
+                                gk_buf_span(&stored->bytes), &stored->record, error);
+    if (status == GK_OK) {
+        status = check_record(&stored->record, error);
+    }
+    if (status != GK_OK) {
+        memset(&stored->record, 0, sizeof stored->record);
+    }
+    return status;
+}
+
+enum gk_status gk_stored_account_take(const struct gk_instance *instance, const char *account,
+                                      struct gk_span bytes, struct gk_stored_account *stored,
+                                      struct gk_error *error)
+{
+    memset(&stored->record, 0, sizeof stored->record);
+    stored->version = 0;
+    stored->has_previous = false;
+    stored->last_version_check_wall_ms = 0;
+    gk_buf_reset(&stored->bytes);
+    gk_buf_append(&stored->bytes, bytes.data, bytes.len);
+    const enum gk_status whole = gk_buf_status(&stored->bytes);
+    if (whole != GK_OK) {
+        return gk_fail(error, whole == GK_E_LIMIT ? GK_E_INTEGRITY : GK_E_RESOURCE,
+                       "the record of account %.24s cannot be read", account);
+    }
+    return parse(instance, account, stored, error);
+}
+
 enum gk_status gk_account_store_read(const struct gk_instance *instance, const char *account,
                                      struct gk_stored_account *stored, struct gk_error *error)
 {
@@ -119,14 +152,7 @@ enum gk_status gk_account_store_read(const struct gk_instance *instance, const c
     struct reading reading = {.bytes = &stored->bytes};
     enum gk_status status = read_bytes(instance, account, &reading, &stored->version, error);
     if (status == GK_OK) {
-        status = gk_account_record_parse(instance->crypto, &instance->keys->record, account,
-                                         gk_buf_span(&stored->bytes), &stored->record, error);
-    }
-    if (status == GK_OK) {
-        status = check_record(&stored->record, error);
-    }
-    if (status != GK_OK) {
-        memset(&stored->record, 0, sizeof stored->record);
+        status = parse(instance, account, stored, error);
     }
     const int64_t noted_ms = (int64_t)reading.last_check_ms;
     const int64_t recorded_ms = stored->record.last_version_check_wall_ms;

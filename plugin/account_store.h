@@ -36,6 +36,10 @@ void gk_stored_account_free(struct gk_stored_account **stored);
 enum gk_status gk_account_store_read(const struct gk_instance *instance, const char *account,
                                      struct gk_stored_account *stored,
                                      struct gk_error *error) GK_MUST_USE;
+/* The same of a record that does not come from the store: stored holds it, and no version. */
+enum gk_status gk_stored_account_take(const struct gk_instance *instance, const char *account,
+                                      struct gk_span bytes, struct gk_stored_account *stored,
+                                      struct gk_error *error) GK_MUST_USE;
 /*
  * Writes record in place of what stored holds (nothing, for a new account), its sequence set to the
  * next one. Other attributes may have changed meanwhile; GK_E_CONFLICT when the record itself has.

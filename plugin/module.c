@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What gatekey.so exports: its ABI version and its table of functions, with the key provider that is
  * built in. */
+#include "plugin/account_backup.h"
 #include "plugin/account_change.h"
 #include "plugin/handles.h"
 #include "plugin/reread.h"
@@ -66,6 +67,8 @@ static const struct gk_plugin plugin = {
     .record_open = gk_account_record_value_open,
     .record_open_sealed = gk_data_key_record_value_open,
     .account_changed = gk_reread_changed,
+    .account_record_export = gk_account_record_export,
+    .account_record_restore = gk_account_record_restore,
 };
 
 __attribute__((visibility("default"))) const uint32_t gatekey_plugin_abi_version =

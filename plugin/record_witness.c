@@ -73,6 +73,7 @@ struct gk_forgotten {
     struct gk_forgotten *next;
     char name[GK_ACCOUNT_NAME_BYTES_MAX];
     struct gk_record_witness witness;
+    struct gk_encryption_settings settings;
 };
 
 static struct gk_forgotten **locked_find(struct gk_instance *instance, const char *name)
@@ -85,7 +86,8 @@ static struct gk_forgotten **locked_find(struct gk_instance *instance, const cha
 }
 
 void gk_forgotten_locked_add(struct gk_instance *instance, const char *name,
-                             const struct gk_record_witness *witness)
+                             const struct gk_record_witness *witness,
+                             const struct gk_encryption_settings *settings)
 {
     struct gk_forgotten **link = locked_find(instance, name);
     if (*link == NULL) {
@@ -98,6 +100,7 @@ void gk_forgotten_locked_add(struct gk_instance *instance, const char *name,
     }
     snprintf(forgotten->name, sizeof forgotten->name, "%s", name);
     forgotten->witness = *witness;
+    forgotten->settings = *settings;
 }
 
 struct gk_record_witness gk_forgotten_seen(struct gk_instance *instance, const char *name)
@@ -110,6 +113,19 @@ struct gk_record_witness gk_forgotten_seen(struct gk_instance *instance, const c
     }
     pthread_mutex_unlock(&instance->accounts_lock);
     return seen;
+}
+
+bool gk_forgotten_settings(struct gk_instance *instance, const char *name, const struct gk_id *id,
+                           struct gk_encryption_settings *settings)
+{
+    pthread_mutex_lock(&instance->accounts_lock);
+    const struct gk_forgotten *forgotten = *locked_find(instance, name);
+    const bool found = forgotten != NULL && gk_id_equal(&forgotten->witness.id, id);
+    if (found) {
+        *settings = forgotten->settings;
+    }
+    pthread_mutex_unlock(&instance->accounts_lock);
+    return found;
 }
 
 enum gk_status gk_forgotten_check(struct gk_instance *instance,

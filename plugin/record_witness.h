@@ -38,11 +38,15 @@ enum gk_status gk_record_put_back(const struct gk_instance *instance, bool tell,
 
 /* --- of accounts that were forgotten ------------------------------------------------------------ */
 
-/* accounts_lock is held. */
+/* accounts_lock is held. settings are those of the record that was seen. */
 void gk_forgotten_locked_add(struct gk_instance *instance, const char *name,
-                             const struct gk_record_witness *witness);
+                             const struct gk_record_witness *witness,
+                             const struct gk_encryption_settings *settings);
 /* All zeros when no account of that name was forgotten. */
 struct gk_record_witness gk_forgotten_seen(struct gk_instance *instance, const char *name);
+/* The settings of the newest record that was seen of the account with that id; false when none was. */
+bool gk_forgotten_settings(struct gk_instance *instance, const char *name, const struct gk_id *id,
+                           struct gk_encryption_settings *settings);
 /* Judges what was read after that. */
 enum gk_status gk_forgotten_check(struct gk_instance *instance,
                                   const struct gk_record_witness *seen,

@@ -52,6 +52,8 @@ extern "C" {
 /* A sealed record is at most this much longer than its two plain parts together. */
 #define GK_RECORD_OVERHEAD_BYTES 128u
 #define GK_RECORD_BYTES_MAX      (16u << 20)
+/* An account's own record, as account_record_export gives it. */
+#define GK_ACCOUNT_RECORD_BYTES_MAX 65536u
 
 /* --- operations ------------------------------------------------------------------------------ */
 
@@ -199,6 +201,31 @@ struct gk_object_scope {
     struct gk_id object; /* one incarnation of a blob or file; never used again */
 };
 
+/* What an account's record says of itself, for people. */
+struct gk_account_record_info {
+    struct gk_id id;
+    uint64_t sequence;
+    uint32_t generation;
+    char current_key_id[GK_KEY_ID_BYTES_MAX];  /* version that wraps the root key */
+    char previous_key_id[GK_KEY_ID_BYTES_MAX]; /* of a second wrap, or "" */
+};
+
+/* What account_record_restore is asked for. */
+struct gk_account_restore {
+    struct gk_span record;    /* what account_record_export gave */
+    uint8_t replace_settings; /* the record's settings, though the present ones are others */
+    /*
+     * The host's own say, before anything is written: whether what it has stored is of the account
+     * that would come back, whose id is id. candidate is for record_open alone, and until check
+     * returns. It may fill *beside, whose name is NULL, with one attribute of the host's own that
+     * is written in the same step; its value must live until the restore ends. Called once for each
+     * attempt to write, after the attributes were read; what it refuses is the restore's answer.
+     */
+    enum gk_status (*check)(void *check_ctx, struct gk_account *candidate, const struct gk_id *id,
+                            struct gk_attr *beside, struct gk_error *error);
+    void *check_ctx;
+};
+
 /* --- plugin
  * --------------------------------------------------------------------------------------- */
 
@@ -222,6 +249,7 @@ struct gk_plugin {
     /*
      * Creates the account's record: a new id and a new root key, wrapped as settings say and proved
      * by an unwrap before anything is stored. BLOCKS. GK_E_EXISTS: it has a record already.
+     * GK_E_CONFLICT (409 AccountRecordLost): its object is there, and the record is not.
      * GK_E_INVALID: the key was not accepted; the message names what is wrong and how to mend it
      * (code KeyVaultPolicyError, KeyVaultAuthenticationFailure, ...; http_status 400).
      */
@@ -350,6 +378,35 @@ struct gk_plugin {
      * opens the account.
      */
     void (*account_changed)(struct gk_instance *instance, const char *account);
+
+    /*
+     * Backup of what opens an account. export gives the record as it is stored, without a key in the
+     * clear and authenticated under the service key, into out (GK_ACCOUNT_RECORD_BYTES_MAX is
+     * always enough; GK_E_LIMIT). From the account store; never asks the vault. GK_E_NOT_FOUND;
+     * GK_E_INTEGRITY: the stored record is not authentic, or an older one that was put back.
+     */
+    enum gk_status (*account_record_export)(struct gk_instance *instance, const char *account,
+                                            uint8_t *out, size_t out_max, size_t *out_len,
+                                            struct gk_account_record_info *info,
+                                            struct gk_error *error);
+    /*
+     * Stores such a record again, under a number that is later than any that was seen, in one
+     * guarded write. BLOCKS. *info is what is stored then. Changes nothing and refuses, with
+     * http_status and code:
+     *   GK_E_INVALID   400 AccountBackupInvalid          not this account's, or changed, or written
+     *                                                    under another service key
+     *                  409 AccountBackupOfAnotherAccount the name is another account's by now
+     *                  409 AccountBackupLosesData        data was sealed under a root key that is
+     *                                                    not in it
+     *                  409 AccountBackupChangesSettings  and replace_settings was not set
+     *                  409 AccountBackupKeyRefused       the vault does not open its root key
+     *   GK_E_UNAVAILABLE, and what check refused
+     */
+    enum gk_status (*account_record_restore)(struct gk_instance *instance, const char *account,
+                                             const struct gk_account_restore *restore,
+                                             uint32_t deadline_ms,
+                                             struct gk_account_record_info *info,
+                                             struct gk_error *error);
 };
 
 /* The two symbols that a module exports. */
