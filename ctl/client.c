@@ -217,19 +217,25 @@ static bool name_is_plain(const char *name)
     return strlen(name) <= 24 && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789")] == '\0';
 }
 
+enum ctl_exit ctl_check_account_name(const char *name)
+{
+    return name_is_plain(name) ? CTL_OK
+                               : ctl_fail(CTL_USAGE,
+                                          "'%s' is not an account's name: 3 to 24 lower-case "
+                                          "letters and digits",
+                                          name);
+}
+
 enum ctl_exit ctl_find_account(const struct ctl_options *options, json_t **account, char *id,
                                size_t id_bytes)
 {
     *account = NULL;
-    if (!name_is_plain(options->name)) {
-        return ctl_fail(CTL_USAGE,
-                        "'%s' is not an account's name: 3 to 24 lower-case letters and "
-                        "digits",
-                        options->name);
-    }
     char path[128];
-    snprintf(path, sizeof path, "/gatekey/accounts/%s", options->name);
-    const enum ctl_exit code = ctl_request(options, "GET", path, NULL, account);
+    enum ctl_exit code = ctl_check_account_name(options->name);
+    if (code == CTL_OK) {
+        snprintf(path, sizeof path, "/gatekey/accounts/%s", options->name);
+        code = ctl_request(options, "GET", path, NULL, account);
+    }
     if (code != CTL_OK) {
         return code;
     }

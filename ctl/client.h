@@ -18,6 +18,9 @@ void ctl_client_global_init(void);
 enum ctl_exit ctl_request(const struct ctl_options *options, const char *method, const char *path,
                           const json_t *body, json_t **answer);
 
+/* CTL_USAGE, with the reason printed, for a name that no account can have: it goes into paths. */
+enum ctl_exit ctl_check_account_name(const char *name);
+
 /*
  * Finds the account by its name whatever its subscription and resource group: GET of the gateway's
  * own lookup. id receives the resource id that further requests are made of.

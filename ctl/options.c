@@ -55,6 +55,12 @@ static const struct option_rule rules[] = {
      "the gateway's Blob endpoint, without the account"},
     {"--no-fail", OPTION_FLAG, FIELD(no_fail), "", "exit 0 whatever the state"},
     {"--out", OPTION_TEXT, FIELD(out), "FILE", "file to make; one that exists is refused"},
+    {"--in", OPTION_TEXT, FIELD(in), "FILE",
+     "what account export has made, or - for standard input"},
+    {"--replace-settings", OPTION_FLAG, FIELD(replace_settings), "",
+     "take the backup's key, vault, version and identity over later ones"},
+    {"--replace-keys", OPTION_FLAG, FIELD(replace_keys), "",
+     "take the backup's access keys over those that are there"},
     {"--help", OPTION_FLAG, FIELD(help), "", "this text"},
 };
 
@@ -79,6 +85,10 @@ static const char *const plain_options[] = {GATEWAY_OPTIONS, NULL};
 static const char *const delete_options[] = {"--yes", GATEWAY_OPTIONS, NULL};
 static const char *const keys_options[] = {"--regenerate", "--connection-string", "--blob-endpoint",
                                            GATEWAY_OPTIONS, NULL};
+static const char *const export_options[] = {"--out",     "--endpoint", "--token-file",
+                                             "--ca-file", "--timeout",  NULL};
+static const char *const restore_options[] = {"--in", "--replace-settings", "--replace-keys",
+                                              GATEWAY_OPTIONS, NULL};
 static const char *const status_options[] = {"--no-fail", GATEWAY_OPTIONS, NULL};
 static const char *const service_key_options[] = {"--out", NULL};
 
@@ -102,6 +112,21 @@ static const struct ctl_command commands[] = {
     {"account", "keys", "NAME", "print its access keys", keys_options,
      "Whoever has an access key may do anything with the account. Keep the output out of logs.\n",
      ctl_account_keys},
+    {"account", "export", "NAME", "back up what opens an account", export_options,
+     "FILE, of mode 0600, or standard output for -, gets the account's wrapped root key with its\n"
+     "settings, and its sealed access keys. No key is in it in the clear: it is worthless without\n"
+     "the operator's service key and, unless the account is service-managed, the vault's key.\n"
+     "Keep it where the service key is not. Containers and blobs are not in it. Make a new one\n"
+     "after each change or rotation of the key, and keep none longer than the account.\n",
+     ctl_account_export},
+    {"account", "restore", "NAME", "bring back an account that its object has lost",
+     restore_options,
+     "Writes back what account export saved, once the vault has opened its root key. Refused when\n"
+     "that would lose data: when the containers there are another account's, or when data was\n"
+     "written under a root key that the backup does not have. An account that can still be read\n"
+     "keeps its settings and its access keys unless the options say otherwise: a backup from\n"
+     "before a change of the key would undo that change.\n",
+     ctl_account_restore},
     {"key", "status", "[NAME]", "state of an account's customer key, or of all", status_options,
      "Exit code 4 when a key is revoked, unreachable or degraded.\n", ctl_key_status},
     {"key", "check", "NAME", "ask the vault now, and take a new version", plain_options, "",

@@ -47,9 +47,13 @@ struct ctl_options {
     const char *regenerate;
     const char *blob_endpoint;
     bool connection_string;
-    /* key status, service-key create */
+    /* key status, service-key create, account export */
     bool no_fail;
     const char *out;
+    /* account restore */
+    const char *in;
+    bool replace_settings;
+    bool replace_keys;
     /* the name that stands alone, NULL when there is none */
     const char *name;
 };
@@ -77,13 +81,15 @@ void ctl_help_print(FILE *stream, const struct ctl_command *command);
 enum ctl_exit ctl_fail(enum ctl_exit code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* account_commands.c, key_commands.c, service_key.c */
+/* account_commands.c, backup_commands.c, key_commands.c, service_key.c */
 enum ctl_exit ctl_account_create(const struct ctl_options *options);
 enum ctl_exit ctl_account_show(const struct ctl_options *options);
 enum ctl_exit ctl_account_list(const struct ctl_options *options);
 enum ctl_exit ctl_account_update(const struct ctl_options *options);
 enum ctl_exit ctl_account_delete(const struct ctl_options *options);
 enum ctl_exit ctl_account_keys(const struct ctl_options *options);
+enum ctl_exit ctl_account_export(const struct ctl_options *options);
+enum ctl_exit ctl_account_restore(const struct ctl_options *options);
 enum ctl_exit ctl_key_status(const struct ctl_options *options);
 enum ctl_exit ctl_key_check(const struct ctl_options *options);
 enum ctl_exit ctl_service_key_create(const struct ctl_options *options);

@@ -391,7 +391,7 @@ static enum gk_status ensure_plugin_record(struct gk_accounts *accounts, const c
     return host->plugin->account_set_encryption(host->instance, name, settings, deadline_ms, error);
 }
 
-static enum gk_status register_name(struct gk_accounts *accounts, const char *name,
+enum gk_status gk_accounts_register(struct gk_accounts *accounts, const char *name,
                                     struct gk_error *error)
 {
     const struct gk_registry_row row = {.kind = GK_REGISTRY_ACCOUNT,
@@ -417,7 +417,7 @@ enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name
     status = gk_account_profile_new(gk_clock_wall_ms(&accounts->clock), location, arm_json, &record,
                                     error);
     if (status == GK_OK) {
-        status = register_name(accounts, name, error);
+        status = gk_accounts_register(accounts, name, error);
     }
     if (status == GK_OK) {
         status = ensure_plugin_record(accounts, name, settings, deadline_ms, &exists, error);
@@ -431,7 +431,7 @@ enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name
     }
     if (status == GK_OK &&
         *created) { /* who deleted an account of that name may have taken the row */
-        status = register_name(accounts, name, error);
+        status = gk_accounts_register(accounts, name, error);
     }
     accounts->host->plugin->account_release(handle);
     gk_account_profile_cleanup(&record);

@@ -67,6 +67,10 @@ enum gk_status gk_accounts_set_arm(struct gk_accounts *accounts, const char *nam
 /* index 0 or 1. */
 enum gk_status gk_accounts_regenerate_key(struct gk_accounts *accounts, const char *name,
                                           unsigned index, struct gk_error *error) GK_MUST_USE;
+/* Writes the account's row in the registry (registry.h), for one that is made otherwise: before its
+ * object is, and once more after that, for who deleted an account of that name may have taken it. */
+enum gk_status gk_accounts_register(struct gk_accounts *accounts, const char *name,
+                                    struct gk_error *error) GK_MUST_USE;
 /* Forgets what memory holds of it, after it was deleted (gateway/blob/removal.h). */
 void gk_accounts_drop(struct gk_accounts *accounts, const char *name);
 /* Another gateway may have changed it: the next get compares it with the store. name NULL: all. */

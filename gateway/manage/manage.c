@@ -108,6 +108,8 @@ static const struct operation operations[] = {
     {GK_ROUTE_CHECK_NAME, "POST", NULL, gk_manage_check_name, true, false},
     {GK_ROUTE_OWN_LIST, "GET", NULL, gk_manage_account_list, true, false},
     {GK_ROUTE_OWN_ACCOUNT, "GET", NULL, gk_manage_own_account_get, true, false},
+    {GK_ROUTE_OWN_ACTION, "POST", "export", gk_manage_export, true, false},
+    {GK_ROUTE_OWN_ACTION, "POST", "restore", gk_manage_restore, true, false},
     {GK_ROUTE_METRICS, "GET", NULL, gk_manage_metrics, false, false},
     {GK_ROUTE_HEALTH, "GET", NULL, gk_manage_health, false, true},
     {GK_ROUTE_READY, "GET", NULL, gk_manage_ready, false, true},

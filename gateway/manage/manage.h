@@ -7,6 +7,7 @@
  *   .../storageAccounts                GET: of a resource group, or of a subscription
  *   /subscriptions/{s}/providers/Microsoft.Storage/checkNameAvailability   POST
  *   /gatekey/accounts[/{name}]         GET (ours): all accounts, or one, wherever they are filed
+ *   /gatekey/accounts/{name}/export, .../restore   POST (ours): backup of what opens an account
  *   /metrics                           Prometheus text
  *   /healthz, /readyz                  200, or 503 with reasons
  *
@@ -68,6 +69,7 @@ enum gk_manage_route {
     GK_ROUTE_CHECK_NAME,
     GK_ROUTE_OWN_LIST,
     GK_ROUTE_OWN_ACCOUNT,
+    GK_ROUTE_OWN_ACTION,
     GK_ROUTE_METRICS,
     GK_ROUTE_HEALTH,
     GK_ROUTE_READY
@@ -96,6 +98,8 @@ gk_manage_fn gk_manage_account_patch;
 gk_manage_fn gk_manage_account_delete;
 gk_manage_fn gk_manage_account_list;
 gk_manage_fn gk_manage_own_account_get;
+gk_manage_fn gk_manage_export;
+gk_manage_fn gk_manage_restore;
 gk_manage_fn gk_manage_list_keys;
 gk_manage_fn gk_manage_regenerate_key;
 gk_manage_fn gk_manage_check_key;

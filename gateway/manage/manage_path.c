@@ -119,19 +119,26 @@ static bool parse_arm(const struct segments *segments, struct gk_manage_path *ou
     return parse_storage(segments, at + 2, in_group, out);
 }
 
-static bool parse_own(const struct segments *segments, struct gk_manage_path *out)
+static bool copy_segment(const struct segments *segments, size_t index, char *out, size_t out_bytes)
 {
-    if (!is(segments, 1, "accounts") || segments->count > 3) {
+    const size_t len = strlen(segments->text[index]);
+    if (len >= out_bytes) {
         return false;
     }
-    out->route = segments->count == 3 ? GK_ROUTE_OWN_ACCOUNT : GK_ROUTE_OWN_LIST;
-    if (segments->count == 3) {
-        if (strlen(segments->text[2]) >= sizeof out->account) {
-            return false;
-        }
-        memcpy(out->account, segments->text[2], strlen(segments->text[2]) + 1);
-    }
+    memcpy(out, segments->text[index], len + 1);
     return true;
+}
+
+static bool parse_own(const struct segments *segments, struct gk_manage_path *out)
+{
+    static const enum gk_manage_route routes[] = {GK_ROUTE_OWN_LIST, GK_ROUTE_OWN_ACCOUNT,
+                                                  GK_ROUTE_OWN_ACTION};
+    if (!is(segments, 1, "accounts") || segments->count > 4) {
+        return false;
+    }
+    out->route = routes[segments->count - 2];
+    return (segments->count < 3 || copy_segment(segments, 2, out->account, sizeof out->account)) &&
+           (segments->count < 4 || copy_segment(segments, 3, out->action, sizeof out->action));
 }
 
 static bool parse_single(const struct segments *segments, struct gk_manage_path *out)

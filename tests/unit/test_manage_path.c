@@ -36,6 +36,8 @@ static const struct {
      {GK_ROUTE_ACCOUNT, "00000000-0000-0000-0000-000000000001", "rg-1_(x).y", "acct", ""}},
     {"/gatekey/accounts", {GK_ROUTE_OWN_LIST, "", "", "", ""}},
     {"/gatekey/accounts/acct", {GK_ROUTE_OWN_ACCOUNT, "", "", "acct", ""}},
+    {"/gatekey/accounts/acct/export", {GK_ROUTE_OWN_ACTION, "", "", "acct", "export"}},
+    {"/gatekey/accounts/acct/restore/", {GK_ROUTE_OWN_ACTION, "", "", "acct", "restore"}},
     {"/metrics", {GK_ROUTE_METRICS, "", "", "", ""}},
     {"/healthz", {GK_ROUTE_HEALTH, "", "", "", ""}},
     {"/readyz", {GK_ROUTE_READY, "", "", "", ""}},
@@ -70,7 +72,8 @@ static const char *const nowhere[] = {
     "/tenants/s/resourceGroups/g" STORAGE "/storageAccounts/acct",
     "/gatekey",
     "/gatekey/account",
-    "/gatekey/accounts/acct/listKeys",
+    "/gatekey/accounts/acct/export/more",
+    "/gatekey/accounts/acct/" SIXTEEN SIXTEEN,
     /* What an answer repeats holds no surprises. */
     "/subscriptions/s%22/resourceGroups/g" STORAGE "/storageAccounts/acct",
     "/subscriptions/s/resourceGroups/%2e%2f" STORAGE "/storageAccounts/acct",

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/client.h"
+#include "ctl/files.h"
+#include "ctl/show.h"
+
+#define PATH_BYTES_MAX 128u
+/* What the gateway takes in one request, less what is around the backup there. */
+#define BACKUP_BYTES_MAX (255u << 10)
+
+static enum ctl_exit path_of(const struct ctl_options *options, const char *action,
+                             char path[PATH_BYTES_MAX])
+{
+    const enum ctl_exit code = ctl_check_account_name(options->name);
+    snprintf(path, PATH_BYTES_MAX, "/gatekey/accounts/%.24s/%s", options->name, action);
+    return code;
+}
+
+/* --- export ------------------------------------------------------------------------------------*/
+
+static enum ctl_exit write_backup(const char *path, const json_t *backup)
+{
+    char *text = json_dumps(backup, JSON_INDENT(2));
+    struct gk_buf file;
+    gk_buf_init(&file, BACKUP_BYTES_MAX);
+    gk_buf_append_str(&file, text == NULL ? "" : text);
+    gk_buf_append_str(&file, "\n");
+    enum ctl_exit code = CTL_OK;
+    if (text == NULL || gk_buf_status(&file) != GK_OK) {
+        code = ctl_fail(CTL_FAILED, "the gateway's answer is no backup, or there is no memory");
+    } else if (strcmp(path, "-") == 0) {
+        fputs(gk_buf_str(&file), stdout);
+    } else {
+        code = ctl_write_new_file(path, gk_buf_span(&file),
+                                  "a backup is never overwritten, for it may be the one needed");
+    }
+    gk_buf_cleanup(&file);
+    free(text);
+    return code;
+}
+
+enum ctl_exit ctl_account_export(const struct ctl_options *options)
+{
+    if (options->out == NULL) {
+        return ctl_fail(CTL_USAGE,
+                        "account export needs --out FILE, or --out - for standard output");
+    }
+    char path[PATH_BYTES_MAX];
+    json_t *backup = NULL;
+    enum ctl_exit code = path_of(options, "export", path);
+    if (code == CTL_OK) {
+        code = ctl_request(options, "POST", path, NULL, &backup);
+    }
+    if (code == CTL_OK) {
+        code = write_backup(options->out, backup);
+    }
+    if (code == CTL_OK && strcmp(options->out, "-") != 0) {
+        printf("Made %s: record %lld of account %s, without any key in the clear.\n", options->out,
+               (long long)json_integer_value(json_object_get(backup, "sequence")), options->name);
+    }
+    json_decref(backup);
+    return code;
+}
+
+/* --- restore -----------------------------------------------------------------------------------*/
+
+static enum ctl_exit read_backup(const char *path, json_t **backup)
+{
+    struct gk_buf file;
+    gk_buf_init(&file, BACKUP_BYTES_MAX);
+    enum ctl_exit code = ctl_read_file(path, &file);
+    if (code == CTL_OK) {
+        json_error_t why;
+        *backup = json_loadb((const char *)file.data, file.len, JSON_REJECT_DUPLICATES, &why);
+        if (!json_is_object(*backup)) {
+            json_decref(*backup);
+            *backup = NULL;
+            code = ctl_fail(CTL_FAILED, "%s is not a backup of an account: it is no JSON object",
+                            path);
+        }
+    }
+    gk_buf_cleanup(&file);
+    return code;
+}
+
+enum ctl_exit ctl_account_restore(const struct ctl_options *options)
+{
+    if (options->in == NULL) {
+        return ctl_fail(CTL_USAGE, "account restore needs --in FILE, or --in - for standard input");
+    }
+    char path[PATH_BYTES_MAX];
+    json_t *backup = NULL;
+    json_t *account = NULL;
+    enum ctl_exit code = path_of(options, "restore", path);
+    if (code == CTL_OK) {
+        code = read_backup(options->in, &backup);
+    }
+    if (code != CTL_OK) {
+        return code;
+    }
+    json_t *body =
+        json_pack("{s:o, s:b, s:b}", "backup", backup, "replaceSettings",
+                  (int)options->replace_settings, "replaceProfile", (int)options->replace_keys);
+    code = ctl_request(options, "POST", path, body, &account);
+    json_decref(body);
+    if (code == CTL_OK && options->json) {
+        ctl_show_json(account);
+    } else if (code == CTL_OK) {
+        printf("Account %s is restored.\n", options->name);
+        ctl_show_account(account);
+    }
+    json_decref(account);
+    return code;
+}

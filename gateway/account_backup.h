@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Backups of accounts: the two attributes that nothing else can replace, as they are stored. The
+ * plugin's record has the wrapped root key, the profile the access keys; both are sealed or
+ * authenticated under the service key, and neither has a key in the clear. Containers and blobs are
+ * not in it.
+ *
+ * A restore is the plugin's (account_record_restore); it asks here whether the store's containers
+ * are of the account that would come back. Both attributes are written in one step.
+ *
+ * Any thread. BLOCKS on the store, and a restore on the vault.
+ */
+#ifndef GATEWAY_ACCOUNT_BACKUP_H
+#define GATEWAY_ACCOUNT_BACKUP_H
+
+#include "common/buf.h"
+#include "gateway/gateway.h"
+
+struct gk_account_backup {
+    char account[GK_ACCOUNT_NAME_BYTES_MAX];
+    struct gk_account_record_info info; /* what the record says; a restore does not need it */
+    struct gk_buf record;               /* the plugin's, owned */
+    struct gk_buf profile;              /* ours, owned */
+};
+
+void gk_account_backup_init(struct gk_account_backup *backup);
+void gk_account_backup_cleanup(struct gk_account_backup *backup);
+
+/* Fills backup, which was initialised. GK_E_NOT_FOUND; GK_E_INTEGRITY: one of the two is damaged,
+ * and is no backup. */
+enum gk_status gk_account_backup_take(struct gk_gateway *gateway, const char *name,
+                                      struct gk_account_backup *backup,
+                                      struct gk_error *error) GK_MUST_USE;
+
+struct gk_account_backup_wish {
+    bool replace_settings; /* the backup's key settings, though the present ones are others */
+    bool replace_profile;  /* the backup's access keys, though the present ones can be read */
+};
+
+/* backup->info is what is stored then; *profile_restored tells whether the profile is the backup's.
+ * GK_E_INVALID as struct gk_plugin describes it, and 409 AccountBackupOfAnotherAccount for
+ * containers that the account would not open. */
+enum gk_status gk_account_backup_restore(struct gk_gateway *gateway,
+                                         struct gk_account_backup *backup,
+                                         const struct gk_account_backup_wish *wish,
+                                         bool *profile_restored,
+                                         struct gk_error *error) GK_MUST_USE;
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ours: backup and restore of what opens an account, wherever it is filed. */
+#include "common/error.h"
+#include "gateway/manage/account_load.h"
+#include "gateway/manage/backup_json.h"
+#include "gateway/manage/json_body.h"
+
+enum gk_status gk_manage_export(struct gk_manage *manage, const struct gk_manage_path *path,
+                                const struct gk_manage_request *request,
+                                struct gk_manage_answer *answer, struct gk_error *error)
+{
+    (void)request;
+    struct gk_account_backup backup;
+    gk_account_backup_init(&backup);
+    enum gk_status status = gk_account_backup_take(manage->gateway, path->account, &backup, error);
+    if (status == GK_OK) {
+        const int64_t now_ms = gk_clock_wall_ms(&manage->gateway->clock);
+        status = gk_manage_answer_json(answer, 200, gk_backup_json(&backup, now_ms), error);
+    }
+    gk_account_backup_cleanup(&backup);
+    return status;
+}
+
+static enum gk_status read_request(const json_t *body, struct gk_account_backup *backup,
+                                   struct gk_account_backup_wish *wish, struct gk_error *error)
+{
+    static const char *const names[] = {"backup", "replaceSettings", "replaceProfile", NULL};
+    json_t *file = NULL;
+    bool present = false;
+    enum gk_status status = gk_json_only(body, "", names, error);
+    if (status == GK_OK) {
+        status = gk_json_object(body, "", "backup", &file, error);
+    }
+    if (status == GK_OK && file == NULL) {
+        status = gk_json_refuse(error, "The required member backup is missing.");
+    }
+    if (status == GK_OK) {
+        status =
+            gk_json_bool(body, "", "replaceSettings", &wish->replace_settings, &present, error);
+    }
+    if (status == GK_OK) {
+        status = gk_json_bool(body, "", "replaceProfile", &wish->replace_profile, &present, error);
+    }
+    return status == GK_OK ? gk_backup_json_read(file, backup, error) : status;
+}
+
+static enum gk_status restore(struct gk_manage *manage, const struct gk_manage_path *path,
+                              const json_t *body, struct gk_error *error)
+{
+    struct gk_account_backup backup;
+    struct gk_account_backup_wish wish = {0};
+    bool profile_restored = false;
+    gk_account_backup_init(&backup);
+    enum gk_status status = read_request(body, &backup, &wish, error);
+    if (status == GK_OK && strcmp(backup.account, path->account) != 0) {
+        status = gk_fail_http(error, GK_E_INVALID, 409, "AccountBackupOfAnotherAccount",
+                              "The backup is of account %s; restore it under that name.",
+                              backup.account);
+    }
+    if (status == GK_OK) {
+        status =
+            gk_account_backup_restore(manage->gateway, &backup, &wish, &profile_restored, error);
+    }
+    if (profile_restored) {
+        gk_manage_audit(manage, "account.keys.restore", path->account,
+                        "the access keys are those of a backup");
+    }
+    gk_account_backup_cleanup(&backup);
+    return status;
+}
+
+enum gk_status gk_manage_restore(struct gk_manage *manage, const struct gk_manage_path *path,
+                                 const struct gk_manage_request *request,
+                                 struct gk_manage_answer *answer, struct gk_error *error)
+{
+    json_t *body = NULL;
+    enum gk_status status = gk_json_parse(request->body, &body, error);
+    if (status == GK_OK) {
+        status = restore(manage, path, body, error);
+    }
+    json_decref(body);
+    return status == GK_OK ? gk_managed_account_answer(manage, path->account, answer, error)
+                           : status;
+}

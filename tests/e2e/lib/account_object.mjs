@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accounts' objects changed behind the gateway's back, as an accident or an operator's rados tool would.
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const EMBEDDED = fileURLToPath(new URL('../../lib/account_object.py', import.meta.url));
+const BYTES_MAX = 16 << 20;
+
+export const RECORD = 'gatekey.account';
+export const PROFILE = 'gateway.account';
+
+// The rados tool's commands, by whichever tool this store has.
+function run(stack, args, input) {
+  const done = spawnSync('/usr/bin/python3', ['-B', EMBEDDED, stack.gateway.stateDir, ...args],
+    { input, maxBuffer: BYTES_MAX });
+  if (done.status !== 0) throw new Error(`${args.join(' ')}: ${done.stderr}`);
+  return done.stdout;
+}
+
+// What is done while the gateway runs is seen by its next read.
+export function accountObject(stack, name) {
+  const object = `account/${name}`;
+  const lines = (bytes) => bytes.toString().split('\n').filter((line) => line !== '');
+  return {
+    names: () => lines(run(stack, ['listxattr', object])),
+    containers: () => lines(run(stack, ['listomapkeys', object])).filter((key) => key.startsWith('c/')),
+    get: (attribute) => run(stack, ['getxattr', object, attribute]),
+    set: (attribute, value) => run(stack, ['setxattr', object, attribute], value),
+    lose: (attribute) => run(stack, ['rmxattr', object, attribute]),
+    loseAll: () => run(stack, ['rm', object]),
+    // Attributes and containers, under another account's name, which must not be there.
+    copyTo: (other) => run(stack, ['cp', object, `account/${other}`]),
+  };
+}
