@@ -9,10 +9,13 @@ const BYTES_MAX = 16 << 20;
 export const RECORD = 'gatekey.account';
 export const PROFILE = 'gateway.account';
 
-// The rados tool's commands, by whichever tool this store has.
+// Runs one of the rados tool's commands, or what stands for it on a store without that tool.
 function run(stack, args, input) {
-  const done = spawnSync('/usr/bin/python3', ['-B', EMBEDDED, stack.gateway.stateDir, ...args],
-    { input, maxBuffer: BYTES_MAX });
+  const place = stack.gateway.store?.place ?? stack.gateway.stateDir;
+  const [, conf, namespace] = /^rados:(.*):(.*)$/.exec(place) ?? [];
+  const command = conf === undefined ? ['/usr/bin/python3', '-B', EMBEDDED, place] :
+    ['rados', '-c', conf, '-p', 'gatekey.meta', '-N', namespace, '--target-nspace', namespace];
+  const done = spawnSync(command[0], [...command.slice(1), ...args], { input, maxBuffer: BYTES_MAX });
   if (done.status !== 0) throw new Error(`${args.join(' ')}: ${done.stderr}`);
   return done.stdout;
 }
