@@ -355,11 +355,6 @@ void gk_account_end_change(struct gk_account *account)
 {
     pthread_mutex_lock(&account->mutex);
     account->changing = false;
-    const bool missed = account->reread_missed;
-    account->reread_missed = false;
     pthread_cond_broadcast(&account->changed);
     pthread_mutex_unlock(&account->mutex);
-    if (missed) {
-        gk_reread_soon(account);
-    }
 }

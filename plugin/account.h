@@ -59,8 +59,7 @@ struct gk_account {
     uint64_t checks; /* how many checks have ended */
     int64_t next_check_mono_ms;
     int64_t next_reread_mono_ms;
-    bool reread_missed; /* what was found stored while changing is to be read once more */
-    bool unread;        /* the stored record could not be read last time */
+    bool unread; /* the stored record could not be read last time */
     int64_t last_version_check_wall_ms;
     int64_t version_check_not_before_mono_ms; /* after one that failed */
 
@@ -140,7 +139,7 @@ struct gk_key_proof gk_account_begin_proof(struct gk_account *account);
  * Takes over a record when it is newer than ours. *root_key, secret memory, is consumed and may be
  * NULL: with it the account opens, for the vault has opened it since the proof began, unless a check
  * has ended since then: that one knows better. Without it the key in memory stays as it is until the
- * next check, which is due at once. proof is for a customer's key alone. Returns false for a record
+ * next check, which is due at once; a service-managed account's, too, that has got a customer's key. proof is for a customer's key alone. Returns false for a record
  * that is not newer: nothing changes then, unless it is the account's own, found in the store before
  * its writer got here, whose key counts all the same.
  */

@@ -242,15 +242,15 @@ static void locked_adopt(struct gk_account *account, const struct gk_stored_acco
     locked_take_record(account, stored);
     if (*root_key != NULL) {
         locked_open(account, proof, root_key);
-    } else if (account->state.state == GK_ACCOUNT_SERVICE_MANAGED ||
-               gk_account_record_active(&account->record)->generation != account->generation) {
-        /* A customer's key where there was none, or another root key: neither has been asked for
-         * yet. */
+    } else if (gk_account_record_active(&account->record)->generation != account->generation) {
+        /* Another root key, which has not been asked for yet. */
         gk_key_state_init(&account->state, GK_KEY_SOURCE_CUSTOMER);
         locked_act(account, GK_KEY_DROP, NULL);
     } else {
-        /* Somebody else wrote it. Whether its key may be used, the next answer tells; until then
-         * what was found out about the one before stands. */
+        /* Somebody else wrote it, and has proved its key. Whether it may be used still, the next
+         * answer tells; until then what was found out about the one before stands, and requests under
+         * way do not notice. */
+        gk_key_state_take_customer(&account->state);
         account->next_check_mono_ms = gk_instance_now(account->instance).mono_ms;
     }
 }

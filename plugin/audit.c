@@ -46,7 +46,8 @@ static const char *state_event(enum gk_account_state before, enum gk_account_sta
 {
     switch (after) {
     case GK_ACCOUNT_ACTIVE:
-        return before == GK_ACCOUNT_COLD ? NULL : "key.restored";
+        return before == GK_ACCOUNT_COLD || before == GK_ACCOUNT_SERVICE_MANAGED ? NULL
+                                                                                 : "key.restored";
     case GK_ACCOUNT_REVOKED:
         return "key.revoked";
     case GK_ACCOUNT_UNREACHABLE:

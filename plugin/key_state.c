@@ -12,6 +12,14 @@ void gk_key_state_init(struct gk_key_state *state, enum gk_key_source source)
     state->state = source == GK_KEY_SOURCE_CUSTOMER ? GK_ACCOUNT_COLD : GK_ACCOUNT_SERVICE_MANAGED;
 }
 
+void gk_key_state_take_customer(struct gk_key_state *state)
+{
+    if (state->state == GK_ACCOUNT_SERVICE_MANAGED) {
+        gk_key_state_init(state, GK_KEY_SOURCE_CUSTOMER);
+        state->state = GK_ACCOUNT_ACTIVE;
+    }
+}
+
 bool gk_key_state_is_open(const struct gk_key_state *state)
 {
     return state->state == GK_ACCOUNT_SERVICE_MANAGED || state->state == GK_ACCOUNT_ACTIVE ||

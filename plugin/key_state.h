@@ -54,6 +54,9 @@ enum gk_key_action { GK_KEY_KEEP = 0, GK_KEY_TAKE = 1, GK_KEY_DROP = 2 };
 
 /* COLD, or SERVICE_MANAGED, which no answer changes. */
 void gk_key_state_init(struct gk_key_state *state, enum gk_key_source source);
+/* A service-managed account has got a customer's key, which whoever wrote its record has proved, and
+ * its root key is in memory: ACTIVE, to be asked about at once. Nothing in any other state. */
+void gk_key_state_take_customer(struct gk_key_state *state);
 /* Whether a root key is in memory in this state and may be used. */
 bool gk_key_state_is_open(const struct gk_key_state *state);
 

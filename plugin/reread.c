@@ -46,23 +46,17 @@ void gk_reread_changed(struct gk_instance *instance, const char *name)
 
 /* --- what is found ---------------------------------------------------------------------------- */
 
-/*
- * Takes over what somebody else has written. While an account of ours gets a customer's key, what is
- * found may be our own record on its way in; its key is in hand here, so that no request need fail
- * for want of one, and its writer is about to put both in place.
- */
+/* Takes over what somebody has written: another gateway, or this one, on its way to take it itself. */
 static bool obey(struct gk_account *account, const struct gk_stored_account *stored)
 {
     pthread_mutex_lock(&account->mutex);
     const bool same = stored->record.sequence == account->record.sequence;
-    const bool wait = account->changing && account->state.state == GK_ACCOUNT_SERVICE_MANAGED;
     if (same && stored->last_version_check_wall_ms > account->last_version_check_wall_ms) {
         /* Another gateway has asked, and found nothing new. */
         account->last_version_check_wall_ms = stored->last_version_check_wall_ms;
     }
-    account->reread_missed = account->reread_missed || (!same && wait);
     pthread_mutex_unlock(&account->mutex);
-    return !same && !wait && gk_account_adopt_stored(account, stored);
+    return !same && gk_account_adopt_stored(account, stored);
 }
 
 /* One line when it begins and one when it ends, not one every interval. */

@@ -94,42 +94,29 @@ static void nap(void)
     nanosleep(&pause, NULL);
 }
 
-static void until_sequence(struct fixture *fixture, uint64_t sequence)
+/* Waits for what another thread brings about; see NUDGE_EVERY. */
+#define UNTIL(pair, condition)                                                                     \
+    do {                                                                                           \
+        for (int i_ = 1; i_ < UNTIL_MS && !(condition); i_++) {                                    \
+            fake_host_advance(host_of(pair), i_ % NUDGE_EVERY == 0 ? NUDGE_MS : 0);                \
+            nap();                                                                                 \
+        }                                                                                          \
+        assert_true(condition);                                                                    \
+    } while (0)
+
+static bool is(struct fixture *fixture, enum gk_account_state state)
 {
-    for (int i = 0; i < UNTIL_MS && status_of(fixture).record_sequence != sequence; i++) {
-        nap();
-    }
-    assert_int_equal(status_of(fixture).record_sequence, sequence);
+    return status_of(fixture).state == state;
 }
 
-static void until_at_least(struct fake_host *host, unsigned (*count)(struct fake_host *host),
-                           unsigned least)
+static bool has_sequence(struct fixture *fixture, uint64_t sequence)
 {
-    for (int i = 0; i < UNTIL_MS && count(host) < least; i++) {
-        nap();
-    }
-    assert_true(count(host) >= least);
-}
-
-static void until_unwraps(unsigned least)
-{
-    for (int i = 0; i < UNTIL_MS && vault_now().unwraps < least; i++) {
-        nap();
-    }
-    assert_true(vault_now().unwraps >= least);
+    return status_of(fixture).record_sequence == sequence;
 }
 
 static enum gk_status authorize(struct gk_account *account)
 {
     return gk_account_authorize(account, GK_OP_BLOB_GET_BLOB, 0, NULL);
-}
-
-static void until_gone(struct gk_account *account)
-{
-    for (int i = 0; i < UNTIL_MS && authorize(account) != GK_E_NOT_FOUND; i++) {
-        nap();
-    }
-    assert_int_equal(authorize(account), GK_E_NOT_FOUND);
 }
 
 /* How there hears of a change: told, or at its next check. */
@@ -152,23 +139,23 @@ static void check_changes(struct pair *pair, bool told)
     set_here(pair, GK_KEY_SOURCE_CUSTOMER, FAKE_KEY_NAME);
     set_unwrap(GK_VAULT_KEY_REFUSED);
     let_know(pair, told, NAME);
-    until_state(&pair->there, GK_ACCOUNT_REVOKED);
+    UNTIL(pair, is(&pair->there, GK_ACCOUNT_REVOKED));
     assert_int_equal(authorize_read(&pair->there), GK_E_DENIED);
     set_unwrap(GK_VAULT_OK);
     assert_int_equal(check_now(&pair->here), GK_OK);
     fake_host_advance(host_of(pair), INTERVAL_MS);
-    until_state(&pair->there, GK_ACCOUNT_ACTIVE);
+    UNTIL(pair, is(&pair->there, GK_ACCOUNT_ACTIVE));
     /* To another key of the customer's. */
     set_here(pair, GK_KEY_SOURCE_CUSTOMER, OTHER_KEY);
     let_know(pair, told, NULL);
-    until_sequence(&pair->there, 3);
+    UNTIL(pair, has_sequence(&pair->there, 3));
     assert_state(&pair->there, GK_ACCOUNT_ACTIVE);
     assert_non_null(strstr(status_of(&pair->there).current_key_id, "/" OTHER_KEY "/"));
     /* And back: what the vault says is of no interest any more. */
     set_here(pair, GK_KEY_SOURCE_SERVICE, "");
     set_unwrap(GK_VAULT_KEY_REFUSED);
     let_know(pair, told, NAME);
-    until_state(&pair->there, GK_ACCOUNT_SERVICE_MANAGED);
+    UNTIL(pair, is(&pair->there, GK_ACCOUNT_SERVICE_MANAGED));
     assert_int_equal(authorize_read(&pair->there), GK_OK);
     assert_int_equal(fake_host_events(host_of(pair), "record.rollback", NULL), 0);
 }
@@ -191,7 +178,7 @@ static void test_gateways__the_vault_is_asked_at_once(void **state)
     set_here(pair, GK_KEY_SOURCE_CUSTOMER, OTHER_KEY);
     const unsigned unwraps = vault_now().unwraps;
     gk_reread_changed(pair->there.instance, NAME);
-    until_unwraps(unwraps + 1);
+    UNTIL(pair, vault_now().unwraps >= unwraps + 1);
     set_unwrap(GK_VAULT_KEY_REFUSED);
     set_here(pair, GK_KEY_SOURCE_CUSTOMER, OTHER_KEY); /* the same: no record, nothing to obey */
     gk_reread_changed(pair->there.instance, NAME);
@@ -206,7 +193,7 @@ static void test_gateways__an_account_that_is_not_in_use_asks_no_vault(void **st
     set_here(pair, GK_KEY_SOURCE_CUSTOMER, OTHER_KEY);
     const unsigned unwraps = vault_now().unwraps;
     gk_reread_changed(pair->there.instance, NAME);
-    until_sequence(&pair->there, 2);
+    UNTIL(pair, has_sequence(&pair->there, 2));
     assert_state(&pair->there, GK_ACCOUNT_COLD);
     assert_int_equal(vault_now().unwraps, unwraps);
     warm(&pair->there);
@@ -232,10 +219,10 @@ static void hear_of_it(void *ctx)
     struct pair *pair = ctx;
     const unsigned reads = fake_host_reads(host_of(pair));
     gk_reread_changed(pair->here.instance, NAME);
-    until_at_least(host_of(pair), fake_host_reads, reads + 1);
+    UNTIL(pair, fake_host_reads(host_of(pair)) >= reads + 1);
     /* The reader has it, and does with it what it does before it takes the next. */
     gk_reread_changed(pair->here.instance, NAME);
-    until_at_least(host_of(pair), fake_host_reads, reads + 2);
+    UNTIL(pair, fake_host_reads(host_of(pair)) >= reads + 2);
 }
 
 static void test_gateways__ones_own_change_disturbs_nobody(void **state)
@@ -264,6 +251,30 @@ static void test_gateways__ones_own_change_disturbs_nobody(void **state)
     gk_account_release(account);
 }
 
+static void test_gateways__anothers_change_disturbs_nobody(void **state)
+{
+    struct pair *pair = *state;
+    create_in_both(pair, GK_KEY_SOURCE_SERVICE);
+    struct gk_account *account = open_account(&pair->there);
+    struct gk_data_key *data_key = NULL;
+    struct gk_segment *segment = NULL;
+    struct gk_id id;
+    uint8_t sealed[GK_SEALED_DATA_KEY_BYTES];
+    assert_int_equal(gk_data_key_create(account, &scope, sealed, &data_key, NULL), GK_OK);
+    static const char *const names[] = {FAKE_KEY_NAME, OTHER_KEY, ""};
+    for (size_t i = 0; i < 3; i++) {
+        set_here(pair, i == 2 ? GK_KEY_SOURCE_SERVICE : GK_KEY_SOURCE_CUSTOMER, names[i]);
+        const unsigned unwraps = vault_now().unwraps;
+        gk_reread_changed(pair->there.instance, NAME);
+        UNTIL(pair, has_sequence(&pair->there, i + 2));
+        UNTIL(pair, i == 2 || vault_now().unwraps > unwraps);
+        assert_int_equal(gk_segment_new(data_key, &id, &segment, NULL), GK_OK);
+        gk_segment_free(segment);
+    }
+    gk_data_key_free(data_key);
+    gk_account_release(account);
+}
+
 /* --- accounts that are gone ------------------------------------------------------------------- */
 
 static void check_gone(struct pair *pair, enum gk_key_source source, bool told, bool anew)
@@ -276,7 +287,7 @@ static void check_gone(struct pair *pair, enum gk_key_source source, bool told, 
         create_service_managed(pair);
     }
     let_know(pair, told, NAME);
-    until_gone(old);
+    UNTIL(pair, authorize(old) == GK_E_NOT_FOUND);
     struct gk_account *next = NULL;
     assert_int_equal(gk_account_open(pair->there.instance, NAME, &next, NULL),
                      anew ? GK_OK : GK_E_NOT_FOUND);
@@ -313,8 +324,8 @@ static void test_gateways__what_is_known_stands_while_the_store_is_silent(void *
         const unsigned reads = fake_host_reads(host_of(pair));
         const unsigned unwraps = vault_now().unwraps;
         fake_host_advance(host_of(pair), INTERVAL_MS);
-        until_at_least(host_of(pair), fake_host_reads, reads + 2); /* here's and there's */
-        until_unwraps(unwraps + 1); /* the vault is asked all the same */
+        UNTIL(pair, fake_host_reads(host_of(pair)) >= reads + 2); /* here's and there's */
+        UNTIL(pair, vault_now().unwraps >= unwraps + 1); /* the vault is asked all the same */
         assert_int_equal(authorize(account), GK_OK);
     }
     assert_state(&pair->there, GK_ACCOUNT_ACTIVE);
@@ -324,10 +335,10 @@ static void test_gateways__what_is_known_stands_while_the_store_is_silent(void *
     /* A refusal needs no store. */
     set_unwrap(GK_VAULT_KEY_REFUSED);
     fake_host_advance(host_of(pair), INTERVAL_MS);
-    until_state(&pair->there, GK_ACCOUNT_REVOKED);
+    UNTIL(pair, is(&pair->there, GK_ACCOUNT_REVOKED));
     fake_host_set_silent(host_of(pair), false);
     fake_host_advance(host_of(pair), INTERVAL_MS);
-    until_state(&pair->there, GK_ACCOUNT_SERVICE_MANAGED);
+    UNTIL(pair, is(&pair->there, GK_ACCOUNT_SERVICE_MANAGED));
     gk_account_release(account);
 }
 
@@ -340,17 +351,6 @@ static bool has_version(struct fixture *fixture, unsigned version)
     return strcmp(status_of(fixture).current_key_id, key_id) == 0;
 }
 
-static void until_version(struct pair *pair, struct fixture *fixture, unsigned version)
-{
-    for (int i = 0; i < UNTIL_MS && !has_version(fixture, version); i++) {
-        if (i % 50 == 49) { /* who found the lease taken comes an interval later */
-            fake_host_advance(host_of(pair), INTERVAL_MS);
-        }
-        nap();
-    }
-    assert_true(has_version(fixture, version));
-}
-
 static void test_gateways__two_that_are_due_at_once_wrap_once(void **state)
 {
     struct pair *pair = *state;
@@ -359,8 +359,8 @@ static void test_gateways__two_that_are_due_at_once_wrap_once(void **state)
         const struct fake_vault before = vault_now();
         rotate_vault();
         fake_host_advance(host_of(pair), DAY_MS);
-        until_version(pair, &pair->here, version);
-        until_version(pair, &pair->there, version);
+        UNTIL(pair, has_version(&pair->here, version));
+        UNTIL(pair, has_version(&pair->there, version));
         assert_int_equal(vault_now().wraps, before.wraps + 1);
         assert_int_equal(vault_now().gets, before.gets + 1);
         assert_int_equal(authorize_read(&pair->here), GK_OK);
@@ -413,7 +413,7 @@ static void test_gateways__a_look_that_found_nothing_counts_for_all(void **state
     assert_int_equal(status_of(&pair->there).last_version_check_wall_ms, looked_ms);
     const unsigned reads = fake_host_reads(host_of(pair));
     fake_host_advance(host_of(pair), DAY_MS / 2);
-    until_at_least(host_of(pair), fake_host_reads, reads + 2);
+    UNTIL(pair, fake_host_reads(host_of(pair)) >= reads + 2);
     assert_int_equal(vault_now().gets, gets);
 }
 
@@ -440,8 +440,8 @@ static void test_gateways__whoever_finds_the_lease_taken_leaves_the_vault_alone(
     assert_int_equal(authorize_read(&pair->there), GK_OK);
     /* Its time is over. */
     fake_host_advance(host_of(pair), DAY_MS);
-    until_version(pair, &pair->here, 2);
-    until_version(pair, &pair->there, 2);
+    UNTIL(pair, has_version(&pair->here, 2));
+    UNTIL(pair, has_version(&pair->there, 2));
     assert_int_equal(vault_now().wraps, before.wraps + 1);
 }
 
@@ -455,7 +455,7 @@ static void test_gateways__a_holder_that_died_late_has_done_it(void **state)
     const unsigned wraps = vault_now().wraps;
     fake_host_hold_lease(host_of(pair), NAME, DAY_MS);
     fake_host_advance(host_of(pair), INTERVAL_MS);
-    until_version(pair, &pair->there, 2);
+    UNTIL(pair, has_version(&pair->there, 2));
     assert_int_equal(vault_now().wraps, wraps);
 }
 
@@ -498,16 +498,10 @@ static void test_gateways__an_old_wrap_is_dropped_by_one(void **state)
     rotate_vault();
     assert_int_equal(check_now(&pair->here), GK_OK);
     gk_reread_changed(pair->there.instance, NAME);
-    until_sequence(&pair->there, 2);
+    UNTIL(pair, has_sequence(&pair->there, 2));
     fake_host_advance(host_of(pair), DAY_MS);
-    for (int i = 0; i < UNTIL_MS && (status_of(&pair->here).record_sequence < 3 ||
-                                     status_of(&pair->there).record_sequence < 3);
-         i++) {
-        fake_host_advance(host_of(pair), i % 50 == 49 ? INTERVAL_MS : 0);
-        nap();
-    }
-    assert_int_equal(status_of(&pair->here).record_sequence, 3);
-    assert_int_equal(status_of(&pair->there).record_sequence, 3);
+    UNTIL(pair, has_sequence(&pair->here, 3));
+    UNTIL(pair, has_sequence(&pair->there, 3));
     assert_string_equal(status_of(&pair->there).previous_key_id, "");
     assert_false(fake_host_has(host_of(pair), NAME, GK_ACCOUNT_ATTR_PREVIOUS));
 }
@@ -523,6 +517,7 @@ int main(void)
         TEST(test_gateways__an_account_that_is_not_in_use_asks_no_vault),
         TEST(test_gateways__accounts_that_memory_does_not_hold_are_not_read),
         TEST(test_gateways__ones_own_change_disturbs_nobody),
+        TEST(test_gateways__anothers_change_disturbs_nobody),
         TEST(test_gateways__a_deleted_account_is_gone_everywhere),
         TEST(test_gateways__what_is_known_stands_while_the_store_is_silent),
         TEST(test_gateways__two_that_are_due_at_once_wrap_once),
