@@ -25,4 +25,12 @@ static inline bool gk_span_equal(struct gk_span a, struct gk_span b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* The order of bytes, a shorter one before what it begins: less than 0, 0 or more than 0. */
+static inline int gk_span_compare(struct gk_span a, struct gk_span b)
+{
+    const size_t len = a.len < b.len ? a.len : b.len;
+    const int order = len == 0 ? 0 : memcmp(a.data, b.data, len);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/error.h"
+#include "gateway/blob/names.h"
 #include "gateway/config_value.h"
 
 #define CONNECTIONS_MAX_DEFAULT   256u
@@ -74,6 +75,7 @@ static const struct rule blob_rules[] = {
     {"domain", RULE_DOMAIN, false, FIELD(blob.domain), 0, 0},
     {"connections_max", RULE_NUMBER, false, FIELD(blob.connections_max), 1, 16384},
     {"removal_delay_s", RULE_NUMBER, false, FIELD(blob.removal_delay_s), 0, 86400},
+    {"index_shards", RULE_NUMBER, false, FIELD(blob.index_shards), 1, GK_INDEX_SHARDS_MAX},
     {NULL, RULE_GROUP, false, 0, 0, 0},
 };
 

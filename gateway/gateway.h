@@ -8,8 +8,9 @@
 #include "gateway/plugin_host.h"
 #include "gateway/store/store.h"
 
-struct gk_reaper;  /* blob/reaper.h */
-struct gk_notices; /* notices.h */
+struct gk_reaper;          /* blob/reaper.h */
+struct gk_container_cache; /* blob/container_cache.h */
+struct gk_notices;         /* notices.h */
 
 struct gk_gateway {
     struct gk_clock clock;
@@ -18,6 +19,8 @@ struct gk_gateway {
     struct gk_accounts *accounts;
     struct gk_notices *notices;
     struct gk_reaper *reaper;
+    struct gk_container_cache *containers;
+    uint32_t index_shards; /* of a container that does not say how many it wants */
     const char
         *blob_domain; /* host-style requests: <account>.<blob_domain>; NULL: path style only */
     uint32_t vault_deadline_ms; /* how long a request may wait for a cold account's key */

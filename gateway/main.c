@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/process.h"
 #include "common/secret.h"
+#include "gateway/blob/container_cache.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
@@ -24,6 +25,10 @@
 #define EXIT_USAGE          2
 #define BLOB_IDLE_TIMEOUT_S 120u
 #define URL_BYTES           128u
+/* One file holds all shards of the embedded engine: several would only be more to look into. On RADOS
+ * each is written by an OSD of its own and should hold no more than some 200,000 entries. */
+#define INDEX_SHARDS_EMBEDDED 1u
+#define INDEX_SHARDS_RADOS    64u
 
 struct options {
     const char *config;
@@ -109,6 +114,14 @@ static enum gk_status open_store(const struct gk_config *config, struct gk_store
                                      : gk_store_rados_open(&config->rados, out, error);
 }
 
+static uint32_t index_shards(const struct gk_config *config)
+{
+    if (config->blob.index_shards != 0) {
+        return config->blob.index_shards;
+    }
+    return config->state_dir != NULL ? INDEX_SHARDS_EMBEDDED : INDEX_SHARDS_RADOS;
+}
+
 static enum gk_status open_gateway(const struct gk_config *config, struct gk_gateway *gateway,
                                    struct gk_error *error)
 {
@@ -117,6 +130,7 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
                          : gk_clock_offset_file(config->clock_offset_file);
     gateway->blob_domain = config->blob.domain;
     gateway->vault_deadline_ms = config->vault_deadline_ms;
+    gateway->index_shards = index_shards(config);
     enum gk_status status = open_store(config, &gateway->store, error);
     if (status == GK_OK) {
         status = gk_registry_open(gateway->store, gk_clock_wall_ms(&gateway->clock), error);
@@ -129,6 +143,9 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
     if (status == GK_OK) {
         status = gk_accounts_new(gateway->store, gateway->host, &gateway->clock, &gateway->accounts,
                                  error);
+    }
+    if (status == GK_OK) {
+        status = gk_container_cache_new(&gateway->containers, error);
     }
     if (status == GK_OK) {
         status = gk_notices_start(gateway->store, gateway->accounts, gateway->host,
@@ -145,6 +162,7 @@ static void close_gateway(struct gk_gateway *gateway)
 {
     gk_reaper_stop(gateway->reaper);
     gk_notices_stop(gateway->notices);
+    gk_container_cache_free(gateway->containers);
     gk_accounts_free(gateway->accounts);
     gk_plugin_host_close(gateway->host);
     gk_store_close(gateway->store);

@@ -59,7 +59,7 @@ static enum gk_status note_entry(const struct gk_removal *removal, const struct 
         struct gk_container container;
         status = gk_container_decode(gk_buf_span(&open), &container, error);
         if (status == GK_OK) {
-            note_container(changes, &container.id, GK_INDEX_SHARDS);
+            note_container(changes, &container.id, container.shards);
             gk_container_cleanup(&container);
         }
     } else if (status == GK_OK) {

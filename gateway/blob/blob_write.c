@@ -10,9 +10,9 @@ void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target
 {
     gk_changes_init(&write->changes);
     gk_garbage_init(&write->garbage);
-    write->guards[0] = (struct gk_guard){.kind = GK_GUARD_EXISTS};
-    write->guards[1] = gk_blob_guard(target);
-    write->guards_count = 2;
+    gk_index_guards(write->guards);
+    write->guards[GK_INDEX_GUARDS] = gk_blob_guard(target);
+    write->guards_count = GK_INDEX_GUARDS + 1;
 }
 
 void gk_blob_write_cleanup(struct gk_blob_write *write)
@@ -111,7 +111,7 @@ static enum gk_status queue_garbage(struct gk_blob_write *write, const struct gk
                             &write->changes, error);
 }
 
-enum gk_status gk_blob_write_commit(struct gk_blob_write *write, const struct gk_request *request,
+enum gk_status gk_blob_write_commit(struct gk_blob_write *write, struct gk_request *request,
                                     const struct gk_blob_target *target, struct gk_writer *writer,
                                     struct gk_error *error)
 {
@@ -130,11 +130,12 @@ enum gk_status gk_blob_write_commit(struct gk_blob_write *write, const struct gk
                                    .changes_count = write->changes.count};
     status = writer != NULL ? gk_writer_commit(writer, &op, error)
                             : gk_store_write(request->gateway->store, &op, NULL, error);
-    if (status == GK_E_NOT_FOUND) {
-        return gk_refuse(error, 404, "ContainerNotFound");
+    if (status == GK_E_NOT_FOUND || status == GK_E_EXISTS || status == GK_E_CONFLICT) {
+        return gk_blob_write_refused(request, target, status, error);
     }
     if (status == GK_OK && write->garbage.count > 0) {
-        gk_reaper_note(request->gateway->reaper, request->account->name, &target->container, 0);
+        gk_reaper_note(request->gateway->reaper, request->account->name, &target->container,
+                       target->shard);
     }
     return status;
 }

@@ -9,17 +9,18 @@
 
 #include "gateway/blob/changes.h"
 #include "gateway/blob/garbage.h"
+#include "gateway/blob/index.h"
 #include "gateway/blob/writer.h"
 
 struct gk_blob_write {
     struct gk_change_list changes;
     struct gk_garbage garbage;
-    struct gk_guard guards[3];
+    struct gk_guard guards[GK_INDEX_GUARDS + 2];
     size_t guards_count;
 };
 
-/* Guards: the container's index exists, and the blob's record still is what target shows. target
- * must stay as it is until the commit. */
+/* Guards: the shard is there and open, and the blob's record still is what target shows. target must
+ * stay as it is until the commit. */
 void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target *target);
 void gk_blob_write_cleanup(struct gk_blob_write *write);
 /* One more guard; its spans must live until the commit. */
@@ -43,10 +44,10 @@ void gk_blob_write_removal(struct gk_blob_write *write, const struct gk_blob_tar
 
 /*
  * Makes it durable and visible, with writer's data when there is one (NULL: none), and tells the
- * reaper of the garbage. 404 ContainerNotFound when the container went meanwhile; GK_E_CONFLICT or
+ * reaper of the garbage. As gk_blob_target_read when the container went meanwhile; GK_E_CONFLICT or
  * GK_E_EXISTS when another gateway got in between.
  */
-enum gk_status gk_blob_write_commit(struct gk_blob_write *write, const struct gk_request *request,
+enum gk_status gk_blob_write_commit(struct gk_blob_write *write, struct gk_request *request,
                                     const struct gk_blob_target *target, struct gk_writer *writer,
                                     struct gk_error *error) GK_MUST_USE;
 

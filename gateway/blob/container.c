@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Create Container, Delete Container, Get Container Properties, Get and Set Container Metadata
- * (Storage REST reference). A container is an entry in its account's map and an index object of its
- * own. The index is made first and removed last by the reaper, so that every write to a blob can be
- * guarded by its existence.
+ * (Storage REST reference). A container is an entry in its account's map and an index of its own
+ * (index.h), which is made first, closed before the entry goes, and removed last by the reaper, so that
+ * every write to a blob can be guarded by it.
  */
 #include "common/error.h"
 #include "common/log.h"
 #include "gateway/blob/changes.h"
 #include "gateway/blob/conditions.h"
+#include "gateway/blob/container_cache.h"
 #include "gateway/blob/garbage.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
+#include "gateway/blob/index.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/blob/target.h"
+
+#define ATTEMPTS_MAX 16u
 
 /* The value that holds this container, under its key. */
 static enum gk_status seal_container(const struct gk_request *request,
@@ -65,24 +69,30 @@ static enum gk_status check_conditions(const struct gk_request *request,
 
 /* --- Create Container ---------------------------------------------------------------------------*/
 
-static enum gk_status write_index(const struct gk_request *request, const struct gk_id *id,
-                                  enum gk_change_kind kind, struct gk_error *error)
-{
-    char index[GK_INDEX_NAME_BYTES];
-    gk_index_name(id, 0, index);
-    const struct gk_change change = {.kind = kind};
-    const struct gk_write_op op = {
-        .pool = GK_POOL_META, .object = index, .changes = &change, .changes_count = 1};
-    return gk_store_write(request->gateway->store, &op, NULL, error);
-}
-
 /* Nothing refers to it; one that cannot be removed is empty and in nobody's way. */
-static void drop_index(const struct gk_request *request, const struct gk_id *id)
+static void drop_index(const struct gk_request *request, const struct gk_container *container)
 {
     struct gk_error error = {0};
-    if (write_index(request, id, GK_CHANGE_REMOVE, &error) != GK_OK) {
+    if (gk_index_remove(request->gateway->store, &container->id, container->shards, &error) !=
+        GK_OK) {
         gk_log(GK_LOG_WARNING, "container", "an unused index stays behind: %s", error.message);
     }
+}
+
+/* Clients create what is there already as a matter of course: no index is made for that. */
+static enum gk_status check_absent(const struct gk_request *request, struct gk_span key,
+                                   struct gk_error *error)
+{
+    struct gk_buf stored;
+    gk_buf_init(&stored, GK_CONTAINER_RECORD_BYTES_MAX);
+    const enum gk_status status =
+        gk_value_get(request->gateway->store, request->account->object, key, &stored, error);
+    gk_buf_cleanup(&stored);
+    if (status == GK_E_NOT_FOUND) {
+        gk_error_clear(error);
+        return GK_OK;
+    }
+    return status == GK_OK ? GK_E_EXISTS : status;
 }
 
 static enum gk_status add_container(struct gk_request *request, struct gk_container *container,
@@ -93,15 +103,18 @@ static enum gk_status add_container(struct gk_request *request, struct gk_contai
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&value, GK_CONTAINER_RECORD_BYTES_MAX);
     gk_container_key(&key, request->container);
-    enum gk_status status = seal_container(request, container, gk_buf_span(&key), &value, error);
+    enum gk_status status = check_absent(request, gk_buf_span(&key), error);
     if (status == GK_OK) {
-        status = write_index(request, &container->id, GK_CHANGE_CREATE, error);
+        status = seal_container(request, container, gk_buf_span(&key), &value, error);
     }
     if (status == GK_OK) {
         const struct gk_guard absent = {.kind = GK_GUARD_MAP_ABSENT, .key = gk_buf_span(&key)};
-        status = write_entry(request, absent, gk_buf_span(&value), error);
+        status = gk_index_create(request->gateway->store, &container->id, container->shards, error);
+        if (status == GK_OK) {
+            status = write_entry(request, absent, gk_buf_span(&value), error);
+        }
         if (status != GK_OK) {
-            drop_index(request, &container->id);
+            drop_index(request, container);
         }
     }
     gk_buf_cleanup(&key);
@@ -127,11 +140,29 @@ static enum gk_status check_create(const struct gk_request *request, struct gk_e
     return GK_OK;
 }
 
+/* A header of ours: how many shards the index has is only settled here. */
+static enum gk_status read_shards(const struct gk_request *request, uint32_t *shards,
+                                  struct gk_error *error)
+{
+    const char *value = gk_request_header(request, "x-gatekey-index-shards");
+    uint64_t number = request->gateway->index_shards;
+    if (value != NULL &&
+        (!gk_parse_u64(gk_span_str(value), GK_INDEX_SHARDS_MAX, &number) || number == 0)) {
+        return gk_refuse_because(error, 400, "InvalidHeaderValue",
+                                 "x-gatekey-index-shards is 1 to %u.", GK_INDEX_SHARDS_MAX);
+    }
+    *shards = (uint32_t)number;
+    return GK_OK;
+}
+
 static enum gk_status create_container(struct gk_request *request, struct gk_error *error)
 {
     struct gk_container container = {0};
     enum gk_status status = check_create(request, error);
     gk_metadata_init(&container.metadata);
+    if (status == GK_OK) {
+        status = read_shards(request, &container.shards, error);
+    }
     if (status == GK_OK) {
         status = gk_metadata_from_headers(request, &container.metadata, error);
     }
@@ -176,7 +207,7 @@ static enum gk_status remove_container(struct gk_request *request,
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_append(&key, target->key.data, target->key.len);
     gk_changes_remove(&changes, &key);
-    gk_garbage_add(&garbage, GK_GARBAGE_CONTAINER, &target->container.id, GK_INDEX_SHARDS);
+    gk_garbage_add(&garbage, GK_GARBAGE_CONTAINER, &target->container.id, target->container.shards);
     const struct gk_place place =
         gk_index_place(request, &request->account->id, GK_VALUE_GARBAGE, (struct gk_span){0});
     enum gk_status status = gk_garbage_queue(
@@ -201,6 +232,27 @@ static enum gk_status remove_container(struct gk_request *request,
     return status;
 }
 
+/* Nothing comes into a closed container any more, so that its conditions need no second look: only
+ * its metadata can still have changed when the guard on its record does not hold. */
+static enum gk_status remove_closed(struct gk_request *request, struct gk_container_target *target,
+                                    struct gk_error *error)
+{
+    const struct gk_id id = target->container.id;
+    enum gk_status status = remove_container(request, target, error);
+    for (unsigned attempt = 1; status == GK_E_CONFLICT && attempt < ATTEMPTS_MAX; attempt++) {
+        gk_error_clear(error);
+        gk_container_target_cleanup(target);
+        status = gk_container_target_load(request, target, error);
+        if (status == GK_OK && !gk_id_equal(&id, &target->container.id)) {
+            return gk_refuse(error, 404, "ContainerNotFound"); /* somebody else did it */
+        }
+        if (status == GK_OK) {
+            status = remove_container(request, target, error);
+        }
+    }
+    return status;
+}
+
 static enum gk_status delete_container(struct gk_request *request, struct gk_error *error)
 {
     struct gk_container_target target;
@@ -209,9 +261,16 @@ static enum gk_status delete_container(struct gk_request *request, struct gk_err
         status = check_conditions(request, &target.container, error);
     }
     if (status == GK_OK) {
-        status = remove_container(request, &target, error);
+        status = gk_index_close(request->gateway->store, &target.container.id,
+                                target.container.shards, error);
+    }
+    if (status == GK_OK) {
+        status = remove_closed(request, &target, error);
     }
     gk_container_target_cleanup(&target);
+    const struct gk_container_cache_key key = {.account = request->account->id,
+                                               .container = request->container};
+    gk_container_cache_drop(request->gateway->containers, &key);
     if (status != GK_OK) {
         return status;
     }

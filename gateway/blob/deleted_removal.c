@@ -10,7 +10,6 @@
 
 #define CONTAINER_BYTES  (sizeof(struct gk_id) + sizeof(uint32_t))
 #define NAMES_AT_ONCE    512u
-#define SHARDS_MAX       65536u /* what more names is not what was written */
 #define CONTAINERS_BYTES ((size_t)64 << 20)
 
 /* --- the marks ----------------------------------------------------------------------------------*/
@@ -68,7 +67,7 @@ static bool copy_container(void *ctx, struct gk_span key, struct gk_span value)
     struct gk_buf *containers = ctx;
     struct gk_reader in = gk_reader_of(value);
     const uint32_t shards = value.len == 1 ? gk_read_u8(&in) : gk_read_u32(&in);
-    if (key.len == sizeof(struct gk_id) && gk_read_done(&in) && shards <= SHARDS_MAX) {
+    if (key.len == sizeof(struct gk_id) && gk_read_done(&in) && shards <= GK_INDEX_SHARDS_MAX) {
         gk_buf_append(containers, key.data, key.len);
         gk_buf_append_u32(containers, shards);
     }

@@ -3,13 +3,15 @@
  * List Blobs (Storage REST reference), flat and by hierarchy. A listing without metadata needs the
  * service key alone and goes on while the customer's key is revoked; with metadata each blob's data
  * key is opened. With a delimiter the members of a prefix are passed over, not read: the cost is that
- * of the results.
+ * of the results, times the shards of the container's index.
  */
+#include <stdlib.h>
+
 #include "common/error.h"
 #include "common/text.h"
 #include "gateway/blob/list.h"
+#include "gateway/blob/list_merge.h"
 #include "gateway/blob/list_page.h"
-#include "gateway/blob/list_walk.h"
 #include "gateway/blob/target.h"
 
 #define KEY_KIND "b/"
@@ -35,7 +37,8 @@ struct listing {
     struct gk_request *request;
     const char *delimiter; /* NULL for none */
     struct gk_list_page page;
-    struct gk_list_walk walk;
+    uint32_t shards;
+    struct gk_list_merge merge;
     struct gk_blob_target blob; /* the one at hand */
     struct gk_buf text;         /* a name or a record, for a moment */
 };
@@ -69,7 +72,7 @@ static enum gk_status next_blob(struct listing *listing, struct gk_span *key,
     const bool uncommitted = (listing->page.include & INCLUDE_UNCOMMITTED) != 0;
     struct gk_span value;
     enum gk_status status;
-    while ((status = gk_list_walk_next(&listing->walk, key, &value, error)) == GK_OK &&
+    while ((status = gk_list_merge_next(&listing->merge, key, &value, error)) == GK_OK &&
            key->len > 0) {
         status = open_record(listing, *key, value, error);
         if (status != GK_OK || uncommitted || listing->blob.record.state == GK_BLOB_COMMITTED) {
@@ -182,7 +185,7 @@ static void show_prefix(struct listing *listing, struct gk_span prefix)
     gk_buf_append(&listing->text, prefix.data, prefix.len);
     gk_buf_append_u8(&listing->text, KEY_LAST);
     gk_list_page_pass(&listing->page, gk_buf_span(&listing->text));
-    gk_list_walk_skip(&listing->walk, gk_buf_span(&listing->text));
+    gk_list_merge_skip(&listing->merge, gk_buf_span(&listing->text));
 }
 
 /* The part of name up to the first delimiter after the prefix that was asked for, with it; 0 when
@@ -228,25 +231,49 @@ static enum gk_status check_hierarchy(const struct listing *listing, struct gk_e
                : GK_OK;
 }
 
-static enum gk_status list(struct listing *listing, struct gk_error *error)
+static enum gk_status list_merged(struct listing *listing, struct gk_list_maps shards,
+                                  struct gk_error *error)
 {
     struct gk_request *request = listing->request;
-    gk_list_walk_init(&listing->walk, request->gateway->store, listing->blob.index,
-                      gk_buf_span(&listing->page.prefix), gk_buf_span(&listing->page.after));
-    gk_list_page_begin(&listing->page, request->container, listing->delimiter, "Blobs");
-    const enum gk_status status = fill(listing, error);
-    gk_list_walk_cleanup(&listing->walk);
+    const bool skips = listing->delimiter != NULL && listing->delimiter[0] != '\0';
+    enum gk_status status = gk_list_merge_init(
+        &listing->merge, request->gateway->store, shards, gk_buf_span(&listing->page.prefix),
+        gk_buf_span(&listing->page.after), skips ? 0 : listing->page.results_max, error);
+    if (status == GK_OK) {
+        gk_list_page_begin(&listing->page, request->container, listing->delimiter, "Blobs");
+        status = fill(listing, error);
+    }
+    gk_list_merge_cleanup(&listing->merge);
     return status == GK_OK ? gk_list_page_end(&listing->page, request, error) : status;
 }
 
-static enum gk_status find_container(struct gk_request *request, struct gk_blob_target *blob,
-                                     struct gk_error *error)
+static enum gk_status list(struct listing *listing, struct gk_error *error)
+{
+    const uint32_t shards = listing->shards;
+    char(*names)[GK_INDEX_NAME_BYTES] = calloc(shards, sizeof *names);
+    const char **objects = calloc(shards, sizeof *objects);
+    enum gk_status status =
+        names == NULL || objects == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory") : GK_OK;
+    for (uint32_t i = 0; i < shards && status == GK_OK; i++) {
+        gk_index_name(&listing->blob.container, i, names[i]);
+        objects[i] = names[i];
+    }
+    if (status == GK_OK) {
+        const struct gk_list_maps maps = {.objects = objects, .count = shards};
+        status = list_merged(listing, maps, error);
+    }
+    free(objects);
+    free(names);
+    return status;
+}
+
+static enum gk_status find_container(struct listing *listing, struct gk_error *error)
 {
     struct gk_container_target container;
-    const enum gk_status status = gk_container_target_load(request, &container, error);
-    blob->container = container.container.id;
+    const enum gk_status status = gk_container_target_load(listing->request, &container, error);
+    listing->blob.container = container.container.id;
+    listing->shards = container.container.shards;
     gk_container_target_cleanup(&container);
-    gk_index_name(&blob->container, 0, blob->index);
     return status;
 }
 
@@ -257,7 +284,7 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
     gk_buf_init(&listing.blob.key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&listing.blob.stored, GK_BLOB_RECORD_BYTES_MAX);
     gk_buf_init(&listing.text, GK_BLOB_RECORD_BYTES_MAX);
-    enum gk_status status = find_container(request, &listing.blob, error);
+    enum gk_status status = find_container(&listing, error);
     if (status == GK_OK) {
         status = gk_list_page_init(&listing.page, request, KEY_KIND, &listing.blob.container, known,
                                    error);

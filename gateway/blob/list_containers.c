@@ -9,8 +9,8 @@
 #include "common/text.h"
 #include "gateway/blob/conditions.h"
 #include "gateway/blob/list.h"
+#include "gateway/blob/list_merge.h"
 #include "gateway/blob/list_page.h"
-#include "gateway/blob/list_walk.h"
 #include "gateway/blob/target.h"
 
 #define KEY_KIND "c/"
@@ -76,21 +76,23 @@ static enum gk_status show(struct gk_list_page *page, struct gk_span key, struct
 static enum gk_status fill(struct gk_list_page *page, struct gk_error *error)
 {
     const struct gk_request *request = page->request;
-    struct gk_list_walk walk;
-    gk_list_walk_init(&walk, request->gateway->store, request->account->object,
-                      gk_buf_span(&page->prefix), gk_buf_span(&page->after));
+    const char *const objects[] = {request->account->object};
+    const struct gk_list_maps maps = {.objects = objects, .count = 1};
+    struct gk_list_merge merge;
     struct gk_span key;
     struct gk_span value;
-    enum gk_status status;
-    while ((status = gk_list_walk_next(&walk, &key, &value, error)) == GK_OK && key.len > 0 &&
-           !gk_list_page_full(page)) {
+    enum gk_status status =
+        gk_list_merge_init(&merge, request->gateway->store, maps, gk_buf_span(&page->prefix),
+                           gk_buf_span(&page->after), page->results_max, error);
+    while (status == GK_OK && (status = gk_list_merge_next(&merge, &key, &value, error)) == GK_OK &&
+           key.len > 0 && !gk_list_page_full(page)) {
         status = show(page, key, value, error);
         if (status != GK_OK) {
             break;
         }
         gk_list_page_pass(page, key);
     }
-    gk_list_walk_cleanup(&walk);
+    gk_list_merge_cleanup(&merge);
     return status == GK_E_NOT_FOUND ? gk_refuse(error, 404, "ResourceNotFound") : status;
 }
 

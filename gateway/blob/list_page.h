@@ -6,7 +6,7 @@
  *
  * A page ends at the results that were asked for, or at GK_LIST_PAGE_BYTES of XML, whichever comes
  * first; the reference allows fewer results than were asked for. Memory of a request is a page, of
- * GK_LIST_PAGE_BYTES_MAX at most, and a gk_list_walk.
+ * GK_LIST_PAGE_BYTES_MAX at most, and a gk_list_merge.
  *
  *   marker   base64url of: version 1 | scope 16 | key      the page begins after that key
  *

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/blob/locks.h"
 
+#include "common/hash.h"
+
 #define STRIPES 1024u
 
 static pthread_once_t made = PTHREAD_ONCE_INIT;
@@ -18,13 +20,7 @@ static void make(void)
 static size_t stripe(struct gk_span a, struct gk_span b)
 {
     pthread_once(&made, make);
-    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
-    for (size_t i = 0; i < a.len; i++) {
-        hash = (hash ^ a.data[i]) * UINT64_C(1099511628211);
-    }
-    for (size_t i = 0; i < b.len; i++) {
-        hash = (hash ^ b.data[i]) * UINT64_C(1099511628211);
-    }
+    const uint64_t hash = gk_hash(gk_hash(GK_HASH_START, a), b);
     return (size_t)((hash ^ hash >> 32) % STRIPES);
 }
 

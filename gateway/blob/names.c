@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/hash.h"
+
 #define HEX_ID_BYTES 33u
 
 static void hex_id(const struct gk_id *id, char out[HEX_ID_BYTES])
@@ -22,6 +24,11 @@ void gk_index_name(const struct gk_id *container, uint32_t shard, char out[GK_IN
     char hex[HEX_ID_BYTES];
     hex_id(container, hex);
     snprintf(out, GK_INDEX_NAME_BYTES, "index/%s/%u", hex, shard);
+}
+
+uint32_t gk_index_shard(struct gk_span blob, uint32_t shards)
+{
+    return (uint32_t)(gk_hash(GK_HASH_START, blob) % shards);
 }
 
 void gk_deleted_name(const struct gk_id *account, char out[GK_INDEX_NAME_BYTES])

@@ -4,10 +4,12 @@
  *
  *   GK_POOL_META  account/<name>             map  c/<container>                 container record
  *                                                 g/<freed><16 bytes>           container to remove
- *                 index/<container id>/0     map  b/<blob>                      blob record
+ *                 index/<container id>/<shard>
+ *                                            map  b/<blob>                      blob record
  *                                                 s/<object><epoch>/<block>     staged block
  *                                                 m/<manifest><page>            manifest page
  *                                                 g/<freed><16 bytes>           data to remove
+ *                                                 x                             closed (index.h)
  *                 deleted/<account id>       map  <container id>                of a deleted account,
  *                                                                               with its shards, 4 bytes
  *                 registry                   gateway/registry.h
@@ -16,7 +18,10 @@
  * Identifiers are 32 lower-case hexadecimal digits in object names and 16 bytes in map keys; epoch
  * and page are 4 bytes, freed (a time in milliseconds, so that what was freed first stands first) is
  * 8, big endian. Every value in a map is a record of the plugin's, bound to the
- * container and its key.
+ * container and its key; but for "x", which says nothing that has to be hidden.
+ *
+ * A container's index has a fixed number of shards, 0 to GK_INDEX_SHARDS_MAX - 1 in decimal. All of one
+ * blob stands in one of them, so that what changes together is in one object.
  */
 #ifndef GATEWAY_BLOB_NAMES_H
 #define GATEWAY_BLOB_NAMES_H
@@ -27,13 +32,16 @@
 #define GK_BLOB_NAME_CHARACTERS_MAX 1024u
 #define GK_BLOB_NAME_BYTES_MAX      2040u /* of UTF-8; the map key must fit */
 #define GK_INDEX_NAME_BYTES         56u
-#define GK_INDEX_SHARDS             1u /* index objects of a container */
+#define GK_INDEX_SHARDS_MAX         1024u
+#define GK_CLOSED_KEY               "x"
 #define GK_DATA_NAME_BYTES          96u
 #define GK_DELETED_NAME_PREFIX      "deleted/"
 #define GK_DELETED_NAME_ATTR        "gateway.name" /* of such an object: the account's name */
 
 /* "index/<id>/<shard>" */
 void gk_index_name(const struct gk_id *container, uint32_t shard, char out[GK_INDEX_NAME_BYTES]);
+/* Which of so many shards a blob of that name is in: FNV-1a of 64 bits, modulo shards. */
+uint32_t gk_index_shard(struct gk_span blob, uint32_t shards);
 /* "<container>/<segment>/<number>" */
 void gk_data_name(const struct gk_id *container, const struct gk_id *segment, uint64_t number,
                   char out[GK_DATA_NAME_BYTES]);

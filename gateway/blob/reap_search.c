@@ -17,7 +17,7 @@ struct search {
     gk_reap_visit_fn *visit;
     void *ctx;
     const struct gk_gateway_account *account; /* the one that is looked at */
-    struct gk_buf containers;                 /* its containers' ids */
+    struct gk_buf containers;                 /* id and shards of each */
     bool stopped;
 };
 
@@ -55,6 +55,7 @@ static bool collect_container(void *ctx, struct gk_span key, struct gk_span valu
     struct gk_error error = {0};
     if (open_container(search, key, value, &container, &error) == GK_OK) {
         gk_buf_append(&search->containers, container.id.bytes, sizeof container.id.bytes);
+        gk_buf_append_u32(&search->containers, container.shards);
         gk_container_cleanup(&container);
     } else {
         gk_log(GK_LOG_ERROR, "reaper", "account %s has a container that cannot be read: %s",
@@ -72,7 +73,8 @@ static void visit_containers(struct search *search)
     while (in.rest.len > 0) {
         memcpy(place.container.bytes, gk_read_span(&in, sizeof place.container.bytes).data,
                sizeof place.container.bytes);
-        for (place.shard = 0; place.shard < GK_INDEX_SHARDS && !stop(search); place.shard++) {
+        const uint32_t shards = gk_read_u32(&in);
+        for (place.shard = 0; place.shard < shards && !stop(search); place.shard++) {
             search->visit(search->ctx, &place);
         }
     }

@@ -7,8 +7,10 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "common/text.h"
+#include "gateway/blob/names.h"
 
 #define VERSION          1u
+#define VERSION_SHARDS   2u /* of a container */
 #define MANIFEST_INLINE  0u
 #define MANIFEST_PAGED   1u
 #define ETAG_RANDOM_BITS 20u
@@ -124,8 +126,11 @@ enum gk_status gk_container_decode(struct gk_span in, struct gk_container *out,
     out->etag = gk_read_u64(&reader);
     out->created_wall_ms = (int64_t)gk_read_u64(&reader);
     out->modified_wall_ms = (int64_t)gk_read_u64(&reader);
+    out->shards = version == VERSION ? 1 : gk_read_u32(&reader);
     const enum gk_status status = gk_metadata_decode(&reader, &out->metadata, error);
-    if (status == GK_OK && (version != VERSION || !gk_read_done(&reader))) {
+    const bool known = version == VERSION || version == VERSION_SHARDS;
+    const bool sharded = out->shards > 0 && out->shards <= GK_INDEX_SHARDS_MAX;
+    if (status == GK_OK && !(known && sharded && gk_read_done(&reader))) {
         gk_container_cleanup(out);
         return not_well_formed(error, "container");
     }
@@ -134,11 +139,12 @@ enum gk_status gk_container_decode(struct gk_span in, struct gk_container *out,
 
 void gk_container_encode(const struct gk_container *container, struct gk_buf *out)
 {
-    gk_buf_append_u8(out, VERSION);
+    gk_buf_append_u8(out, VERSION_SHARDS);
     append_id(out, &container->id);
     gk_buf_append_u64(out, container->etag);
     gk_buf_append_u64(out, (uint64_t)container->created_wall_ms);
     gk_buf_append_u64(out, (uint64_t)container->modified_wall_ms);
+    gk_buf_append_u32(out, container->shards);
     gk_metadata_encode(&container->metadata, out);
 }
 

@@ -2,9 +2,11 @@
 /*
  * The values in the maps of containers and blobs, decoded, and their codecs. Pure; no store, no
  * plugin. Integers are big endian, times milliseconds since the epoch, texts are a length of 2 bytes
- * and their bytes. Each open part begins with a byte that names its version, 1.
+ * and their bytes. Each open part begins with a byte that names its version, 1; a container's may be
+ * 2, and is when it is written.
  *
- *   container   version | id 16 | etag 8 | created 8 | modified 8 | metadata
+ *   container   version | id 16 | etag 8 | created 8 | modified 8 | shards 4, 1 in version 1
+ *               | metadata
  *   blob        version | state 1 | object 16 | sealed data key 112 | etag 8 | created 8
  *               | modified 8 | size 8 | epoch 4 | tier 1 | has MD5 1 | MD5 16 | content headers
  *               5 texts | manifest
@@ -58,6 +60,7 @@ struct gk_container {
     uint64_t etag;
     int64_t created_wall_ms;
     int64_t modified_wall_ms;
+    uint32_t shards; /* of its index, 1 to GK_INDEX_SHARDS_MAX (names.h) */
     struct gk_metadata metadata;
 };
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "common/error.h"
+#include "common/text.h"
+#include "gateway/blob/container_cache.h"
 
 static const struct gk_plugin *plugin_of(const struct gk_request *request)
 {
@@ -61,6 +63,54 @@ void gk_container_target_cleanup(struct gk_container_target *target)
     gk_buf_cleanup(&target->stored);
 }
 
+/* --- containers by the cache --------------------------------------------------------------------*/
+
+static struct gk_container_cache_key cache_key(const struct gk_request *request)
+{
+    return (struct gk_container_cache_key){.account = request->account->id,
+                                           .container = request->container};
+}
+
+static enum gk_status find_container(struct gk_request *request, struct gk_container_ref *ref,
+                                     struct gk_error *error)
+{
+    struct gk_container_cache *cache = request->gateway->containers;
+    const struct gk_container_cache_key key = cache_key(request);
+    uint64_t ticket = 0;
+    if (gk_container_cache_find(cache, &key, ref, &ticket)) {
+        return GK_OK;
+    }
+    struct gk_container_target target;
+    const enum gk_status status = gk_container_target_load(request, &target, error);
+    if (status == GK_OK) {
+        ref->id = target.container.id;
+        ref->shards = target.container.shards;
+        gk_container_cache_put(cache, &key, ref, ticket);
+    }
+    gk_container_target_cleanup(&target);
+    return status;
+}
+
+/* The shard that target names is closed, or not there. Who knows why is the container's record. */
+static enum gk_status container_gone(struct gk_request *request,
+                                     const struct gk_blob_target *target, bool closed,
+                                     struct gk_error *error)
+{
+    const struct gk_container_cache_key key = cache_key(request);
+    struct gk_container_ref ref;
+    gk_error_clear(error);
+    gk_container_cache_drop(request->gateway->containers, &key);
+    const enum gk_status status = find_container(request, &ref, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    if (!gk_id_equal(&ref.id, &target->container)) {
+        return gk_fail(error, GK_E_CONFLICT, "a container was deleted and made anew");
+    }
+    return closed ? gk_refuse(error, 409, "ContainerBeingDeleted")
+                  : gk_fail(error, GK_E_INTEGRITY, "%s is missing", target->index);
+}
+
 /* --- blobs --------------------------------------------------------------------------------------*/
 
 struct gk_place gk_index_place(const struct gk_request *request, const struct gk_id *container,
@@ -110,21 +160,63 @@ static enum gk_status refuse_unserved(const struct gk_request *request, struct g
                : gk_refuse(error, 412, "LeaseNotPresentWithBlobOperation");
 }
 
+/* What one read of a shard brings. */
+struct found {
+    struct gk_buf *record; /* NULL: not asked for */
+    bool exists;
+    bool closed;
+};
+
+static bool take_row(void *ctx, struct gk_span key, struct gk_span value)
+{
+    struct found *found = ctx;
+    if (gk_span_equal(key, gk_span_str(GK_CLOSED_KEY))) {
+        found->closed = true;
+    } else if (found->record != NULL) {
+        found->exists = true;
+        gk_buf_append(found->record, value.data, value.len);
+    }
+    return true;
+}
+
+/* Whether the shard is open, and the record: of one state, in one read. */
+static enum gk_status read_shard(struct gk_request *request, const struct gk_blob_target *target,
+                                 struct found *found, struct gk_error *error)
+{
+    const struct gk_span keys[] = {gk_span_str(GK_CLOSED_KEY), gk_buf_span(&target->key)};
+    const enum gk_status status =
+        gk_store_map_find(request->gateway->store, GK_POOL_META, target->index, keys,
+                          found->record == NULL ? 1 : 2, take_row, found, error);
+    if (status == GK_E_NOT_FOUND || (status == GK_OK && found->closed)) {
+        return container_gone(request, target, found->closed, error);
+    }
+    return status;
+}
+
+enum gk_status gk_blob_write_refused(struct gk_request *request,
+                                     const struct gk_blob_target *target, enum gk_status status,
+                                     struct gk_error *error)
+{
+    struct found found = {.record = NULL};
+    const enum gk_status shard = read_shard(request, target, &found, error);
+    return shard == GK_OK ? status : shard;
+}
+
 static enum gk_status read_blob(struct gk_request *request, struct gk_blob_target *target,
                                 struct gk_error *error)
 {
-    enum gk_status status = gk_value_get(request->gateway->store, target->index,
-                                         gk_buf_span(&target->key), &target->stored, error);
-    if (status == GK_E_NOT_FOUND) {
-        gk_error_clear(error);
-        return GK_OK;
+    struct found found = {.record = &target->stored};
+    enum gk_status status = read_shard(request, target, &found, error);
+    if (status != GK_OK || !found.exists) {
+        return status;
+    }
+    if (gk_buf_status(&target->stored) != GK_OK) {
+        return gk_value_too_long(&target->stored, target->index, error);
     }
     struct gk_buf open;
     gk_buf_init(&open, GK_BLOB_RECORD_BYTES_MAX);
-    if (status == GK_OK) {
-        const struct gk_place place = gk_blob_place(request, target);
-        status = gk_value_open(&place, gk_buf_span(&target->stored), &open, error);
-    }
+    const struct gk_place place = gk_blob_place(request, target);
+    status = gk_value_open(&place, gk_buf_span(&target->stored), &open, error);
     if (status == GK_OK) {
         status = gk_blob_record_decode(gk_buf_span(&open), &target->record, error);
     }
@@ -143,17 +235,17 @@ enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_
     if (!gk_blob_name_valid(request->blob)) {
         return gk_refuse(error, 400, "InvalidResourceName");
     }
-    struct gk_container_target container;
-    enum gk_status status = gk_container_target_load(request, &container, error);
-    target->container = container.container.id;
-    gk_container_target_cleanup(&container);
+    struct gk_container_ref container;
+    enum gk_status status = find_container(request, &container, error);
     if (status == GK_OK) {
         status = refuse_unserved(request, error);
     }
     if (status != GK_OK) {
         return status;
     }
-    gk_index_name(&target->container, 0, target->index);
+    target->container = container.id;
+    target->shard = gk_index_shard(gk_span_str(request->blob), container.shards);
+    gk_index_name(&target->container, target->shard, target->index);
     gk_blob_key(&target->key, request->blob);
     return GK_OK;
 }
@@ -171,8 +263,19 @@ enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_ta
 enum gk_status gk_blob_target_load(struct gk_request *request, struct gk_blob_target *target,
                                    struct gk_error *error)
 {
-    const enum gk_status status = gk_blob_target_locate(request, target, error);
-    return status == GK_OK ? read_blob(request, target, error) : status;
+    enum gk_status status = gk_blob_target_locate(request, target, error);
+    if (status == GK_OK) {
+        status = read_blob(request, target, error);
+    }
+    if (status == GK_E_CONFLICT) {
+        gk_error_clear(error);
+        gk_blob_target_cleanup(target);
+        status = gk_blob_target_locate(request, target, error);
+        if (status == GK_OK) {
+            status = read_blob(request, target, error);
+        }
+    }
+    return status;
 }
 
 enum gk_status gk_blob_target_load_existing(struct gk_request *request,

@@ -29,6 +29,7 @@ struct gk_place gk_container_place(const struct gk_request *request, struct gk_s
 
 struct gk_blob_target {
     struct gk_id container;
+    uint32_t shard; /* of the container's index, which all of the blob is in */
     char index[GK_INDEX_NAME_BYTES];
     struct gk_buf key;    /* "b/<name>" */
     struct gk_buf stored; /* the record as it stands there; empty when there is none */
@@ -38,17 +39,21 @@ struct gk_blob_target {
 };
 
 /*
- * Finds the container and where the blob's record would be, without looking at it. 400
- * InvalidResourceName, 404 ContainerNotFound. Also refuses what the gateway would otherwise silently
+ * Finds the container, by the cache where that knows it, and where the blob's record would be, without
+ * looking at it. 400 InvalidResourceName, 404 ContainerNotFound. Also refuses what the gateway would otherwise silently
  * not do: customer-provided keys, encryption scopes, snapshots and versions (400), and leases that
  * nobody holds (412). cleanup is always fine afterwards.
  */
 enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_target *target,
                                      struct gk_error *error) GK_MUST_USE;
-/* Fetches the blob's record, the first time or again; a blob that is not there is no error. */
+/*
+ * Fetches the blob's record, the first time or again; a blob that is not there is no error. 404
+ * ContainerNotFound and 409 ContainerBeingDeleted; GK_E_CONFLICT when another container has the name by
+ * now: it is found by locating the target again, but what was made for the old one cannot be used.
+ */
 enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_target *target,
                                    struct gk_error *error) GK_MUST_USE;
-/* Both. */
+/* Both, with a second look when another container has the name. */
 enum gk_status gk_blob_target_load(struct gk_request *request, struct gk_blob_target *target,
                                    struct gk_error *error) GK_MUST_USE;
 /* As load, and 404 BlobNotFound unless there is a committed blob. */
@@ -75,6 +80,13 @@ struct gk_place gk_blob_place(const struct gk_request *request,
 
 /* The guard that the record still is, or still is not, what target shows. */
 struct gk_guard gk_blob_guard(const struct gk_blob_target *target);
+/*
+ * Why a guarded write to the target's shard ended in status: as gk_blob_target_read when it was because
+ * of the container, else as it is. Costs a read.
+ */
+enum gk_status gk_blob_write_refused(struct gk_request *request,
+                                     const struct gk_blob_target *target, enum gk_status status,
+                                     struct gk_error *error) GK_MUST_USE;
 
 /* The blob's data key. */
 enum gk_status gk_blob_open_data_key(const struct gk_request *request,

@@ -31,13 +31,19 @@ static enum gk_status no_room(struct gk_buf *out, const char *kind, struct gk_er
     return gk_fail(error, gk_buf_status(out), "a %s's record does not fit", kind);
 }
 
+enum gk_status gk_value_too_long(const struct gk_buf *value, const char *object,
+                                 struct gk_error *error)
+{
+    return gk_buf_status(value) == GK_E_LIMIT
+               ? gk_fail(error, GK_E_INTEGRITY, "a value in %s is longer than any is", object)
+               : gk_fail(error, GK_E_RESOURCE, "out of memory");
+}
+
 enum gk_status gk_value_get(struct gk_store *store, const char *object, struct gk_span key,
                             struct gk_buf *value, struct gk_error *error)
 {
     const enum gk_status status = gk_store_map_get(store, GK_POOL_META, object, key, value, error);
-    return status == GK_E_LIMIT
-               ? gk_fail(error, GK_E_INTEGRITY, "a value in %s is longer than any is", object)
-               : status;
+    return status == GK_E_LIMIT ? gk_value_too_long(value, object, error) : status;
 }
 
 /* What is opened fits, unless it is not what was written. */

@@ -30,6 +30,9 @@ struct gk_place {
  * longer than what value has room for, which no such value is. */
 enum gk_status gk_value_get(struct gk_store *store, const char *object, struct gk_span key,
                             struct gk_buf *value, struct gk_error *error) GK_MUST_USE;
+/* Why a value out of that object did not fit into value: the same. */
+enum gk_status gk_value_too_long(const struct gk_buf *value, const char *object,
+                                 struct gk_error *error) GK_MUST_USE;
 /* Appends the open part to out. GK_E_INTEGRITY. */
 enum gk_status gk_value_open(const struct gk_place *place, struct gk_span value, struct gk_buf *out,
                              struct gk_error *error) GK_MUST_USE;

@@ -36,6 +36,10 @@ struct gk_store_ops {
     enum gk_status (*map_walk)(struct gk_store *store, enum gk_store_pool pool, const char *object,
                                const struct gk_map_range *range, gk_store_visit_fn *visit,
                                void *ctx, struct gk_error *error);
+    /* NULL: one after the other will do. */
+    enum gk_status (*map_walk_many)(struct gk_store *store, enum gk_store_pool pool,
+                                    const struct gk_map_walk *walks, size_t count,
+                                    struct gk_error *error);
     enum gk_status (*attrs)(struct gk_store *store, enum gk_store_pool pool, const char *object,
                             gk_store_visit_fn *visit, void *ctx, uint64_t *version,
                             struct gk_error *error);

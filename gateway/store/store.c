@@ -253,6 +253,29 @@ enum gk_status gk_store_map_walk(struct gk_store *store, enum gk_store_pool pool
     return store->ops->map_walk(store, pool, object, range, visit, ctx, error);
 }
 
+static enum gk_status walk_each(struct gk_store *store, enum gk_store_pool pool,
+                                const struct gk_map_walk *walks, size_t count,
+                                struct gk_error *error)
+{
+    enum gk_status first = GK_OK;
+    for (size_t i = 0; i < count; i++) {
+        const enum gk_status status =
+            store->ops->map_walk(store, pool, walks[i].object, &walks[i].range, walks[i].visit,
+                                 walks[i].ctx, first == GK_OK ? error : NULL);
+        first = first == GK_OK ? status : first;
+    }
+    return first;
+}
+
+enum gk_status gk_store_map_walk_many(struct gk_store *store, enum gk_store_pool pool,
+                                      const struct gk_map_walk *walks, size_t count,
+                                      struct gk_error *error)
+{
+    return store->ops->map_walk_many == NULL
+               ? walk_each(store, pool, walks, count, error)
+               : store->ops->map_walk_many(store, pool, walks, count, error);
+}
+
 enum gk_status gk_store_attrs(struct gk_store *store, enum gk_store_pool pool, const char *object,
                               gk_store_visit_fn *visit, void *ctx, uint64_t *version,
                               struct gk_error *error)

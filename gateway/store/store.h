@@ -182,6 +182,21 @@ enum gk_status gk_store_map_walk(struct gk_store *store, enum gk_store_pool pool
                                  gk_store_visit_fn *visit, void *ctx,
                                  struct gk_error *error) GK_MUST_USE;
 
+/*
+ * Walks of several objects, under way together where the engine can; each with a limit of
+ * GK_MAP_WALK_ENTRIES at most. Visitors are called on this thread, one at a time. All are tried; the
+ * first error, in their order, is returned.
+ */
+struct gk_map_walk {
+    const char *object;
+    struct gk_map_range range;
+    gk_store_visit_fn *visit;
+    void *ctx;
+};
+enum gk_status gk_store_map_walk_many(struct gk_store *store, enum gk_store_pool pool,
+                                      const struct gk_map_walk *walks, size_t count,
+                                      struct gk_error *error) GK_MUST_USE;
+
 /* Visits all attributes; *version is of the same state. */
 enum gk_status gk_store_attrs(struct gk_store *store, enum gk_store_pool pool, const char *object,
                               gk_store_visit_fn *visit, void *ctx, uint64_t *version,

@@ -368,6 +368,39 @@ test('containers: twice, never, and names that are not allowed', async () => {
   await refused(service.getContainerClient('UPPER').create(), 400, 'InvalidResourceName');
 });
 
+test('a container in many shards is one container, and none when it is gone', async () => {
+  const create = (shards) => send(stack, { method: 'PUT', path: '/sharded',
+    query: { restype: 'container' }, headers: { 'x-gatekey-index-shards': shards } });
+  for (const shards of ['0', '1025', 'many', '-1', '']) {
+    assert.equal((await create(shards)).headers['x-ms-error-code'], 'InvalidHeaderValue', shards);
+  }
+  assert.equal((await create('1024')).status, 201);
+  assert.equal((await create('7')).headers['x-ms-error-code'], 'ContainerAlreadyExists');
+  const sharded = service.getContainerClient('sharded');
+  const names = [...Array(300).keys()].map((number) => `${number % 3}/${number}`).sort();
+  for (const name of names) await sharded.getBlockBlobClient(name).upload(name, name.length);
+  const listed = [];
+  for await (const page of sharded.listBlobsFlat().byPage({ maxPageSize: 77 })) {
+    listed.push(...page.segment.blobItems.map((item) => item.name));
+  }
+  assert.deepEqual(listed, names);
+  const prefixes = [];
+  for await (const item of sharded.listBlobsByHierarchy('/')) prefixes.push(item.name);
+  assert.deepEqual(prefixes, ['0/', '1/', '2/']);
+  // Deleted and made anew: the gateway knows at once, whatever it had looked up before.
+  const blob = sharded.getBlockBlobClient(names[0]);
+  for (const shards of ['3', '1']) {
+    assert.equal((await blob.downloadToBuffer()).toString(), names[0]);
+    await sharded.delete();
+    await refused(blob.download(), 404, 'ContainerNotFound');
+    await refused(blob.upload('late', 4), 404, 'ContainerNotFound');
+    assert.equal((await create(shards)).status, 201);
+    await refused(blob.download(), 404, 'BlobNotFound');
+    await blob.upload(names[0], names[0].length);
+  }
+  await sharded.delete();
+});
+
 test('a service SAS reads what it names and nothing else', async () => {
   const credential = new StorageSharedKeyCredential(stack.account, stack.accountKey);
   await container.getBlockBlobClient('shared').upload('for you', 7);

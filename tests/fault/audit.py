@@ -53,16 +53,18 @@ class Audit:
         for number in range(-(-length // OBJECT_PLAIN)):
             yield f"{container_id.hex()}/{segment.hex()}/{number}"
 
-    def _index(self, account, container_id):
-        """Map keys and data objects of one container."""
-        index = read_store.index_name(container_id)
-        keys, objects = set(), set()
-        for name, blob in account.blobs(container_id).items():
+    def _index(self, account, container):
+        """Map keys of each shard and data objects of one container."""
+        container_id, objects = container["id"], set()
+        shards = {index: set() for index in read_store.index_names(container)}
+        for name, blob in account.blobs(container).items():
+            index = read_store.index_of(container, name)
+            keys = shards[index]
             keys.add(b"b/" + name.encode())
             _, manifest, pages = blob["manifest"]
             for page in range(len(pages)):
                 keys.add(b"m/" + manifest + struct.pack(">I", page))
-            for segment, length, _ in account.entries(container_id, blob["manifest"]):
+            for segment, length, _ in account.entries(container, name, blob["manifest"]):
                 objects.update(self._segment(container_id, segment, length))
             prefix = b"s/" + blob["object"] + struct.pack(">I", blob["epoch"]) + b"/"
             for key, value in self.store.map(index, prefix).items():
@@ -72,20 +74,20 @@ class Audit:
                 objects.update(self._segment(container_id, reader.bytes(16), reader.number(8)))
                 reader.end()
                 keys.add(key)
-        return keys, objects
+        return shards, objects
 
     def check(self):
-        """Raises Leak. Returns how many indexes are there that no container has: a crash in the middle
-        of Create Container leaves an empty one."""
+        """Raises Leak. Returns how many shards are there that no container has: a crash in the middle
+        of Create Container leaves empty ones."""
         metas, datas, maps = set(), set(), {}
         for name in self.store.names(META, "account/"):
             account = read_store.Account(self.store, self.service_key, name.partition("/")[2], [])
             metas.add(name)
             maps[name] = {b"c/" + container.encode() for container in account.containers()}
             for container in account.containers().values():
-                index = read_store.index_name(container["id"])
-                metas.add(index)
-                maps[index], objects = self._index(account, container["id"])
+                shards, objects = self._index(account, container)
+                metas |= set(shards)
+                maps.update(shards)
                 datas |= objects
         stored = set(self.store.names(META, "")) - {REGISTRY}
         listed = {name.decode() for name in self.registry(b"a/")}

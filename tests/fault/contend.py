@@ -114,7 +114,7 @@ def contend(port, sas, seed, seconds, results):
 
 
 def run(arguments, directory):
-    gateway = Gateway(directory)
+    gateway = Gateway(directory, index_shards=3)
     # Longer than any read takes: else what is read may be removed meanwhile.
     gateway.removal_delay_s = 30
     gateway.start()

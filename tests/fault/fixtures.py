@@ -85,7 +85,7 @@ class World:
         self.service_key = read_store.fmt.read_service_key(gateway.service_key_file.read_text())
         self.accounts = {name: read_store.Account(self.store, self.service_key, name, [])
                          for name in self.keys}
-        self.containers = {(account, container): self.accounts[account].container(container)["id"]
+        self.containers = {(account, container): self.accounts[account].container(container)
                            for account, container in PLACES}
         for blob in self.blobs:
             self._note(blob)
@@ -148,7 +148,10 @@ class World:
     # --- what is stored ----------------------------------------------------------------------------
 
     def index(self, blob):
-        return read_store.index_name(self.containers[blob.account, blob.container])
+        return read_store.index_of(self.containers[blob.account, blob.container], blob.name)
+
+    def container_id(self, blob):
+        return self.containers[blob.account, blob.container]["id"]
 
     def record(self, blob):
         return self.store.map_value(self.index(blob), blob.key)
@@ -156,7 +159,8 @@ class World:
     def _note(self, blob):
         """Where the blob's data objects and pages are."""
         account = self.accounts[blob.account]
-        container_id = self.containers[blob.account, blob.container]
+        container = self.containers[blob.account, blob.container]
+        container_id = container["id"]
         index = self.index(blob)
         opened = read_store.read_blob(account.open_value("blob", container_id, blob.key,
                                                          self.record(blob)))
@@ -164,7 +168,7 @@ class World:
         _, blob.manifest, blob.page_bytes = opened["manifest"]
         blob.segments = []
         first = 0
-        for segment, length, _ in account.entries(container_id, opened["manifest"]):
+        for segment, length, _ in account.entries(container, blob.name, opened["manifest"]):
             pieces = []
             for at in range(0, length, OBJECT_PLAIN):
                 name = f"{container_id.hex()}/{segment.hex()}/{at // OBJECT_PLAIN}"

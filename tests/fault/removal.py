@@ -11,6 +11,7 @@ import concurrent.futures
 import os
 import pathlib
 import random
+import struct
 import sys
 import tempfile
 import time
@@ -170,29 +171,30 @@ class Removal:
         """Some entries of garbage are not what was written: the others go all the same, nothing else
         goes, and these go when they are whole again."""
         self.restart(LONG_S)
-        index = read_store.index_name(self.container_id("first", container))
-        entries = self.store.map(index, b"g/")
-        damaged = {key: entries[key] for key in self.rng.sample(sorted(entries), 5)}
+        shards = read_store.index_names(self.container("first", container))
+        entries = {(index, key): value for index in shards
+                   for key, value in self.store.map(index, b"g/").items()}
+        damaged = {place: entries[place] for place in self.rng.sample(sorted(entries), 5)}
         good(self.account("first").put(f"{container}/stays", b"stays"))
-        for key, value in damaged.items():
+        for place, value in damaged.items():
             at = self.rng.randrange(len(value))
-            self.change(index, key, value[:at] + bytes([value[at] ^ 1]) + value[at + 1:])
+            self.change(*place, value[:at] + bytes([value[at] ^ 1]) + value[at + 1:])
         self.restart(0)
         deadline = time.monotonic() + 60
-        while (left := len(self.store.map(index, b"g/"))) > len(damaged):
+        while (left := sum(len(self.store.map(index, b"g/")) for index in shards)) > len(damaged):
             if time.monotonic() > deadline:
                 raise Leak(f"{len(damaged)} damaged entries keep {left} from being removed")
             time.sleep(0.05)
         if good(self.account("first").get(f"{container}/stays")).body != b"stays":
             raise Leak("something that is in use was removed")
         good(self.account("first").delete(f"{container}/stays"))
-        for key, value in damaged.items():
-            self.change(index, key, value)
+        for place, value in damaged.items():
+            self.change(*place, value)
         print("nothing left: all but the damaged entries", flush=True)
 
-    def container_id(self, account, container):
+    def container(self, account, container):
         return read_store.Account(self.store, self.audit.service_key, account, []).container(
-            container)["id"]
+            container)
 
     def change(self, name, key, value):
         with self.store.tampering() as change:
@@ -240,7 +242,7 @@ class Removal:
         good(account.create_container("kept"))
         good(account.put("kept/blob", b"kept"))
         record = read_store.Account(self.store, self.audit.service_key, "first", [])
-        container_id = self.container_id("first", "kept")
+        container_id = self.container("first", "kept")["id"]
         self.audit.close()
         self.gateway.stop()
         self.audit = Audit(self.gateway)
@@ -252,7 +254,7 @@ class Removal:
             change.set_row("attr", (number, b"gateway.name"),
                            {"object": number, "name": b"gateway.name", "value": b"first"})
             change.set_row("map", (number, container_id),
-                           {"object": number, "key": container_id, "value": b"\1"})
+                           {"object": number, "key": container_id, "value": struct.pack(">I", 3)})
             change.set_map("registry", b"d/" + record.id, bytes(8))
             change.publish()
             change.undo.clear()
@@ -288,7 +290,7 @@ def main():
     parser.add_argument("--accounts", type=int, default=24)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gatekey-removal.") as directory:
-        gateway = Gateway(os.path.join(directory, "gateway"))
+        gateway = Gateway(os.path.join(directory, "gateway"), index_shards=3)
         try:
             Removal(gateway, arguments).run()
         except Leak as leak:

@@ -188,10 +188,11 @@ class Reads:
         self.whole(blob)
 
     def container(self, account, container, codes=(REFUSED,)):
+        """What needs the container's own record. A blob is found without it."""
         client = self.world.clients[account]
-        blob = self.rng.choice([blob for blob in self.world.blobs
-                                if (blob.account, blob.container) == (account, container)])
-        self.record(blob, codes, listed=False)
+        blob = self.rng.choice([blob for blob in self.world.blobs if blob.content and
+                                (blob.account, blob.container) == (account, container)])
+        self.fail_or_right(blob, 0, min(len(blob.content), 1000))
         self.fail(blob, client.container_properties(container), codes=codes)
         self.listing_fails(blob, codes)
         if codes == (REFUSED,):
@@ -291,6 +292,8 @@ class Attacks:
             ("container records swapped", 8, self.containers_swapped),
             ("container record dropped", 3, self.container_dropped),
             ("indexes swapped", 5, self.indexes_swapped),
+            ("index closed", 5, self.index_closed),
+            ("index dropped", 5, self.index_dropped),
             ("accounts swapped", 3, self.accounts_swapped),
             ("data key of another blob", 20, self.data_key_of_other),
             ("data key changed", 20, self.data_key_changed),
@@ -541,7 +544,7 @@ class Attacks:
     def record_moved(self, change):
         blob = self.blob(self.world.blobs)
         ghost = fixtures.Blob(blob.account, blob.container, "moved " + blob.name, b"", {})
-        change.set_map(self.world.index(blob), ghost.key, self.world.record(blob))
+        change.set_map(self.world.index(ghost), ghost.key, self.world.record(blob))
         return [lambda: self.reads.record(ghost)]
 
     def record_of_other_kind(self, change):
@@ -625,11 +628,23 @@ class Attacks:
 
     def indexes_swapped(self, change):
         places = self.rng.sample(fixtures.PLACES, 2)
-        names = [read_store.index_name(self.world.containers[place]) for place in places]
-        change.swap_names(META, *names)
-        blobs = [blob for blob in self.world.blobs if (blob.account, blob.container) in places]
-        blob = self.blob([blob for blob in blobs if blob.name != fixtures.MANY_BLOCKS[2]])
+        blob = self.blob([blob for blob in self.world.blobs
+                          if (blob.account, blob.container) == places[0] and
+                          blob.name != fixtures.MANY_BLOCKS[2]])
+        twin = fixtures.Blob(*places[1], blob.name, b"", {})
+        change.swap_names(META, self.world.index(blob), self.world.index(twin))
         return [lambda: self.reads.record(blob)]
+
+    def index_closed(self, change):
+        """As if the container were being deleted."""
+        blob = self.blob(self.world.blobs)
+        change.set_map(self.world.index(blob), b"x", b"\1")
+        return [lambda: self.reads.record(blob, ("ContainerBeingDeleted", ""), listed=False)]
+
+    def index_dropped(self, change):
+        blob = self.blob(self.world.blobs)
+        change.remove_object(META, self.world.index(blob))
+        return [lambda: self.reads.record(blob, listed=False)]
 
     def accounts_swapped(self, change):
         """Under a running gateway, which has the accounts' own attributes in memory."""
@@ -642,7 +657,7 @@ class Attacks:
     def forge(self, change, blob, edit):
         """An authentic record with something else in its open part."""
         account = self.world.accounts[blob.account]
-        container_id = self.world.containers[blob.account, blob.container]
+        container_id = self.world.container_id(blob)
         where = read_store.binding("blob", container_id, blob.key)
         record = self.world.record(blob)
         opened = fmt.open_record(self.world.service_key, account.id, where, record)
@@ -658,7 +673,7 @@ class Attacks:
 
     def sealed_data_key(self, blob):
         account = self.world.accounts[blob.account]
-        container_id = self.world.containers[blob.account, blob.container]
+        container_id = self.world.container_id(blob)
         return account.open_value("blob", container_id, blob.key, self.world.record(blob))[18:130]
 
     def data_key_of_other(self, change):
@@ -835,7 +850,7 @@ def tamper(world, rng, wanted, only):
 def run(arguments, directory):
     rng = random.Random(arguments.seed)
     began = time.monotonic()
-    gateway = Gateway(directory)
+    gateway = Gateway(directory, index_shards=3)
     gateway.removal_delay_s = 0
     gateway.start()
     try:

@@ -224,7 +224,7 @@ def tamper(world, rng, passes):
 def run(arguments, directory):
     rng = random.Random(arguments.seed)
     print(f"seed {arguments.seed}", flush=True)
-    gateway = Gateway(directory)
+    gateway = Gateway(directory, index_shards=3)
     gateway.start()
     try:
         world = World(gateway)

@@ -64,13 +64,14 @@ class Gateway:
     service key: the data path is the same under a customer's key, whose root key is cached."""
 
     def __init__(self, directory, program="gateway/gatekey-gateway", module="plugin/gatekey.so",
-                 store=None):
+                 store=None, index_shards=None):
         self.directory, self.program, self.module = pathlib.Path(directory), program, module
         self.state = self.directory / "state"
         self.store = store or f'state_dir = "{self.state}";'
         self.service_key_file = self.directory / "service.key"
         self.log_file = self.directory / "log"
         self.removal_delay_s = 1  # read at the next start
+        self.index_shards = index_shards
         self.process = None
         self.port = None
         self.management = None
@@ -83,12 +84,13 @@ class Gateway:
 
     def _write_config(self):
         here = self.directory
+        shards = f"index_shards = {self.index_shards};" if self.index_shards else ""
         (here / "gateway.conf").write_text(f"""
 {self.store}
 plugin = "{BUILD / self.module}";
 log_level = "warning";
 blob: {{ listen = "127.0.0.1:0"; connections_max = 512;
-  removal_delay_s = {self.removal_delay_s}; }};
+  removal_delay_s = {self.removal_delay_s}; {shards} }};
 management: {{ listen = "127.0.0.1:0"; tls_certificate = "{here}/tls.crt";
   tls_key = "{here}/tls.key"; token_file = "{here}/token"; }};
 provider: {{ service_key_file = "{self.service_key_file}"; }};

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "common/error.h"
+#include "gateway/blob/container_cache.h"
+#include "gateway/blob/index.h"
 #include "gateway/blob/list.h"
 #include "gateway/blob/target.h"
 #include "gateway/blob/xml.h"
@@ -289,12 +291,14 @@ static struct gk_place place_of(struct list_fixture *fixture, const char *kind,
                              .key = gk_buf_span(key)};
 }
 
-void list_add_container(struct list_fixture *fixture, const char *name, const char *const *metadata)
+static void add_container(struct list_fixture *fixture, const char *name, const char *id,
+                          const char *const *metadata)
 {
-    struct gk_container container = {.id = list_container_id(name),
+    struct gk_container container = {.id = list_container_id(id),
                                      .etag = 0x123456789abcdef0,
                                      .created_wall_ms = LIST_TIME_MS,
-                                     .modified_wall_ms = LIST_TIME_MS};
+                                     .modified_wall_ms = LIST_TIME_MS,
+                                     .shards = fixture->shards};
     encode_metadata(metadata, &container.metadata);
     struct gk_buf key;
     struct gk_buf open;
@@ -309,21 +313,31 @@ void list_add_container(struct list_fixture *fixture, const char *name, const ch
         gk_value_seal(&place, NULL, gk_buf_span(&open), (struct gk_span){0}, &value, NULL), GK_OK);
     const struct gk_change entry = {
         .kind = GK_CHANGE_MAP_SET, .key = gk_buf_span(&key), .value = gk_buf_span(&value)};
-    const struct gk_change create = {.kind = GK_CHANGE_CREATE};
-    char index[GK_INDEX_NAME_BYTES];
-    gk_index_name(&container.id, 0, index);
     write_changes(fixture, fixture->account.object, &entry, 1);
-    write_changes(fixture, index, &create, 1);
+    assert_int_equal(gk_index_create(fixture->gateway.store, &container.id, container.shards, NULL),
+                     GK_OK);
     gk_buf_cleanup(&key);
     gk_buf_cleanup(&open);
     gk_buf_cleanup(&value);
     gk_container_cleanup(&container);
 }
 
+void list_add_container(struct list_fixture *fixture, const char *name, const char *const *metadata)
+{
+    add_container(fixture, name, name, metadata);
+}
+
+void list_add_container_as(struct list_fixture *fixture, const char *name, const char *id)
+{
+    add_container(fixture, name, id, NULL);
+}
+
 void list_add_begin(struct list_bulk *bulk, struct list_fixture *fixture, const char *container)
 {
     *bulk = (struct list_bulk){.fixture = fixture, .container = list_container_id(container)};
-    gk_changes_init(&bulk->changes);
+    for (uint32_t i = 0; i < fixture->shards; i++) {
+        gk_changes_init(&bulk->changes[i]);
+    }
 }
 
 struct gk_blob_record list_record(void)
@@ -356,7 +370,8 @@ void list_add_blob(struct list_bulk *bulk, const char *name, const struct gk_blo
     const struct gk_place place = place_of(bulk->fixture, GK_VALUE_BLOB, &bulk->container, &key);
     assert_int_equal(
         gk_value_seal(&place, NULL, gk_buf_span(&open), gk_buf_span(&sealed), &value, NULL), GK_OK);
-    gk_changes_set(&bulk->changes, &key, &value);
+    gk_changes_set(&bulk->changes[gk_index_shard(gk_span_str(name), bulk->fixture->shards)], &key,
+                   &value);
     gk_buf_cleanup(&open);
     gk_buf_cleanup(&sealed);
     gk_metadata_cleanup(&encoded);
@@ -364,11 +379,14 @@ void list_add_blob(struct list_bulk *bulk, const char *name, const struct gk_blo
 
 void list_add_end(struct list_bulk *bulk)
 {
-    char index[GK_INDEX_NAME_BYTES];
-    gk_index_name(&bulk->container, 0, index);
-    assert_int_equal(gk_changes_status(&bulk->changes), GK_OK);
-    write_changes(bulk->fixture, index, bulk->changes.items, bulk->changes.count);
-    gk_changes_cleanup(&bulk->changes);
+    for (uint32_t i = 0; i < bulk->fixture->shards; i++) {
+        struct gk_change_list *changes = &bulk->changes[i];
+        char index[GK_INDEX_NAME_BYTES];
+        gk_index_name(&bulk->container, i, index);
+        assert_int_equal(gk_changes_status(changes), GK_OK);
+        write_changes(bulk->fixture, index, changes->items, changes->count);
+        gk_changes_cleanup(changes);
+    }
 }
 
 void list_add_blobs(struct list_fixture *fixture, const char *container, const char *const *names)
@@ -384,13 +402,14 @@ void list_add_blobs(struct list_fixture *fixture, const char *container, const c
 
 /* --- setup -------------------------------------------------------------------------------------- */
 
-int list_fixture_setup(void **state)
+static int setup(void **state, uint32_t shards)
 {
     struct list_fixture *fixture = calloc(1, sizeof *fixture);
     if (fixture == NULL || !store_place_make(fixture->place) ||
         gk_store_embedded_open(fixture->place, &fixture->gateway.store, NULL) != GK_OK) {
         return -1;
     }
+    fixture->shards = shards;
     fixture->plugin = (struct gk_plugin){.record_seal = record_seal,
                                          .record_open = record_open,
                                          .record_open_sealed = record_open_sealed,
@@ -399,6 +418,9 @@ int list_fixture_setup(void **state)
     fixture->host.plugin = &fixture->plugin;
     fixture->gateway.clock = gk_clock_system();
     fixture->gateway.host = &fixture->host;
+    if (gk_container_cache_new(&fixture->gateway.containers, NULL) != GK_OK) {
+        return -1;
+    }
     fixture->account = (struct gk_gateway_account){.name = "acme",
                                                    .object = "account/acme",
                                                    .id = {{7}},
@@ -412,9 +434,25 @@ int list_fixture_setup(void **state)
     return 0;
 }
 
+int list_fixture_setup(void **state)
+{
+    return setup(state, 1);
+}
+
+int list_fixture_setup_3(void **state)
+{
+    return setup(state, 3);
+}
+
+int list_fixture_setup_64(void **state)
+{
+    return setup(state, LIST_SHARDS_MAX);
+}
+
 int list_fixture_teardown(void **state)
 {
     struct list_fixture *fixture = *state;
+    gk_container_cache_free(fixture->gateway.containers);
     gk_store_close(fixture->gateway.store);
     store_place_remove(fixture->place);
     gk_buf_cleanup(&fixture->body);

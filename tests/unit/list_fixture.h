@@ -14,7 +14,8 @@
 
 #include "unit/store_place.h"
 
-#define LIST_TIME_MS INT64_C(1767225600000) /* Thu, 01 Jan 2026 00:00:00 GMT */
+#define LIST_SHARDS_MAX 64u
+#define LIST_TIME_MS    INT64_C(1767225600000) /* Thu, 01 Jan 2026 00:00:00 GMT */
 
 struct list_fixture {
     char place[STORE_PLACE_BYTES];
@@ -22,6 +23,7 @@ struct list_fixture {
     struct gk_plugin_host host;
     struct gk_gateway gateway;
     struct gk_gateway_account account;
+    uint32_t shards; /* of every container */
     unsigned records_opened;
     unsigned keys_opened;
     unsigned keys_held;
@@ -34,19 +36,24 @@ struct list_fixture {
     struct gk_error error;
 };
 
+/* Containers in one shard, or in so many. */
 int list_fixture_setup(void **state);
+int list_fixture_setup_3(void **state);
+int list_fixture_setup_64(void **state);
 int list_fixture_teardown(void **state);
 
 /* metadata: name, value, ..., NULL; or NULL. A container's id is its name's first bytes. */
 void list_add_container(struct list_fixture *fixture, const char *name,
                         const char *const *metadata);
+/* With the id that a container of another name has by the above. Blobs are added under that. */
+void list_add_container_as(struct list_fixture *fixture, const char *name, const char *id);
 struct gk_id list_container_id(const char *container);
 
 /* Blobs come in bulk: they stand in the store after list_add_end. */
 struct list_bulk {
     struct list_fixture *fixture;
     struct gk_id container;
-    struct gk_change_list changes;
+    struct gk_change_list changes[LIST_SHARDS_MAX]; /* of each shard */
 };
 void list_add_begin(struct list_bulk *bulk, struct list_fixture *fixture, const char *container);
 void list_add_blob(struct list_bulk *bulk, const char *name, const struct gk_blob_record *record,

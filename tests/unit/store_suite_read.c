@@ -229,6 +229,47 @@ static void test_read__find_several_keys(void **state)
         GK_E_NOT_FOUND);
 }
 
+static bool add_key(void *ctx, struct gk_span key, struct gk_span value)
+{
+    (void)value;
+    gk_buf_append(ctx, key.data, key.len);
+    gk_buf_append_str(ctx, " ");
+    return true;
+}
+
+static void test_read__walks_of_many(void **state)
+{
+    struct gk_store *store = ((struct store_case *)*state)->store;
+    static const char *const objects[] = {"o/0", "o/1", "o/2"};
+    struct gk_buf seen[3];
+    struct gk_map_walk walks[3];
+    for (size_t i = 0; i < 3; i++) {
+        const struct gk_change changes[] = {change_of(GK_CHANGE_MAP_SET, "a", objects[i]),
+                                            change_of(GK_CHANGE_MAP_SET, "b", objects[i]),
+                                            change_of(GK_CHANGE_MAP_SET, "c", objects[i])};
+        assert_int_equal(store_apply(store, objects[i], NULL, changes, i + 1, NULL), GK_OK);
+        gk_buf_init(&seen[i], 64);
+        walks[i] =
+            (struct gk_map_walk){.object = objects[i],
+                                 .range = {.after = gk_span_str(i == 1 ? "a" : ""), .limit = 2},
+                                 .visit = add_key,
+                                 .ctx = &seen[i]};
+    }
+    assert_int_equal(gk_store_map_walk_many(store, GK_POOL_META, walks, 3, NULL), GK_OK);
+    assert_string_equal(gk_buf_str(&seen[0]), "a ");
+    assert_string_equal(gk_buf_str(&seen[1]), "b ");
+    assert_string_equal(gk_buf_str(&seen[2]), "a b ");
+    /* One is not there: the others are walked all the same. */
+    gk_buf_reset(&seen[2]);
+    walks[1].object = "none";
+    assert_int_equal(gk_store_map_walk_many(store, GK_POOL_META, walks, 3, NULL), GK_E_NOT_FOUND);
+    assert_string_equal(gk_buf_str(&seen[2]), "a b ");
+    assert_int_equal(gk_store_map_walk_many(store, GK_POOL_META, walks, 0, NULL), GK_OK);
+    for (size_t i = 0; i < 3; i++) {
+        gk_buf_cleanup(&seen[i]);
+    }
+}
+
 static void test_read__walk_keeps_to_its_limit(void **state)
 {
     struct gk_store *store = ((struct store_case *)*state)->store;
@@ -355,6 +396,7 @@ int store_suite_read(const struct store_engine *engine)
         STORE_TEST(test_read__list, state),
         STORE_TEST(test_read__find_several_keys, state),
         STORE_TEST(test_read__walk_keeps_to_its_limit, state),
+        STORE_TEST(test_read__walks_of_many, state),
         STORE_TEST(test_read__begin_and_end, state),
         STORE_TEST(test_read__begin_of_what_is_absent, state),
         STORE_TEST(test_read__stat, state),

@@ -336,7 +336,7 @@ static void test_blob_record__container(void **state)
 {
     (void)state;
     struct gk_container container = {
-        .id = id_of(1), .etag = 2, .created_wall_ms = 3, .modified_wall_ms = 4};
+        .id = id_of(1), .etag = 2, .created_wall_ms = 3, .modified_wall_ms = 4, .shards = 1024};
     gk_metadata_init(&container.metadata);
     gk_metadata_add(&container.metadata, gk_span_str("Name"), gk_span_str("value"));
     gk_metadata_add(&container.metadata, gk_span_str("empty"), gk_span_str(""));
@@ -347,6 +347,7 @@ static void test_blob_record__container(void **state)
     assert_int_equal(gk_container_decode(gk_buf_span(&encoded), &decoded, NULL), GK_OK);
     assert_id(&decoded.id, 1);
     assert_true(decoded.etag == 2 && decoded.created_wall_ms == 3 && decoded.modified_wall_ms == 4);
+    assert_int_equal(decoded.shards, 1024);
     size_t at = 0;
     struct gk_span name;
     struct gk_span value;
@@ -363,11 +364,44 @@ static void test_blob_record__container(void **state)
     gk_container_cleanup(&container);
 }
 
+/* Before there were shards. */
+static void test_blob_record__container_of_one_shard(void **state)
+{
+    (void)state;
+    struct gk_container container;
+    struct gk_buf encoded;
+    const uint8_t id_and_times[16 + 3 * 8] = {1};
+    gk_buf_init(&encoded, GK_CONTAINER_RECORD_BYTES_MAX);
+    gk_buf_append_u8(&encoded, 1);
+    gk_buf_append(&encoded, id_and_times, sizeof id_and_times);
+    gk_buf_append_u16(&encoded, 0);
+    assert_int_equal(gk_container_decode(gk_buf_span(&encoded), &container, NULL), GK_OK);
+    assert_int_equal(container.shards, 1);
+    gk_container_cleanup(&container);
+    gk_buf_cleanup(&encoded);
+}
+
+static void test_blob_record__container_of_no_or_too_many_shards(void **state)
+{
+    (void)state;
+    static const uint32_t shards[] = {0, 1025, UINT32_MAX};
+    for (size_t i = 0; i < sizeof shards / sizeof *shards; i++) {
+        struct gk_container container = {.id = id_of(1), .shards = shards[i]};
+        struct gk_buf encoded;
+        gk_metadata_init(&container.metadata);
+        gk_buf_init(&encoded, GK_CONTAINER_RECORD_BYTES_MAX);
+        gk_container_encode(&container, &encoded);
+        assert_int_equal(decode_container(gk_buf_span(&encoded), NULL), GK_E_INTEGRITY);
+        gk_buf_cleanup(&encoded);
+        gk_container_cleanup(&container);
+    }
+}
+
 /* As much metadata as is ever accepted fits a container's record. */
 static void test_blob_record__container_at_its_largest(void **state)
 {
     (void)state;
-    struct gk_container container = {.id = id_of(1)};
+    struct gk_container container = {.id = id_of(1), .shards = 1};
     gk_metadata_init(&container.metadata);
     uint8_t value[GK_METADATA_BYTES_MAX / GK_METADATA_COUNT_MAX - 4];
     memset(value, 'v', sizeof value);
@@ -434,6 +468,8 @@ int main(void)
         cmocka_unit_test(test_blob_record__manifest_page_is_bounded),
         cmocka_unit_test(test_blob_record__staged_block),
         cmocka_unit_test(test_blob_record__container),
+        cmocka_unit_test(test_blob_record__container_of_one_shard),
+        cmocka_unit_test(test_blob_record__container_of_no_or_too_many_shards),
         cmocka_unit_test(test_blob_record__container_at_its_largest),
         cmocka_unit_test(test_blob_record__random_bytes),
         cmocka_unit_test(test_blob_record__etags_differ),

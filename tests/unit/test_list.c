@@ -303,18 +303,22 @@ static void test_list__needs_no_key_without_metadata(void **state)
 
 /* --- damage ------------------------------------------------------------------------------------- */
 
-static void damage(struct list_fixture *fixture, const char *object, const char *from,
-                   const char *to)
+struct place {
+    const char *object;
+    const char *key;
+};
+
+static void damage(struct list_fixture *fixture, struct place from, struct place to)
 {
     struct gk_buf value;
     gk_buf_init(&value, GK_BLOB_RECORD_BYTES_MAX);
-    assert_int_equal(gk_store_map_get(fixture->gateway.store, GK_POOL_META, object,
-                                      gk_span_str(from), &value, NULL),
+    assert_int_equal(gk_store_map_get(fixture->gateway.store, GK_POOL_META, from.object,
+                                      gk_span_str(from.key), &value, NULL),
                      GK_OK);
     const struct gk_change change = {
-        .kind = GK_CHANGE_MAP_SET, .key = gk_span_str(to), .value = gk_buf_span(&value)};
+        .kind = GK_CHANGE_MAP_SET, .key = gk_span_str(to.key), .value = gk_buf_span(&value)};
     const struct gk_write_op op = {
-        .pool = GK_POOL_META, .object = object, .changes = &change, .changes_count = 1};
+        .pool = GK_POOL_META, .object = to.object, .changes = &change, .changes_count = 1};
     assert_int_equal(gk_store_write(fixture->gateway.store, &op, NULL, NULL), GK_OK);
     gk_buf_cleanup(&value);
 }
@@ -325,12 +329,15 @@ static void test_list__damage_is_never_passed_over(void **state)
     list_add_container(fixture, "photos", NULL);
     list_add_container(fixture, "other", NULL);
     list_add_blobs(fixture, "photos", (const char *[]){"a", "b", "c", NULL});
-    char index[GK_INDEX_NAME_BYTES];
+    char a[GK_INDEX_NAME_BYTES];
+    char b[GK_INDEX_NAME_BYTES];
     const struct gk_id id = list_container_id("photos");
-    gk_index_name(&id, 0, index);
-    damage(fixture, index, "b/a", "b/b");
+    gk_index_name(&id, gk_index_shard(gk_span_str("a"), fixture->shards), a);
+    gk_index_name(&id, gk_index_shard(gk_span_str("b"), fixture->shards), b);
+    damage(fixture, (struct place){a, "b/a"}, (struct place){b, "b/b"});
     assert_int_equal(list_ask(fixture, GK_OP_BLOB_LIST_BLOBS, "photos", no_query), GK_E_INTEGRITY);
-    damage(fixture, fixture->account.object, "c/other", "c/photos");
+    damage(fixture, (struct place){fixture->account.object, "c/other"},
+           (struct place){fixture->account.object, "c/photos"});
     assert_int_equal(list_ask(fixture, GK_OP_BLOB_LIST_CONTAINERS, NULL, no_query), GK_E_INTEGRITY);
 }
 
@@ -343,7 +350,7 @@ static void test_list__no_such_container(void **state)
     list_add_container(fixture, "photos", NULL);
     char index[GK_INDEX_NAME_BYTES];
     const struct gk_id id = list_container_id("photos");
-    gk_index_name(&id, 0, index);
+    gk_index_name(&id, fixture->shards - 1, index);
     const struct gk_change remove = {.kind = GK_CHANGE_REMOVE};
     const struct gk_write_op op = {
         .pool = GK_POOL_META, .object = index, .changes = &remove, .changes_count = 1};
@@ -511,30 +518,30 @@ static void test_list__a_page_is_bounded(void **state)
     gk_buf_cleanup(&wanted);
 }
 
-#define LIST_TEST(test)                                                                            \
-    cmocka_unit_test_setup_teardown(test, list_fixture_setup, list_fixture_teardown)
+#define LIST_TEST(test, setup) cmocka_unit_test_setup_teardown(test, setup, list_fixture_teardown)
+#define LIST_TESTS(setup)                                                                          \
+    LIST_TEST(test_list__containers, setup), LIST_TEST(test_list__containers_by_page, setup),      \
+        LIST_TEST(test_list__a_blob, setup), LIST_TEST(test_list__what_a_blob_may_lack, setup),    \
+        LIST_TEST(test_list__blobs_by_page, setup), LIST_TEST(test_list__many_blobs, setup),       \
+        LIST_TEST(test_list__hierarchy, setup),                                                    \
+        LIST_TEST(test_list__hierarchy_passes_over_members, setup),                                \
+        LIST_TEST(test_list__uncommitted_blobs, setup), LIST_TEST(test_list__metadata, setup),     \
+        LIST_TEST(test_list__needs_no_key_without_metadata, setup),                                \
+        LIST_TEST(test_list__damage_is_never_passed_over, setup),                                  \
+        LIST_TEST(test_list__no_such_container, setup),                                            \
+        LIST_TEST(test_list__refuses_parameters, setup),                                           \
+        LIST_TEST(test_list__foreign_markers, setup), LIST_TEST(test_list__forged_markers, setup), \
+        LIST_TEST(test_list__names_that_xml_cannot_carry, setup),                                  \
+        LIST_TEST(test_list__a_page_is_bounded, setup)
 
+/* One shard or many: what is listed is the same. */
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        LIST_TEST(test_list__containers),
-        LIST_TEST(test_list__containers_by_page),
-        LIST_TEST(test_list__a_blob),
-        LIST_TEST(test_list__what_a_blob_may_lack),
-        LIST_TEST(test_list__blobs_by_page),
-        LIST_TEST(test_list__many_blobs),
-        LIST_TEST(test_list__hierarchy),
-        LIST_TEST(test_list__hierarchy_passes_over_members),
-        LIST_TEST(test_list__uncommitted_blobs),
-        LIST_TEST(test_list__metadata),
-        LIST_TEST(test_list__needs_no_key_without_metadata),
-        LIST_TEST(test_list__damage_is_never_passed_over),
-        LIST_TEST(test_list__no_such_container),
-        LIST_TEST(test_list__refuses_parameters),
-        LIST_TEST(test_list__foreign_markers),
-        LIST_TEST(test_list__forged_markers),
-        LIST_TEST(test_list__names_that_xml_cannot_carry),
-        LIST_TEST(test_list__a_page_is_bounded),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest in_one[] = {LIST_TESTS(list_fixture_setup)};
+    const struct CMUnitTest in_three[] = {LIST_TESTS(list_fixture_setup_3)};
+    const struct CMUnitTest in_many[] = {LIST_TESTS(list_fixture_setup_64)};
+    int failed = cmocka_run_group_tests_name("1 shard", in_one, NULL, NULL);
+    failed += cmocka_run_group_tests_name("3 shards", in_three, NULL, NULL);
+    failed += cmocka_run_group_tests_name("64 shards", in_many, NULL, NULL);
+    return failed;
 }

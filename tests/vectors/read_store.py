@@ -143,9 +143,12 @@ def read_metadata(reader):
 
 def read_container(data):
     reader = Reader(data)
-    reader.version()
+    version = reader.number(1)
+    need(version in (1, 2), "a version that this does not know")
     container = {"id": reader.bytes(16), "etag": reader.number(8), "created": reader.number(8),
-                 "modified": reader.number(8), "metadata": read_metadata(reader)}
+                 "modified": reader.number(8),
+                 "shards": reader.number(4) if version == 2 else 1,
+                 "metadata": read_metadata(reader)}
     reader.end()
     return container
 
@@ -247,14 +250,18 @@ class Account:
         return read_container(self.open_value("container", self.id, key,
                                               self.store.map_value(self.object, key)))
 
-    def blobs(self, container_id):
-        return {key[2:].decode(): read_blob(self.open_value("blob", container_id, key, value))
-                for key, value in self.store.map(index_name(container_id), b"b/").items()}
+    def blobs(self, container):
+        container_id = container["id"]
+        found = {key[2:].decode(): read_blob(self.open_value("blob", container_id, key, value))
+                 for index in index_names(container)
+                 for key, value in self.store.map(index, b"b/").items()}
+        return dict(sorted(found.items()))
 
-    def blob(self, container_id, name):
+    def blob(self, container, name):
         """The blob's properties, its metadata and its bytes, piece by piece."""
+        container_id, index = container["id"], index_of(container, name)
         key = b"b/" + name.encode()
-        value = self.store.map_value(index_name(container_id), key)
+        value = self.store.map_value(index, key)
         blob = read_blob(self.open_value("blob", container_id, key, value))
         need(blob["committed"], "the blob has staged blocks alone")
         data_key = fmt.open_data_key(self.root_keys(), self.id, container_id, blob["object"],
@@ -264,25 +271,26 @@ class Account:
             reader = Reader(fmt.open_sealed_part(data_key, binding("blob", container_id, key), value))
             blob["metadata"] = read_metadata(reader)
             reader.end()
-        return blob, self.content(container_id, data_key, blob)
+        return blob, self.content(container, name, data_key, blob)
 
-    def entries(self, container_id, manifest):
+    def entries(self, container, name, manifest):
+        """Of the blob of that name."""
         inline, manifest_id, page_bytes = manifest
         yield from inline
         for page, total in enumerate(page_bytes):
             key = b"m/" + manifest_id + struct.pack(">I", page)
-            value = self.store.map_value(index_name(container_id), key)
-            reader = Reader(self.open_value("manifest page", container_id, key, value))
+            value = self.store.map_value(index_of(container, name), key)
+            reader = Reader(self.open_value("manifest page", container["id"], key, value))
             reader.version()
             entries = read_entries(reader)
             reader.end()
             need(sum(length for _, length, _ in entries) == total, "a page of another length")
             yield from entries
 
-    def content(self, container_id, data_key, blob):
+    def content(self, container, name, data_key, blob):
         size = 0
-        for segment_id, length, _ in self.entries(container_id, blob["manifest"]):
-            yield from self.segment(container_id, data_key, segment_id, length)
+        for segment_id, length, _ in self.entries(container, name, blob["manifest"]):
+            yield from self.segment(container["id"], data_key, segment_id, length)
             size += length
         need(size == blob["size"], "the manifest and the size differ")
 
@@ -300,8 +308,21 @@ class Account:
                 yield segment.open(first + i, first + i + 1 == chunks, chunk)
 
 
-def index_name(container_id):
-    return f"index/{container_id.hex()}/0"
+def fnv1a(data):
+    value = 14695981039346656037
+    for byte in data:
+        value = (value ^ byte) * 1099511628211 % (1 << 64)
+    return value
+
+
+def index_names(container):
+    """Of all shards."""
+    return [f"index/{container['id'].hex()}/{shard}" for shard in range(container["shards"])]
+
+
+def index_of(container, name):
+    """The shard that all of a blob is in."""
+    return index_names(container)[fnv1a(name.encode()) % container["shards"]]
 
 
 # --- the command -------------------------------------------------------------------------------------
@@ -358,11 +379,11 @@ def run(arguments):
     if not arguments.container:
         return {"record": account.record, "profile": account.profile(),
                 "containers": account.containers()}
-    container_id = account.container(arguments.container)["id"]
+    container = account.container(arguments.container)
     if not arguments.blob:
-        return account.blobs(container_id)
-    blob, content = account.blob(container_id, arguments.blob)
-    entries = list(account.entries(container_id, blob["manifest"]))
+        return account.blobs(container)
+    blob, content = account.blob(container, arguments.blob)
+    entries = list(account.entries(container, arguments.blob, blob["manifest"]))
     blob["segments"], blob["pages"] = len(entries), len(blob["manifest"][2])
     blob["sha256"] = save(arguments.out, content)
     return blob

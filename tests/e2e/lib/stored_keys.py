@@ -23,7 +23,7 @@ def main(state, service_key_file, vault_state, name):
     root_keys = account.root_keys()
     keys = {f"root key {generation}": key for generation, key in root_keys.items()}
     for container, properties in account.containers().items():
-        for blob, record in account.blobs(properties["id"]).items():
+        for blob, record in account.blobs(properties).items():
             keys[f"data key of {container}/{blob}"] = fmt.open_data_key(
                 root_keys, account.id, properties["id"], record["object"], record["sealedDataKey"])
     json.dump({what: key.hex() for what, key in keys.items()}, sys.stdout)
