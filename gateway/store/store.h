@@ -10,8 +10,9 @@
  * Durability: a write that returned GK_OK is on stable storage. Readers see only durable writes.
  *
  * A batch publishes: data objects first, then one guarded operation that makes them visible. When
- * it fails, or the process dies, nothing refers to the data objects and they are removed (at once,
- * or at the next start).
+ * it fails, or the process dies, nothing refers to the data objects and they are removed: at once, at
+ * the next start, or by scrub, as the engine can. After GK_E_UNAVAILABLE it is not known whether the
+ * commit was carried out, or will be: then the data objects stay.
  *
  * Threads: every function may be called from any thread; a batch belongs to one thread at a time.
  * Names and keys are copied; values passed in must live until the call returns.
@@ -143,7 +144,8 @@ enum gk_status gk_store_read_end(struct gk_store_read *read, size_t *read_len,
 
 struct gk_store_stat {
     uint64_t size_bytes;
-    int64_t modified_wall_ms; /* its last change; 0: the engine knows that no batch is writing it */
+    int64_t modified_wall_ms; /* its last change, perhaps to the second below; 0: the engine knows
+                               * that no batch is writing it */
 };
 enum gk_status gk_store_stat(struct gk_store *store, enum gk_store_pool pool, const char *object,
                              struct gk_store_stat *out, struct gk_error *error) GK_MUST_USE;
@@ -234,7 +236,7 @@ struct gk_store_watch;
 enum gk_status gk_store_watch(struct gk_store *store, const char *object,
                               gk_store_notice_fn *notice, void *ctx, struct gk_store_watch **out,
                               struct gk_error *error) GK_MUST_USE;
-/* Returns when no call of the function is under way. NULL is fine. */
+/* Returns when no call of the function is under way: not to be called from it. NULL is fine. */
 void gk_store_unwatch(struct gk_store_watch *watch);
 /* Does not wait for those who are told. bytes: GK_NOTICE_BYTES_MAX at most. */
 #define GK_NOTICE_BYTES_MAX 256u
