@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import time
 
-from gateway_process import BUILD, ROOT
+from stores import BUILD, ROOT
 
 MIB = 1024 * 1024
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -16,6 +16,16 @@ RAW_POOL = "bench"
 QUIET_WINDOW_S = 0.2
 QUIET_CORES = 0.1
 QUIET_WAIT_S = 30
+
+
+def prepare(*packages):
+    """Installs what the shell's words name, beside what the build needs, and builds."""
+    words = " ".join(f'"{word}"' for word in packages if word)
+    done = subprocess.run(
+        ["bash", "-ec", f'. scripts/lib.sh; need_packages "${{build_packages[@]}}" {words}; '
+         "build release"], cwd=ROOT)
+    if done.returncode != 0:
+        raise SystemExit(1)
 
 
 def cpu_s(pids):
@@ -77,6 +87,12 @@ class Cluster:
         if done.returncode != 0:
             raise SystemExit(f"bench: {program} {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    def gateway_store(self):
+        """As a gateway's configuration says it."""
+        return f"""store: {{ engine = "rados"; conf = "{self.conf}"; user = "client.gatekey";
+  keyring = "{self.directory}/gatekey.keyring"; meta_pool = "gatekey.meta";
+  data_pool = "gatekey.data"; }};"""
 
     def warm(self, total_bytes):
         """The first touch of memory and of the disk file is dear on a virtual machine; what the OSD

@@ -62,9 +62,7 @@ class Gatekey(System):
     name = "gatekey"
 
     def __init__(self, cluster, directory):
-        gateway = Gateway(directory, store=f"""store: {{ engine = "rados"; conf = "{cluster.conf}";
-  user = "client.gatekey"; keyring = "{cluster.directory}/gatekey.keyring";
-  meta_pool = "gatekey.meta"; data_pool = "gatekey.data"; }};""")
+        gateway = Gateway(directory, store=cluster.gateway_store())
         gateway.removal_delay_s = REMOVAL_DELAY_S
         gateway.start()
         self.server = stores.Server("gatekey", gateway.process, gateway.port, "bench",
