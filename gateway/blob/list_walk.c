@@ -53,8 +53,9 @@ static void set_after(struct gk_list_walk *walk, struct gk_span key)
     gk_buf_append(&walk->after, key.data, key.len);
 }
 
-/* A walk that goes straight on takes more at once each time, for less work in all; one that skips
- * goes back to little, which is soon passed over. */
+/* A walk that goes straight on takes more at once each time, for less work in all, and so does one
+ * whose skips are shorter than its pieces. One that skips far goes back to little, which is soon passed
+ * over. */
 static void adapt(struct gk_list_walk *walk, bool skipped)
 {
     const uint32_t more = 2 * walk->entries;
@@ -68,9 +69,13 @@ void gk_list_walk_skip(struct gk_list_walk *walk, struct gk_span key)
     while (walk->next < walk->count && gk_span_compare(part(walk, 2 * walk->next), key) <= 0) {
         walk->next++;
     }
-    if (walk->next == walk->count && gk_span_compare(key, gk_buf_span(&walk->after)) > 0) {
+    if (walk->next < walk->count) {
+        walk->landed = true;
+    } else if (gk_span_compare(key, gk_buf_span(&walk->after)) > 0) {
         set_after(walk, key);
-        adapt(walk, true);
+        if (!walk->landed) {
+            adapt(walk, true);
+        }
     }
 }
 
@@ -93,6 +98,7 @@ static struct gk_map_walk begin_piece(struct gk_list_walk *walk)
     gk_buf_reset(&walk->bytes);
     walk->count = 0;
     walk->next = 0;
+    walk->landed = false;
     walk->more = false;
     return (struct gk_map_walk){.object = walk->object,
                                 .range = {.prefix = walk->prefix,

@@ -30,6 +30,7 @@ struct gk_list_walk {
     uint32_t next;
     struct gk_list_piece first;
     uint32_t entries; /* of the next piece; adapts to skips */
+    bool landed;      /* a skip ended within this piece */
     bool more;        /* perhaps, in the store */
 };
 

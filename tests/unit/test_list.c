@@ -232,6 +232,43 @@ static void test_list__hierarchy_passes_over_members(void **state)
     assert_int_equal(fixture->records_opened, 1 + 3); /* the container's, and one a result */
 }
 
+static size_t reads; /* of a shard each */
+
+enum gk_status __real_gk_store_map_walk_many(struct gk_store *store, enum gk_store_pool pool,
+                                             const struct gk_map_walk *walks, size_t count,
+                                             struct gk_error *error);
+enum gk_status __wrap_gk_store_map_walk_many(struct gk_store *store, enum gk_store_pool pool,
+                                             const struct gk_map_walk *walks, size_t count,
+                                             struct gk_error *error);
+enum gk_status __wrap_gk_store_map_walk_many(struct gk_store *store, enum gk_store_pool pool,
+                                             const struct gk_map_walk *walks, size_t count,
+                                             struct gk_error *error)
+{
+    reads += count;
+    return __real_gk_store_map_walk_many(store, pool, walks, count, error);
+}
+
+/* Where a shard has but few blobs of a prefix, a read of it serves many prefixes. */
+static void test_list__hierarchy_of_small_directories(void **state)
+{
+    struct list_fixture *fixture = *state;
+    list_add_container(fixture, "photos", NULL);
+    struct list_bulk bulk;
+    const struct gk_blob_record record = list_record();
+    list_add_begin(&bulk, fixture, "photos");
+    for (int i = 0; i < 6000; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%04d/%d", i / 3, i);
+        list_add_blob(&bulk, name, &record, NULL);
+    }
+    list_add_end(&bulk);
+    const struct gk_pair query[] = {{"delimiter", "/"}, {NULL, NULL}};
+    reads = 0;
+    assert_int_equal(list_ask(fixture, GK_OP_BLOB_LIST_BLOBS, "photos", query), GK_OK);
+    assert_int_equal(fixture->results, 2000);
+    assert_in_range(reads, 1, 6 * fixture->shards + 6000 / 128);
+}
+
 /* --- uncommitted blobs -------------------------------------------------------------------------- */
 
 static void test_list__uncommitted_blobs(void **state)
@@ -525,6 +562,7 @@ static void test_list__a_page_is_bounded(void **state)
         LIST_TEST(test_list__blobs_by_page, setup), LIST_TEST(test_list__many_blobs, setup),       \
         LIST_TEST(test_list__hierarchy, setup),                                                    \
         LIST_TEST(test_list__hierarchy_passes_over_members, setup),                                \
+        LIST_TEST(test_list__hierarchy_of_small_directories, setup),                               \
         LIST_TEST(test_list__uncommitted_blobs, setup), LIST_TEST(test_list__metadata, setup),     \
         LIST_TEST(test_list__needs_no_key_without_metadata, setup),                                \
         LIST_TEST(test_list__damage_is_never_passed_over, setup),                                  \
