@@ -61,6 +61,19 @@ static const struct option_rule rules[] = {
      "take the backup's key, vault, version and identity over later ones"},
     {"--replace-keys", OPTION_FLAG, FIELD(replace_keys), "",
      "take the backup's access keys over those that are there"},
+    {"--verify", OPTION_FLAG, FIELD(verify), "", "open every record and every chunk, too"},
+    {"--remove", OPTION_FLAG, FIELD(remove), "",
+     "remove what nothing refers to (default: report it)"},
+    {"--older-than", OPTION_TEXT, FIELD(older_than), "DURATION",
+     "leave what was changed later than that before the scrub (default 24h)"},
+    {"--rate", OPTION_TEXT, FIELD(rate), "N",
+     "at most N reads a second (default: one after the other)"},
+    {"--resume", OPTION_FLAG, FIELD(resume), "",
+     "go on with the one that was stopped, or broke off"},
+    {"--status", OPTION_FLAG, FIELD(status), "", "show the last one, or the one that runs"},
+    {"--stop", OPTION_FLAG, FIELD(stop), "", "stop the one that runs"},
+    {"--remove-damaged", OPTION_TEXT, FIELD(remove_damaged), "ACCOUNT/CONTAINER/BLOB",
+     "remove this blob's record, which cannot be opened (needs --yes)"},
     {"--help", OPTION_FLAG, FIELD(help), "", "this text"},
 };
 
@@ -90,6 +103,9 @@ static const char *const export_options[] = {"--out",     "--endpoint", "--token
 static const char *const restore_options[] = {"--in", "--replace-settings", "--replace-keys",
                                               GATEWAY_OPTIONS, NULL};
 static const char *const status_options[] = {"--no-fail", GATEWAY_OPTIONS, NULL};
+static const char *const scrub_options[] = {
+    "--verify", "--remove",         "--older-than", "--rate",        "--resume", "--status",
+    "--stop",   "--remove-damaged", "--yes",        GATEWAY_OPTIONS, NULL};
 static const char *const service_key_options[] = {"--out", NULL};
 
 static const struct ctl_command commands[] = {
@@ -131,6 +147,12 @@ static const struct ctl_command commands[] = {
      "Exit code 4 when a key is revoked, unreachable or degraded.\n", ctl_key_status},
     {"key", "check", "NAME", "ask the vault now, and take a new version", plain_options, "",
      ctl_key_check},
+    {"scrub", "", "", "find what nothing refers to, and verify what is stored", scrub_options,
+     "The gateway does it; this shows how far it is. Ctrl-C stops it, --resume goes on. Exit code "
+     "5\n"
+     "when something is damaged, 6 when objects that nothing refers to stay, 7 when it was "
+     "stopped.\n",
+     ctl_scrub},
     {"service-key", "create", "", "make the operator's service key", service_key_options,
      "Whoever has this file and the store can read every service-managed account, and loses them\n"
      "all when it is lost: keep a copy where the store is not.\n",
@@ -232,8 +254,10 @@ static void set_defaults(struct ctl_options *options)
 
 static const struct ctl_command *find_command(int argc, char **argv)
 {
-    for (size_t i = 0; argc >= 3 && i < sizeof commands / sizeof commands[0]; i++) {
-        if (strcmp(commands[i].group, argv[1]) == 0 && strcmp(commands[i].verb, argv[2]) == 0) {
+    for (size_t i = 0; argc >= 2 && i < sizeof commands / sizeof commands[0]; i++) {
+        const char *verb = commands[i].verb;
+        if (strcmp(commands[i].group, argv[1]) == 0 &&
+            (verb[0] == '\0' || (argc >= 3 && strcmp(verb, argv[2]) == 0))) {
             return &commands[i];
         }
     }
@@ -253,7 +277,7 @@ enum ctl_exit ctl_options_parse(int argc, char **argv, const struct ctl_command 
     if (*command == NULL) {
         return ctl_fail(CTL_USAGE, "there is no such command; see gatekeyctl --help");
     }
-    for (int i = 3; i < argc; i++) {
+    for (int i = (*command)->verb[0] == '\0' ? 2 : 3; i < argc; i++) {
         if (argv[i][0] == '-') {
             const enum ctl_exit code = parse_option(*command, argc, argv, &i, options);
             if (code != CTL_OK) {
@@ -277,15 +301,17 @@ static void print_overview(FILE *stream)
     fputs("usage: gatekeyctl GROUP COMMAND [NAME] [options]\n\n", stream);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char words[64];
-        snprintf(words, sizeof words, "%s %s %s", commands[i].group, commands[i].verb,
-                 commands[i].argument);
+        snprintf(words, sizeof words, "%s%s%s %s", commands[i].group,
+                 commands[i].verb[0] == '\0' ? "" : " ", commands[i].verb, commands[i].argument);
         fprintf(stream, "  %-24s %s\n", words, commands[i].summary);
     }
     fputs(
         "\nEvery command explains its options with --help. Those that talk to the gateway read\n"
         "GATEKEY_ENDPOINT, GATEKEY_TOKEN_FILE and GATEKEY_CA_FILE from the environment.\n"
         "\nexit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 the gateway cannot be\n"
-        "reached; 4 key status: a customer key is revoked, unreachable or degraded\n",
+        "reached; 4 key status: a customer key is revoked, unreachable or degraded; 5, 6, 7 "
+        "scrub:\n"
+        "something is damaged; objects that nothing refers to stay; it was stopped\n",
         stream);
 }
 
@@ -295,9 +321,9 @@ void ctl_help_print(FILE *stream, const struct ctl_command *command)
         print_overview(stream);
         return;
     }
-    fprintf(stream, "usage: gatekeyctl %s %s%s%s [options]\n\n  %s\n\n", command->group,
-            command->verb, command->argument[0] == '\0' ? "" : " ", command->argument,
-            command->summary);
+    fprintf(stream, "usage: gatekeyctl %s%s%s%s%s [options]\n\n  %s\n\n", command->group,
+            command->verb[0] == '\0' ? "" : " ", command->verb,
+            command->argument[0] == '\0' ? "" : " ", command->argument, command->summary);
     for (const char *const *name = command->options; *name != NULL; name++) {
         const struct option_rule *rule = find_rule(*name, strlen(*name));
         char words[64];

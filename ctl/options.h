@@ -10,10 +10,13 @@
 /* Documented exit codes. */
 enum ctl_exit {
     CTL_OK = 0,
-    CTL_FAILED = 1,      /* refused or failed; the reason is on standard error */
-    CTL_USAGE = 2,       /* the command line is wrong */
-    CTL_UNREACHABLE = 3, /* the gateway did not answer */
-    CTL_NOT_HEALTHY = 4  /* key status: a key is revoked, unreachable or degraded */
+    CTL_FAILED = 1,       /* refused or failed; the reason is on standard error */
+    CTL_USAGE = 2,        /* the command line is wrong */
+    CTL_UNREACHABLE = 3,  /* the gateway did not answer */
+    CTL_NOT_HEALTHY = 4,  /* key status: a key is revoked, unreachable or degraded */
+    CTL_DAMAGED = 5,      /* scrub: something is damaged */
+    CTL_UNREFERENCED = 6, /* scrub: there are objects that nothing refers to, and they stay */
+    CTL_STOPPED = 7       /* scrub: it was stopped, and may be resumed */
 };
 
 #define CTL_TAGS_MAX 50u
@@ -54,13 +57,22 @@ struct ctl_options {
     const char *in;
     bool replace_settings;
     bool replace_keys;
+    /* scrub */
+    bool verify;
+    bool remove;
+    bool resume;
+    bool status;
+    bool stop;
+    const char *older_than;
+    const char *rate;
+    const char *remove_damaged;
     /* the name that stands alone, NULL when there is none */
     const char *name;
 };
 
 struct ctl_command {
     const char *group;
-    const char *verb;
+    const char *verb;     /* "" for a command of one word */
     const char *argument; /* "NAME", "[NAME]" or "" */
     const char *summary;
     const char *const *options; /* names of what it takes beside --help, NULL-terminated */
@@ -81,7 +93,7 @@ void ctl_help_print(FILE *stream, const struct ctl_command *command);
 enum ctl_exit ctl_fail(enum ctl_exit code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* account_commands.c, backup_commands.c, key_commands.c, service_key.c */
+/* account_commands.c, backup_commands.c, key_commands.c, scrub_command.c, service_key.c */
 enum ctl_exit ctl_account_create(const struct ctl_options *options);
 enum ctl_exit ctl_account_show(const struct ctl_options *options);
 enum ctl_exit ctl_account_list(const struct ctl_options *options);
@@ -92,6 +104,7 @@ enum ctl_exit ctl_account_export(const struct ctl_options *options);
 enum ctl_exit ctl_account_restore(const struct ctl_options *options);
 enum ctl_exit ctl_key_status(const struct ctl_options *options);
 enum ctl_exit ctl_key_check(const struct ctl_options *options);
+enum ctl_exit ctl_scrub(const struct ctl_options *options);
 enum ctl_exit ctl_service_key_create(const struct ctl_options *options);
 
 #endif

@@ -11,6 +11,7 @@
 struct gk_reaper;          /* blob/reaper.h */
 struct gk_container_cache; /* blob/container_cache.h */
 struct gk_notices;         /* notices.h */
+struct gk_scrub;           /* scrub/scrub.h */
 
 struct gk_gateway {
     struct gk_clock clock;
@@ -21,6 +22,7 @@ struct gk_gateway {
     struct gk_reaper *reaper;
     struct gk_container_cache *containers;
     uint32_t index_shards; /* of a container that does not say how many it wants */
+    struct gk_scrub *scrub;
     const char
         *blob_domain; /* host-style requests: <account>.<blob_domain>; NULL: path style only */
     uint32_t vault_deadline_ms; /* how long a request may wait for a cold account's key */

@@ -21,6 +21,7 @@
 #include "gateway/notices.h"
 #include "gateway/pem_file.h"
 #include "gateway/registry.h"
+#include "gateway/scrub/scrub.h"
 
 #define EXIT_USAGE          2
 #define BLOB_IDLE_TIMEOUT_S 120u
@@ -155,11 +156,15 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
         status =
             gk_reaper_start(gateway, config->blob.removal_delay_s * 1000u, &gateway->reaper, error);
     }
+    if (status == GK_OK) {
+        status = gk_scrub_new(gateway, &gateway->scrub, error);
+    }
     return status;
 }
 
 static void close_gateway(struct gk_gateway *gateway)
 {
+    gk_scrub_free(gateway->scrub);
     gk_reaper_stop(gateway->reaper);
     gk_notices_stop(gateway->notices);
     gk_container_cache_free(gateway->containers);

@@ -84,6 +84,24 @@ enum gk_status gk_registry_remove_row(struct gk_store *store, const struct gk_re
     return write_one(store, &same, change, error);
 }
 
+static bool note_row(void *ctx, struct gk_span key, struct gk_span value)
+{
+    (void)key, (void)value;
+    *(bool *)ctx = true;
+    return false;
+}
+
+enum gk_status gk_registry_has(struct gk_store *store, enum gk_registry_kind kind,
+                               struct gk_span name, bool *has, struct gk_error *error)
+{
+    struct encoded encoded;
+    encode(&encoded, kind, name, 0);
+    const struct gk_span key = gk_buf_span(&encoded.key);
+    *has = false;
+    return gk_store_map_find(store, GK_POOL_META, GK_REGISTRY_OBJECT, &key, 1, note_row, has,
+                             error);
+}
+
 /* --- lists --------------------------------------------------------------------------------------*/
 
 static bool collect_row(void *ctx, struct gk_span key, struct gk_span value)

@@ -49,6 +49,9 @@ enum gk_status gk_registry_remove(struct gk_store *store, enum gk_registry_kind 
 enum gk_status gk_registry_remove_row(struct gk_store *store, const struct gk_registry_row *row,
                                       struct gk_error *error) GK_MUST_USE;
 
+enum gk_status gk_registry_has(struct gk_store *store, enum gk_registry_kind kind,
+                               struct gk_span name, bool *has, struct gk_error *error) GK_MUST_USE;
+
 /* Return false to end. */
 typedef bool gk_registry_visit_fn(void *ctx, const struct gk_registry_row *row);
 /* All rows are collected first, so that a visitor may use the store. */

@@ -17,7 +17,7 @@
 #define NEVER         INT64_MAX
 
 /* Who holds the lease searches all maps; who does not waits for their result, or for their end. */
-#define LEASE          "lease/reaper"
+#define LEASE          "lease/gateway.reaper" /* not an account's name, whose leases begin so too */
 #define LEASE_MS       30000
 #define LEASE_RENEW_MS 10000
 #define LEASE_ASK_MS   5000

@@ -3,7 +3,7 @@
  * Removes in the background what nothing refers to any more: the garbage that writes queued
  * (garbage.h), containers and accounts that were deleted. Everything to be done stands in the store,
  * so a crash loses nothing: at the start, and every few hours, all accounts are looked through, by one
- * gateway for all (the lease "lease/reaper"). What a gateway queued it removes itself, while it runs.
+ * gateway for all (under a lease). What a gateway queued it removes itself, while it runs.
  * Two that remove the same do no harm.
  *
  * Garbage rests for a delay first, so that who reads the old version of a blob can read it to its

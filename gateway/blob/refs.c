@@ -56,6 +56,8 @@ static enum gk_status add_blob(struct gk_span open, struct gk_refs *refs, struct
     const enum gk_status status = gk_blob_record_decode(open, &record, error);
     if (status == GK_OK) {
         add_entries(refs, record.manifest.entries, record.manifest.entries_count);
+        refs->paged = record.manifest.paged;
+        refs->manifest = record.manifest.id;
         gk_blob_record_cleanup(&record);
     }
     return status;
@@ -123,6 +125,7 @@ enum gk_status gk_refs_of_row(struct gk_place place, struct gk_span key, struct 
                               struct gk_refs *refs, struct gk_error *error)
 {
     const struct row_kind *kind = kind_of(key);
+    refs->paged = false;
     if (kind == NULL) {
         return GK_OK;
     }

@@ -20,6 +20,9 @@ struct gk_refs {
     size_t count;
     size_t cap;
     bool failed;
+    /* The last row was a blob's whose segments stand in the pages of this manifest. */
+    bool paged;
+    struct gk_id manifest;
 };
 
 void gk_refs_init(struct gk_refs *refs);

@@ -8,6 +8,8 @@
  *   /subscriptions/{s}/providers/Microsoft.Storage/checkNameAvailability   POST
  *   /gatekey/accounts[/{name}]         GET (ours): all accounts, or one, wherever they are filed
  *   /gatekey/accounts/{name}/export, .../restore   POST (ours): backup of what opens an account
+ *   /gatekey/scrub                     GET POST (ours): the last scrub, or a new one
+ *   /gatekey/scrub/{action}            POST (ours): stop, resume, removeDamaged
  *   /metrics                           Prometheus text
  *   /healthz, /readyz                  200, or 503 with reasons
  *
@@ -70,6 +72,8 @@ enum gk_manage_route {
     GK_ROUTE_OWN_LIST,
     GK_ROUTE_OWN_ACCOUNT,
     GK_ROUTE_OWN_ACTION,
+    GK_ROUTE_SCRUB,
+    GK_ROUTE_SCRUB_ACTION,
     GK_ROUTE_METRICS,
     GK_ROUTE_HEALTH,
     GK_ROUTE_READY
@@ -104,6 +108,11 @@ gk_manage_fn gk_manage_list_keys;
 gk_manage_fn gk_manage_regenerate_key;
 gk_manage_fn gk_manage_check_key;
 gk_manage_fn gk_manage_check_name;
+gk_manage_fn gk_manage_scrub_get;
+gk_manage_fn gk_manage_scrub_start;
+gk_manage_fn gk_manage_scrub_stop;
+gk_manage_fn gk_manage_scrub_resume;
+gk_manage_fn gk_manage_remove_damaged;
 gk_manage_fn gk_manage_metrics;
 gk_manage_fn gk_manage_health;
 gk_manage_fn gk_manage_ready;

@@ -129,10 +129,20 @@ static bool copy_segment(const struct segments *segments, size_t index, char *ou
     return true;
 }
 
+static bool parse_scrub(const struct segments *segments, struct gk_manage_path *out)
+{
+    out->route = segments->count == 3 ? GK_ROUTE_SCRUB_ACTION : GK_ROUTE_SCRUB;
+    return segments->count == 2 ||
+           (segments->count == 3 && copy_segment(segments, 2, out->action, sizeof out->action));
+}
+
 static bool parse_own(const struct segments *segments, struct gk_manage_path *out)
 {
     static const enum gk_manage_route routes[] = {GK_ROUTE_OWN_LIST, GK_ROUTE_OWN_ACCOUNT,
                                                   GK_ROUTE_OWN_ACTION};
+    if (is(segments, 1, "scrub")) {
+        return parse_scrub(segments, out);
+    }
     if (!is(segments, 1, "accounts") || segments->count > 4) {
         return false;
     }

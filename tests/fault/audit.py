@@ -8,6 +8,7 @@ from open_store import BLOCK_BYTES, DATA, META, OpenStore, read_store
 
 SETTLE_S = 120
 REGISTRY = "registry"
+SCRUB = "scrub"
 OBJECT_PLAIN = read_store.fmt.CHUNK_BYTES * read_store.OBJECT_CHUNKS
 # What a file system itself adds to a file of many pieces.
 SLACK_PER_VOLUME = 1 << 20
@@ -89,7 +90,7 @@ class Audit:
                 metas |= set(shards)
                 maps.update(shards)
                 datas |= objects
-        stored = set(self.store.names(META, "")) - {REGISTRY}
+        stored = set(self.store.names(META, "")) - {REGISTRY, SCRUB}
         listed = {name.decode() for name in self.registry(b"a/")}
         # One that is listed and not there is passed over; one that is not listed cannot be found.
         missing = {name.partition("/")[2] for name in metas if name.startswith("account/")} - listed

@@ -147,13 +147,17 @@ provider: {{ service_key_file = "{self.service_key_file}"; }};
 
     # --- accounts ----------------------------------------------------------------------------------
 
-    def _ctl(self, *arguments):
+    def ctl(self, *arguments):
+        """gatekeyctl, whatever comes of it."""
         environment = dict(os.environ, GATEKEY_TOKEN_FILE=str(self.directory / "token"),
                            GATEKEY_CA_FILE=str(self.directory / "tls.crt"))
         if self.management:
             environment["GATEKEY_ENDPOINT"] = self.management
-        done = subprocess.run([BUILD / "ctl" / "gatekeyctl", *arguments], env=environment,
+        return subprocess.run([BUILD / "ctl" / "gatekeyctl", *arguments], env=environment,
                               capture_output=True, text=True)
+
+    def _ctl(self, *arguments):
+        done = self.ctl(*arguments)
         if done.returncode != 0:
             raise SystemExit(f"gatekeyctl {arguments[0]} {arguments[1]}: {done.stdout}{done.stderr}")
         return done.stdout

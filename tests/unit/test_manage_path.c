@@ -38,6 +38,9 @@ static const struct {
     {"/gatekey/accounts/acct", {GK_ROUTE_OWN_ACCOUNT, "", "", "acct", ""}},
     {"/gatekey/accounts/acct/export", {GK_ROUTE_OWN_ACTION, "", "", "acct", "export"}},
     {"/gatekey/accounts/acct/restore/", {GK_ROUTE_OWN_ACTION, "", "", "acct", "restore"}},
+    {"/gatekey/scrub", {GK_ROUTE_SCRUB, "", "", "", ""}},
+    {"/gatekey/scrub/", {GK_ROUTE_SCRUB, "", "", "", ""}},
+    {"/gatekey/scrub/stop", {GK_ROUTE_SCRUB_ACTION, "", "", "", "stop"}},
     {"/metrics", {GK_ROUTE_METRICS, "", "", "", ""}},
     {"/healthz", {GK_ROUTE_HEALTH, "", "", "", ""}},
     {"/readyz", {GK_ROUTE_READY, "", "", "", ""}},
@@ -74,6 +77,8 @@ static const char *const nowhere[] = {
     "/gatekey/account",
     "/gatekey/accounts/acct/export/more",
     "/gatekey/accounts/acct/" SIXTEEN SIXTEEN,
+    "/gatekey/scrub/stop/more",
+    "/gatekey/scrub/01234567890123456789012345678901",
     /* What an answer repeats holds no surprises. */
     "/subscriptions/s%22/resourceGroups/g" STORAGE "/storageAccounts/acct",
     "/subscriptions/s/resourceGroups/%2e%2f" STORAGE "/storageAccounts/acct",

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/error.h"
+#include "gateway/blob/names.h"
+#include "gateway/blob/record.h"
+#include "gateway/blob/value.h"
+#include "gateway/scrub/scrub.h"
+
+struct lookup {
+    struct gk_gateway *gateway;
+    struct gk_gateway_account *account;
+    struct gk_id container;
+    char index[GK_INDEX_NAME_BYTES];
+    struct gk_buf key;
+    struct gk_buf value;
+};
+
+static enum gk_status refuse_missing(struct gk_error *error)
+{
+    return gk_fail_http(error, GK_E_NOT_FOUND, 404, "BlobNotFound",
+                        "There is no record of a blob of that name.");
+}
+
+static enum gk_status find_container(struct lookup *lookup, const char *name, uint32_t *shards,
+                                     struct gk_error *error)
+{
+    struct gk_buf key;
+    struct gk_buf value;
+    struct gk_buf open;
+    struct gk_container container;
+    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&value, GK_MAP_VALUE_BYTES_MAX);
+    gk_buf_init(&open, GK_CONTAINER_RECORD_BYTES_MAX);
+    gk_container_key(&key, name);
+    const struct gk_place place = {.plugin = lookup->gateway->host->plugin,
+                                   .account = lookup->account->handle,
+                                   .kind = GK_VALUE_CONTAINER,
+                                   .container = lookup->account->id,
+                                   .key = gk_buf_span(&key)};
+    enum gk_status status = gk_store_map_get(lookup->gateway->store, GK_POOL_META,
+                                             lookup->account->object, place.key, &value, error);
+    if (status == GK_OK) {
+        status = gk_value_open(&place, gk_buf_span(&value), &open, error);
+    }
+    if (status == GK_OK) {
+        status = gk_container_decode(gk_buf_span(&open), &container, error);
+    }
+    if (status == GK_OK) {
+        lookup->container = container.id;
+        *shards = container.shards;
+        gk_container_cleanup(&container);
+    }
+    gk_buf_cleanup(&key);
+    gk_buf_cleanup(&value);
+    gk_buf_cleanup(&open);
+    return status == GK_E_NOT_FOUND ? refuse_missing(error) : status;
+}
+
+static enum gk_status find_row(struct lookup *lookup, uint32_t shards, struct gk_error *error)
+{
+    for (uint32_t shard = 0; shard < shards; shard++) {
+        gk_index_name(&lookup->container, shard, lookup->index);
+        gk_error_clear(error);
+        const enum gk_status status =
+            gk_store_map_get(lookup->gateway->store, GK_POOL_META, lookup->index,
+                             gk_buf_span(&lookup->key), &lookup->value, error);
+        if (status != GK_E_NOT_FOUND) {
+            return status;
+        }
+    }
+    return refuse_missing(error);
+}
+
+static bool can_be_opened(const struct lookup *lookup)
+{
+    const struct gk_place place = {.plugin = lookup->gateway->host->plugin,
+                                   .account = lookup->account->handle,
+                                   .kind = GK_VALUE_BLOB,
+                                   .container = lookup->container,
+                                   .key = gk_buf_span(&lookup->key)};
+    struct gk_blob_record record;
+    struct gk_buf open;
+    gk_buf_init(&open, GK_BLOB_RECORD_BYTES_MAX);
+    enum gk_status status = gk_value_open(&place, gk_buf_span(&lookup->value), &open, NULL);
+    if (status == GK_OK) {
+        status = gk_blob_record_decode(gk_buf_span(&open), &record, NULL);
+    }
+    if (status == GK_OK) {
+        gk_blob_record_cleanup(&record);
+    }
+    gk_buf_cleanup(&open);
+    return status != GK_E_INTEGRITY;
+}
+
+static enum gk_status remove_row(const struct lookup *lookup, struct gk_error *error)
+{
+    const struct gk_guard same = {.kind = GK_GUARD_MAP_EQUAL,
+                                  .key = gk_buf_span(&lookup->key),
+                                  .value = gk_buf_span(&lookup->value)};
+    const struct gk_change change = {.kind = GK_CHANGE_MAP_REMOVE, .key = same.key};
+    const struct gk_write_op op = {.pool = GK_POOL_META,
+                                   .object = lookup->index,
+                                   .guards = &same,
+                                   .guards_count = 1,
+                                   .changes = &change,
+                                   .changes_count = 1};
+    return gk_store_write(lookup->gateway->store, &op, NULL, error);
+}
+
+static enum gk_status find_and_remove(struct lookup *lookup, const char *container,
+                                      const char *blob, struct gk_error *error)
+{
+    uint32_t shards = 0;
+    gk_blob_key(&lookup->key, blob);
+    enum gk_status status = gk_buf_status(&lookup->key);
+    if (status == GK_OK) {
+        status = find_container(lookup, container, &shards, error);
+    }
+    if (status == GK_OK) {
+        status = find_row(lookup, shards, error);
+    }
+    if (status == GK_OK && can_be_opened(lookup)) {
+        return gk_fail_http(error, GK_E_CONFLICT, 409, "BlobIsNotDamaged",
+                            "The blob's record can be opened; a client can delete the blob.");
+    }
+    return status == GK_OK ? remove_row(lookup, error) : status;
+}
+
+enum gk_status gk_scrub_remove_damaged(struct gk_gateway *gateway, const char *account,
+                                       const char *container, const char *blob,
+                                       struct gk_error *error)
+{
+    struct lookup lookup = {.gateway = gateway};
+    enum gk_status status = gk_accounts_get(gateway->accounts, account, &lookup.account, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_buf_init(&lookup.key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&lookup.value, GK_MAP_VALUE_BYTES_MAX);
+    status = find_and_remove(&lookup, container, blob, error);
+    gk_buf_cleanup(&lookup.key);
+    gk_buf_cleanup(&lookup.value);
+    gk_accounts_put(lookup.account);
+    return status;
+}
