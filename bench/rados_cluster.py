@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cluster that bench/rados measures on: made by scripts/ceph, warmed, and looked at from /proc."""
+import contextlib
 import json
 import os
 import pathlib
+import shutil
+import signal
 import subprocess
+import sys
+import tempfile
 import time
 
 from stores import BUILD, ROOT
@@ -16,6 +21,18 @@ RAW_POOL = "bench"
 QUIET_WINDOW_S = 0.2
 QUIET_CORES = 0.1
 QUIET_WAIT_S = 30
+
+
+@contextlib.contextmanager
+def working_directory(parent):
+    """A new directory, and an ExitStack for what runs in it. Both are cleared away, also on SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="gatekey-bench.", dir=parent or "/var/tmp"))
+    try:
+        with contextlib.ExitStack() as ends:
+            yield directory, ends
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def prepare(*packages):
@@ -64,7 +81,9 @@ class Cluster:
         self.directory, self.store = pathlib.Path(directory), store
         self.conf = self.directory / "ceph.conf"
 
-    def start(self):
+    def start(self, ends):
+        """ends, an ExitStack, ends it."""
+        ends.callback(self._script, "stop")
         self._script("start", "--fresh", "--osds", "1", "--store", self.store, "--osd-size",
                      str(CAPACITY_GIB), "--osd-cache", str(CACHE_MIB))
         self.osd_pids = [int((self.directory / "osd.0.pid").read_text())]
@@ -72,12 +91,11 @@ class Cluster:
         self.ceph("osd", "pool", "application", "enable", RAW_POOL, "bench")
         return self
 
-    def stop(self):
-        self._script("stop")
-
     def _script(self, command, *options):
-        subprocess.run([ROOT / "scripts/ceph", command, "--dir", self.directory, *options], check=True,
-                       stdout=subprocess.DEVNULL)
+        done = subprocess.run([ROOT / "scripts/ceph", command, "--dir", self.directory, *options],
+                              stdout=subprocess.DEVNULL)
+        if done.returncode != 0:
+            raise SystemExit(f"bench: scripts/ceph {command} failed")
 
     def ceph(self, *arguments):
         return self.run("ceph", *arguments)

@@ -42,9 +42,6 @@ class System:
     def after(self, operation, size):
         """Outside the measured time: what it has put off by a load is done."""
 
-    def stop(self):
-        pass
-
 
 class Librados(System):
     name = "librados"
@@ -61,10 +58,11 @@ class Gatekey(System):
 
     name = "gatekey"
 
-    def __init__(self, cluster, directory):
+    def __init__(self, cluster, directory, ends):
         gateway = Gateway(directory, store=cluster.gateway_store())
         gateway.removal_delay_s = REMOVAL_DELAY_S
         gateway.start()
+        ends.callback(end, gateway.process)
         self.server = stores.Server("gatekey", gateway.process, gateway.port, "bench",
                                     gateway.create_account("bench"))
         self.pids = (gateway.process.pid,)
@@ -80,19 +78,14 @@ class Gatekey(System):
             time.sleep(REMOVAL_DELAY_S + 0.5)
         settle(self.settled)
 
-    def stop(self):
-        self.server.stop()
-
 
 class Vault:
     """The stand-in that SSE-KMS asks for a data key with each request."""
 
-    def __init__(self):
-        self.process = subprocess.Popen([BUILD / "bench/vault_stub"], stdout=subprocess.PIPE, text=True)
-        self.port = int(self.process.stdout.readline())
-
-    def stop(self):
-        end(self.process)
+    def __init__(self, ends):
+        process = subprocess.Popen([BUILD / "bench/vault_stub"], stdout=subprocess.PIPE, text=True)
+        ends.callback(end, process)
+        self.port = int(process.stdout.readline())
 
 
 def end(process):
@@ -113,15 +106,16 @@ def free_port():
 class Radosgw:
     """The process that serves all three kinds, each in a bucket of its own."""
 
-    def __init__(self, cluster, directory):
+    def __init__(self, cluster, directory, ends):
         self.cluster, self.directory = cluster, directory
         directory.mkdir(parents=True)
         self.port = free_port()
-        self.vault = Vault()
+        self.vault = Vault(ends)
         self.conf = self._write_conf()
         with open(directory / "out", "wb") as log:
             self.process = subprocess.Popen(
                 ["radosgw", "-c", self.conf, "-n", "client.rgw.bench", "-f"], stdout=log, stderr=log)
+        ends.callback(end, self.process)
         wait_for("radosgw", self.process, self._answers)
         user = json.loads(self._admin("user", "create", "--uid=bench", "--display-name=bench"))
         self.access_key = user["keys"][0]["access_key"]
@@ -164,10 +158,6 @@ rgw_crypt_vault_token_file = {token}
     def collect_garbage(self):
         """Stock radosgw does it two hours later."""
         self._admin("gc", "process", "--include-all")
-
-    def stop(self):
-        end(self.process)
-        self.vault.stop()
 
 
 def presigned(radosgw, method, path):
