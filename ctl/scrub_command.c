@@ -11,6 +11,8 @@
 
 #define SCRUB_PATH "/gatekey/scrub"
 #define POLL_MS    250
+/* An upload may take that long: what it has stored already looks like nobody's. */
+#define SAFE_SECONDS 3600
 
 static volatile sig_atomic_t interrupted;
 
@@ -51,6 +53,11 @@ static enum ctl_exit start_body(const struct ctl_options *options, json_t **body
     if (options->older_than != NULL) {
         if (!parse_duration(options->older_than, &seconds)) {
             return ctl_fail(CTL_USAGE, "--older-than takes a number with s, m, h or d: 24h");
+        }
+        if (options->remove && seconds < SAFE_SECONDS && !options->yes) {
+            return ctl_fail(CTL_USAGE,
+                            "--remove with less than 1h may take away what a long upload under way "
+                            "has stored already; add --yes if there is none");
         }
         json_object_set_new(object, "olderThanSeconds", json_integer(seconds));
     }

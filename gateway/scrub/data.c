@@ -159,23 +159,59 @@ static enum gk_status find_segment(void *ctx, const struct gk_segment_ref *segme
     return GK_OK;
 }
 
-static enum gk_status settle(struct sweep *sweep, const struct candidate *candidate)
+/* Objects that are nobody's, removed together. */
+struct removal {
+    size_t count;
+    uint64_t bytes;
+    char names[LIST_NAMES][GK_DATA_NAME_BYTES];
+};
+
+static enum gk_status remove_some(struct sweep *sweep, struct removal *removal)
 {
     struct gk_scrub_run *run = sweep->run;
-    char name[GK_DATA_NAME_BYTES];
-    const char *names[] = {name};
-    name_of(candidate, name);
-    gk_log(GK_LOG_INFO, "scrub", "nothing refers to data object %s", name);
-    gk_scrub_add_unreferenced(&run->state, name, false, candidate->size_bytes);
-    if (!run->state.options.remove) {
-        return GK_OK;
+    const char *names[LIST_NAMES];
+    for (size_t i = 0; i < removal->count; i++) {
+        names[i] = removal->names[i];
     }
-    const enum gk_status status =
-        gk_store_remove(run->gateway->store, GK_POOL_DATA, names, 1, sweep->error);
-    if (status == GK_OK) {
-        run->state.counts.removed++;
-        run->state.counts.removed_bytes += candidate->size_bytes;
+    enum gk_status status = GK_OK;
+    if (removal->count > 0 && run->state.options.remove) {
+        gk_scrub_take_turn(run);
+        status =
+            gk_store_remove(run->gateway->store, GK_POOL_DATA, names, removal->count, sweep->error);
+        run->state.counts.removed += status == GK_OK ? removal->count : 0;
+        run->state.counts.removed_bytes += status == GK_OK ? removal->bytes : 0;
     }
+    removal->count = 0;
+    removal->bytes = 0;
+    return status == GK_OK ? gk_scrub_check(run, sweep->error) : status;
+}
+
+static void settle(struct sweep *sweep, const struct candidate *candidate, struct removal *removal)
+{
+    struct gk_scrub_run *run = sweep->run;
+    if (candidate->referred) {
+        run->state.counts.objects++;
+    } else if (is_nobodys(run, &candidate->container)) {
+        char *name = removal->names[removal->count++];
+        name_of(candidate, name);
+        removal->bytes += candidate->size_bytes;
+        gk_log(GK_LOG_INFO, "scrub", "nothing refers to data object %s", name);
+        gk_scrub_add_unreferenced(&run->state, name, false, candidate->size_bytes);
+    }
+}
+
+static enum gk_status settle_all(struct sweep *sweep)
+{
+    struct removal *removal = calloc(1, sizeof *removal);
+    enum gk_status status =
+        removal == NULL ? gk_fail(sweep->error, GK_E_RESOURCE, "out of memory") : GK_OK;
+    for (size_t i = 0; status == GK_OK && i < sweep->count; i++) {
+        settle(sweep, &sweep->candidates[i], removal);
+        if (removal->count == LIST_NAMES || i + 1 == sweep->count) {
+            status = remove_some(sweep, removal);
+        }
+    }
+    free(removal);
     return status;
 }
 
@@ -189,16 +225,8 @@ static enum gk_status confirm(struct sweep *sweep)
     }
     qsort(sweep->candidates, sweep->count, sizeof *sweep->candidates, compare);
     enum gk_status status = gk_scrub_walk(run->gateway, &visitor, &run->known, sweep->error);
-    for (size_t i = 0; status == GK_OK && i < sweep->count; i++) {
-        const struct candidate *candidate = &sweep->candidates[i];
-        if (candidate->referred) {
-            run->state.counts.objects++;
-        } else if (is_nobodys(run, &candidate->container)) {
-            status = settle(sweep, candidate);
-        }
-        if (status == GK_OK) {
-            status = gk_scrub_check(run, sweep->error);
-        }
+    if (status == GK_OK) {
+        status = settle_all(sweep);
     }
     sweep->count = 0;
     return status;

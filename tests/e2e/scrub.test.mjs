@@ -71,7 +71,7 @@ test('what is shown is for people, and the last report stays', async () => {
 });
 
 test('wrong command lines', async () => {
-  for (const args of [['--older-than', '1y'], ['--older-than', '-1h'], ['--rate', 'fast'],
+  for (const args of [['--older-than', '1y'], ['--remove', '--older-than', '59m'], ['--older-than', '-1h'], ['--rate', 'fast'],
     ['--stop', '--resume'], ['--remove-damaged', 'acct/container/blob'], ['--remove-damaged', 'x', '--yes'],
     ['blob'], ['--vault', 'x']]) {
     assert.equal((await scrub(...args)).code, 2, args.join(' '));

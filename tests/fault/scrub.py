@@ -155,14 +155,14 @@ class Scrub:
                     unreferencedBytes=6 * len(planted))
         if not set(planted) <= set(self.store.names(DATA, "")):
             raise Leak("a report removes")
-        report = self.scrub("--remove", "--older-than", "0", code=DONE)
+        report = self.scrub("--remove", "--older-than", "0", "--yes", code=DONE)
         self.counts(report, unreferencedObjects=len(planted) + 1, removedObjects=len(planted) + 1)
         self.store.database.execute("DELETE FROM object WHERE name = ?", (b"somebody's own",))
         self.untouched("what nothing refers to is found and removed")
 
     def unlisted(self):
         self.change_map("registry", b"a/" + ACCOUNT.encode(), None)
-        report = self.scrub("--remove", "--older-than", "0", code=DONE)
+        report = self.scrub("--remove", "--older-than", "0", "--yes", code=DONE)
         self.counts(report, accounts=1, relisted=1, removedObjects=0)
         self.untouched("an account that the registry has lost")
 
@@ -175,7 +175,7 @@ class Scrub:
         lost = set(self.objects_of("second", "00003"))
         self.flip(large)
         self.change_map(index, key, value[:-1] + bytes([value[-1] ^ 1]))
-        report = self.scrub("--remove", "--older-than", "0", code=DAMAGED)
+        report = self.scrub("--remove", "--older-than", "0", "--yes", code=DAMAGED)
         self.counts(report, damaged=1, removedObjects=0, undecidedObjects=len(lost))
         report = self.scrub("--verify", code=DAMAGED)
         self.counts(report, damaged=2)
@@ -194,7 +194,7 @@ class Scrub:
             done = self.gateway.ctl("scrub", "--remove-damaged", f"{ACCOUNT}/{name}", "--yes")
             if done.returncode != code:
                 raise Leak(f"--remove-damaged {name}: {done.returncode} {done.stderr}")
-        report = self.scrub("--remove", "--older-than", "0", code=DONE)
+        report = self.scrub("--remove", "--older-than", "0", "--yes", code=DONE)
         self.counts(report, damaged=0, removedObjects=len(lost))
         self.datas -= lost
         self.untouched("damaged records and chunks")
@@ -281,7 +281,7 @@ class Scrub:
             runs = 0
             try:
                 while time.monotonic() < end:
-                    report = self.scrub("--verify", "--remove", "--older-than", "0", code=DONE)
+                    report = self.scrub("--verify", "--remove", "--older-than", "0", "--yes", code=DONE)
                     self.counts(report, damaged=0, unreferencedObjects=0)
                     runs += 1
             finally:
