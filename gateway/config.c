@@ -15,6 +15,7 @@
 #define CONNECTIONS_MAX_DEFAULT   256u
 #define REMOVAL_DELAY_S_DEFAULT   300u
 #define VAULT_DEADLINE_MS_DEFAULT 10000u
+#define INLINE_BYTES_DEFAULT      4096u
 
 enum rule_kind {
     RULE_GROUP,     /* read by its own code */
@@ -75,6 +76,7 @@ static const struct rule blob_rules[] = {
     {"domain", RULE_DOMAIN, false, FIELD(blob.domain), 0, 0},
     {"connections_max", RULE_NUMBER, false, FIELD(blob.connections_max), 1, 16384},
     {"removal_delay_s", RULE_NUMBER, false, FIELD(blob.removal_delay_s), 0, 86400},
+    {"inline_bytes", RULE_NUMBER, false, FIELD(blob.inline_bytes), 0, GK_BESIDE_BYTES_MAX},
     {"index_shards", RULE_NUMBER, false, FIELD(blob.index_shards), 1, GK_INDEX_SHARDS_MAX},
     {NULL, RULE_GROUP, false, 0, 0, 0},
 };
@@ -311,6 +313,7 @@ static struct gk_config *new_config(const char *path)
     config->log_level = GK_LOG_INFO;
     config->blob.connections_max = CONNECTIONS_MAX_DEFAULT;
     config->blob.removal_delay_s = REMOVAL_DELAY_S_DEFAULT;
+    config->blob.inline_bytes = INLINE_BYTES_DEFAULT;
     config->vault_deadline_ms = VAULT_DEADLINE_MS_DEFAULT;
     config->settings = calloc(GK_CONFIG_SETTINGS_MAX, sizeof *config->settings);
     config->private_ = calloc(1, sizeof *config->private_);

@@ -45,6 +45,7 @@ struct gk_config {
         const char *domain;
         uint32_t connections_max;
         uint32_t removal_delay_s; /* how long replaced data rests (gateway/blob/reaper.h) */
+        uint32_t inline_bytes;    /* of the largest blob that stands beside its record */
         uint32_t index_shards;    /* of a new container; 0: as the engine likes it */
     } blob;
     struct {

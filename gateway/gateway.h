@@ -21,6 +21,8 @@ struct gk_gateway {
     struct gk_notices *notices;
     struct gk_reaper *reaper;
     struct gk_container_cache *containers;
+    uint32_t
+        inline_bytes; /* a blob of at most so many stands beside its record; GK_BESIDE_BYTES_MAX */
     uint32_t index_shards; /* of a container that does not say how many it wants */
     struct gk_scrub *scrub;
     const char

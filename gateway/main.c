@@ -131,6 +131,7 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
                          : gk_clock_offset_file(config->clock_offset_file);
     gateway->blob_domain = config->blob.domain;
     gateway->vault_deadline_ms = config->vault_deadline_ms;
+    gateway->inline_bytes = config->blob.inline_bytes;
     gateway->index_shards = index_shards(config);
     enum gk_status status = open_store(config, &gateway->store, error);
     if (status == GK_OK) {

@@ -95,11 +95,30 @@ enum gk_status gk_blob_write_open_part(struct gk_blob_write *write,
     return put_value(write, target, &value, status);
 }
 
+void gk_blob_write_beside(struct gk_blob_write *write, const struct gk_blob_target *target,
+                          struct gk_span chunk)
+{
+    struct gk_buf key;
+    struct gk_buf value;
+    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&value, GK_CHUNK_SEALED_BYTES);
+    gk_blob_data_key(&key, gk_buf_span(&target->key));
+    gk_buf_append(&value, chunk.data, chunk.len);
+    if (chunk.len > 0) {
+        gk_changes_set(&write->changes, &key, &value);
+    } else if (target->record.manifest.beside) {
+        gk_changes_remove(&write->changes, &key);
+    }
+    gk_buf_cleanup(&key);
+    gk_buf_cleanup(&value);
+}
+
 void gk_blob_write_removal(struct gk_blob_write *write, const struct gk_blob_target *target)
 {
     struct gk_buf key;
     copy_key(target, &key);
     gk_changes_remove(&write->changes, &key);
+    gk_blob_write_beside(write, target, (struct gk_span){0});
 }
 
 static enum gk_status queue_garbage(struct gk_blob_write *write, const struct gk_request *request,

@@ -39,7 +39,10 @@ enum gk_status gk_blob_write_open_part(struct gk_blob_write *write,
                                        const struct gk_blob_target *target,
                                        const struct gk_blob_record *record,
                                        struct gk_error *error) GK_MUST_USE;
-/* The blob's record goes. */
+/* What stands beside the blob's record from now on: a sealed chunk, or, when it is empty, nothing. */
+void gk_blob_write_beside(struct gk_blob_write *write, const struct gk_blob_target *target,
+                          struct gk_span chunk);
+/* The blob's record goes, with what stands beside it. */
 void gk_blob_write_removal(struct gk_blob_write *write, const struct gk_blob_target *target);
 
 /*

@@ -70,7 +70,7 @@ enum gk_status gk_garbage_add_blob(struct gk_request *request, struct gk_garbage
     if (manifest->paged) {
         gk_garbage_add(garbage, GK_GARBAGE_MANIFEST, &manifest->id, 0);
     }
-    for (uint32_t i = 0; i < manifest->entries_count; i++) {
+    for (uint32_t i = 0; i < manifest->entries_count && !manifest->beside; i++) {
         gk_garbage_add(garbage, GK_GARBAGE_SEGMENT, &manifest->entries[i].segment,
                        manifest->entries[i].length);
     }

@@ -22,12 +22,16 @@
 
 /* --- what all three tell ------------------------------------------------------------------------*/
 
+typedef enum gk_status load_fn(struct gk_request *request, struct gk_blob_target *target,
+                               struct gk_error *error);
+
 /* Loads the blob, checks the conditions, and puts its metadata into the answer. *data_key is the
  * caller's. */
 static enum gk_status begin_answer(struct gk_request *request, struct gk_blob_target *target,
-                                   struct gk_data_key **data_key, struct gk_error *error)
+                                   load_fn *load, struct gk_data_key **data_key,
+                                   struct gk_error *error)
 {
-    enum gk_status status = gk_blob_target_load_existing(request, target, error);
+    enum gk_status status = load(request, target, error);
     if (status == GK_OK) {
         status = gk_blob_conditions(request, target, GK_ACCESS_READ, error);
     }
@@ -238,7 +242,8 @@ static enum gk_status get_blob(struct gk_request *request, struct gk_error *erro
 {
     struct gk_blob_target target;
     struct gk_data_key *data_key = NULL;
-    enum gk_status status = begin_answer(request, &target, &data_key, error);
+    enum gk_status status =
+        begin_answer(request, &target, gk_blob_target_load_content, &data_key, error);
     if (status == GK_OK) {
         status = respond_range(request, &target, &data_key, error);
     }
@@ -255,7 +260,8 @@ static enum gk_status get_properties(struct gk_request *request, struct gk_error
 {
     struct gk_blob_target target;
     struct gk_data_key *data_key = NULL;
-    enum gk_status status = begin_answer(request, &target, &data_key, error);
+    enum gk_status status =
+        begin_answer(request, &target, gk_blob_target_load_existing, &data_key, error);
     if (status == GK_OK) {
         gk_respond_blob_headers(request, &target.record);
         respond_tier(request, &target.record);
@@ -277,7 +283,8 @@ static enum gk_status get_metadata(struct gk_request *request, struct gk_error *
 {
     struct gk_blob_target target;
     struct gk_data_key *data_key = NULL;
-    enum gk_status status = begin_answer(request, &target, &data_key, error);
+    enum gk_status status =
+        begin_answer(request, &target, gk_blob_target_load_existing, &data_key, error);
     if (status == GK_OK) {
         gk_respond_version(request, target.record.etag, target.record.modified_wall_ms);
         status = gk_respond(request, 200);

@@ -68,6 +68,12 @@ void gk_blob_key(struct gk_buf *out, const char *blob)
     gk_buf_append_str(out, blob);
 }
 
+void gk_blob_data_key(struct gk_buf *out, struct gk_span blob_key)
+{
+    gk_buf_append_str(out, "d/");
+    gk_buf_append(out, blob_key.data + 2, blob_key.len - 2);
+}
+
 void gk_staged_prefix(struct gk_buf *out, const struct gk_id *object, uint32_t epoch)
 {
     gk_buf_append_str(out, "s/");

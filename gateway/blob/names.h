@@ -6,6 +6,7 @@
  *                                                 g/<freed><16 bytes>           container to remove
  *                 index/<container id>/<shard>
  *                                            map  b/<blob>                      blob record
+ *                                                 d/<blob>                      a small blob's sealed chunk
  *                                                 s/<object><epoch>/<block>     staged block
  *                                                 m/<manifest><page>            manifest page
  *                                                 g/<freed><16 bytes>           data to remove
@@ -18,7 +19,8 @@
  * Identifiers are 32 lower-case hexadecimal digits in object names and 16 bytes in map keys; epoch
  * and page are 4 bytes, freed (a time in milliseconds, so that what was freed first stands first) is
  * 8, big endian. Every value in a map is a record of the plugin's, bound to the
- * container and its key; but for "x", which says nothing that has to be hidden.
+ * container and its key; but for "x", which says nothing that has to be hidden, and "d/", which is as
+ * it would stand in a data object.
  *
  * A container's index has a fixed number of shards, 0 to GK_INDEX_SHARDS_MAX - 1 in decimal. All of one
  * blob stands in one of them, so that what changes together is in one object.
@@ -33,6 +35,7 @@
 #define GK_BLOB_NAME_BYTES_MAX      2040u /* of UTF-8; the map key must fit */
 #define GK_INDEX_NAME_BYTES         56u
 #define GK_INDEX_SHARDS_MAX         1024u
+#define GK_BESIDE_BYTES_MAX         65520u /* of a blob whose sealed chunk is a map's value */
 #define GK_CLOSED_KEY               "x"
 #define GK_DATA_NAME_BYTES          96u
 #define GK_DELETED_NAME_PREFIX      "deleted/"
@@ -53,6 +56,8 @@ void gk_deleted_name(const struct gk_id *account, char out[GK_INDEX_NAME_BYTES])
 /* Map keys, appended to out. */
 void gk_container_key(struct gk_buf *out, const char *container);
 void gk_blob_key(struct gk_buf *out, const char *blob);
+/* Of the data that stands beside the record with this key. */
+void gk_blob_data_key(struct gk_buf *out, struct gk_span blob_key);
 /* All staged blocks of an epoch begin with staged_prefix. */
 void gk_staged_prefix(struct gk_buf *out, const struct gk_id *object, uint32_t epoch);
 void gk_manifest_prefix(struct gk_buf *out, const struct gk_id *manifest);

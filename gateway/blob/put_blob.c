@@ -66,6 +66,7 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
     if (status == GK_OK && request->content_length > 0) {
         status = gk_writer_new(request->gateway, put->data_key, &put->target.container,
                                request->content_length, gk_body_sums_wanted(&put->sums),
+                               request->content_length <= request->gateway->inline_bytes,
                                &put->writer, error);
     }
     return status;
@@ -98,6 +99,7 @@ static enum gk_status fill_record(const struct gk_request *request, struct put_b
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     record->manifest.entries_count = gk_writer_segments(put->writer, record->manifest.entries);
+    record->manifest.beside = gk_writer_kept(put->writer).len > 0;
     return GK_OK;
 }
 
@@ -122,6 +124,7 @@ static enum gk_status write_locked(struct gk_request *request, struct put_blob *
                                       &put->metadata, error);
     }
     if (status == GK_OK) {
+        gk_blob_write_beside(&write, &put->target, gk_writer_kept(put->writer));
         status = gk_blob_write_commit(&write, request, &put->target, put->writer, error);
     }
     gk_blob_write_cleanup(&write);

@@ -104,7 +104,7 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
     }
     if (status == GK_OK) {
         status = gk_writer_new(request->gateway, put->data_key, &put->target.container,
-                               request->content_length, gk_body_sums_wanted(&put->sums),
+                               request->content_length, gk_body_sums_wanted(&put->sums), false,
                                &put->writer, error);
     }
     return status;

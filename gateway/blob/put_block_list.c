@@ -117,6 +117,13 @@ static enum gk_status load_committed(struct gk_request *request, struct put_bloc
     return status == GK_E_NOT_FOUND ? GK_OK : status;
 }
 
+/* What stands beside the record came as a whole blob: no list can name it. */
+static enum gk_status load_listed(struct gk_request *request, struct put_block_list *put,
+                                  struct gk_error *error)
+{
+    return put->target.record.manifest.beside ? GK_OK : load_committed(request, put, error);
+}
+
 /* The store gives them in the order of their names already. */
 static enum gk_status load_staged(struct gk_request *request, struct put_block_list *put,
                                   struct gk_error *error)
@@ -256,6 +263,7 @@ static enum gk_status write_blob(struct gk_request *request, struct put_block_li
                                       &put->metadata, error);
     }
     if (status == GK_OK) {
+        gk_blob_write_beside(&write, &put->target, (struct gk_span){0});
         status = gk_blob_write_commit(&write, request, &put->target, NULL, error);
     }
     gk_blob_write_cleanup(&write);
@@ -290,7 +298,7 @@ static enum gk_status finish_locked(struct gk_request *request, struct put_block
         status = gk_blob_may_replace(request, &put->target, error);
     }
     if (status == GK_OK && put->target.exists) {
-        status = load_committed(request, put, error);
+        status = load_listed(request, put, error);
     }
     if (status == GK_OK && put->target.exists) {
         status = load_staged(request, put, error);

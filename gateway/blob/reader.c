@@ -23,6 +23,7 @@ struct gk_reader_stream {
     size_t piece; /* the first that is not used up */
     struct gk_span ready[GK_READ_CHUNKS];
     size_t chunks_max; /* of a run: fewer than GK_READ_CHUNKS for a short range */
+    bool beside;       /* sealed has the only chunk from the start */
     size_t room;       /* bytes of sealed */
     size_t dirty;      /* those that may hold plaintext */
     uint8_t sealed[];
@@ -41,6 +42,23 @@ static size_t room_for(size_t chunks, uint64_t blob_size)
     const uint64_t full = (uint64_t)chunks * GK_CHUNK_SEALED_BYTES;
     const uint64_t most = blob_size + (uint64_t)chunks * GK_TAG_BYTES;
     return (size_t)(most < full ? most : full) + 1;
+}
+
+/* The chunk that stands beside the record is where a read would have put it. */
+static enum gk_status take_beside(struct gk_reader_stream *stream,
+                                  const struct gk_blob_target *target, struct gk_error *error)
+{
+    const struct gk_buf *chunk = &target->beside;
+    stream->beside = target->record.manifest.beside;
+    if (!stream->beside) {
+        return GK_OK;
+    }
+    if (chunk->len != stream->entry.length + GK_TAG_BYTES || chunk->len > stream->room) {
+        return gk_fail(error, GK_E_INTEGRITY, "what stands beside a record in %s is not its own",
+                       target->index);
+    }
+    memcpy(stream->sealed, chunk->data, chunk->len);
+    return GK_OK;
 }
 
 enum gk_status gk_reader_stream_new(const struct gk_request *request,
@@ -69,6 +87,9 @@ enum gk_status gk_reader_stream_new(const struct gk_request *request,
     if (status == GK_OK) {
         status =
             gk_manifest_walk_seek(stream->walk, from, &stream->entry, &stream->entry_from, error);
+    }
+    if (status == GK_OK) {
+        status = take_beside(stream, target, error);
     }
     if (status == GK_OK) {
         status =
@@ -136,6 +157,10 @@ static size_t plain_of(const struct run *run, uint64_t chunk)
 static enum gk_status read_run(struct gk_reader_stream *stream, const struct run *run,
                                struct gk_error *error)
 {
+    if (stream->beside) {
+        stream->dirty = (size_t)stream->entry.length;
+        return GK_OK;
+    }
     char name[GK_DATA_NAME_BYTES];
     gk_data_name(&stream->container, &stream->entry.segment, run->first / GK_OBJECT_CHUNKS, name);
     const uint64_t end = run->first + run->count;

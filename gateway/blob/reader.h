@@ -14,8 +14,8 @@
 
 struct gk_reader_stream;
 
-/* length at least 1, within the blob. data_key is taken over, whatever the result; target may go
- * afterwards, the request's account must stay. */
+/* length at least 1, within the blob. data_key is taken over, whatever the result; target, which was
+ * loaded with content, may go afterwards, the request's account must stay. */
 enum gk_status gk_reader_stream_new(const struct gk_request *request,
                                     const struct gk_blob_target *target,
                                     struct gk_data_key *data_key, uint64_t from, uint64_t length,

@@ -13,6 +13,7 @@
 #define VERSION_SHARDS   2u /* of a container */
 #define MANIFEST_INLINE  0u
 #define MANIFEST_PAGED   1u
+#define MANIFEST_BESIDE  2u
 #define ETAG_RANDOM_BITS 20u
 
 const char *const gk_tier_names[GK_TIERS] = {"Hot", "Hot", "Cool", "Cold"};
@@ -228,6 +229,12 @@ void gk_manifest_page_encode(const struct gk_manifest_entry *entries, uint32_t c
 
 static void append_manifest(struct gk_buf *out, const struct gk_manifest *manifest)
 {
+    if (manifest->beside) {
+        gk_buf_append_u8(out, MANIFEST_BESIDE);
+        append_id(out, &manifest->entries[0].segment);
+        gk_buf_append_u64(out, manifest->entries[0].length);
+        return;
+    }
     gk_buf_append_u8(out, manifest->paged ? MANIFEST_PAGED : MANIFEST_INLINE);
     if (!manifest->paged) {
         append_entries(out, manifest->entries, manifest->entries_count);
@@ -240,10 +247,30 @@ static void append_manifest(struct gk_buf *out, const struct gk_manifest *manife
     }
 }
 
+static enum gk_status read_beside(struct gk_reader *in, struct gk_manifest *manifest,
+                                  struct gk_error *error)
+{
+    struct gk_manifest_entry *entry = calloc(1, sizeof *entry);
+    if (entry == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    manifest->beside = true;
+    manifest->entries = entry;
+    manifest->entries_count = 1;
+    read_id(in, &entry->segment);
+    entry->length = gk_read_u64(in);
+    return in->failed || entry->length == 0 || entry->length > GK_CHUNK_PLAIN_BYTES
+               ? not_well_formed(error, "blob's manifest")
+               : GK_OK;
+}
+
 static enum gk_status read_manifest(struct gk_reader *in, struct gk_manifest *manifest,
                                     struct gk_error *error)
 {
     const uint8_t kind = gk_read_u8(in);
+    if (kind == MANIFEST_BESIDE) {
+        return read_beside(in, manifest, error);
+    }
     if (kind == MANIFEST_INLINE) {
         return read_entries(in, GK_MANIFEST_INLINE_MAX, &manifest->entries,
                             &manifest->entries_count, error);

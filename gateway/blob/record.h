@@ -13,6 +13,8 @@
  *   manifest    kind 1:  0 | entries 4 | entry ...         all of it, up to
  *                                                          GK_MANIFEST_INLINE_MAX entries
  *                        1 | id 16 | pages 4 | bytes 8 ... its pages and the blob's bytes in each
+ *                        2 | segment 16 | length 8         one segment of one chunk, which stands beside
+ *                                                          the record and not in a data object
  *   page        version | entries 4 | entry ...
  *   entry       segment 16 | length 8 | block name, a text
  *   staged      version | segment 16 | length 8
@@ -83,7 +85,8 @@ enum gk_blob_state {
     GK_BLOB_UNCOMMITTED = 2 /* blocks were staged, nothing was committed yet */
 };
 
-/* What the blob consists of: entries in order, or pages that hold them. */
+/* What the blob consists of: entries in order, or pages that hold them. beside: one entry, of one
+ * chunk, which stands in the index beside the record. */
 struct gk_manifest_entry {
     struct gk_id segment;
     uint64_t length;
@@ -93,6 +96,7 @@ struct gk_manifest_entry {
 
 struct gk_manifest {
     bool paged;
+    bool beside;
     uint32_t entries_count;            /* when not paged */
     struct gk_manifest_entry *entries; /* owned */
     struct gk_id id;                   /* when paged */

@@ -55,7 +55,9 @@ static enum gk_status add_blob(struct gk_span open, struct gk_refs *refs, struct
     struct gk_blob_record record;
     const enum gk_status status = gk_blob_record_decode(open, &record, error);
     if (status == GK_OK) {
-        add_entries(refs, record.manifest.entries, record.manifest.entries_count);
+        if (!record.manifest.beside) {
+            add_entries(refs, record.manifest.entries, record.manifest.entries_count);
+        }
         refs->paged = record.manifest.paged;
         refs->manifest = record.manifest.id;
         gk_blob_record_cleanup(&record);

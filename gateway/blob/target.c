@@ -162,7 +162,8 @@ static enum gk_status refuse_unserved(const struct gk_request *request, struct g
 
 /* What one read of a shard brings. */
 struct found {
-    struct gk_buf *record; /* NULL: not asked for */
+    struct gk_buf *record;
+    struct gk_buf *beside;
     bool exists;
     bool closed;
 };
@@ -170,23 +171,36 @@ struct found {
 static bool take_row(void *ctx, struct gk_span key, struct gk_span value)
 {
     struct found *found = ctx;
-    if (gk_span_equal(key, gk_span_str(GK_CLOSED_KEY))) {
+    switch (key.data[0]) {
+    case 'x':
         found->closed = true;
-    } else if (found->record != NULL) {
+        break;
+    case 'b':
         found->exists = true;
         gk_buf_append(found->record, value.data, value.len);
+        break;
+    default:
+        gk_buf_append(found->beside, value.data, value.len);
     }
     return true;
 }
 
-/* Whether the shard is open, and the record: of one state, in one read. */
+/* Which rows of a shard are read: that it is closed always. */
+enum rows { ROW_CLOSED = 1, ROWS_RECORD = 2, ROWS_CONTENT = 3 };
+
+/* Whether the shard is open, and the rows that are wanted: of one state, in one read. */
 static enum gk_status read_shard(struct gk_request *request, const struct gk_blob_target *target,
-                                 struct found *found, struct gk_error *error)
+                                 enum rows rows, struct found *found, struct gk_error *error)
 {
-    const struct gk_span keys[] = {gk_span_str(GK_CLOSED_KEY), gk_buf_span(&target->key)};
+    struct gk_buf beside;
+    gk_buf_init(&beside, GK_MAP_KEY_BYTES_MAX);
+    gk_blob_data_key(&beside, gk_buf_span(&target->key));
+    const struct gk_span keys[] = {gk_span_str(GK_CLOSED_KEY), gk_buf_span(&target->key),
+                                   gk_buf_span(&beside)};
     const enum gk_status status =
-        gk_store_map_find(request->gateway->store, GK_POOL_META, target->index, keys,
-                          found->record == NULL ? 1 : 2, take_row, found, error);
+        gk_store_map_find(request->gateway->store, GK_POOL_META, target->index, keys, (size_t)rows,
+                          take_row, found, error);
+    gk_buf_cleanup(&beside);
     if (status == GK_E_NOT_FOUND || (status == GK_OK && found->closed)) {
         return container_gone(request, target, found->closed, error);
     }
@@ -197,21 +211,24 @@ enum gk_status gk_blob_write_refused(struct gk_request *request,
                                      const struct gk_blob_target *target, enum gk_status status,
                                      struct gk_error *error)
 {
-    struct found found = {.record = NULL};
-    const enum gk_status shard = read_shard(request, target, &found, error);
+    struct found found = {.closed = false};
+    const enum gk_status shard = read_shard(request, target, ROW_CLOSED, &found, error);
     return shard == GK_OK ? status : shard;
 }
 
 static enum gk_status read_blob(struct gk_request *request, struct gk_blob_target *target,
-                                struct gk_error *error)
+                                enum rows rows, struct gk_error *error)
 {
-    struct found found = {.record = &target->stored};
-    enum gk_status status = read_shard(request, target, &found, error);
+    struct found found = {.record = &target->stored, .beside = &target->beside};
+    enum gk_status status = read_shard(request, target, rows, &found, error);
     if (status != GK_OK || !found.exists) {
         return status;
     }
     if (gk_buf_status(&target->stored) != GK_OK) {
         return gk_value_too_long(&target->stored, target->index, error);
+    }
+    if (gk_buf_status(&target->beside) != GK_OK) {
+        return gk_value_too_long(&target->beside, target->index, error);
     }
     struct gk_buf open;
     gk_buf_init(&open, GK_BLOB_RECORD_BYTES_MAX);
@@ -232,6 +249,7 @@ enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_
     memset(target, 0, sizeof *target);
     gk_buf_init(&target->key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&target->stored, GK_BLOB_RECORD_BYTES_MAX);
+    gk_buf_init(&target->beside, GK_CHUNK_SEALED_BYTES);
     if (!gk_blob_name_valid(request->blob)) {
         return gk_refuse(error, 400, "InvalidResourceName");
     }
@@ -255,33 +273,47 @@ enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_ta
 {
     gk_blob_record_cleanup(&target->record);
     gk_buf_reset(&target->stored);
+    gk_buf_reset(&target->beside);
     target->exists = false;
     target->committed = false;
-    return read_blob(request, target, error);
+    return read_blob(request, target, ROWS_RECORD, error);
 }
 
-enum gk_status gk_blob_target_load(struct gk_request *request, struct gk_blob_target *target,
-                                   struct gk_error *error)
+static enum gk_status load_rows(struct gk_request *request, struct gk_blob_target *target,
+                                enum rows rows, struct gk_error *error)
 {
     enum gk_status status = gk_blob_target_locate(request, target, error);
     if (status == GK_OK) {
-        status = read_blob(request, target, error);
+        status = read_blob(request, target, rows, error);
     }
     if (status == GK_E_CONFLICT) {
         gk_error_clear(error);
         gk_blob_target_cleanup(target);
         status = gk_blob_target_locate(request, target, error);
         if (status == GK_OK) {
-            status = read_blob(request, target, error);
+            status = read_blob(request, target, rows, error);
         }
     }
     return status;
 }
 
+enum gk_status gk_blob_target_load(struct gk_request *request, struct gk_blob_target *target,
+                                   struct gk_error *error)
+{
+    return load_rows(request, target, ROWS_RECORD, error);
+}
+
 enum gk_status gk_blob_target_load_existing(struct gk_request *request,
                                             struct gk_blob_target *target, struct gk_error *error)
 {
-    const enum gk_status status = gk_blob_target_load(request, target, error);
+    const enum gk_status status = load_rows(request, target, ROWS_RECORD, error);
+    return status != GK_OK || target->committed ? status : gk_refuse(error, 404, "BlobNotFound");
+}
+
+enum gk_status gk_blob_target_load_content(struct gk_request *request,
+                                           struct gk_blob_target *target, struct gk_error *error)
+{
+    const enum gk_status status = load_rows(request, target, ROWS_CONTENT, error);
     return status != GK_OK || target->committed ? status : gk_refuse(error, 404, "BlobNotFound");
 }
 
@@ -290,6 +322,7 @@ void gk_blob_target_cleanup(struct gk_blob_target *target)
     gk_blob_record_cleanup(&target->record);
     gk_buf_cleanup(&target->key);
     gk_buf_cleanup(&target->stored);
+    gk_buf_cleanup(&target->beside);
 }
 
 struct gk_guard gk_blob_guard(const struct gk_blob_target *target)

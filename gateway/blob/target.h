@@ -33,6 +33,7 @@ struct gk_blob_target {
     char index[GK_INDEX_NAME_BYTES];
     struct gk_buf key;    /* "b/<name>" */
     struct gk_buf stored; /* the record as it stands there; empty when there is none */
+    struct gk_buf beside; /* the sealed chunk that stands beside it, when it was asked for */
     bool exists;          /* there is a record; perhaps with uncommitted blocks alone */
     bool committed;       /* there is a blob that can be read */
     struct gk_blob_record record;
@@ -60,6 +61,10 @@ enum gk_status gk_blob_target_load(struct gk_request *request, struct gk_blob_ta
 enum gk_status gk_blob_target_load_existing(struct gk_request *request,
                                             struct gk_blob_target *target,
                                             struct gk_error *error) GK_MUST_USE;
+/* The same with what stands beside the record, of the same state and in the same read. */
+enum gk_status gk_blob_target_load_content(struct gk_request *request,
+                                           struct gk_blob_target *target,
+                                           struct gk_error *error) GK_MUST_USE;
 void gk_blob_target_cleanup(struct gk_blob_target *target);
 
 /* The request's conditional headers against the committed blob, or against its absence. */

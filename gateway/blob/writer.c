@@ -9,7 +9,9 @@
 
 struct gk_writer {
     const struct gk_plugin *plugin;
-    struct gk_store_batch *batch;
+    struct gk_store *store;
+    bool keep;
+    struct gk_store_batch *batch; /* NULL with keep */
     struct gk_data_key *data_key;
     struct gk_id container;
     uint64_t length;
@@ -57,11 +59,11 @@ static enum gk_status begin_segment(struct gk_writer *writer, struct gk_error *e
 
 enum gk_status gk_writer_new(struct gk_gateway *gateway, struct gk_data_key *data_key,
                              const struct gk_id *container, uint64_t length,
-                             struct gk_writer_sums sums, struct gk_writer **out,
+                             struct gk_writer_sums sums, bool keep, struct gk_writer **out,
                              struct gk_error *error)
 {
     *out = NULL;
-    if (length == 0 || length > GK_WRITER_BYTES_MAX) {
+    if (length == 0 || length > (keep ? GK_CHUNK_PLAIN_BYTES : GK_WRITER_BYTES_MAX)) {
         return gk_fail(error, GK_E_INTERNAL, "a body of this length is not for a writer");
     }
     /* Not zeroed as a whole: the chunk's 64 KiB would be touched for a blob of one byte. */
@@ -71,6 +73,8 @@ enum gk_status gk_writer_new(struct gk_gateway *gateway, struct gk_data_key *dat
     }
     memset(writer, 0, offsetof(struct gk_writer, chunk));
     writer->plugin = gateway->host->plugin;
+    writer->store = gateway->store;
+    writer->keep = keep;
     writer->data_key = data_key;
     writer->container = *container;
     writer->length = length;
@@ -82,7 +86,7 @@ enum gk_status gk_writer_new(struct gk_gateway *gateway, struct gk_data_key *dat
     if (status == GK_OK) {
         status = begin_segment(writer, error);
     }
-    if (status == GK_OK) {
+    if (status == GK_OK && !keep) {
         status = gk_store_batch_begin(gateway->store, &writer->batch, error);
     }
     if (status != GK_OK) {
@@ -126,7 +130,7 @@ static enum gk_status seal_chunk(struct gk_writer *writer, struct gk_span plain,
     if (writer->index == GK_SEGMENT_CHUNKS_MAX) {
         status = begin_segment(writer, error);
     }
-    if (status == GK_OK && writer->index % GK_OBJECT_CHUNKS == 0) {
+    if (status == GK_OK && !writer->keep && writer->index % GK_OBJECT_CHUNKS == 0) {
         status = begin_object(writer, error);
     }
     const uint8_t last = writer->index + 1 == chunks_of(current_length(writer));
@@ -134,9 +138,11 @@ static enum gk_status seal_chunk(struct gk_writer *writer, struct gk_span plain,
         status = writer->plugin->segment_seal(writer->segment, writer->index, last, plain,
                                               writer->chunk, error);
     }
-    if (status == GK_OK) {
+    if (status == GK_OK && !writer->keep) {
         status = gk_store_batch_append(writer->batch,
                                        gk_span_of(writer->chunk, plain.len + GK_TAG_BYTES), error);
+    }
+    if (status == GK_OK) {
         writer->index++;
     }
     return status;
@@ -203,11 +209,21 @@ uint32_t gk_writer_segments(const struct gk_writer *writer,
     return writer->segments;
 }
 
+struct gk_span gk_writer_kept(const struct gk_writer *writer)
+{
+    return writer != NULL && writer->keep && writer->index > 0
+               ? gk_span_of(writer->chunk, (size_t)writer->length + GK_TAG_BYTES)
+               : (struct gk_span){0};
+}
+
 enum gk_status gk_writer_commit(struct gk_writer *writer, const struct gk_write_op *op,
                                 struct gk_error *error)
 {
     if (writer->received != writer->length) {
         return gk_fail(error, GK_E_INTERNAL, "a body was to be committed before it was whole");
+    }
+    if (writer->keep) {
+        return gk_store_write(writer->store, op, NULL, error);
     }
     struct gk_store_batch *batch = writer->batch;
     writer->batch = NULL;

@@ -27,10 +27,11 @@ struct gk_writer_sums {
     bool crc64;
 };
 
-/* length from 1 to GK_WRITER_BYTES_MAX. data_key must outlive the writer. */
+/* length from 1 to GK_WRITER_BYTES_MAX; up to GK_CHUNK_PLAIN_BYTES the one chunk may be kept, for a place
+ * beside the blob's record, and there are no data objects. data_key must outlive the writer. */
 enum gk_status gk_writer_new(struct gk_gateway *gateway, struct gk_data_key *data_key,
                              const struct gk_id *container, uint64_t length,
-                             struct gk_writer_sums sums, struct gk_writer **out,
+                             struct gk_writer_sums sums, bool keep, struct gk_writer **out,
                              struct gk_error *error) GK_MUST_USE;
 /* Aborts what was not committed. NULL is fine. */
 void gk_writer_free(struct gk_writer *writer);
@@ -42,6 +43,9 @@ void gk_writer_sums(struct gk_writer *writer, uint8_t md5[GK_MD5_BYTES], uint64_
 /* The segments as entries of a manifest, without a block's name; returns how many. */
 uint32_t gk_writer_segments(const struct gk_writer *writer,
                             struct gk_manifest_entry entries[GK_WRITER_SEGMENTS_MAX]);
+/* The sealed chunk of a writer that keeps it, once all bytes have come; it lives as long as the writer.
+ * Empty for others, and for NULL. */
+struct gk_span gk_writer_kept(const struct gk_writer *writer);
 /* Makes the data durable and op visible; once. GK_E_CONFLICT: a guard of op did not hold. */
 enum gk_status gk_writer_commit(struct gk_writer *writer, const struct gk_write_op *op,
                                 struct gk_error *error) GK_MUST_USE;

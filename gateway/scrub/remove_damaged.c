@@ -91,19 +91,27 @@ static bool can_be_opened(const struct lookup *lookup)
     return status != GK_E_INTEGRITY;
 }
 
-static enum gk_status remove_row(const struct lookup *lookup, struct gk_error *error)
+/* The record, and what may stand beside it. */
+static enum gk_status remove_rows(const struct lookup *lookup, struct gk_error *error)
 {
+    struct gk_buf beside;
+    gk_buf_init(&beside, GK_MAP_KEY_BYTES_MAX);
+    gk_blob_data_key(&beside, gk_buf_span(&lookup->key));
     const struct gk_guard same = {.kind = GK_GUARD_MAP_EQUAL,
                                   .key = gk_buf_span(&lookup->key),
                                   .value = gk_buf_span(&lookup->value)};
-    const struct gk_change change = {.kind = GK_CHANGE_MAP_REMOVE, .key = same.key};
+    const struct gk_change changes[] = {
+        {.kind = GK_CHANGE_MAP_REMOVE, .key = same.key},
+        {.kind = GK_CHANGE_MAP_REMOVE, .key = gk_buf_span(&beside)}};
     const struct gk_write_op op = {.pool = GK_POOL_META,
                                    .object = lookup->index,
                                    .guards = &same,
                                    .guards_count = 1,
-                                   .changes = &change,
-                                   .changes_count = 1};
-    return gk_store_write(lookup->gateway->store, &op, NULL, error);
+                                   .changes = changes,
+                                   .changes_count = 2};
+    const enum gk_status status = gk_store_write(lookup->gateway->store, &op, NULL, error);
+    gk_buf_cleanup(&beside);
+    return status;
 }
 
 static enum gk_status find_and_remove(struct lookup *lookup, const char *container,
@@ -122,7 +130,7 @@ static enum gk_status find_and_remove(struct lookup *lookup, const char *contain
         return gk_fail_http(error, GK_E_CONFLICT, 409, "BlobIsNotDamaged",
                             "The blob's record can be opened; a client can delete the blob.");
     }
-    return status == GK_OK ? remove_row(lookup, error) : status;
+    return status == GK_OK ? remove_rows(lookup, error) : status;
 }
 
 enum gk_status gk_scrub_remove_damaged(struct gk_gateway *gateway, const char *account,

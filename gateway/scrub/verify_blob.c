@@ -36,6 +36,7 @@ static void subject_init(struct subject *subject, struct gk_scrub_run *run,
     gk_index_name(&place->container->id, place->shard, subject->target.index);
     gk_buf_init(&subject->target.key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&subject->target.stored, GK_MAP_VALUE_BYTES_MAX);
+    gk_buf_init(&subject->target.beside, GK_CHUNK_SEALED_BYTES);
 }
 
 /* False for one that cannot be opened. */
@@ -96,14 +97,35 @@ static enum gk_status read_stream(struct subject *subject, struct gk_reader_stre
     return status;
 }
 
+/* The chunk that stands beside the record, when one does. */
+static enum gk_status read_beside(struct subject *subject)
+{
+    struct gk_blob_target *target = &subject->target;
+    struct gk_buf key;
+    gk_buf_reset(&target->beside);
+    if (!target->record.manifest.beside) {
+        return GK_OK;
+    }
+    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_blob_data_key(&key, gk_buf_span(&target->key));
+    const enum gk_status status = gk_value_get(subject->run->gateway->store, target->index,
+                                               gk_buf_span(&key), &target->beside, subject->error);
+    gk_buf_cleanup(&key);
+    return status == GK_E_NOT_FOUND
+               ? gk_fail(subject->error, GK_E_INTEGRITY, "its data beside the record is missing")
+               : status;
+}
+
 /* All chunks of what the target's record says. */
 static enum gk_status read_content(struct subject *subject)
 {
     const struct gk_blob_target *target = &subject->target;
     struct gk_data_key *data_key = NULL;
     struct gk_reader_stream *stream = NULL;
-    enum gk_status status =
-        gk_blob_open_data_key(&subject->request, target, &data_key, subject->error);
+    enum gk_status status = read_beside(subject);
+    if (status == GK_OK) {
+        status = gk_blob_open_data_key(&subject->request, target, &data_key, subject->error);
+    }
     if (status == GK_OK) {
         status = gk_reader_stream_new(&subject->request, target, data_key, 0, target->record.size,
                                       &stream, subject->error);

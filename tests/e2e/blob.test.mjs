@@ -37,7 +37,7 @@ async function refused(promise, status, code) {
   });
 }
 
-for (const size of [0, 1, 511, CHUNK - 1, CHUNK, CHUNK + 1, STRIPE - 1, STRIPE, STRIPE + 1,
+for (const size of [0, 1, 511, 4096, 4097, CHUNK - 1, CHUNK, CHUNK + 1, STRIPE - 1, STRIPE, STRIPE + 1,
   100 * 1024 * 1024]) {
   test(`single shot, ${size} bytes`, async () => {
     const bytes = randomBytes(size);
@@ -240,6 +240,33 @@ test('of many writers with the same condition one wins', async () => {
   for (const result of results) {
     if (result.status === 'rejected') assert.equal(result.reason.statusCode, 412);
   }
+});
+
+test('a small blob is written over by larger ones, by blocks and by small ones', async () => {
+  const blob = container.getBlockBlobClient('small');
+  const id = Buffer.from('one').toString('base64');
+  const sizes = [10, 4096, 5000, 1, 100000, 4095, 0, 7];
+  for (const size of sizes) {
+    const bytes = randomBytes(size);
+    await blob.upload(bytes, size);
+    assert.deepEqual(await blob.downloadToBuffer(), bytes);
+    await blob.setMetadata({ size: `${size}` });
+    await blob.setHTTPHeaders({ blobContentType: 'application/x-small' });
+    assert.deepEqual(await blob.downloadToBuffer(), bytes);
+    if (size > 2) assert.deepEqual(await blob.downloadToBuffer(1, size - 2), bytes.subarray(1, -1));
+    assert.deepEqual((await blob.getProperties()).metadata, { size: `${size}` });
+  }
+  assert.deepEqual((await blob.getBlockList('committed')).committedBlocks ?? [], []);
+  await blob.stageBlock(id, 'staged', 6);
+  assert.equal((await blob.downloadToBuffer()).length, 7);
+  await blob.commitBlockList([id]);
+  assert.equal((await blob.downloadToBuffer()).toString(), 'staged');
+  await blob.upload('again', 5);
+  await blob.delete();
+  await refused(blob.download(), 404, 'BlobNotFound');
+  await blob.stageBlock(id, 'new', 3);
+  await blob.commitBlockList([id]);
+  assert.equal((await blob.downloadToBuffer()).toString(), 'new');
 });
 
 test('block lists: committed, uncommitted, latest; what is not named is dropped', async () => {

@@ -65,8 +65,11 @@ class Audit:
             _, manifest, pages = blob["manifest"]
             for page in range(len(pages)):
                 keys.add(b"m/" + manifest + struct.pack(">I", page))
-            for segment, length, _ in account.entries(container, name, blob["manifest"]):
-                objects.update(self._segment(container_id, segment, length))
+            for segment, length, _, beside in account.entries(container, name, blob["manifest"]):
+                if beside:
+                    keys.add(b"d/" + name.encode())
+                else:
+                    objects.update(self._segment(container_id, segment, length))
             prefix = b"s/" + blob["object"] + struct.pack(">I", blob["epoch"]) + b"/"
             for key, value in self.store.map(index, prefix).items():
                 reader = read_store.Reader(

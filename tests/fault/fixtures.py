@@ -18,10 +18,11 @@ STAGERS = 16
 
 # Where the same shapes stand, with other content: pairs that a swap can be made of.
 PLACES = [("alpha", "one"), ("alpha", "two"), ("beta", "one")]
-WHOLE = {"byte": 1, "inline": 4 * KIB, "inline twin": 4 * KIB, "chunk less one": CHUNK - 1,
+WHOLE = {"byte": 1, "beside": 4 * KIB, "beside twin": 4 * KIB, "small": 4 * KIB + 1,
+         "small twin": 4 * KIB + 1, "chunk less one": CHUNK - 1,
          "chunk": CHUNK, "chunk and one": CHUNK + 1, "chunks": 5 * CHUNK + 123,
          "chunks twin": 5 * CHUNK + 123, "objects": OBJECT_PLAIN + 3 * CHUNK + 7, "empty": 0}
-WITH_METADATA = {"inline", "chunks", "blocks", "pages"}
+WITH_METADATA = {"beside", "small", "chunks", "blocks", "pages"}
 BLOCKS = {"blocks": [70000, 1, CHUNK, 12, 5000],
           "objects in a block": [100, 2 * OBJECT_PLAIN + 1000],
           "pages": [700 + i for i in range(70)]}
@@ -168,7 +169,11 @@ class World:
         _, blob.manifest, blob.page_bytes = opened["manifest"]
         blob.segments = []
         first = 0
-        for segment, length, _ in account.entries(container, blob.name, opened["manifest"]):
+        blob.beside = None
+        for segment, length, _, beside in account.entries(container, blob.name, opened["manifest"]):
+            if beside:
+                blob.beside = b"d/" + blob.name.encode()
+                continue
             pieces = []
             for at in range(0, length, OBJECT_PLAIN):
                 name = f"{container_id.hex()}/{segment.hex()}/{at // OBJECT_PLAIN}"

@@ -75,7 +75,9 @@ class Scrub:
         account = self.account()
         record = account.container(container)
         blob = account.blobs(record)[name]
-        for segment, length, _ in account.entries(record, name, blob["manifest"]):
+        for segment, length, _, beside in account.entries(record, name, blob["manifest"]):
+            if beside:
+                continue
             for number in range(-(-length // (64 * 65536))):
                 yield f"{record['id'].hex()}/{segment.hex()}/{number}"
 
@@ -111,6 +113,7 @@ class Scrub:
             for number in range(self.arguments.blobs):
                 good(client.put(f"{container}/{number:05}", self.rng.randbytes(number % 7 * 9000),
                                 {"mark": "x"}))
+            good(client.put(f"{container}/beside", self.rng.randbytes(500), {"mark": "x"}))
         path = "first/paged"
         names = [b"%06d" % number for number in range(70)]
         for name in names:
@@ -133,7 +136,7 @@ class Scrub:
 
     def clean(self):
         report = self.scrub("--verify", code=DONE)
-        blobs = 2 * self.arguments.blobs + 3
+        blobs = 2 * self.arguments.blobs + 5
         self.counts(report, accounts=1, containers=2, blobs=blobs, verifiedBlobs=blobs, damaged=0,
                     unreferencedObjects=0, undecidedObjects=0, foreignObjects=0, relisted=0,
                     referencedObjects=len(self.datas))
@@ -174,22 +177,31 @@ class Scrub:
         (key, value), = rows.items()
         lost = set(self.objects_of("second", "00003"))
         self.flip(large)
+        beside = read_store.index_of(self.account().container("first"), "beside"), b"d/beside"
+        chunk = self.store.map_value(*beside)
+        self.change_map(*beside, chunk[:-1] + bytes([chunk[-1] ^ 1]))
         self.change_map(index, key, value[:-1] + bytes([value[-1] ^ 1]))
         report = self.scrub("--remove", "--older-than", "0", "--yes", code=DAMAGED)
         self.counts(report, damaged=1, removedObjects=0, undecidedObjects=len(lost))
         report = self.scrub("--verify", code=DAMAGED)
-        self.counts(report, damaged=2)
+        self.counts(report, damaged=3)
         names = {(finding["container"], finding["blob"]) for finding in report["damaged"]}
-        if names != {("second", "00003"), ("first", "large")}:
+        if names != {("second", "00003"), ("first", "large"), ("first", "beside")}:
             raise Leak(f"damaged: {report['damaged']}")
         self.flip(large)
+        self.change_map(*beside, None)
+        report = self.scrub("--verify", code=DAMAGED)
+        self.counts(report, damaged=2)
+        self.change_map(*beside, chunk)
         self.remove_damaged(client, lost)
         client.close()
 
     def remove_damaged(self, client, lost):
         if client.delete("second/00003").status < 400:
             raise Leak("a damaged record can be deleted after all")
-        for name, code in (("second/00004", 1), ("second/none", 1), ("second/00003", 0),
+        index = read_store.index_of(self.account().container("second"), "beside")
+        self.change_map(index, b"b/beside", b"damaged")
+        for name, code in (("second/beside", 0), ("second/00004", 1), ("second/none", 1), ("second/00003", 0),
                            ("second/00003", 1)):
             done = self.gateway.ctl("scrub", "--remove-damaged", f"{ACCOUNT}/{name}", "--yes")
             if done.returncode != code:
@@ -213,7 +225,7 @@ class Scrub:
 
     def stopped(self):
         """Stopped in the middle of verifying, then its gateway is killed, and it goes on after each."""
-        blobs = 2 * self.arguments.blobs + 2
+        blobs = 2 * self.arguments.blobs + 3
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             running = pool.submit(self.scrub, "--verify", "--rate", "40", code=STOPPED)
             self.wait_for("it verifies", lambda state: state["counts"]["verifiedBlobs"] > 3)

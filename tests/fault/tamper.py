@@ -250,6 +250,7 @@ class Attacks:
         self.world, self.reads, self.rng = world, reads, rng
         self.store = world.store
         self.with_data = [blob for blob in world.blobs if blob.pieces]
+        self.beside = [blob for blob in world.blobs if blob.beside]
         self.paged = [blob for blob in world.blobs if blob.pages]
         self.staging = [blob for blob in world.blobs if blob.staged]
         self.keyed = [blob for blob in world.blobs if blob.name not in ("objects in a block",)]
@@ -275,6 +276,10 @@ class Attacks:
             ("nonsense in a row", 15, self.nonsense),
             *((f"blob record {name}", 15, self.mutated(self.blob_record, mutate))
               for name, mutate in MUTATIONS.items()),
+            *((f"data beside a record {name}", 8, self.mutated(self.beside_record, mutate))
+              for name, mutate in MUTATIONS.items()),
+            ("data beside records swapped", 15, self.beside_swapped),
+            ("data beside a record dropped", 5, self.beside_dropped),
             ("blob records swapped", 30, self.records_swapped),
             ("blob record over another", 20, self.record_over_other),
             ("blob record under a new name", 10, self.record_moved),
@@ -528,6 +533,25 @@ class Attacks:
     def blob_record(self):
         blob = self.blob(self.world.blobs)
         return self.world.index(blob), blob.key, [lambda: self.reads.record(blob)]
+
+    def hit_beside(self, blob):
+        return self.hit(blob, 0, len(blob.content))
+
+    def beside_record(self):
+        blob = self.blob(self.beside)
+        return self.world.index(blob), blob.beside, self.hit_beside(blob)
+
+    def beside_swapped(self, change):
+        one, other = self.two(self.beside)
+        chunks = [self.store.map_value(self.world.index(blob), blob.beside) for blob in (one, other)]
+        change.set_map(self.world.index(one), one.beside, chunks[1])
+        change.set_map(self.world.index(other), other.beside, chunks[0])
+        return self.hit_beside(one) + self.hit_beside(other)
+
+    def beside_dropped(self, change):
+        name, key, reads = self.beside_record()
+        change.set_map(name, key, None)
+        return reads
 
     def records_swapped(self, change):
         one, other = self.two(self.world.blobs)

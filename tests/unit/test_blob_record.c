@@ -119,6 +119,7 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
                             b->headers[i] == NULL ? "" : b->headers[i]);
     }
     assert_int_equal(a->manifest.paged, b->manifest.paged);
+    assert_int_equal(a->manifest.beside, b->manifest.beside);
     assert_int_equal(a->manifest.entries_count, b->manifest.entries_count);
     assert_int_equal(a->manifest.pages_count, b->manifest.pages_count);
     for (uint32_t i = 0; i < a->manifest.entries_count; i++) {
@@ -242,6 +243,45 @@ static void test_blob_record__refuses_what_no_writer_makes(void **state)
     memset(encoded.data + at_kind + 1, 0xff, 4);
     assert_int_equal(decode_blob(gk_buf_span(&encoded), NULL), GK_E_INTEGRITY);
     gk_buf_cleanup(&encoded);
+}
+
+static void encode_beside(struct gk_buf *out, uint64_t length)
+{
+    struct gk_manifest_entry entry = {.segment = id_of(5), .length = length};
+    const struct gk_blob_record record = {
+        .state = GK_BLOB_COMMITTED,
+        .size = length,
+        .manifest = {.beside = true, .entries_count = 1, .entries = &entry}};
+    gk_buf_init(out, GK_BLOB_RECORD_BYTES_MAX);
+    gk_blob_record_encode(&record, out);
+}
+
+/* One chunk is as much as can stand beside a record, and one byte as little. */
+static void test_blob_record__data_beside_it(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t length;
+        enum gk_status status;
+    } rows[] = {{1, GK_OK},
+                {GK_CHUNK_PLAIN_BYTES, GK_OK},
+                {0, GK_E_INTEGRITY},
+                {GK_CHUNK_PLAIN_BYTES + 1, GK_E_INTEGRITY},
+                {UINT64_MAX, GK_E_INTEGRITY}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gk_buf encoded;
+        struct gk_blob_record decoded;
+        encode_beside(&encoded, rows[i].length);
+        assert_int_equal(gk_blob_record_decode(gk_buf_span(&encoded), &decoded, NULL),
+                         rows[i].status);
+        if (rows[i].status == GK_OK) {
+            assert_true(decoded.manifest.beside && decoded.manifest.entries_count == 1);
+            assert_id(&decoded.manifest.entries[0].segment, 5);
+            assert_true(decoded.manifest.entries[0].length == rows[i].length);
+            gk_blob_record_cleanup(&decoded);
+        }
+        gk_buf_cleanup(&encoded);
+    }
 }
 
 /* --- manifest pages ----------------------------------------------------------------------------- */
@@ -464,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_blob_record__with_pages),
         cmocka_unit_test(test_blob_record__at_its_largest),
         cmocka_unit_test(test_blob_record__refuses_what_no_writer_makes),
+        cmocka_unit_test(test_blob_record__data_beside_it),
         cmocka_unit_test(test_blob_record__manifest_page),
         cmocka_unit_test(test_blob_record__manifest_page_is_bounded),
         cmocka_unit_test(test_blob_record__staged_block),

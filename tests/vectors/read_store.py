@@ -154,15 +154,19 @@ def read_container(data):
 
 
 def read_entries(reader):
-    return [(reader.bytes(16), reader.number(8), reader.text()) for _ in range(reader.number(4))]
+    return [(reader.bytes(16), reader.number(8), reader.text(), False)
+            for _ in range(reader.number(4))]
 
 
 def read_manifest(reader):
-    """A list of entries, or the id of a paged manifest and the blob's bytes in each page."""
+    """A list of entries, or the id of a paged manifest and the blob's bytes in each page. An entry has
+    its segment's id, its length, its block's name, and whether it stands beside the record."""
     kind = reader.number(1)
-    need(kind in (0, 1), "a manifest of an unknown kind")
+    need(kind in (0, 1, 2), "a manifest of an unknown kind")
     if kind == 0:
         return read_entries(reader), None, []
+    if kind == 2:
+        return [(reader.bytes(16), reader.number(8), b"", True)], None, []
     manifest = reader.bytes(16)
     return [], manifest, [reader.number(8) for _ in range(reader.number(4))]
 
@@ -284,13 +288,18 @@ class Account:
             reader.version()
             entries = read_entries(reader)
             reader.end()
-            need(sum(length for _, length, _ in entries) == total, "a page of another length")
+            need(sum(entry[1] for entry in entries) == total, "a page of another length")
             yield from entries
 
     def content(self, container, name, data_key, blob):
         size = 0
-        for segment_id, length, _ in self.entries(container, name, blob["manifest"]):
-            yield from self.segment(container["id"], data_key, segment_id, length)
+        for segment_id, length, _, beside in self.entries(container, name, blob["manifest"]):
+            if beside:
+                sealed = self.store.map_value(index_of(container, name), b"d/" + name.encode())
+                need(len(sealed) == length + fmt.TAG_BYTES, "a chunk of another length")
+                yield fmt.Segment(data_key, segment_id).open(0, True, sealed)
+            else:
+                yield from self.segment(container["id"], data_key, segment_id, length)
             size += length
         need(size == blob["size"], "the manifest and the size differ")
 
