@@ -318,6 +318,7 @@ static const struct gk_store_ops rados_ops = {
     .stat = gk_rados_stat,
     .map_find = gk_rados_map_find,
     .map_walk = gk_rados_map_walk,
+    .map_walk_many = gk_rados_map_walk_many,
     .attrs = gk_rados_attrs,
     .list = gk_rados_list,
     .remove = gk_rados_remove,

@@ -179,6 +179,9 @@ enum gk_status gk_rados_map_find(struct gk_store *store, enum gk_store_pool pool
 enum gk_status gk_rados_map_walk(struct gk_store *store, enum gk_store_pool pool,
                                  const char *object, const struct gk_map_range *range,
                                  gk_store_visit_fn *visit, void *ctx, struct gk_error *error);
+enum gk_status gk_rados_map_walk_many(struct gk_store *store, enum gk_store_pool pool,
+                                      const struct gk_map_walk *walks, size_t count,
+                                      struct gk_error *error);
 enum gk_status gk_rados_list(struct gk_store *store, enum gk_store_pool pool, struct gk_buf *cursor,
                              gk_store_visit_fn *visit, void *ctx, struct gk_error *error);
 
