@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Canary search: no plaintext of data or user metadata and no key in the state directory, the logs,
+// Canary search: no plaintext of data or user metadata and no key in what is stored, the logs,
 // the process's arguments and environment, or a core dump of the running gateway.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -52,13 +52,6 @@ function found(where, canaries, formsOf = forms) {
     if (formsOf(bytes).some((form) => where.includes(form))) names.push(what);
   }
   return names;
-}
-
-function* files(directory) {
-  for (const name of readdirSync(directory, { recursive: true })) {
-    const full = path.join(directory, name);
-    if (statSync(full).isFile()) yield full;
-  }
 }
 
 // The gateway's memory as a file; gdb writes what the process's own filter lets the kernel write.
@@ -111,7 +104,7 @@ test('what the keys are, from outside', async (t) => {
     assert.deepEqual(found(text, [...content, ...keys]), [], name);
   }
   await stack.gateway.stop();
-  const done = spawnSync('/usr/bin/python3', ['-B', STORED_KEYS, stack.gateway.stateDir,
+  const done = spawnSync('/usr/bin/python3', ['-B', STORED_KEYS, stack.gateway.store.place,
     stack.gateway.serviceKeyFile, stack.vault.stateDir, stack.account], { encoding: 'utf8' });
   if (done.status === SKIPPED) {
     t.skip(done.stderr);
@@ -134,8 +127,8 @@ test('nothing in what was dumped', () => {
 
 test('nothing at rest, nothing in logs', () => {
   let bytes = 0;
-  const { stateDir, logFile, auditFile } = stack.gateway;
-  for (const file of [...files(stateDir), logFile, auditFile, stack.vault.logFile]) {
+  const { store, logFile, auditFile } = stack.gateway;
+  for (const file of [...store.files(path.join(stack.directory, 'stored')), logFile, auditFile, stack.vault.logFile]) {
     const text = readFileSync(file);
     bytes += text.length;
     assert.deepEqual(found(text, [...content, ...keys]), [], file);

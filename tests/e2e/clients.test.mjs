@@ -14,6 +14,7 @@ import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-bl
 import { program } from './lib/process.mjs';
 import { accountSas, encodeQuery } from './lib/signed.mjs';
 import { noRetry, RESOURCE_GROUP, startStack, SUBSCRIPTION } from './lib/stack.mjs';
+import { onRados } from './lib/store.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let stack;
@@ -125,7 +126,7 @@ test('az storage: container, upload, list, show, download, delete', async () => 
 test('the Python SDKs take the demo’s tour', async () => {
   const owner = stack.vault.clients.admin;
   const out = await run(path.join(root, 'scripts', 'customer'), ['tour', path.join(root, 'LICENSE'),
-    stack.gateway.stateDir, stack.gateway.logFile], {
+    ...(onRados ? [] : [stack.gateway.store.place]), stack.gateway.logFile], {
     ACCOUNT: stack.account, CONNECTION_STRING: stack.connectionString,
     VAULT_URI: stack.vault.uri, VAULT_AUTHORITY: stack.vault.authority, VAULT_CA: stack.caFile,
     VAULT_TENANT_ID: stack.vault.tenantId, VAULT_CLIENT_ID: owner.clientId,

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -18,6 +18,7 @@ import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-bl
 
 import { program } from './lib/process.mjs';
 import { noRetry, until } from './lib/stack.mjs';
+import { onRados } from './lib/store.mjs';
 
 const demo = fileURLToPath(new URL('../../scripts/demo', import.meta.url));
 const WANTED = ['BLOB_ENDPOINT', 'BLOB_ENDPOINT_TLS', 'ACCOUNT', 'ACCOUNT_KEY', 'CONNECTION_STRING',
@@ -41,7 +42,7 @@ async function serve() {
   const envFile = path.join(directory, 'out', 'env');
   // Its programs are those under test; nothing is built beneath other tests.
   const child = spawn(demo, ['--serve', '--state', path.join(directory, 'state'), '--env', envFile,
-    '--check-interval', '1'], { stdio: ['ignore', 'pipe', 'pipe'],
+    '--check-interval', '1', ...(onRados ? ['--store', 'rados'] : [])], { stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH, HOME: directory, GATEKEY_BUILD: program() } });
   let output = '';
   child.stdout.on('data', (data) => { output += data; });
@@ -67,10 +68,21 @@ async function serve() {
 
 const isAlive = (pid) => existsSync(`/proc/${pid}`);
 
+// The process ids of the demo's own cluster: its monitor and its OSD.
+function clusterPids() {
+  const cluster = path.join(directory, 'state', 'ceph');
+  return readdirSync(cluster).filter((name) => name.endsWith('.pid'))
+    .map((name) => readFileSync(path.join(cluster, name), 'utf8').trim());
+}
+
 async function end(signal, env) {
+  const cluster = onRados ? clusterPids() : [];
+  assert.equal(cluster.length, onRados ? 2 : 0);
   running.child.kill(signal);
   assert.equal(await running.ended, 0, running.output());
-  assert.ok(!isAlive(env.GATEWAY_PID) && !isAlive(env.KEYVAULT_PID), 'a server is still there');
+  for (const pid of [env.GATEWAY_PID, env.KEYVAULT_PID, ...cluster]) {
+    assert.ok(!isAlive(pid), 'a server is still there');
+  }
   assert.ok(!existsSync(running.envFile), 'the file speaks of servers that are gone');
   running = undefined;
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// docs/format.md is complete: what the vendor's SDK has stored is read out of the state directory by a
+// docs/format.md is complete: what the vendor's SDK has stored is read out of the store by a
 // program in another language that was written from that page, tests/vectors/read_store.py.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { cpSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync,
-  writeSync, closeSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -92,24 +91,24 @@ before(async () => {
 
   // As a crash: what was answered stands in the database's log, not yet in the database.
   await stack.gateway.kill();
-  skip = (await read(stack.gateway.stateDir)).code === SKIPPED;
+  skip = (await read(stack.gateway.store.place)).code === SKIPPED;
 });
 after(() => stack?.stop().catch(() => {})); // the gateway has ended by a signal
 
 const maybe = (name, fn) => test(name, (t) => (skip ? t.skip('no python3-cryptography') : fn(t)));
 
 maybe('accounts, containers and blobs with the service key alone', async () => {
-  const accounts = await read(stack.gateway.stateDir);
+  const accounts = await read(stack.gateway.store.place);
   assert.deepEqual(accounts.json, [stack.account, OTHER_ACCOUNT].sort(), accounts.stderr);
 
-  const { json } = await read(stack.gateway.stateDir, '--account', stack.account);
+  const { json } = await read(stack.gateway.store.place, '--account', stack.account);
   assert.equal(json.record.settings.source, 'customer');
   assert.equal(json.record.generations[0].wraps[0].algorithm, 'RSA-OAEP-256');
   assert.equal(json.profile.location, 'local');
   assert.deepEqual(Object.keys(json.containers), [CONTAINER]);
   assert.deepEqual(json.containers[CONTAINER].metadata, { purpose: 'proof' });
 
-  const blobs = (await read(stack.gateway.stateDir, '--account', stack.account, '--container',
+  const blobs = (await read(stack.gateway.store.place, '--account', stack.account, '--container',
     CONTAINER)).json;
   assert.deepEqual(Object.keys(blobs).sort(), [...stored.keys(), 'staged alone'].sort());
   assert.equal(blobs['staged alone'].committed, false);
@@ -125,7 +124,7 @@ maybe('accounts, containers and blobs with the service key alone', async () => {
 maybe('every blob, byte for byte, with the customer\'s key', async () => {
   const out = path.join(stack.directory, 'out');
   for (const [name, { content, metadata = {}, segments, etag }] of stored) {
-    const { json, stderr } = await read(stack.gateway.stateDir, ...ofBlob(name), ...vaultKeys(),
+    const { json, stderr } = await read(stack.gateway.store.place, ...ofBlob(name), ...vaultKeys(),
       '--out', out);
     assert.ok(json, `${name}: ${stderr}`);
     assert.equal(json.sha256, sha256(content), name);
@@ -140,32 +139,19 @@ maybe('every blob, byte for byte, with the customer\'s key', async () => {
 });
 
 maybe('an account under the service key needs no other', async () => {
-  const { json, stderr } = await read(stack.gateway.stateDir, ...ofBlob('kept', OTHER_ACCOUNT));
+  const { json, stderr } = await read(stack.gateway.store.place, ...ofBlob('kept', OTHER_ACCOUNT));
   assert.equal(json?.sha256, sha256('by the service key'), stderr);
 });
 
 maybe('without the customer\'s key there is no content', async () => {
-  const answer = await read(stack.gateway.stateDir, ...ofBlob('one byte'));
+  const answer = await read(stack.gateway.store.place, ...ofBlob('one byte'));
   assert.equal(answer.code, 1);
   assert.match(answer.stderr, new RegExp(`wrapped by https://localhost:.*/keys/${stack.keyName}/`));
 });
 
 maybe('a byte that was changed is refused', async () => {
   const out = path.join(stack.directory, 'never');
-  const copy = path.join(stack.directory, 'changed');
-  cpSync(stack.gateway.stateDir, copy, { recursive: true });
-  const volumes = path.join(copy, 'volumes');
-  for (const name of readdirSync(volumes)) {
-    const file = path.join(volumes, name);
-    const handle = openSync(file, 'r+');
-    const byte = Buffer.alloc(1);
-    for (let at = 100; at < statSync(file).size; at += 65552) {
-      readSync(handle, byte, 0, 1, at);
-      byte[0] ^= 1;
-      writeSync(handle, byte, 0, 1, at);
-    }
-    closeSync(handle);
-  }
+  const copy = stack.gateway.store.spoiled(path.join(stack.directory, 'changed'));
   const changed = await read(copy, ...ofBlob('two/data objects'), ...vaultKeys(), '--out', out);
   assert.equal(changed.code, 1, 'the content was read all the same');
   assert.match(changed.stderr, /InvalidTag/);
@@ -173,6 +159,6 @@ maybe('a byte that was changed is refused', async () => {
 
   const key = path.join(stack.directory, 'other-service.key');
   writeFileSync(key, `gatekey-service-key-v1 ${randomBytes(32).toString('base64')}\n`);
-  const other = await read(stack.gateway.stateDir, '--account', stack.account, '--service-key', key);
+  const other = await read(stack.gateway.store.place, '--account', stack.account, '--service-key', key);
   assert.match(other.stderr, /not authentic/);
 });

@@ -29,7 +29,7 @@ const list = () => send(stack, { method: 'GET', path: '/kept',
   query: { restype: 'container', comp: 'list' } });
 
 function plant(command, ...more) {
-  const done = spawnSync(PYTHON, ['-B', PLANT, command, stack.gateway.stateDir, '--account', stack.account,
+  const done = spawnSync(PYTHON, ['-B', PLANT, command, stack.gateway.store.place, '--account', stack.account,
     '--keep', path.join(stack.directory, 'kept-record'), ...more], { encoding: 'utf8' });
   if (done.status === SKIPPED) skip = true;
   else assert.equal(done.status, 0, done.stderr);

@@ -9,7 +9,8 @@
       there), zeros; or true, under --service-key, which nobody but the operator has
   plant_root_key.py restore STATE --account NAME --keep FILE
 
-No gateway may be running. Ends with 77 where the Python library "cryptography" is not installed.
+STATE is a state directory or a namespace on RADOS (tests/vectors/rados_store.py). No gateway may be
+running. Ends with 77 where the Python library "cryptography" is not installed.
 """
 import argparse
 import json
@@ -52,6 +53,9 @@ def with_mac(record, stored, kind, service_key):
 
 
 def put(store, account, value):
+    if isinstance(store, read_store.rados_store.RadosStore):
+        store.set_attribute(f"account/{account}", RECORD, value)
+        return
     with store.tampering() as change:
         change.set_attribute(f"account/{account}", RECORD, value)
         change.publish()
@@ -69,7 +73,8 @@ def main():
     parser.add_argument("--mac", choices=["own", "old", "zeros", "true"])
     parser.add_argument("--service-key")
     arguments = parser.parse_args()
-    store = OpenStore(arguments.state)
+    on_rados = read_store.rados_store.is_place(arguments.state)
+    store = read_store.open_store(arguments.state) if on_rados else OpenStore(arguments.state)
     keep = pathlib.Path(arguments.keep)
     if arguments.command == "restore":
         put(store, arguments.account, keep.read_bytes())

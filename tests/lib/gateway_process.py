@@ -19,6 +19,7 @@ import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get("GATEKEY_BUILD", "build/release")
+ON_RADOS = os.environ.get("GATEKEY_TEST_STORE") == "rados"
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 60
 SAS_HOURS = 6
@@ -60,14 +61,19 @@ def make_certificate(directory):
 
 
 class Gateway:
-    """On the embedded store, or on what store says as the configuration does, with accounts under the
-    service key: the data path is the same under a customer's key, whose root key is cached."""
+    """With accounts under the service key: the data path is the same under a customer's key, whose root
+    key is cached. On the embedded store; or, with GATEKEY_TEST_STORE=rados in the environment, on the
+    cluster in GATEKEY_TEST_CEPH (scripts/ceph) in a RADOS namespace of its own; or on what store says
+    as the configuration does."""
 
     def __init__(self, directory, program="gateway/gatekey-gateway", module="plugin/gatekey.so",
                  store=None, index_shards=None):
         self.directory, self.program, self.module = pathlib.Path(directory), program, module
-        self.state = self.directory / "state"
+        self.state = self.directory / "state"  # of the embedded store
+        self.place = str(self.state)  # for tests/vectors/read_store.py
         self.store = store or f'state_dir = "{self.state}";'
+        if ON_RADOS and store is None:
+            self._take_namespace(pathlib.Path(os.environ["GATEKEY_TEST_CEPH"]))
         self.service_key_file = self.directory / "service.key"
         self.log_file = self.directory / "log"
         self.removal_delay_s = 1  # read at the next start
@@ -79,6 +85,13 @@ class Gateway:
         make_certificate(self.directory)
         write_secret(self.directory / "token", secrets.token_urlsafe(32) + "\n")
         self._ctl("service-key", "create", "--out", self.service_key_file)
+
+    def _take_namespace(self, cluster):
+        namespace = f"test-{secrets.token_hex(8)}"
+        self.place = f"rados:{cluster}/ceph.conf:{namespace}"
+        self.store = f"""store = {{ engine = "rados"; conf = "{cluster}/ceph.conf";
+  user = "client.gatekey"; keyring = "{cluster}/gatekey.keyring"; meta_pool = "gatekey.meta";
+  data_pool = "gatekey.data"; namespace = "{namespace}"; }};"""
 
     # --- the process -------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a gateway's state directory without the gateway: docs/format.md as a program.
+"""Reads a gateway's store without the gateway: docs/format.md as a program.
 
   read_store.py DIR --service-key FILE
       the names of its accounts
@@ -15,7 +15,8 @@
   --keyvaultd DIR       the state directory of a keyvaultd that holds it
 
 Prints JSON. Ends with 1, and writes no FILE, when anything is not what was written; with 77 where the
-Python library "cryptography" is not installed. No gateway may be using DIR.
+Python library "cryptography" is not installed. No gateway may be using DIR; in place of a directory it
+may be a namespace on RADOS, "rados:CONF:NAMESPACE", which gateways may use meanwhile.
 """
 import argparse
 import base64
@@ -34,6 +35,7 @@ try:
                                                               load_pem_private_key)
 
     import gatekey_format as fmt
+    import rados_store
 except ImportError as missing:
     print(f"skipped: {missing}; Debian's package is python3-cryptography", file=sys.stderr)
     sys.exit(77)
@@ -108,6 +110,10 @@ class Store:
                 content += file.read(length)
         need(len(content) == size, f"{name} is short")
         return content
+
+
+def open_store(place):
+    return rados_store.RadosStore(place) if rados_store.is_place(place) else Store(place)
 
 
 # --- what values hold --------------------------------------------------------------------------------
@@ -376,7 +382,7 @@ def save(path, pieces):
 
 
 def run(arguments):
-    store = Store(arguments.directory)
+    store = open_store(arguments.directory)
     service_key = fmt.read_service_key(pathlib.Path(arguments.service_key).read_text())
     if not arguments.account:
         return [name.partition("/")[2] for name in store.names(META, "account/")]

@@ -10,6 +10,7 @@ import path from 'node:path';
 
 import { makeAuthority } from './certificates.mjs';
 import { program, startProcess, tail } from './process.mjs';
+import { makeStore } from './store.mjs';
 import { startVault } from './vault.mjs';
 
 const UNTIL_MS = 60000;
@@ -43,12 +44,12 @@ export async function until(probe, what, timeoutMs = UNTIL_MS) {
 
 /* --- the gateway -------------------------------------------------------------------------------*/
 
-function gatewayConfig({ directory, ports, files, tls, vault, domain, options }) {
+function gatewayConfig({ store, ports, files, tls, vault, domain, options }) {
   const address = (name) => quote(`127.0.0.1:${ports[name]}`);
   const setting = (name, value) => (value === undefined ? '' : `  ${name} = ${value};\n`);
   const { gateway } = vault.clients;
   return `
-state_dir = ${quote(path.join(directory, 'state'))};
+${store.config}
 plugin = ${quote(program('plugin', 'gatekey.so'))};
 log_level = "info";
 audit_file = ${quote(files.audit)};
@@ -95,6 +96,7 @@ async function startGateway(directory, { authority, vault, domain, hosts, option
   execFileSync(program('ctl', 'gatekeyctl'), ['service-key', 'create', '--out', files.serviceKey],
     { stdio: 'ignore' });
   const tls = authority.issue('gateway', hosts);
+  const store = makeStore(inside('state'));
   // Free ports are the system's to choose, once: clients keep their endpoints over a restart.
   const ports = { blob: 0, blobTls: 0, management: 0 };
   const limit = options.memoryLimitBytes === undefined ? [] :
@@ -104,7 +106,7 @@ async function startGateway(directory, { authority, vault, domain, hosts, option
 
   const start = async () => {
     writeFileSync(files.config,
-      gatewayConfig({ directory, ports, files, tls, vault, domain, options }), { mode: 0o600 });
+      gatewayConfig({ store, ports, files, tls, vault, domain, options }), { mode: 0o600 });
     const command = [...limit, program('gateway', 'gatekey-gateway'), '--config', files.config];
     server = await startProcess({ name: 'gatekey-gateway', binary: command[0], args: command.slice(1),
       readyFile: inside('gateway.ready'), logFile: files.log, env: options.gatewayEnv });
@@ -120,7 +122,7 @@ async function startGateway(directory, { authority, vault, domain, hosts, option
 
   return {
     directory, token, tokenFile: files.token, serviceKeyFile: files.serviceKey, auditFile: files.audit,
-    configFile: files.config, logFile: files.log, stateDir: inside('state'), start, stop,
+    configFile: files.config, logFile: files.log, store, start, stop,
     get pid() { return server.pid; },
     get ready() { return server.ready; },
     get ended() { return server.ended; },
