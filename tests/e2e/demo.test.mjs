@@ -24,6 +24,7 @@ const demo = fileURLToPath(new URL('../../scripts/demo', import.meta.url));
 const WANTED = ['BLOB_ENDPOINT', 'BLOB_ENDPOINT_TLS', 'ACCOUNT', 'ACCOUNT_KEY', 'CONNECTION_STRING',
   'MGMT_ENDPOINT', 'MGMT_TOKEN', 'TLS_CA', 'VAULT_URI', 'VAULT_KEY_ID', 'VAULT_CA', 'VAULT_AUTHORITY',
   'VAULT_TENANT_ID', 'VAULT_CLIENT_ID', 'VAULT_CLIENT_SECRET', 'GATEWAY_PID', 'KEYVAULT_PID'];
+const START_TIMEOUT_MS = 300_000; // of servers and, perhaps, of a cluster
 const content = randomBytes(200_000);
 let directory;
 let running;
@@ -56,7 +57,7 @@ async function serve() {
   await until(() => {
     if (end !== undefined) throw assert.fail(`the demo ended with ${end}\n${output}`);
     return existsSync(envFile);
-  }, 'the file of variables');
+  }, 'the file of variables', START_TIMEOUT_MS);
   assert.equal(statSync(envFile).mode & 0o777, 0o600);
   const env = Object.fromEntries(readFileSync(envFile, 'utf8').trim().split('\n').map((line) => {
     const [, name, value] = /^(\w+)=(.*)$/.exec(line);
