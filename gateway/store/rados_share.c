@@ -5,8 +5,10 @@
  * when the cluster has dropped a watch.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/error.h"
 #include "common/log.h"
@@ -321,8 +323,10 @@ enum gk_status gk_rados_lease_take(struct gk_store *base, const char *object, ui
     struct gk_rados *store = gk_rados_own(base);
     struct timeval duration = {.tv_sec = duration_ms / 1000,
                                .tv_usec = (suseconds_t)(duration_ms % 1000) * 1000};
+    char who[64]; /* for people: rados lock info shows it */
+    snprintf(who, sizeof who, "process %ld", (long)getpid());
     const int code = rados_lock_exclusive(store->io[GK_POOL_META], object, LOCK_NAME, store->cookie,
-                                          "", &duration, LIBRADOS_LOCK_FLAG_MAY_RENEW);
+                                          who, &duration, LIBRADOS_LOCK_FLAG_MAY_RENEW);
     return code == -EBUSY || code == -EEXIST
                ? gk_fail(error, GK_E_CONFLICT, "another process has the lease")
            : code < 0 ? gk_rados_fail(error, code, "taking a lease")
