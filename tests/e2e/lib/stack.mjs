@@ -85,23 +85,30 @@ ${setting('vault_deadline_ms', options.vaultDeadlineMs)}\
 `;
 }
 
-async function startGateway(directory, { authority, vault, domain, hosts, options }) {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const inside = (name) => path.join(directory, name);
+// What gateways on one store have in common.
+function makeShared(inside) {
   const files = { token: inside('management.token'), serviceKey: inside('service.key'),
-    audit: inside('audit.log'), clock: inside('clock-offset'), config: inside('gateway.conf'),
-    log: inside('gateway.log') };
+    clock: inside('clock-offset') };
   const token = randomBytes(24).toString('base64url');
   writeFileSync(files.token, `${token}\n`, { mode: 0o600 });
   execFileSync(program('ctl', 'gatekeyctl'), ['service-key', 'create', '--out', files.serviceKey],
     { stdio: 'ignore' });
-  const tls = authority.issue('gateway', hosts);
-  const store = makeStore(inside('state'));
+  return { files, token, store: makeStore(inside('state')), offsetMs: 0 };
+}
+
+// beside, an earlier gateway: on its store, with its service key, management token and clock.
+async function startGateway(directory, { authority, vault, domain, hosts, options, beside }) {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const inside = (name) => path.join(directory, name);
+  const shared = beside?.shared ?? makeShared(inside);
+  const files = { ...shared.files, audit: inside('audit.log'), config: inside('gateway.conf'),
+    log: inside('gateway.log') };
+  const { token, store } = shared;
+  const tls = authority.issue(path.basename(directory), hosts);
   // Free ports are the system's to choose, once: clients keep their endpoints over a restart.
   const ports = { blob: 0, blobTls: 0, management: 0 };
   const limit = options.memoryLimitBytes === undefined ? [] :
     ['prlimit', `--data=${options.memoryLimitBytes}`, '--'];
-  let offsetMs = 0;
   let server;
 
   const start = async () => {
@@ -121,7 +128,7 @@ async function startGateway(directory, { authority, vault, domain, hosts, option
   await start();
 
   return {
-    directory, token, tokenFile: files.token, serviceKeyFile: files.serviceKey, auditFile: files.audit,
+    directory, shared, token, tokenFile: files.token, serviceKeyFile: files.serviceKey, auditFile: files.audit,
     configFile: files.config, logFile: files.log, store, start, stop,
     get pid() { return server.pid; },
     get ready() { return server.ready; },
@@ -133,8 +140,8 @@ async function startGateway(directory, { authority, vault, domain, hosts, option
     },
     // Only forwards, and only with movableClock. The file is replaced as a whole.
     moveClock: (milliseconds) => {
-      offsetMs += milliseconds;
-      writeFileSync(`${files.clock}.new`, `${offsetMs}\n`);
+      shared.offsetMs += milliseconds;
+      writeFileSync(`${files.clock}.new`, `${shared.offsetMs}\n`);
       renameSync(`${files.clock}.new`, files.clock);
     },
   };
@@ -191,6 +198,28 @@ export function accountBody(identity, key) {
 
 /* --- all of it ---------------------------------------------------------------------------------*/
 
+// What a client and an operator do through one of the gateways.
+function sideOf(gateway, { vault, account }) {
+  const managementEndpoint = gateway.ready.management_endpoint;
+  const management = managementClient(managementEndpoint, vault.ca, gateway.token);
+  const identity = vault.clients.gateway.resourceId;
+  return {
+    gateway, management, managementEndpoint, identity, account, ca: vault.ca,
+    blobEndpoint: `${gateway.ready.blob_endpoint}/${account}`,
+    blobEndpointTls: `${gateway.ready.blob_endpoint_tls}/${account}`,
+    createAccount: (name, key) =>
+      management.good('PUT', accountPath(name), { body: accountBody(identity, key) }),
+    keysOf: async (name) => (await management.good('POST', `${accountPath(name)}/listKeys`)).keys,
+    // What the management API tells of the account's key.
+    keyStatus: async (name = account) => {
+      const { properties } = await management.good('GET', `/gatekey/accounts/${name}`);
+      return { ...properties.gatekey, keySource: properties.encryption.keySource,
+        currentKeyIdentifier: properties.encryption.keyvaultproperties?.currentVersionedKeyIdentifier };
+    },
+    checkKey: (name = account) => management.good('POST', `${accountPath(name)}/gatekeyCheckKey`),
+  };
+}
+
 /*
  * options, all optional:
  *   customerKey (true)        the account under a key in the vault, else under the service key
@@ -199,6 +228,8 @@ export function accountBody(identity, key) {
  *   movableClock (false)      gateway.moveClock() works
  *   memoryLimitBytes          the gateway's data segment, as setrlimit(RLIMIT_DATA) bounds it
  *   gatewayEnv                more environment for the gateway
+ *   gateways (1)              how many, on one store, which is on RADOS then; sides has what is done
+ *                             through each, and what the stack itself has is the first one's
  *   vault                     options of startVault()
  *
  * All servers end, and all files go, with stop(). GATEKEY_KEEP in the environment keeps the files.
@@ -210,12 +241,14 @@ export async function startStack(options = {}) {
   const keyName = 'customer-key';
   const domain = 'blob.gatekey.test';
   const hosts = ['localhost', '127.0.0.1', `${account}.${domain}`];
+  const gateways = [];
   let vault;
-  let gateway;
 
   const stop = async () => {
     try {
-      await gateway?.stop();
+      const ends = await Promise.allSettled(gateways.map((gateway) => gateway.stop()));
+      const bad = ends.find((end) => end.status === 'rejected');
+      if (bad) throw bad.reason;
     } finally {
       await vault?.stop().catch(() => {}); // some journeys end it themselves
       if (process.env.GATEKEY_KEEP === undefined) rmSync(directory, { recursive: true, force: true });
@@ -225,46 +258,30 @@ export async function startStack(options = {}) {
   try {
     vault = await startVault(path.join(directory, 'vault'), { authority, ...options.vault });
     await vault.createKey(keyName);
-    gateway = await startGateway(path.join(directory, 'gateway'),
-      { authority, vault, domain, hosts, options });
-    const endpoint = gateway.ready.management_endpoint;
-    const management = managementClient(endpoint, vault.ca, gateway.token);
-    const identity = vault.clients.gateway.resourceId;
-    const createAccount = (name, key) =>
-      management.good('PUT', accountPath(name), { body: accountBody(identity, key) });
-    const keysOf = async (name) => (await management.good('POST', `${accountPath(name)}/listKeys`)).keys;
-
-    await createAccount(account, options.customerKey === false ? undefined :
+    for (let i = 0; i < (options.gateways ?? 1); i++) {
+      gateways.push(await startGateway(path.join(directory, i === 0 ? 'gateway' : `gateway-${i + 1}`),
+        { authority, vault, domain, hosts, options, beside: gateways[0] }));
+    }
+    const sides = gateways.map((gateway) => sideOf(gateway, { vault, account }));
+    const [first] = sides;
+    await first.createAccount(account, options.customerKey === false ? undefined :
       { vaultUri: vault.uri, name: keyName });
-    const accountKey = (await keysOf(account))[0].value;
-    const blobEndpoint = `${gateway.ready.blob_endpoint}/${account}`;
-    const blobEndpointTls = `${gateway.ready.blob_endpoint_tls}/${account}`;
+    const accountKey = (await first.keysOf(account))[0].value;
     const connectionStringOf = (url) => `DefaultEndpointsProtocol=${new URL(url).protocol.slice(0, -1)};` +
       `AccountName=${account};AccountKey=${accountKey};BlobEndpoint=${url};`;
 
     return {
-      directory, vault, gateway, management, stop, until, account, accountKey, keyName, keysOf,
-      createAccount, accountPath, identity, domain, ca: vault.ca, caFile: authority.caFile,
-      managementEndpoint: endpoint, managementToken: gateway.token,
-      blobEndpoint, blobEndpointTls,
-      connectionString: connectionStringOf(blobEndpoint),
-      connectionStringTls: connectionStringOf(blobEndpointTls),
+      ...first, sides, directory, vault, stop, until, accountKey, keyName, accountPath, domain,
+      caFile: authority.caFile, managementToken: first.gateway.token,
+      connectionString: connectionStringOf(first.blobEndpoint),
+      connectionStringTls: connectionStringOf(first.blobEndpointTls),
       // Options of the vendor's clients: one try, and our authority is trusted.
       overTls: { ...noRetry, tlsOptions: { ca: vault.ca } },
-
-      // What the management API tells of the account's key.
-      keyStatus: async (name = account) => {
-        const { properties } = await management.good('GET', `/gatekey/accounts/${name}`);
-        return { ...properties.gatekey, keySource: properties.encryption.keySource,
-          currentKeyIdentifier:
-            properties.encryption.keyvaultproperties?.currentVersionedKeyIdentifier };
-      },
-      checkKey: (name = account) => management.good('POST', `${accountPath(name)}/gatekeyCheckKey`),
 
       // gatekeyctl as an operator calls it; resolves to { code, stdout, stderr }.
       ctl: (...args) => new Promise((resolve) => {
         execFile(program('ctl', 'gatekeyctl'), args, { env: { PATH: process.env.PATH,
-          GATEKEY_ENDPOINT: endpoint, GATEKEY_TOKEN_FILE: gateway.tokenFile,
+          GATEKEY_ENDPOINT: first.managementEndpoint, GATEKEY_TOKEN_FILE: first.gateway.tokenFile,
           GATEKEY_CA_FILE: authority.caFile } }, (error, stdout, stderr) => {
           resolve({ code: error ? error.code : 0, stdout, stderr });
         });

@@ -2,7 +2,7 @@
 // Where a gateway under test keeps its data: in a directory of its own, or, with GATEKEY_TEST_STORE=rados
 // in the environment, on the Ceph cluster in GATEKEY_TEST_CEPH (scripts/ceph), in a RADOS namespace of
 // its own.
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { cpSync, closeSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
@@ -63,6 +63,13 @@ function rados() {
       radosSpace('spoil', place);
       return place;
     },
+    leaseHolder: (account) => new Promise((resolve) => {
+      execFile('rados', ['-c', conf, '-p', 'gatekey.meta', '-N', namespace, 'lock', 'info',
+        `lease/${account}`, 'gatekey.lease', '--format', 'json'], (error, stdout) => {
+        const [locker] = error ? [] : JSON.parse(stdout).lockers;
+        resolve(locker === undefined ? undefined : Number(locker.description.match(/^process (\d+)$/)[1]));
+      });
+    }),
   };
 }
 
@@ -71,6 +78,7 @@ function rados() {
  *   config            for the gateway's configuration
  *   place             for tests/vectors/read_store.py and those that use it
  *   files(scratch)    everything that is stored, in files; made in scratch where there are none
+ *   leaseHolder(name) on RADOS: the process id of who holds the account's lease, or undefined
  *   spoiled(copy)     the place of the same data with a byte of each chunk changed: a copy, or it itself
  */
 export const makeStore = (directory) => (onRados ? rados() : embedded(directory));

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+// Three gateways on one cluster, one namespace and one vault, under load by the vendor's SDK through all
+// of them: what is changed through one is obeyed by the others, the key that is taken away is taken away
+// everywhere, and a rotation is one wrap in all. On RADOS alone: the embedded store has one gateway.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, afterEach, before, describe, test } from 'node:test';
+
+import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
+
+import { accountSas, encodeQuery, send } from './lib/signed.mjs';
+import { noRetry, startStack } from './lib/stack.mjs';
+import { onRados } from './lib/store.mjs';
+
+const GATEWAYS = 3;
+const CLIENTS = 9;
+const ROTATIONS = 5;
+const DAY_MS = 86400e3;
+const OBEYED_MS = 1000;
+const INTERVAL_MS = 1000;
+const DARK = 'KeyVaultEncryptionKeyNotFound';
+
+// An answer to HEAD has no body for the SDK to take it from.
+const codeOf = (error) => error.code ?? error.details?.errorCode;
+
+// A client writes through one gateway and reads what it wrote through the next.
+class Client {
+  constructor(containers, number) {
+    this.containers = containers;
+    this.number = number;
+    this.content = new Map();
+    this.rounds = 0;
+    this.refusals = 0;
+  }
+
+  blob(side, name) {
+    return this.containers[side % this.containers.length].getBlockBlobClient(name);
+  }
+
+  async round(index) {
+    const name = `client-${this.number}-${index % 20}`;
+    const bytes = randomBytes(1 + (index * 7919 + this.number * 104729) % 200000);
+    const side = this.number + index;
+    await this.blob(side, name).upload(bytes, bytes.length, { metadata: { round: `${index}` } });
+    this.content.set(name, bytes);
+    await this.check(name, side + 1);
+    const properties = await this.blob(side + 2, name).getProperties();
+    assert.equal(properties.metadata.round, `${index}`);
+  }
+
+  async check(name, side) {
+    const back = await this.blob(side, name).downloadToBuffer();
+    assert.ok(back.equals(this.content.get(name)), `${name} through ${side % GATEWAYS}`);
+  }
+
+  // Where the key may be away, what is refused for that is no failure.
+  async run(load) {
+    for (let index = 0; load.on; index++) {
+      try {
+        await this.round(index);
+      } catch (error) {
+        if (!load.darkness || codeOf(error) !== DARK) throw error;
+        this.refusals++;
+        this.content.delete(`client-${this.number}-${index % 20}`);
+      }
+      this.rounds++;
+    }
+  }
+}
+
+function startLoad(stack, containers) {
+  const load = { on: true, darkness: false };
+  const clients = Array.from({ length: CLIENTS }, (_, number) => new Client(containers, number));
+  // The first failure ends all; it is the test's result, whatever the rest made of that end.
+  const all = Promise.all(clients.map((client) => client.run(load)
+    .catch((error) => { load.on = false; throw error; })));
+  all.catch(() => {});
+  return {
+    clients,
+    setDarkness: (darkness) => { load.darkness = darkness; },
+    // Every client gets through to rounds that began after now.
+    goesOn: async () => {
+      const seen = clients.map((client) => client.rounds);
+      await stack.until(() => !load.on || clients.every((client, i) => client.rounds > seen[i] + 1),
+        'requests of every client');
+      if (!load.on) await all;
+    },
+    end: async () => {
+      load.on = false;
+      await all;
+    },
+  };
+}
+
+const keyNamed = (keys, name) => keys.find((key) => key.keyName === name).value;
+
+function containerOf(side, credential, options) {
+  return new BlobServiceClient(side.blobEndpointTls, credential, options).getContainerClient('load');
+}
+
+/* --- what is changed through one -----------------------------------------------------------------*/
+
+describe('changes, told by notice: the interval is a minute', { skip: !onRados }, () => {
+  let stack;
+  let load;
+  let key1;
+
+  before(async () => {
+    stack = await startStack({ gateways: GATEWAYS, checkIntervalMs: 60000 });
+    const keys = await stack.keysOf(stack.account);
+    key1 = keyNamed(keys, 'key1');
+    // Over TLS and with the second key: what the tests take away is plain http and the first.
+    const credential = new StorageSharedKeyCredential(stack.account, keyNamed(keys, 'key2'));
+    const containers = stack.sides.map((side) => containerOf(side, credential, stack.overTls));
+    await containers[0].create();
+    load = startLoad(stack, containers);
+    await load.goesOn();
+  });
+  afterEach(() => load.goesOn());
+  after(() => Promise.resolve(load?.end()).finally(() => stack?.stop()));
+
+  const get = (side, accountKey) => send({ ...side, accountKey },
+    { method: 'GET', path: '/', query: { comp: 'list' } });
+
+  // From the end of the change to the beginning of the first request that obeyed.
+  async function obeyed(t, what, sides, probe) {
+    const changed = performance.now();
+    const took = await Promise.all(sides.map(async (side) => {
+      let began = 0;
+      await stack.until(() => {
+        began = performance.now();
+        return probe(side);
+      }, what);
+      return began - changed;
+    }));
+    const most = Math.max(...took);
+    t.diagnostic(`${what}: obeyed within ${most.toFixed(0)} ms`);
+    assert.ok(most < OBEYED_MS, `${what}: obeyed after ${most} ms`);
+  }
+
+  test('a regenerated access key', async (t) => {
+    const [first, ...others] = stack.sides;
+    for (const side of others) assert.equal((await get(side, key1)).status, 200);
+    const { keys } = await first.management.good('POST',
+      `${stack.accountPath(stack.account)}/regenerateKey`, { body: { keyName: 'key1' } });
+    const old = key1;
+    key1 = keyNamed(keys, 'key1');
+    await obeyed(t, 'the old key is refused', stack.sides,
+      async (side) => (await get(side, old)).status === 403);
+    await obeyed(t, 'the new key is taken', stack.sides,
+      async (side) => (await get(side, key1)).status === 200);
+  });
+
+  test('plain http refused, and allowed again', async (t) => {
+    for (const [httpsOnly, status] of [[true, 400], [false, 200]]) {
+      await stack.sides[httpsOnly ? 1 : 2].management.good('PATCH', stack.accountPath(stack.account),
+        { body: { properties: { supportsHttpsTrafficOnly: httpsOnly } } });
+      await obeyed(t, `https only ${httpsOnly}`, stack.sides,
+        async (side) => (await get(side, key1)).status === status);
+    }
+  });
+
+  test('who wraps the root key', async (t) => {
+    const customer = { keySource: 'Microsoft.Keyvault',
+      identity: { userAssignedIdentity: stack.identity },
+      keyvaultproperties: { keyvaulturi: stack.vault.uri, keyname: stack.keyName, keyversion: '' } };
+    const steps = [[2, { keySource: 'Microsoft.Storage' }, 'service-managed'], [1, customer, 'active']];
+    for (const [through, encryption, state] of steps) {
+      await stack.sides[through].management.good('PATCH', stack.accountPath(stack.account),
+        { body: { properties: { encryption } } });
+      await obeyed(t, `key source ${encryption.keySource}`, stack.sides, async (side) => {
+        const status = await side.keyStatus();
+        return status.keySource === encryption.keySource && status.state === state;
+      });
+      await load.goesOn();
+    }
+    // The customer has the last word in all of them, whoever was asked to change it.
+    await stack.sides[0].checkKey();
+  });
+
+  test('an account made, deleted and made anew', async (t) => {
+    const name = 'comesandgoes';
+    const probe = (side, accountKey) => send({ account: name, accountKey,
+      blobEndpoint: `${side.gateway.ready.blob_endpoint}/${name}` },
+    { method: 'GET', path: '/', query: { comp: 'list' } });
+    for (let i = 0; i < 3; i++) {
+      const maker = stack.sides[i % GATEWAYS];
+      await maker.createAccount(name, i === 1 ? undefined : { vaultUri: stack.vault.uri, name: stack.keyName });
+      const key = (await maker.keysOf(name))[0].value;
+      // The first is new to all: there is nothing that would have to be heard of.
+      if (i === 0) for (const side of stack.sides) assert.equal((await probe(side, key)).status, 200);
+      await obeyed(t, 'the new account is served', stack.sides,
+        async (side) => (await probe(side, key)).status === 200);
+      const deleted = await stack.sides[(i + 1) % GATEWAYS].management.request('DELETE',
+        `${stack.accountPath(name)}?api-version=2023-05-01`);
+      assert.equal(deleted.status, 200);
+      await obeyed(t, 'the deleted account is gone', stack.sides,
+        async (side) => (await probe(side, key)).status >= 400);
+    }
+  });
+});
+
+/* --- what the vault says -------------------------------------------------------------------------*/
+
+describe('one key for all', { skip: !onRados }, () => {
+  let stack;
+  let load;
+
+  before(async () => {
+    stack = await startStack({ gateways: GATEWAYS, checkIntervalMs: INTERVAL_MS, movableClock: true });
+    // A SAS: signed dates would have to move with the gateways' clock.
+    const expiry = new Date(Date.now() + 60 * DAY_MS).toISOString().replace(/\.\d+/, '');
+    const sas = encodeQuery(accountSas({ ...stack, expiry }));
+    const containers = stack.sides.map((side) => new BlobServiceClient(`${side.blobEndpoint}?${sas}`,
+      undefined, noRetry).getContainerClient('load'));
+    await containers[0].create();
+    load = startLoad(stack, containers);
+    await load.goesOn();
+  });
+  after(() => Promise.resolve(load?.end()).finally(() => stack?.stop()));
+
+  const versionOf = async (side) => (await side.keyStatus()).currentKeyIdentifier.split('/').pop();
+
+  async function wrapsSince(mark) {
+    const { calls, next } = await stack.vault.calls(mark.next);
+    mark.next = next;
+    return calls.filter((call) => call.operation === 'wrapKey' && call.status === 200).length;
+  }
+
+  test('rotated while loaded: no failed request, one wrap in all', async () => {
+    const mark = { next: 0 };
+    await wrapsSince(mark);
+    for (let i = 0; i < ROTATIONS; i++) {
+      const old = await versionOf(stack.sides[0]);
+      const version = await stack.vault.rotate(stack.keyName);
+      stack.gateway.moveClock(DAY_MS); // the three are due at the same moment
+      await stack.until(async () => (await Promise.all(stack.sides.map(versionOf)))
+        .every((now) => now === version), `rotation ${i + 1} in every gateway`);
+      await load.goesOn();
+      assert.equal(await wrapsSince(mark), 1, `wraps of rotation ${i + 1}`);
+      await stack.vault.disableVersion(stack.keyName, old);
+      await load.goesOn();
+    }
+    // Asked for in all at once.
+    const version = await stack.vault.rotate(stack.keyName);
+    await Promise.all(stack.sides.map((side) => side.checkKey()));
+    for (const side of stack.sides) assert.equal(await versionOf(side), version);
+    assert.equal(await wrapsSince(mark), 1, 'wraps of three checks at once');
+    await load.goesOn();
+  });
+
+  test('the key disabled: refused by all within the check interval, and back', async (t) => {
+    const marker = 'marker';
+    load.setDarkness(true);
+    const read = (side) => load.clients[0].containers[stack.sides.indexOf(side)]
+      .getBlobClient(marker).downloadToBuffer().then(() => true, (error) => {
+        assert.equal(codeOf(error), DARK);
+        return false;
+      });
+    await load.clients[0].containers[0].getBlockBlobClient(marker).upload('dark', 4);
+    let versions;
+    for (const serves of [false, true]) {
+      if (serves) await stack.vault.enableVersions(stack.keyName, versions);
+      else versions = await stack.vault.disableAllVersions(stack.keyName);
+      const changed = performance.now();
+      const took = await Promise.all(stack.sides.map(async (side) => {
+        let began = 0;
+        await stack.until(async () => {
+          began = performance.now();
+          return (await read(side)) === serves;
+        }, `${serves ? 'service' : 'refusal'} by each gateway`);
+        return began - changed;
+      }));
+      t.diagnostic(`${serves ? 'served' : 'refused'} by all after ${Math.max(...took).toFixed(0)} ms`);
+      // The interval, and what an unwrap takes on a busy machine.
+      assert.ok(Math.max(...took) < 2 * INTERVAL_MS, `${took}`);
+      for (const side of stack.sides) assert.equal(await read(side), serves);
+    }
+    load.setDarkness(false);
+    await load.goesOn();
+    assert.ok(load.clients.some((client) => client.refusals > 0));
+  });
+
+  test('everything reads back through every gateway', async () => {
+    await load.end();
+    for (const client of load.clients) {
+      for (const name of client.content.keys()) {
+        for (let side = 0; side < GATEWAYS; side++) await client.check(name, side);
+      }
+    }
+  });
+});
