@@ -272,8 +272,8 @@ static void raise_descriptors(void)
  * faulting it in again, costs more than a request. What is kept is bounded by the connections. */
 static void keep_memory(void)
 {
-    (void)mallopt(M_TRIM_THRESHOLD, 16 << 20);
-    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    (void)mallopt(M_MMAP_THRESHOLD, 16 << 20);
     (void)mallopt(M_TOP_PAD, 1 << 20);
     (void)mallopt(M_ARENA_MAX, 8);
 }

@@ -8,6 +8,22 @@
 #include "gateway/blob/manifest.h"
 #include "gateway/blob/writer.h"
 
+/* A run of chunks of one data object. */
+struct run {
+    uint64_t first; /* chunk */
+    uint64_t count;
+    uint64_t chunks;   /* of the whole segment */
+    size_t last_plain; /* length of the segment's last chunk */
+};
+
+/* A run on its way from the store. */
+struct fetch {
+    uint8_t *sealed;
+    size_t dirty; /* bytes of sealed that may hold plaintext */
+    size_t wanted;
+    struct gk_store_read *read; /* NULL: nothing is under way */
+};
+
 struct gk_reader_stream {
     const struct gk_plugin *plugin;
     struct gk_store *store;
@@ -23,10 +39,12 @@ struct gk_reader_stream {
     size_t piece; /* the first that is not used up */
     struct gk_span ready[GK_READ_CHUNKS];
     size_t chunks_max; /* of a run: fewer than GK_READ_CHUNKS for a short range */
-    bool beside;       /* sealed has the only chunk from the start */
-    size_t room;       /* bytes of sealed */
-    size_t dirty;      /* those that may hold plaintext */
-    uint8_t sealed[];
+    size_t room;       /* bytes of a fetch */
+    bool beside;       /* the first fetch has the only chunk from the start */
+    /* While one run is handed out, the next one is on its way to the other. */
+    struct fetch fetches[2];
+    unsigned current;
+    uint8_t memory[];
 };
 
 /* Chunks that hold a range of this length, wherever it begins. */
@@ -57,7 +75,7 @@ static enum gk_status take_beside(struct gk_reader_stream *stream,
         return gk_fail(error, GK_E_INTEGRITY, "what stands beside a record in %s is not its own",
                        target->index);
     }
-    memcpy(stream->sealed, chunk->data, chunk->len);
+    memcpy(stream->fetches[0].sealed, chunk->data, chunk->len);
     return GK_OK;
 }
 
@@ -69,7 +87,8 @@ enum gk_status gk_reader_stream_new(const struct gk_request *request,
     *out = NULL;
     const size_t chunks_max = chunks_for(length);
     const size_t room = room_for(chunks_max, target->record.size);
-    struct gk_reader_stream *stream = malloc(sizeof *stream + room);
+    const bool one_run = length <= (uint64_t)(chunks_max - 1) * GK_CHUNK_PLAIN_BYTES;
+    struct gk_reader_stream *stream = malloc(sizeof *stream + (one_run ? room : 2 * room));
     if (stream == NULL) {
         request->gateway->host->plugin->data_key_free(data_key);
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
@@ -77,6 +96,8 @@ enum gk_status gk_reader_stream_new(const struct gk_request *request,
     memset(stream, 0, sizeof *stream);
     stream->chunks_max = chunks_max;
     stream->room = room;
+    stream->fetches[0].sealed = stream->memory;
+    stream->fetches[1].sealed = one_run ? NULL : stream->memory + room;
     stream->plugin = request->gateway->host->plugin;
     stream->store = request->gateway->store;
     stream->container = target->container;
@@ -111,7 +132,14 @@ void gk_reader_stream_free(struct gk_reader_stream *stream)
     stream->plugin->segment_free(stream->segment);
     stream->plugin->data_key_free(stream->data_key);
     gk_manifest_walk_free(stream->walk);
-    gk_wipe(stream->sealed, stream->dirty);
+    for (size_t i = 0; i < sizeof stream->fetches / sizeof *stream->fetches; i++) {
+        struct fetch *fetch = &stream->fetches[i];
+        size_t got = 0;
+        if (fetch->read != NULL && gk_store_read_end(fetch->read, &got, NULL) != GK_OK) {
+            got = 0; /* nobody asks any more */
+        }
+        gk_wipe(fetch->sealed, fetch->dirty);
+    }
     free(stream);
 }
 
@@ -125,14 +153,6 @@ static enum gk_status next_entry(struct gk_reader_stream *stream, struct gk_erro
                                                           &stream->segment, error)
                            : status;
 }
-
-/* A run of chunks of one data object. */
-struct run {
-    uint64_t first; /* chunk */
-    uint64_t count;
-    uint64_t chunks;   /* of the whole segment */
-    size_t last_plain; /* length of the segment's last chunk */
-};
 
 static struct run next_run(const struct gk_reader_stream *stream)
 {
@@ -154,32 +174,76 @@ static size_t plain_of(const struct run *run, uint64_t chunk)
     return chunk + 1 == run->chunks ? run->last_plain : GK_CHUNK_PLAIN_BYTES;
 }
 
-static enum gk_status read_run(struct gk_reader_stream *stream, const struct run *run,
-                               struct gk_error *error)
+static void run_name(const struct gk_reader_stream *stream, const struct run *run,
+                     char name[GK_DATA_NAME_BYTES])
 {
-    if (stream->beside) {
-        stream->dirty = (size_t)stream->entry.length;
-        return GK_OK;
-    }
-    char name[GK_DATA_NAME_BYTES];
     gk_data_name(&stream->container, &stream->entry.segment, run->first / GK_OBJECT_CHUNKS, name);
+}
+
+static enum gk_status begin_fetch(struct gk_reader_stream *stream, struct fetch *fetch,
+                                  const struct run *run, struct gk_error *error)
+{
     const uint64_t end = run->first + run->count;
-    const size_t wanted =
+    fetch->wanted =
         (size_t)(run->count - 1) * GK_CHUNK_SEALED_BYTES + plain_of(run, end - 1) + GK_TAG_BYTES;
     /* Where the object must end, one byte more is asked for: a longer one is not what was written. */
-    const size_t asked = wanted + (end == run->chunks || end % GK_OBJECT_CHUNKS == 0);
+    const size_t asked = fetch->wanted + (end == run->chunks || end % GK_OBJECT_CHUNKS == 0);
     if (asked > stream->room) {
         return gk_fail(error, GK_E_INTEGRITY, "a segment is longer than its blob");
     }
+    char name[GK_DATA_NAME_BYTES];
+    run_name(stream, run, name);
+    return gk_store_read_begin(stream->store, GK_POOL_DATA, name,
+                               run->first % GK_OBJECT_CHUNKS * GK_CHUNK_SEALED_BYTES, fetch->sealed,
+                               asked, &fetch->read, error);
+}
+
+static enum gk_status end_fetch(struct gk_reader_stream *stream, struct fetch *fetch,
+                                const struct run *run, struct gk_error *error)
+{
     size_t got = 0;
-    const enum gk_status status = gk_store_read(
-        stream->store, GK_POOL_DATA, name, run->first % GK_OBJECT_CHUNKS * GK_CHUNK_SEALED_BYTES,
-        stream->sealed, asked, &got, error);
-    if (status == GK_E_NOT_FOUND || (status == GK_OK && got != wanted)) {
+    const enum gk_status status = gk_store_read_end(fetch->read, &got, error);
+    fetch->read = NULL;
+    fetch->dirty = fetch->wanted > fetch->dirty ? fetch->wanted : fetch->dirty;
+    if (status == GK_E_NOT_FOUND || (status == GK_OK && got != fetch->wanted)) {
+        char name[GK_DATA_NAME_BYTES];
+        run_name(stream, run, name);
         return gk_fail(error, GK_E_INTEGRITY, "data object %s is missing, short or long", name);
     }
-    stream->dirty = wanted > stream->dirty ? wanted : stream->dirty;
     return status;
+}
+
+/* What begin_fetch could not begin is told when it is wanted. */
+static enum gk_status read_run(struct gk_reader_stream *stream, const struct run *run,
+                               struct gk_error *error)
+{
+    struct fetch *fetch = &stream->fetches[stream->current];
+    if (stream->beside) {
+        fetch->dirty = (size_t)stream->entry.length;
+        return GK_OK;
+    }
+    enum gk_status status = GK_OK;
+    if (fetch->read == NULL) {
+        status = begin_fetch(stream, fetch, run, error);
+    }
+    return status == GK_OK ? end_fetch(stream, fetch, run, error) : status;
+}
+
+/* Of the same segment: the next one may be anywhere, and few blobs have many. Into the other fetch's
+ * memory, which a short range goes without. */
+static void read_ahead(struct gk_reader_stream *stream)
+{
+    if (stream->fetches[1].sealed == NULL) {
+        return;
+    }
+    stream->current ^= 1;
+    if (stream->left > 0 && stream->entry_from < stream->entry.length) {
+        const struct run run = next_run(stream);
+        struct gk_error ignored = {0};
+        if (begin_fetch(stream, &stream->fetches[stream->current], &run, &ignored) != GK_OK) {
+            stream->fetches[stream->current].read = NULL;
+        }
+    }
 }
 
 /* Opens the run in place and notes which bytes of it belong to the range. */
@@ -189,7 +253,7 @@ static enum gk_status open_run(struct gk_reader_stream *stream, const struct run
     for (uint64_t i = 0; i < run->count; i++) {
         const uint64_t chunk = run->first + i;
         const size_t plain = plain_of(run, chunk);
-        uint8_t *at = stream->sealed + i * GK_CHUNK_SEALED_BYTES;
+        uint8_t *at = stream->fetches[stream->current].sealed + i * GK_CHUNK_SEALED_BYTES;
         const enum gk_status status =
             stream->plugin->segment_open(stream->segment, chunk, chunk + 1 == run->chunks,
                                          gk_span_of(at, plain + GK_TAG_BYTES), at, error);
@@ -222,7 +286,13 @@ enum gk_status gk_reader_stream_prime(struct gk_reader_stream *stream, struct gk
     }
     const struct run run = next_run(stream);
     status = read_run(stream, &run, error);
-    return status == GK_OK ? open_run(stream, &run, error) : status;
+    if (status == GK_OK) {
+        status = open_run(stream, &run, error);
+    }
+    if (status == GK_OK && stream->left > 0) {
+        read_ahead(stream);
+    }
+    return status;
 }
 
 enum gk_status gk_reader_stream_next(struct gk_reader_stream *stream, uint8_t *out, size_t max,

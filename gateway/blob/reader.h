@@ -2,15 +2,17 @@
 /*
  * A range of a blob on its way out: sealed chunks are read, a few at a time, opened in place, and
  * handed on only then. What the blob consists of comes from its record alone; a chunk that is
- * missing, short or not what was written is GK_E_INTEGRITY. Memory is GK_READ_CHUNKS sealed chunks
- * and one page of the manifest, whatever the length. Belongs to its request's thread.
+ * missing, short or not what was written is GK_E_INTEGRITY. While some are handed out the next ones
+ * are read. Memory is twice GK_READ_CHUNKS sealed chunks and one page of the manifest, whatever the
+ * length. Belongs to its request's thread.
  */
 #ifndef GATEWAY_BLOB_READER_H
 #define GATEWAY_BLOB_READER_H
 
 #include "gateway/blob/target.h"
 
-#define GK_READ_CHUNKS 4u
+/* Half a MiB: fewer round trips to the store cost more memory for each connection. */
+#define GK_READ_CHUNKS 8u
 
 struct gk_reader_stream;
 

@@ -115,11 +115,15 @@ static enum gk_status embedded_read(struct gk_store *base, enum gk_store_pool po
     return status;
 }
 
-/* --- asynchronous reads: done at once ------------------------------------------------------------ */
+/* --- asynchronous reads: done when they are waited for -------------------------------------------- */
 
-struct done_read {
+struct later_read {
     struct gk_store_read base;
-    size_t read_len;
+    enum gk_store_pool pool;
+    uint64_t offset;
+    uint8_t *buffer;
+    size_t len;
+    char object[];
 };
 
 static enum gk_status embedded_read_begin(struct gk_store *base, enum gk_store_pool pool,
@@ -127,16 +131,14 @@ static enum gk_status embedded_read_begin(struct gk_store *base, enum gk_store_p
                                           size_t len, struct gk_store_read **out,
                                           struct gk_error *error)
 {
-    struct done_read *read = calloc(1, sizeof *read);
+    (void)base;
+    const size_t name_bytes = strlen(object) + 1;
+    struct later_read *read = malloc(sizeof *read + name_bytes);
     if (read == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
-    const enum gk_status status =
-        embedded_read(base, pool, object, offset, buffer, len, &read->read_len, error);
-    if (status != GK_OK) {
-        free(read);
-        return status;
-    }
+    *read = (struct later_read){.pool = pool, .offset = offset, .buffer = buffer, .len = len};
+    memcpy(read->object, object, name_bytes);
     *out = &read->base;
     return GK_OK;
 }
@@ -144,11 +146,11 @@ static enum gk_status embedded_read_begin(struct gk_store *base, enum gk_store_p
 static enum gk_status embedded_read_end(struct gk_store_read *base, size_t *read_len,
                                         struct gk_error *error)
 {
-    (void)error;
-    struct done_read *read = (struct done_read *)base;
-    *read_len = read->read_len;
+    struct later_read *read = (struct later_read *)base;
+    const enum gk_status status = embedded_read(base->store, read->pool, read->object, read->offset,
+                                                read->buffer, read->len, read_len, error);
     free(read);
-    return GK_OK;
+    return status;
 }
 
 /* --- objects and maps ---------------------------------------------------------------------------- */
