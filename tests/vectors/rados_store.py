@@ -33,29 +33,40 @@ def loaded_key(stored):
 class RadosStore:
     """As read_store.Store, and writes too. Any gateway may be running."""
 
-    def __init__(self, place):
+    def __init__(self, place, user="client.admin"):
         _, conf, namespace = str(place).split(":")
         self.librados = ctypes.CDLL("librados.so.2")
         self.librados.rados_create_read_op.restype = ctypes.c_void_p
         self.cluster = ctypes.c_void_p()
-        self._call("create2", ctypes.byref(self.cluster), b"ceph", b"client.admin", ctypes.c_uint64(0))
-        self._call("conf_read_file", self.cluster, conf.encode())
+        self.call("create2", ctypes.byref(self.cluster), b"ceph", user.encode(), ctypes.c_uint64(0))
+        self.call("conf_read_file", self.cluster, conf.encode())
         for option in (b"rados_osd_op_timeout", b"rados_mon_op_timeout", b"client_mount_timeout"):
-            self._call("conf_set", self.cluster, option, OP_TIMEOUT_S)
-        self._call("connect", self.cluster)
-        self.pools = {}
-        for pool, name in POOLS.items():
-            self.pools[pool] = ctypes.c_void_p()
-            self._call("ioctx_create", self.cluster, name, ctypes.byref(self.pools[pool]))
-            self.librados.rados_ioctx_set_namespace(self.pools[pool], namespace.encode())
+            self.call("conf_set", self.cluster, option, OP_TIMEOUT_S)
+        self.call("connect", self.cluster)
+        self.pools = {pool: self.open_pool(name) for pool, name in POOLS.items()}
+        for pool in self.pools.values():
+            self.librados.rados_ioctx_set_namespace(pool, namespace.encode())
 
-    def _call(self, name, *arguments):
+    def call(self, name, *arguments):
         result = getattr(self.librados, f"rados_{name}")(*arguments)
         if result == -ENOENT:
             raise ValueError(f"there is no object {arguments[1]}")  # what read_store.need raises
         if result < 0:
             raise OSError(-result, f"{os.strerror(-result)}: {name}")
         return result
+
+    def open_pool(self, name):
+        pool = ctypes.c_void_p()
+        self.call("ioctx_create", self.cluster, name, ctypes.byref(pool))
+        return pool
+
+    def monitor(self, command):
+        """One command, as JSON."""
+        unused = [ctypes.c_void_p(), ctypes.c_size_t(), ctypes.c_void_p(), ctypes.c_size_t()]
+        self.call("mon_command", self.cluster, (ctypes.c_char_p * 1)(command.encode()),
+                  ctypes.c_size_t(1), b"", ctypes.c_size_t(0), *map(ctypes.byref, unused))
+        for answer in unused[::2]:
+            self.librados.rados_buffer_free(answer)
 
     def close(self):
         for pool in self.pools.values():
@@ -66,7 +77,7 @@ class RadosStore:
 
     def names(self, pool, prefix):
         found, cursor, entry = [], ctypes.c_void_p(), ctypes.c_char_p()
-        self._call("nobjects_list_open", self.pools[pool], ctypes.byref(cursor))
+        self.call("nobjects_list_open", self.pools[pool], ctypes.byref(cursor))
         while self.librados.rados_nobjects_list_next(cursor, ctypes.byref(entry), None, None) == 0:
             found.append(entry.value.decode())
         self.librados.rados_nobjects_list_close(cursor)
@@ -75,9 +86,9 @@ class RadosStore:
     def attributes(self, name, pool=META):
         found, cursor = {}, ctypes.c_void_p()
         key, value, length = ctypes.c_char_p(), ctypes.c_void_p(), ctypes.c_size_t()
-        self._call("getxattrs", self.pools[pool], name.encode(), ctypes.byref(cursor))
+        self.call("getxattrs", self.pools[pool], name.encode(), ctypes.byref(cursor))
         while True:
-            self._call("getxattrs_next", cursor, ctypes.byref(key), ctypes.byref(value),
+            self.call("getxattrs_next", cursor, ctypes.byref(key), ctypes.byref(value),
                        ctypes.byref(length))
             if key.value is None:
                 break
@@ -100,7 +111,7 @@ class RadosStore:
             operation, after, prefix, ctypes.c_uint64(KEYS_AT_ONCE), ctypes.byref(cursor),
             ctypes.byref(more), ctypes.byref(result))
         try:
-            self._call("read_op_operate", operation, self.pools[META], name.encode(), 0)
+            self.call("read_op_operate", operation, self.pools[META], name.encode(), 0)
             return list(self._entries(cursor)), bool(more.value)
         finally:
             self.librados.rados_release_read_op(operation)
@@ -109,7 +120,7 @@ class RadosStore:
         key, value = ctypes.c_void_p(), ctypes.c_void_p()
         key_bytes, value_bytes = ctypes.c_size_t(), ctypes.c_size_t()
         while True:
-            self._call("omap_get_next2", cursor, ctypes.byref(key), ctypes.byref(value),
+            self.call("omap_get_next2", cursor, ctypes.byref(key), ctypes.byref(value),
                        ctypes.byref(key_bytes), ctypes.byref(value_bytes))
             if not key.value:
                 break
@@ -125,17 +136,17 @@ class RadosStore:
     def read(self, name, pool=DATA):
         """All bytes of an object."""
         size, modified = ctypes.c_uint64(), ctypes.c_long()
-        self._call("stat", self.pools[pool], name.encode(), ctypes.byref(size), ctypes.byref(modified))
+        self.call("stat", self.pools[pool], name.encode(), ctypes.byref(size), ctypes.byref(modified))
         content = ctypes.create_string_buffer(size.value)
-        taken = self._call("read", self.pools[pool], name.encode(), content, size, ctypes.c_uint64(0))
+        taken = self.call("read", self.pools[pool], name.encode(), content, size, ctypes.c_uint64(0))
         return content.raw[:taken]
 
     # --- writing, behind the gateway's back ----------------------------------------------------------
 
     def write(self, name, content):
         """A data object's content: all of it."""
-        self._call("write_full", self.pools[DATA], name.encode(), content, ctypes.c_size_t(len(content)))
+        self.call("write_full", self.pools[DATA], name.encode(), content, ctypes.c_size_t(len(content)))
 
     def set_attribute(self, name, attribute, value):
-        self._call("setxattr", self.pools[META], name.encode(), attribute.encode(), value,
+        self.call("setxattr", self.pools[META], name.encode(), attribute.encode(), value,
                    ctypes.c_size_t(len(value)))
