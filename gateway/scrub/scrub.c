@@ -21,6 +21,8 @@ struct gk_scrub {
     bool started;          /* there is a thread to be joined */
     pthread_t thread;
     atomic_bool running; /* it is not at its end yet */
+    atomic_bool
+        ending; /* but comes to it without delay: who sees the end written may start another */
     atomic_bool stopping;
     struct gk_scrub_run *run; /* the thread's, from start to join */
 };
@@ -35,6 +37,7 @@ enum gk_status gk_scrub_new(struct gk_gateway *gateway, struct gk_scrub **out,
     }
     scrub->gateway = gateway;
     atomic_init(&scrub->running, false);
+    atomic_init(&scrub->ending, false);
     atomic_init(&scrub->stopping, false);
     pthread_mutex_init(&scrub->mutex, NULL);
     return GK_OK;
@@ -72,6 +75,7 @@ static void *run_thread(void *ctx)
     struct gk_error error = {0};
     const enum gk_status status = gk_scrub_run_all(run, &error);
     end_state(run, status, &error);
+    atomic_store(&scrub->ending, true);
     /* Not when another gateway has it by now: the state is its own. */
     if (run->status != GK_E_CONFLICT) {
         gk_error_clear(&error);
@@ -142,6 +146,7 @@ static enum gk_status locked_launch(struct gk_scrub *scrub, struct gk_scrub_run 
     enum gk_status status = gk_scrub_state_write(scrub->gateway->store, &run->state, error);
     if (status == GK_OK) {
         atomic_store(&scrub->stopping, false);
+        atomic_store(&scrub->ending, false);
         atomic_store(&scrub->running, true);
         scrub->run = run;
         if (pthread_create(&scrub->thread, NULL, run_thread, scrub) == 0) {
@@ -208,7 +213,7 @@ static enum gk_status locked_begin(struct gk_scrub *scrub, const struct gk_scrub
                                    struct gk_error *error)
 {
     struct gk_store *store = scrub->gateway->store;
-    if (atomic_load(&scrub->running)) {
+    if (atomic_load(&scrub->running) && !atomic_load(&scrub->ending)) {
         return refuse_running(error);
     }
     locked_join(scrub);
