@@ -166,8 +166,9 @@ enum ctl_exit ctl_account_list(const struct ctl_options *options)
     } else {
         ctl_show_list(accounts);
     }
+    const bool readable = ctl_all_readable(accounts);
     json_decref(answer);
-    return CTL_OK;
+    return readable ? CTL_OK : CTL_DAMAGED;
 }
 
 enum ctl_exit ctl_account_update(const struct ctl_options *options)

@@ -16,21 +16,16 @@ static enum ctl_exit status_of_all(const struct ctl_options *options)
     if (code != CTL_OK) {
         return code;
     }
-    json_t *accounts = json_object_get(answer, "value");
-    bool healthy = true;
-    size_t index = 0;
-    json_t *account = NULL;
-    json_array_foreach(accounts, index, account)
-    {
-        healthy = healthy && ctl_key_is_healthy(account);
-    }
+    const json_t *accounts = json_object_get(answer, "value");
+    const bool readable = ctl_all_readable(accounts);
+    const bool healthy = ctl_all_healthy(accounts);
     if (options->json) {
         ctl_show_json(accounts);
     } else {
         ctl_show_list(accounts);
     }
     json_decref(answer);
-    return health_code(options, healthy);
+    return readable || options->no_fail ? health_code(options, healthy) : CTL_DAMAGED;
 }
 
 static void show(const struct ctl_options *options, const json_t *account)

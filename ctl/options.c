@@ -309,9 +309,10 @@ static void print_overview(FILE *stream)
         "\nEvery command explains its options with --help. Those that talk to the gateway read\n"
         "GATEKEY_ENDPOINT, GATEKEY_TOKEN_FILE and GATEKEY_CA_FILE from the environment.\n"
         "\nexit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 the gateway cannot be\n"
-        "reached; 4 key status: a customer key is revoked, unreachable or degraded; 5, 6, 7 "
-        "scrub:\n"
-        "something is damaged; objects that nothing refers to stay; it was stopped\n",
+        "reached; 4 key status: a customer key is revoked, unreachable or degraded; 5 account "
+        "list,\n"
+        "key status: an account's record cannot be read; 5, 6, 7 scrub: something is damaged;\n"
+        "objects that nothing refers to stay; it was stopped\n",
         stream);
 }
 

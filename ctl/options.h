@@ -10,11 +10,11 @@
 /* Documented exit codes. */
 enum ctl_exit {
     CTL_OK = 0,
-    CTL_FAILED = 1,       /* refused or failed; the reason is on standard error */
-    CTL_USAGE = 2,        /* the command line is wrong */
-    CTL_UNREACHABLE = 3,  /* the gateway did not answer */
-    CTL_NOT_HEALTHY = 4,  /* key status: a key is revoked, unreachable or degraded */
-    CTL_DAMAGED = 5,      /* scrub: something is damaged */
+    CTL_FAILED = 1,      /* refused or failed; the reason is on standard error */
+    CTL_USAGE = 2,       /* the command line is wrong */
+    CTL_UNREACHABLE = 3, /* the gateway did not answer */
+    CTL_NOT_HEALTHY = 4, /* key status: a key is revoked, unreachable or degraded */
+    CTL_DAMAGED = 5, /* scrub: something is damaged; lists: an account's record cannot be read */
     CTL_UNREFERENCED = 6, /* scrub: there are objects that nothing refers to, and they stay */
     CTL_STOPPED = 7       /* scrub: it was stopped, and may be resumed */
 };

@@ -195,6 +195,39 @@ void ctl_show_account(const json_t *account)
     print_key_and_state(account);
 }
 
+bool ctl_is_readable(const json_t *account)
+{
+    return json_object_get(account, "error") == NULL;
+}
+
+static bool all(const json_t *accounts, bool (*is)(const json_t *account))
+{
+    bool result = true;
+    for (size_t i = 0; i < json_array_size(accounts); i++) {
+        result = result && is(json_array_get(accounts, i));
+    }
+    return result;
+}
+
+bool ctl_all_healthy(const json_t *accounts)
+{
+    return all(accounts, ctl_key_is_healthy);
+}
+
+bool ctl_all_readable(const json_t *accounts)
+{
+    return all(accounts, ctl_is_readable);
+}
+
+static void print_unreadable(const json_t *account)
+{
+    print_plain("unreadable", 17);
+    print_plain(TEXT(account, "error", "message"), 0);
+    fputs(" (", stdout);
+    print_plain(TEXT(account, "error", "code"), 0);
+    putchar(')');
+}
+
 static const char *key_in_short(const json_t *account)
 {
     const char *id = TEXT(account, "properties", "encryption", "keyvaultproperties",
@@ -214,8 +247,12 @@ void ctl_show_list(const json_t *accounts)
     json_array_foreach(accounts, index, account)
     {
         print_plain(TEXT(account, "name"), 26);
-        print_plain(TEXT(account, "properties", "gatekey", "state"), 17);
-        print_plain(key_in_short(account), 0);
+        if (ctl_is_readable(account)) {
+            print_plain(TEXT(account, "properties", "gatekey", "state"), 17);
+            print_plain(key_in_short(account), 0);
+        } else {
+            print_unreadable(account);
+        }
         putchar('\n');
     }
 }

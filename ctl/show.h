@@ -12,9 +12,14 @@ void ctl_show_json(const json_t *value);
 void ctl_show_account(const json_t *account);
 /* The key and the state alone. */
 void ctl_show_key(const json_t *account);
-/* A table of accounts with their keys and states. */
+/* A table of accounts with their keys and states, or with why one cannot be read. */
 void ctl_show_list(const json_t *accounts);
 /* False for an account whose customer key is revoked, unreachable or degraded. */
 bool ctl_key_is_healthy(const json_t *account);
+/* False for one of a list that has an error in its place: its record cannot be read. */
+bool ctl_is_readable(const json_t *account);
+/* For a whole list. */
+bool ctl_all_healthy(const json_t *accounts);
+bool ctl_all_readable(const json_t *accounts);
 
 #endif

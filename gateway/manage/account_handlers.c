@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Storage Accounts: Create, Get Properties, Update, Delete, List, List By Resource Group. */
+/* Storage Accounts: Create, Get Properties, Update, Delete. */
 #include <stdio.h>
 #include <strings.h>
 
@@ -189,67 +189,4 @@ enum gk_status gk_manage_account_delete(struct gk_manage *manage, const struct g
         answer->status = 200;
     }
     return status;
-}
-
-/* --- list --------------------------------------------------------------------------------------*/
-
-struct listing {
-    struct gk_manage *manage;
-    const struct gk_manage_path *path;
-    json_t *values;
-    enum gk_status status;
-    struct gk_error *error;
-};
-
-static bool is_wanted(const struct listing *listing, const struct gk_managed_account *managed)
-{
-    const struct gk_manage_path *path = listing->path;
-    if (path->route == GK_ROUTE_OWN_LIST) {
-        return true;
-    }
-    if (path->route == GK_ROUTE_LIST_SUBSCRIPTION) {
-        return strcasecmp(managed->arm.subscription, path->subscription) == 0;
-    }
-    return gk_managed_account_is_at(managed, path);
-}
-
-static bool list_one(void *ctx, const char *name)
-{
-    struct listing *listing = ctx;
-    struct gk_managed_account managed;
-    const enum gk_status status =
-        gk_managed_account_load(listing->manage, name, &managed, listing->error);
-    if (status == GK_E_NOT_FOUND) {
-        return true; /* half created, or deleted meanwhile */
-    }
-    if (status != GK_OK) {
-        listing->status = status;
-        return false;
-    }
-    if (is_wanted(listing, &managed) &&
-        json_array_append_new(listing->values,
-                              gk_managed_account_json(listing->manage, &managed)) != 0) {
-        listing->status = gk_fail(listing->error, GK_E_RESOURCE, "out of memory");
-    }
-    gk_managed_account_cleanup(&managed);
-    return listing->status == GK_OK;
-}
-
-enum gk_status gk_manage_account_list(struct gk_manage *manage, const struct gk_manage_path *path,
-                                      const struct gk_manage_request *request,
-                                      struct gk_manage_answer *answer, struct gk_error *error)
-{
-    (void)request;
-    struct listing listing = {
-        .manage = manage, .path = path, .values = json_array(), .status = GK_OK, .error = error};
-    if (listing.values == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
-    }
-    enum gk_status status = gk_accounts_list(manage->gateway->accounts, list_one, &listing, error);
-    status = status == GK_OK ? listing.status : status;
-    if (status != GK_OK) {
-        json_decref(listing.values);
-        return status;
-    }
-    return gk_manage_answer_json(answer, 200, json_pack("{s:o}", "value", listing.values), error);
 }

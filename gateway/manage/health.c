@@ -45,85 +45,84 @@ enum gk_status gk_manage_ready(struct gk_manage *manage, const struct gk_manage_
 
 /* --- metrics -----------------------------------------------------------------------------------*/
 
-struct gauges {
-    struct gk_manage *manage;
-    struct gk_buf *out;
+/* As in a list of accounts: while a store is silent, each account that memory does not hold waits. */
+#define SILENT_MAX 3u
+
+/* Series of one name stand together, below their TYPE line. */
+enum series { STATE, LAST_CHECK, LAST_ROTATION, PENDING, SERIES };
+
+static const char *const series_names[SERIES] = {
+    [STATE] = "gatekey_account_state",
+    [LAST_CHECK] = "gatekey_account_last_check_timestamp_seconds",
+    [LAST_ROTATION] = "gatekey_account_last_rotation_timestamp_seconds",
+    [PENDING] = "gatekey_account_rotation_pending",
 };
 
-/* One gauge of every account. Series of one name stand together, below their TYPE line. */
-typedef void gauge_fn(struct gk_buf *out, const char *account,
-                      const struct gk_account_status *status);
+struct gauges {
+    struct gk_manage *manage;
+    unsigned silent;
+    struct gk_buf out[SERIES];
+};
 
 /* One series per account, with its state as a label, as kube-state-metrics does: an alert on a state
  * needs no table of numbers. */
-static void add_state(struct gk_buf *out, const char *account,
-                      const struct gk_account_status *status)
+static void add_state(struct gauges *gauges, const char *account, const char *state)
 {
-    gk_buf_printf(out, "gatekey_account_state{account=\"%s\",state=\"%s\"} 1\n", account,
-                  gk_arm_state_name(status->state));
+    gk_buf_printf(&gauges->out[STATE], "%s{account=\"%s\",state=\"%s\"} 1\n", series_names[STATE],
+                  account, state);
 }
 
-static void add_last_check(struct gk_buf *out, const char *account,
-                           const struct gk_account_status *status)
+static void add_time(struct gauges *gauges, enum series series, const char *account,
+                     int64_t wall_ms)
 {
-    if (status->settings.source == GK_KEY_SOURCE_CUSTOMER) {
-        gk_buf_printf(out, "gatekey_account_last_check_timestamp_seconds{account=\"%s\"} %.3f\n",
-                      account, (double)status->last_check_wall_ms / 1000.0);
-    }
+    gk_buf_printf(&gauges->out[series], "%s{account=\"%s\"} %.3f\n", series_names[series], account,
+                  (double)wall_ms / 1000.0);
 }
 
-static void add_last_rotation(struct gk_buf *out, const char *account,
-                              const struct gk_account_status *status)
+static void add_customer_key(struct gauges *gauges, const char *account,
+                             const struct gk_account_status *status)
 {
-    if (status->settings.source == GK_KEY_SOURCE_CUSTOMER) {
-        gk_buf_printf(out, "gatekey_account_last_rotation_timestamp_seconds{account=\"%s\"} %.3f\n",
-                      account, (double)status->last_rotation_wall_ms / 1000.0);
-    }
+    add_time(gauges, LAST_CHECK, account, status->last_check_wall_ms);
+    add_time(gauges, LAST_ROTATION, account, status->last_rotation_wall_ms);
+    gk_buf_printf(&gauges->out[PENDING], "%s{account=\"%s\"} %d\n", series_names[PENDING], account,
+                  status->rotation_pending != 0);
 }
-
-static void add_pending(struct gk_buf *out, const char *account,
-                        const struct gk_account_status *status)
-{
-    if (status->settings.source == GK_KEY_SOURCE_CUSTOMER) {
-        gk_buf_printf(out, "gatekey_account_rotation_pending{account=\"%s\"} %d\n", account,
-                      status->rotation_pending != 0);
-    }
-}
-
-struct gauge {
-    struct gk_manage *manage;
-    struct gk_buf *out;
-    gauge_fn *add;
-};
 
 static bool add_account(void *ctx, const char *name)
 {
-    const struct gauge *gauge = ctx;
-    const struct gk_plugin_host *host = gauge->manage->gateway->host;
-    struct gk_account_status status;
-    if (host->plugin->account_status(host->instance, name, &status, NULL) == GK_OK) {
-        gauge->add(gauge->out, name, &status);
+    struct gauges *gauges = ctx;
+    const struct gk_plugin_host *host = gauges->manage->gateway->host;
+    struct gk_account_status state;
+    const enum gk_status status = host->plugin->account_status(host->instance, name, &state, NULL);
+    if (status == GK_OK) {
+        add_state(gauges, name, gk_arm_state_name(state.state));
+    } else if (status != GK_E_NOT_FOUND) {
+        add_state(gauges, name, "unreadable");
     }
-    return gk_buf_status(gauge->out) == GK_OK;
+    if (status == GK_OK && state.settings.source == GK_KEY_SOURCE_CUSTOMER) {
+        add_customer_key(gauges, name, &state);
+    }
+    gauges->silent += status == GK_E_UNAVAILABLE ? 1 : 0;
+    return gauges->silent < SILENT_MAX;
 }
 
 static enum gk_status add_gauges(struct gk_manage *manage, struct gk_buf *out,
                                  struct gk_error *error)
 {
-    static const struct {
-        const char *name;
-        gauge_fn *add;
-    } gauges[] = {
-        {"gatekey_account_state", add_state},
-        {"gatekey_account_last_check_timestamp_seconds", add_last_check},
-        {"gatekey_account_last_rotation_timestamp_seconds", add_last_rotation},
-        {"gatekey_account_rotation_pending", add_pending},
-    };
-    enum gk_status status = GK_OK;
-    for (size_t i = 0; status == GK_OK && i < sizeof gauges / sizeof *gauges; i++) {
-        struct gauge gauge = {.manage = manage, .out = out, .add = gauges[i].add};
-        gk_buf_printf(out, "# TYPE %s gauge\n", gauges[i].name);
-        status = gk_accounts_list(manage->gateway->accounts, add_account, &gauge, error);
+    struct gauges gauges = {.manage = manage};
+    for (size_t i = 0; i < SERIES; i++) {
+        gk_buf_init(&gauges.out[i], GK_MANAGE_ANSWER_BYTES_MAX);
+    }
+    enum gk_status status =
+        gk_accounts_list(manage->gateway->accounts, add_account, &gauges, error);
+    for (size_t i = 0; i < SERIES; i++) {
+        const struct gk_span lines = gk_buf_span(&gauges.out[i]);
+        gk_buf_printf(out, "# TYPE %s gauge\n", series_names[i]);
+        gk_buf_append(out, lines.data, lines.len);
+        if (status == GK_OK && gk_buf_status(&gauges.out[i]) != GK_OK) {
+            status = gk_fail(error, GK_E_RESOURCE, "no memory for the accounts' metrics");
+        }
+        gk_buf_cleanup(&gauges.out[i]);
     }
     return status;
 }

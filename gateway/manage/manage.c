@@ -53,6 +53,7 @@ static void complete_error(struct gk_error *error, enum gk_status status)
         {GK_E_UNAVAILABLE, 503, "ServerBusy"},
         {GK_E_COLD, 503, "ServerBusy"},
         {GK_E_UNSUPPORTED, 501, "NotImplemented"},
+        {GK_E_INTEGRITY, 500, "IntegrityCheckFailed"},
     };
     uint16_t http_status = 500;
     const char *code = "InternalServerError";
@@ -70,12 +71,19 @@ static void complete_error(struct gk_error *error, enum gk_status status)
     }
 }
 
-static void answer_error(struct gk_manage_answer *answer, struct gk_error *error)
+void *gk_manage_error_json(struct gk_error *error, enum gk_status status)
+{
+    complete_error(error, status);
+    json_t *message = json_string(error->message);
+    return json_pack("{s:s, s:o}", "code", error->code, "message",
+                     message == NULL ? json_string("(the reason is not UTF-8)") : message);
+}
+
+static void answer_error(struct gk_manage_answer *answer, struct gk_error *error,
+                         enum gk_status status)
 {
     gk_buf_reset(&answer->body);
-    json_t *message = json_string(error->message);
-    json_t *body = json_pack("{s:{s:s, s:o}}", "error", "code", error->code, "message",
-                             message == NULL ? json_string("(the reason is not UTF-8)") : message);
+    json_t *body = json_pack("{s:o}", "error", gk_manage_error_json(error, status));
     answer->retry_after_s = error->retry_after_s;
     if (gk_manage_answer_json(answer, error->http_status, body, NULL) != GK_OK) {
         gk_buf_reset(&answer->body);
@@ -219,5 +227,5 @@ void gk_manage_handle(struct gk_manage *manage, const struct gk_manage_request *
         gk_log(GK_LOG_ERROR, "manage", "%s answered %u %s: %s", request->method, error.http_status,
                error.code, error.message);
     }
-    answer_error(answer, &error);
+    answer_error(answer, &error, status);
 }

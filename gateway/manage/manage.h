@@ -120,5 +120,8 @@ gk_manage_fn gk_manage_ready;
 /* Writes value as the answer's body, and releases it. NULL is out of memory. */
 enum gk_status gk_manage_answer_json(struct gk_manage_answer *answer, unsigned status, void *json,
                                      struct gk_error *error) GK_MUST_USE;
+/* {"code", "message"} of an error, as refusals have it. status gives *error a code and an HTTP status when
+ * it has none. The caller owns it (a json_t); NULL when memory is out. */
+void *gk_manage_error_json(struct gk_error *error, enum gk_status status) GK_MUST_USE;
 
 #endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Storage Accounts: List, List By Resource Group, and the operator's own list of all.
+ *
+ * An account that cannot be read does not keep the others from being listed. The operator's list shows
+ * it with what is wrong. Where it is filed stands in the part that cannot be read, so the lists of a
+ * subscription leave it out; while the store is silent they fail, for a client must not take an account
+ * for deleted that will be there in a minute.
+ */
+#include <strings.h>
+
+#include "common/error.h"
+#include "gateway/account_attrs.h"
+#include "gateway/account_profile.h"
+#include "gateway/manage/account_load.h"
+
+/* Each account that a silent store is asked for costs the store's time-out: after so many, the rest are
+ * shown without being asked for. */
+#define SILENT_MAX 3u
+
+struct listing {
+    struct gk_manage *manage;
+    const struct gk_manage_path *path;
+    json_t *values;
+    unsigned silent; /* accounts that the store has not answered for */
+    enum gk_status status;
+    struct gk_error *error;
+};
+
+/* --- what is left of an account -----------------------------------------------------------------*/
+
+static void find_profile(void *ctx, const struct gk_attr *attr)
+{
+    bool *found = ctx;
+    *found = *found || strcmp(attr->name, GK_ACCOUNT_PROFILE_ATTR) == 0;
+}
+
+static bool find_row(void *ctx, struct gk_span key, struct gk_span value)
+{
+    (void)key, (void)value;
+    *(bool *)ctx = true;
+    return false;
+}
+
+/* Whether the object of an account that is "not found" shows that there was more once: the gateway's
+ * record is written last, and containers after it. */
+static enum gk_status has_remains(struct gk_manage *manage, const char *name, bool *remains,
+                                  struct gk_error *error)
+{
+    struct gk_store *store = manage->gateway->store;
+    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+    uint64_t version = 0;
+    *remains = false;
+    enum gk_status status = gk_account_object(name, object, error);
+    if (status == GK_OK) {
+        status = gk_account_attrs_get(store, name, find_profile, remains, &version, error);
+    }
+    if (status == GK_OK && !*remains) {
+        const struct gk_map_range range = {.prefix = gk_span_str("c/"), .limit = 1};
+        status = gk_store_map_walk(store, GK_POOL_META, object, &range, find_row, remains, error);
+    }
+    return status;
+}
+
+/* GK_E_NOT_FOUND: half created, or deleted. GK_E_CONFLICT: parts of it are lost. */
+static enum gk_status load(struct gk_manage *manage, const char *name,
+                           struct gk_managed_account *out, struct gk_error *error)
+{
+    enum gk_status status = gk_managed_account_load(manage, name, out, error);
+    if (status != GK_E_NOT_FOUND) {
+        return status;
+    }
+    bool remains = false;
+    status = has_remains(manage, name, &remains, error);
+    if (status != GK_OK || !remains) {
+        return status == GK_OK ? GK_E_NOT_FOUND : status;
+    }
+    /* Or it was made in between. */
+    status = gk_managed_account_load(manage, name, out, error);
+    return status == GK_E_NOT_FOUND
+               ? gk_fail_http(
+                     error, GK_E_CONFLICT, 409, "AccountRecordLost",
+                     "account %s is there, and the record of its key or of its access keys is "
+                     "not; restore it from a backup",
+                     name)
+               : status;
+}
+
+/* --- the list -----------------------------------------------------------------------------------*/
+
+static bool is_wanted(const struct listing *listing, const struct gk_managed_account *managed)
+{
+    const struct gk_manage_path *path = listing->path;
+    if (path->route == GK_ROUTE_OWN_LIST) {
+        return true;
+    }
+    if (path->route == GK_ROUTE_LIST_SUBSCRIPTION) {
+        return strcasecmp(managed->arm.subscription, path->subscription) == 0;
+    }
+    return gk_managed_account_is_at(managed, path);
+}
+
+/* Takes value over. */
+static void append(struct listing *listing, json_t *value)
+{
+    if (json_array_append_new(listing->values, value) != 0) {
+        listing->status = gk_fail(listing->error, GK_E_RESOURCE, "out of memory");
+    }
+}
+
+static void append_unreadable(struct listing *listing, const char *name, enum gk_status status,
+                              struct gk_error *why)
+{
+    const bool ours = listing->path->route == GK_ROUTE_OWN_LIST;
+    listing->silent += status == GK_E_UNAVAILABLE ? 1 : 0;
+    if (status == GK_E_RESOURCE || (status == GK_E_UNAVAILABLE && !ours)) {
+        listing->status = status;
+        *listing->error = *why;
+    } else if (ours) {
+        append(listing,
+               json_pack("{s:s, s:o}", "name", name, "error", gk_manage_error_json(why, status)));
+    }
+}
+
+static bool list_one(void *ctx, const char *name)
+{
+    struct listing *listing = ctx;
+    struct gk_managed_account managed = {0};
+    struct gk_error why = {0};
+    const enum gk_status status =
+        listing->silent < SILENT_MAX
+            ? load(listing->manage, name, &managed, &why)
+            : gk_fail(&why, GK_E_UNAVAILABLE,
+                      "not asked for: the store has not answered for others");
+    if (status == GK_OK && is_wanted(listing, &managed)) {
+        append(listing, gk_managed_account_json(listing->manage, &managed));
+    } else if (status != GK_OK && status != GK_E_NOT_FOUND) {
+        append_unreadable(listing, name, status, &why);
+    }
+    gk_managed_account_cleanup(&managed);
+    return listing->status == GK_OK;
+}
+
+enum gk_status gk_manage_account_list(struct gk_manage *manage, const struct gk_manage_path *path,
+                                      const struct gk_manage_request *request,
+                                      struct gk_manage_answer *answer, struct gk_error *error)
+{
+    (void)request;
+    struct listing listing = {
+        .manage = manage, .path = path, .values = json_array(), .status = GK_OK, .error = error};
+    if (listing.values == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    enum gk_status status = gk_accounts_list(manage->gateway->accounts, list_one, &listing, error);
+    status = status == GK_OK ? listing.status : status;
+    if (status != GK_OK) {
+        json_decref(listing.values);
+        return status;
+    }
+    return gk_manage_answer_json(answer, 200, json_pack("{s:o}", "value", listing.values), error);
+}
