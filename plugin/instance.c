@@ -210,7 +210,7 @@ static enum gk_status derive_keys(struct gk_instance *instance, struct gk_error 
     return status;
 }
 
-static bool arm_ticker(struct gk_instance *instance);
+static bool arm_ticker(struct gk_instance *instance, int64_t from_mono_ms);
 
 static void on_tick(void *ctx)
 {
@@ -218,16 +218,18 @@ static void on_tick(void *ctx)
     if (atomic_load(&instance->stopping)) {
         return;
     }
+    /* From when it began: what a tick takes must not push the next away. */
+    const int64_t began_mono_ms = gk_instance_now(instance).mono_ms;
     gk_recheck_tick(instance);
-    if (!arm_ticker(instance)) {
+    if (!arm_ticker(instance, began_mono_ms)) {
         gk_instance_log(instance, GK_LOG_ERROR,
                         "memory is out: keys are no longer re-checked; restart the gateway");
     }
 }
 
-static bool arm_ticker(struct gk_instance *instance)
+static bool arm_ticker(struct gk_instance *instance, int64_t from_mono_ms)
 {
-    const int64_t at_ms = gk_instance_now(instance).mono_ms + instance->tick_ms;
+    const int64_t at_ms = from_mono_ms + instance->tick_ms;
     return instance->ops->call_at(instance->provider, at_ms, on_tick, instance) != NULL;
 }
 
@@ -252,7 +254,7 @@ enum gk_status gk_instance_start(struct gk_instance *instance, struct gk_error *
     if (status == GK_OK) {
         status = gk_worker_start(&instance->rotator, error);
     }
-    if (status == GK_OK && !arm_ticker(instance)) {
+    if (status == GK_OK && !arm_ticker(instance, gk_instance_now(instance).mono_ms)) {
         status = gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     if (status != GK_OK) {

@@ -96,6 +96,18 @@ static void on_count(void *ctx, const char *name, const char *labels, double add
     (void)ctx, (void)name, (void)labels, (void)add;
 }
 
+static void run_hook(struct fake_host *host, fake_hook_fn **hook)
+{
+    pthread_mutex_lock(&host->mutex);
+    fake_hook_fn *fn = *hook;
+    void *ctx = host->hook_ctx;
+    *hook = NULL;
+    pthread_mutex_unlock(&host->mutex);
+    if (fn != NULL) {
+        fn(ctx);
+    }
+}
+
 static void on_audit(void *ctx, const struct gk_audit_event *event)
 {
     struct fake_host *host = host_of(ctx);
@@ -107,18 +119,7 @@ static void on_audit(void *ctx, const struct gk_audit_event *event)
         snprintf(kept->reason, sizeof kept->reason, "%s", event->reason);
     }
     pthread_mutex_unlock(&host->mutex);
-}
-
-static void run_hook(struct fake_host *host, fake_hook_fn **hook)
-{
-    pthread_mutex_lock(&host->mutex);
-    fake_hook_fn *fn = *hook;
-    void *ctx = host->hook_ctx;
-    *hook = NULL;
-    pthread_mutex_unlock(&host->mutex);
-    if (fn != NULL) {
-        fn(ctx);
-    }
+    run_hook(host, &host->on_event);
 }
 
 static enum gk_status attrs_get(void *ctx, const char *name, gk_attr_visit_fn *visit,

@@ -75,6 +75,7 @@ struct fake_host {
     fake_hook_fn *on_read;   /* once each */
     fake_hook_fn *on_write;
     fake_hook_fn *on_written;
+    fake_hook_fn *on_event;
     void *hook_ctx;
 };
 

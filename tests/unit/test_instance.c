@@ -266,6 +266,42 @@ static void test_instance__silence_is_forgiven_for_the_grace(void **state)
     assert_int_equal(authorize_read(fixture), GK_OK);
 }
 
+static void pass_an_interval(void *ctx)
+{
+    fake_host_advance(ctx, 1000);
+}
+
+static void until_read(struct fixture *fixture, unsigned least)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (int i = 0; i < UNTIL_MS && fake_host_reads(&fixture->host) < least; i++) {
+        nanosleep(&pause, NULL);
+    }
+    assert_true(fake_host_reads(&fixture->host) >= least);
+}
+
+/* The clock moves on in the middle of a tick and then stands: what has become due meanwhile is done. */
+static void test_instance__a_tick_that_takes_long_does_not_put_off_the_next(void **state)
+{
+    struct fixture *fixture = *state;
+    create_customer(fixture);
+    set_unwrap(GK_VAULT_UNAVAILABLE);
+    fake_host_advance(&fixture->host, 1000);
+    until_state(fixture, GK_ACCOUNT_UNREACHABLE);
+    unsigned reads = fake_host_reads(&fixture->host);
+    const int64_t grace_ms = status_of(fixture).grace_until_wall_ms;
+    fake_host_advance(&fixture->host, grace_ms - atomic_load(&fixture->host.wall_ms) - 200);
+    until_read(fixture, reads + 1); /* the next is due 750 ms later */
+    reads = fake_host_reads(&fixture->host);
+    pthread_mutex_lock(&fixture->host.mutex);
+    fixture->host.on_event = pass_an_interval; /* the end of the grace */
+    fixture->host.hook_ctx = &fixture->host;
+    pthread_mutex_unlock(&fixture->host.mutex);
+    fake_host_advance(&fixture->host, 250);
+    until_read(fixture, reads + 1);
+    assert_state(fixture, GK_ACCOUNT_DEGRADED);
+}
+
 /* --- cold accounts ---------------------------------------------------------------------------- */
 
 static enum gk_status warm(struct fixture *fixture)
@@ -612,6 +648,7 @@ int main(void)
         TEST(test_instance__refusal_revokes_and_success_restores),
         TEST(test_instance__the_ticker_notices_by_itself),
         TEST(test_instance__silence_is_forgiven_for_the_grace),
+        TEST(test_instance__a_tick_that_takes_long_does_not_put_off_the_next),
         TEST(test_instance__cold_until_warmed),
         TEST(test_instance__cold_and_refused_is_denied),
         TEST(test_instance__cold_and_silent_is_busy),
