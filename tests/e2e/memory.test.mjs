@@ -13,7 +13,7 @@ import { noRetry, startStack } from './lib/stack.mjs';
 import { onRados } from './lib/store.mjs';
 
 const MIB = 1024 * 1024;
-const SIZE = Number(process.env.GATEKEY_LARGE_BYTES ?? 1024 * MIB);
+const SIZE = Number(process.env.GATEKEY_LARGE_BYTES ?? (onRados ? 512 : 1024) * MIB);
 const LIMIT = 256 * MIB;
 // Each of librados' threads, which are fifteen, has a stack and a heap of its own in its address space.
 const DATA_LIMIT = onRados ? 2 * LIMIT : LIMIT;
