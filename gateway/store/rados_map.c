@@ -280,7 +280,7 @@ enum gk_status gk_rados_map_walk_many(struct gk_store *base, enum gk_store_pool 
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     enum gk_status first = GK_OK;
-    for (size_t at = 0; at < count; at += GK_RADOS_WINDOW) {
+    for (size_t at = 0; at < count && first != GK_E_UNAVAILABLE; at += GK_RADOS_WINDOW) {
         const size_t left = count - at;
         const enum gk_status status =
             walk_window(store, pool, walks + at, left < GK_RADOS_WINDOW ? left : GK_RADOS_WINDOW,

@@ -36,7 +36,8 @@ struct gk_rados_watch {
     char *object;
     gk_store_notice_fn *notice;
     void *ctx;
-    uint64_t handle; /* librados' name for the watch */
+    uint64_t handle; /* librados' name for the watch: a pointer of its own, dead once unwatched */
+    bool watched;    /* handle is one */
     /* The rest under the mutex of the store's notices. */
     bool lost;
     bool missed;
@@ -108,13 +109,23 @@ static enum gk_status make_object(struct gk_store *store, const char *object,
 
 static int watch_object(struct gk_rados_watch *watch)
 {
-    return rados_watch3(store_of(watch)->io[GK_POOL_META], watch->object, &watch->handle, on_notice,
-                        on_lost, WATCH_TIMEOUT_S, watch);
+    const int code = rados_watch3(store_of(watch)->io[GK_POOL_META], watch->object, &watch->handle,
+                                  on_notice, on_lost, WATCH_TIMEOUT_S, watch);
+    watch->watched = code == 0;
+    return code;
+}
+
+static void unwatch_object(struct gk_rados_watch *watch)
+{
+    if (watch->watched) {
+        (void)rados_unwatch2(store_of(watch)->io[GK_POOL_META], watch->handle);
+        watch->watched = false;
+    }
 }
 
 static void watch_again(struct gk_rados_watch *watch)
 {
-    (void)rados_unwatch2(store_of(watch)->io[GK_POOL_META], watch->handle);
+    unwatch_object(watch);
     if (make_object(watch->base.store, watch->object, NULL) == GK_OK && watch_object(watch) == 0) {
         gk_log(GK_LOG_INFO, COMPONENT, "%s is watched again", watch->object);
         pthread_mutex_lock(&store_of(watch)->notices.mutex);
@@ -271,7 +282,7 @@ void gk_rados_unwatch(struct gk_store_watch *base)
         pthread_cond_wait(&notices->changed, &notices->mutex);
     }
     pthread_mutex_unlock(&notices->mutex);
-    (void)rados_unwatch2(store->io[GK_POOL_META], watch->handle);
+    unwatch_object(watch);
     (void)rados_watch_flush(store->cluster); /* no callback knows the watch after this */
     watch_free(watch);
 }

@@ -299,7 +299,9 @@ enum gk_status gk_rados_write_many(struct gk_store *base, const struct gk_write_
             }
         }
         if (i < count) {
-            began[slot] = gk_rados_write_begin(store, &ops[i], &writes[slot], &why[slot]);
+            began[slot] = status == GK_E_UNAVAILABLE
+                              ? status
+                              : gk_rados_write_begin(store, &ops[i], &writes[slot], &why[slot]);
         }
     }
     return status;

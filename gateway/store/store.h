@@ -89,8 +89,8 @@ struct gk_write_op {
 /* new_version may be NULL; the version as it is when nothing changes, 0 for no object. */
 enum gk_status gk_store_write(struct gk_store *store, const struct gk_write_op *op,
                               uint64_t *new_version, struct gk_error *error) GK_MUST_USE;
-/* Operations that do not depend on each other, under way together where the engine can. All are
- * tried; the first error, in their order, is returned. */
+/* Operations that do not depend on each other, under way together where the engine can. The first
+ * error, in their order, is returned; all are tried, but for what is left when the store is away. */
 enum gk_status gk_store_write_many(struct gk_store *store, const struct gk_write_op *ops,
                                    size_t count, struct gk_error *error) GK_MUST_USE;
 
@@ -186,8 +186,8 @@ enum gk_status gk_store_map_walk(struct gk_store *store, enum gk_store_pool pool
 
 /*
  * Walks of several objects, under way together where the engine can; each with a limit of
- * GK_MAP_WALK_ENTRIES at most. Visitors are called on this thread, one at a time. All are tried; the
- * first error, in their order, is returned.
+ * GK_MAP_WALK_ENTRIES at most. Visitors are called on this thread, one at a time. The first error, in
+ * their order, is returned; all are tried, but for what is left when the store is away.
  */
 struct gk_map_walk {
     const char *object;

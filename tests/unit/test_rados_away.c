@@ -5,6 +5,7 @@
  * start that cannot work says what to do.
  * Method: two pools of the test's own, whose OSDs are taken away and given back.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -141,6 +142,68 @@ static void test_away__a_batch_whose_data_could_not_be_written(void **state)
     assert_int_equal(store_check(store, "again", 3, 5 << 20), GK_OK);
 }
 
+/* --- notices ----------------------------------------------------------------------------------- */
+
+struct ear {
+    pthread_mutex_t mutex;
+    pthread_cond_t heard;
+    unsigned missed; /* notices without bytes */
+    unsigned told;
+};
+
+static void hear(void *ctx, struct gk_span bytes)
+{
+    struct ear *ear = ctx;
+    pthread_mutex_lock(&ear->mutex);
+    if (bytes.len == 0) {
+        ear->missed++;
+    } else {
+        ear->told++;
+    }
+    pthread_cond_broadcast(&ear->heard);
+    pthread_mutex_unlock(&ear->mutex);
+}
+
+static void wait_for_more(struct ear *ear, const unsigned *count, unsigned than)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 2 * RADOS_WAIT_S;
+    int code = 0;
+    pthread_mutex_lock(&ear->mutex);
+    while (code == 0 && *count <= than) {
+        code = pthread_cond_timedwait(&ear->heard, &ear->mutex, &until);
+    }
+    pthread_mutex_unlock(&ear->mutex);
+    assert_int_equal(code, 0);
+}
+
+/* The watch is lost, by removal of its object, and cannot be had again for some time. */
+static void test_away__a_watch_is_made_good(void **state)
+{
+    struct gk_store *store = ((struct store_case *)*state)->store;
+    struct ear ear = {.mutex = PTHREAD_MUTEX_INITIALIZER, .heard = PTHREAD_COND_INITIALIZER};
+    struct gk_store_watch *watch = NULL;
+    const char *const names[] = {"notices"};
+    assert_int_equal(gk_store_watch(store, "notices", hear, &ear, &watch, NULL), GK_OK);
+    assert_int_equal(gk_store_remove(store, GK_POOL_META, names, 1, NULL), GK_OK);
+    switch_pool(store, GK_POOL_META, false);
+    wait_for_more(&ear, &ear.missed, 0);
+    /* Each of these waits for its time-out; meanwhile the engine tries to watch again, in vain. */
+    for (int i = 0; i < 6; i++) {
+        gk_store_notify(store, "notices", gk_span_str("lost"));
+        assert_false(answers(store, GK_POOL_META));
+    }
+    switch_pool(store, GK_POOL_META, true);
+    wait_for_more(&ear, &ear.missed, 1); /* watched again */
+    gk_store_notify(store, "notices", gk_span_str("back"));
+    wait_for_more(&ear, &ear.told, 0);
+    /* And is ended while the cluster is away. */
+    switch_pool(store, GK_POOL_META, false);
+    gk_store_unwatch(watch);
+    switch_pool(store, GK_POOL_META, true);
+}
+
 /* --- starts ------------------------------------------------------------------------------------ */
 
 static void expect_no_start(const struct gk_store_rados_options *options, enum gk_status expected,
@@ -230,6 +293,7 @@ int main(void)
         TEST(test_away__every_call_says_so),
         TEST(test_away__data_of_a_commit_that_timed_out_is_kept),
         TEST(test_away__a_batch_whose_data_could_not_be_written),
+        TEST(test_away__a_watch_is_made_good),
         cmocka_unit_test(test_start__says_what_is_missing),
         cmocka_unit_test(test_start__wants_a_replicated_pool_for_indexes),
         TEST(test_start__ends_in_time_without_osds),
