@@ -63,7 +63,8 @@ struct gk_rados {
     rados_t cluster;
     rados_ioctx_t io[2]; /* by pool */
     uint32_t op_timeout_s;
-    size_t piece_bytes;                 /* the most that one write to the data pool takes */
+    size_t piece_bytes; /* the most that one write to the data pool takes */
+    bool in_stripes;    /* the data pool is erasure coded: writes begin at a stripe */
     char cookie[GK_RADOS_COOKIE_BYTES]; /* this process, to the holders of a lease */
     struct gk_rados_buffers buffers;
     struct gk_rados_notices notices;

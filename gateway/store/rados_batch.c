@@ -11,6 +11,9 @@
 
 /* The most that one write takes: an object of 4 MiB of content with its tags, and some more. */
 #define PIECE_BYTES ((4u << 20) + (64u << 10))
+/* Parts shorter than this are gathered, up to the second figure, before they go into a write. */
+#define CRUMB_BYTES  (16u << 10)
+#define CRUMBS_BYTES (64u << 10)
 /* Smaller gathering buffers are not worth keeping. */
 #define BUFFER_BYTES_KEPT (256u << 10)
 /* What one batch has under way; a batch alone must not fill what all share. */
@@ -44,7 +47,9 @@ struct rados_batch {
     /* The object that is being written is the last one. */
     uint64_t size;
     uint64_t sent;
-    uint8_t *buffer; /* what has been gathered for the next piece */
+    rados_write_op_t piece; /* the write that is being made, NULL while it has no bytes */
+    size_t piece_bytes;
+    uint8_t *buffer; /* what follows in it, gathered from small parts */
     size_t buffer_bytes;
     size_t gathered;
     struct piece pieces[BATCH_WRITES_MAX]; /* a ring */
@@ -83,6 +88,7 @@ enum gk_status gk_rados_buffers_init(struct gk_rados *store, struct gk_error *er
         return gk_fail(error, GK_E_INVALID, "the data pool has stripes of %llu bytes",
                        (unsigned long long)alignment);
     }
+    store->in_stripes = aligned != 0;
     store->piece_bytes = (size_t)(PIECE_BYTES - PIECE_BYTES % alignment);
     return GK_OK;
 }
@@ -167,41 +173,61 @@ static void wait_for_room(struct rados_batch *batch, size_t bytes)
     }
 }
 
-/* Sends the next bytes of the last object; librados copies them. */
-static enum gk_status send_piece(struct rados_batch *batch, const uint8_t *bytes, size_t len,
-                                 struct gk_error *error)
+/* Adds bytes to the piece that is being made; librados copies them. */
+static void add_bytes(struct rados_batch *batch, const uint8_t *bytes, size_t len)
 {
-    struct gk_rados *store = store_of(batch);
-    wait_for_room(batch, len);
+    if (batch->piece == NULL) {
+        batch->piece = rados_create_write_op();
+        if (batch->sent == 0) {
+            rados_write_op_create(batch->piece, LIBRADOS_CREATE_EXCLUSIVE, NULL);
+        }
+    }
+    if (len > 0) {
+        rados_write_op_write(batch->piece, (const char *)bytes, len,
+                             batch->sent + batch->piece_bytes);
+    }
+    batch->piece_bytes += len;
+}
+
+static void drop_piece(struct rados_batch *batch)
+{
+    if (batch->piece != NULL) {
+        rados_release_write_op(batch->piece);
+    }
+    batch->piece = NULL;
+    batch->piece_bytes = 0;
+}
+
+static int begin_piece(struct rados_batch *batch, struct piece *piece)
+{
+    const int code = rados_aio_create_completion2(NULL, NULL, &piece->completion);
+    if (code < 0) {
+        return code;
+    }
+    const int begun = rados_aio_write_op_operate(
+        batch->piece, store_of(batch)->io[GK_POOL_DATA], piece->completion,
+        batch->objects[piece->object].name, NULL, LIBRADOS_OPERATION_FULL_TRY);
+    if (begun < 0) {
+        rados_aio_release(piece->completion);
+    }
+    return begun;
+}
+
+static enum gk_status send_piece(struct rados_batch *batch, struct gk_error *error)
+{
+    const size_t bytes = batch->piece_bytes;
+    wait_for_room(batch, bytes);
+    struct piece *piece = &batch->pieces[batch->pieces_begun % BATCH_WRITES_MAX];
+    *piece = (struct piece){
+        .object = batch->objects_count - 1, .bytes = bytes, .creates = batch->sent == 0};
+    batch->code = batch->code == 0 ? begin_piece(batch, piece) : batch->code;
+    drop_piece(batch);
     if (batch->code != 0) {
         return gk_rados_fail(error, batch->code, "writing data");
     }
-    struct piece *piece = &batch->pieces[batch->pieces_begun % BATCH_WRITES_MAX];
-    *piece = (struct piece){
-        .object = batch->objects_count - 1, .bytes = len, .creates = batch->sent == 0};
-    const enum gk_status status = gk_rados_completion(&piece->completion, error);
-    if (status != GK_OK) {
-        return status;
-    }
-    rados_write_op_t op = rados_create_write_op();
-    if (piece->creates) {
-        rados_write_op_create(op, LIBRADOS_CREATE_EXCLUSIVE, NULL);
-    }
-    if (len > 0) {
-        rados_write_op_write(op, (const char *)bytes, len, batch->sent);
-    }
-    const int code = rados_aio_write_op_operate(op, store->io[GK_POOL_DATA], piece->completion,
-                                                batch->objects[piece->object].name, NULL,
-                                                LIBRADOS_OPERATION_FULL_TRY);
-    rados_release_write_op(op);
-    if (code < 0) {
-        rados_aio_release(piece->completion);
-        batch->code = code;
-        return gk_rados_fail(error, code, "writing data");
-    }
     batch->pieces_begun++;
-    batch->bytes_under_way += len;
-    batch->sent += len;
+    batch->bytes_under_way += bytes;
+    batch->sent += bytes;
     return GK_OK;
 }
 
@@ -239,33 +265,67 @@ enum gk_status gk_rados_batch_object(struct gk_store_batch *base, const char *ob
     batch->objects[batch->objects_count++] = (struct data_object){.name = name};
     batch->size = size_bytes;
     batch->sent = 0;
-    return size_bytes == 0 ? send_piece(batch, NULL, 0, error) : GK_OK;
+    if (size_bytes > 0) {
+        return GK_OK;
+    }
+    add_bytes(batch, NULL, 0);
+    return send_piece(batch, error);
 }
 
-static enum gk_status gather(struct rados_batch *batch, size_t piece, struct gk_span *bytes,
-                             struct gk_error *error)
+static void flush_gathered(struct rados_batch *batch)
 {
-    if (batch->buffer != NULL && batch->buffer_bytes < piece) {
-        give_buffer(store_of(batch), batch->buffer, batch->buffer_bytes);
+    if (batch->gathered > 0) {
+        add_bytes(batch, batch->buffer, batch->gathered);
+        batch->gathered = 0;
+    }
+}
+
+/* Copies what fits into a buffer of the wanted size, and returns how much that is; 0: out of memory. */
+static size_t gather(struct rados_batch *batch, struct gk_span bytes, size_t wanted)
+{
+    struct gk_rados *store = store_of(batch);
+    if (batch->buffer != NULL && batch->gathered == 0 && batch->buffer_bytes < wanted) {
+        give_buffer(store, batch->buffer, batch->buffer_bytes);
         batch->buffer = NULL;
     }
     if (batch->buffer == NULL) {
-        batch->buffer_bytes = piece;
-        batch->buffer = take_buffer(store_of(batch), &batch->buffer_bytes);
+        batch->buffer_bytes = wanted;
+        batch->buffer = take_buffer(store, &batch->buffer_bytes);
     }
     if (batch->buffer == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+        return 0;
     }
-    const size_t missing = piece - batch->gathered;
-    const size_t part = bytes->len < missing ? bytes->len : missing;
-    memcpy(batch->buffer + batch->gathered, bytes->data, part);
+    const size_t room = batch->buffer_bytes - batch->gathered;
+    const size_t part = bytes.len < room ? bytes.len : room;
+    memcpy(batch->buffer + batch->gathered, bytes.data, part);
     batch->gathered += part;
-    *bytes = gk_span_of(bytes->data + part, bytes->len - part);
-    if (batch->gathered < piece) {
-        return GK_OK;
+    if (batch->gathered == batch->buffer_bytes) {
+        flush_gathered(batch);
     }
-    batch->gathered = 0;
-    return send_piece(batch, batch->buffer, piece, error);
+    return part;
+}
+
+/*
+ * Appends to a piece that is left bytes short; returns how much, 0: out of memory. What an erasure-coded
+ * pool is given at once must begin at a stripe: there only a whole piece goes straight into the
+ * operation. Elsewhere all but crumbs do, and the OSD joins them.
+ */
+static size_t append_to_piece(struct rados_batch *batch, struct gk_span bytes, size_t left)
+{
+    const size_t len = bytes.len < left ? bytes.len : left;
+    const bool in_stripes = store_of(batch)->in_stripes;
+    const bool empty = batch->piece_bytes == 0 && batch->gathered == 0;
+    if (empty && len == left) {
+        add_bytes(batch, bytes.data, len);
+        return len;
+    }
+    if (!in_stripes && len >= CRUMB_BYTES) {
+        flush_gathered(batch);
+        add_bytes(batch, bytes.data, len);
+        return len;
+    }
+    const size_t wanted = in_stripes || left < CRUMBS_BYTES ? left : CRUMBS_BYTES;
+    return gather(batch, gk_span_of(bytes.data, len), wanted);
 }
 
 enum gk_status gk_rados_batch_append(struct gk_store_batch *base, struct gk_span bytes,
@@ -275,14 +335,17 @@ enum gk_status gk_rados_batch_append(struct gk_store_batch *base, struct gk_span
     const size_t piece_max = store_of(batch)->piece_bytes;
     enum gk_status status = GK_OK;
     while (bytes.len > 0 && status == GK_OK) {
-        const uint64_t left = batch->size - batch->sent;
-        const size_t piece = left < piece_max ? (size_t)left : piece_max;
-        if (batch->gathered == 0 && bytes.len >= piece) {
-            /* A whole piece lies ready. */
-            status = send_piece(batch, bytes.data, piece, error);
-            bytes = gk_span_of(bytes.data + piece, bytes.len - piece);
-        } else {
-            status = gather(batch, piece, &bytes, error);
+        const uint64_t rest = batch->size - batch->sent;
+        const size_t piece = rest < piece_max ? (size_t)rest : piece_max;
+        const size_t there = batch->piece_bytes + batch->gathered;
+        const size_t part = append_to_piece(batch, bytes, piece - there);
+        if (part == 0) {
+            return gk_fail(error, GK_E_RESOURCE, "out of memory");
+        }
+        bytes = gk_span_of(bytes.data + part, bytes.len - part);
+        if (there + part == piece) {
+            flush_gathered(batch);
+            status = send_piece(batch, error);
         }
     }
     return status;
@@ -296,6 +359,7 @@ static void batch_free(struct rados_batch *batch)
     if (batch->buffer != NULL) {
         give_buffer(store_of(batch), batch->buffer, batch->buffer_bytes);
     }
+    drop_piece(batch);
     free(batch->objects);
     free(batch);
 }
