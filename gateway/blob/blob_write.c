@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "common/error.h"
+#include "gateway/blob/block_id.h"
 #include "gateway/blob/reaper.h"
 
 void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target *target)
@@ -13,18 +14,55 @@ void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target
     gk_index_guards(write->guards);
     write->guards[GK_INDEX_GUARDS] = gk_blob_guard(target);
     write->guards_count = GK_INDEX_GUARDS + 1;
+    gk_buf_init(&write->mark_key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&write->mark, GK_STAGED_BYTES_MAX);
 }
 
 void gk_blob_write_cleanup(struct gk_blob_write *write)
 {
     gk_changes_cleanup(&write->changes);
     gk_garbage_cleanup(&write->garbage);
+    gk_buf_cleanup(&write->mark_key);
+    gk_buf_cleanup(&write->mark);
 }
 
 void gk_blob_write_guard(struct gk_blob_write *write, struct gk_guard guard)
 {
     assert(write->guards_count < sizeof write->guards / sizeof *write->guards);
     write->guards[write->guards_count++] = guard;
+}
+
+void gk_blob_write_guard_staging(struct gk_blob_write *write, const struct gk_blob_target *target,
+                                 struct gk_span mark)
+{
+    gk_staged_prefix(&write->mark_key, &target->record.object, target->record.epoch);
+    gk_buf_append(&write->mark, mark.data, mark.len);
+    gk_blob_write_guard(
+        write, (struct gk_guard){.kind = mark.len > 0 ? GK_GUARD_MAP_EQUAL : GK_GUARD_MAP_ABSENT,
+                                 .key = gk_buf_span(&write->mark_key),
+                                 .value = gk_buf_span(&write->mark)});
+}
+
+enum gk_status gk_blob_write_discard(struct gk_blob_write *write, const struct gk_request *request,
+                                     const struct gk_blob_target *target, struct gk_error *error)
+{
+    if (!target->exists) {
+        return GK_OK;
+    }
+    bool any = false;
+    struct gk_buf mark;
+    gk_buf_init(&mark, GK_STAGED_BYTES_MAX);
+    const enum gk_status status = gk_staging_mark_read(request, target, &any, &mark, error);
+    if (status == GK_OK) {
+        gk_garbage_add_blob(&write->garbage, target);
+        if (any) {
+            gk_garbage_add(&write->garbage, GK_GARBAGE_STAGED, &target->record.object,
+                           target->record.epoch);
+        }
+        gk_blob_write_guard_staging(write, target, gk_buf_span(&mark));
+    }
+    gk_buf_cleanup(&mark);
+    return status;
 }
 
 static void copy_key(const struct gk_blob_target *target, struct gk_buf *key)

@@ -17,6 +17,8 @@ struct gk_blob_write {
     struct gk_garbage garbage;
     struct gk_guard guards[GK_INDEX_GUARDS + 2];
     size_t guards_count;
+    struct gk_buf mark_key; /* of a guarded staging mark */
+    struct gk_buf mark;
 };
 
 /* Guards: the shard is there and open, and the blob's record still is what target shows. target must
@@ -25,6 +27,14 @@ void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target
 void gk_blob_write_cleanup(struct gk_blob_write *write);
 /* One more guard; its spans must live until the commit. */
 void gk_blob_write_guard(struct gk_blob_write *write, struct gk_guard guard);
+
+/* One more: the staging mark (block_id.h) still is this one, or, when it is empty, there still is none. */
+void gk_blob_write_guard_staging(struct gk_blob_write *write, const struct gk_blob_target *target,
+                                 struct gk_span mark);
+/* All that the blob had is garbage from now on, staged blocks included; nothing for no record. */
+enum gk_status gk_blob_write_discard(struct gk_blob_write *write, const struct gk_request *request,
+                                     const struct gk_blob_target *target,
+                                     struct gk_error *error) GK_MUST_USE;
 
 /* The blob's new record. metadata NULL or empty: without a sealed part, and no key is needed. */
 enum gk_status gk_blob_write_record(struct gk_blob_write *write, const struct gk_request *request,

@@ -44,7 +44,9 @@ enum gk_status gk_block_id_check_length(const struct gk_request *request,
 {
     struct gk_buf prefix;
     size_t first_key_len = 0;
-    const struct gk_map_range range = staged_range(target, &prefix);
+    struct gk_map_range range = staged_range(target, &prefix);
+    range.after = range.prefix; /* the staging mark has no identifier */
+    range.limit = 1;
     const enum gk_status status =
         gk_store_map_walk(request->gateway->store, GK_POOL_META, target->index, &range, note_length,
                           &first_key_len, error);
@@ -71,17 +73,89 @@ enum gk_status gk_staged_open(const struct gk_request *request, const struct gk_
     return status;
 }
 
+/* --- the staging mark ---------------------------------------------------------------------------*/
+
+enum gk_status gk_staging_mark_new(const struct gk_request *request,
+                                   const struct gk_blob_target *target,
+                                   struct gk_change_list *changes, struct gk_error *error)
+{
+    struct gk_staged none = {.length = 0};
+    if (!gk_id_random(&none.segment)) {
+        return gk_fail(error, GK_E_RESOURCE, "no entropy");
+    }
+    struct gk_buf key;
+    struct gk_buf open;
+    struct gk_buf value;
+    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&open, GK_STAGED_BYTES_MAX);
+    gk_buf_init(&value, GK_STAGED_BYTES_MAX);
+    gk_staged_prefix(&key, &target->record.object, target->record.epoch);
+    gk_staged_encode(&none, &open);
+    const struct gk_place place =
+        gk_index_place(request, &target->container, GK_VALUE_STAGED, gk_buf_span(&key));
+    const enum gk_status status =
+        gk_value_seal(&place, NULL, gk_buf_span(&open), (struct gk_span){0}, &value, error);
+    if (status == GK_OK) {
+        gk_changes_set(changes, &key, &value);
+    }
+    gk_buf_cleanup(&key);
+    gk_buf_cleanup(&open);
+    gk_buf_cleanup(&value);
+    return status;
+}
+
+struct first_row {
+    size_t prefix_len;
+    bool *any;
+    struct gk_buf *mark;
+};
+
+static bool take_first(void *ctx, struct gk_span key, struct gk_span value)
+{
+    const struct first_row *first = ctx;
+    *first->any = true;
+    if (key.len == first->prefix_len) {
+        gk_buf_append(first->mark, value.data, value.len);
+    }
+    return false;
+}
+
+enum gk_status gk_staging_mark_read(const struct gk_request *request,
+                                    const struct gk_blob_target *target, bool *any,
+                                    struct gk_buf *mark, struct gk_error *error)
+{
+    struct gk_buf prefix;
+    struct gk_map_range range = staged_range(target, &prefix);
+    range.limit = 1; /* the mark stands before the blocks */
+    *any = false;
+    struct first_row first = {.prefix_len = prefix.len, .any = any, .mark = mark};
+    const enum gk_status status = gk_store_map_walk(
+        request->gateway->store, GK_POOL_META, target->index, &range, take_first, &first, error);
+    gk_buf_cleanup(&prefix);
+    return status == GK_OK && gk_buf_status(mark) != GK_OK
+               ? gk_value_too_long(mark, target->index, error)
+               : status;
+}
+
 /* --- all of them --------------------------------------------------------------------------------*/
 
 /* Copies of keys and values, opened when the walk is over: it holds a reader of the store. */
 struct copied {
     struct gk_buf bytes; /* key length 2 | key | value length 4 | value ... */
     uint32_t count;
+    size_t prefix_len;
+    struct gk_buf *mark; /* NULL: not wanted */
 };
 
 static bool copy_entry(void *ctx, struct gk_span key, struct gk_span value)
 {
     struct copied *copied = ctx;
+    if (key.len == copied->prefix_len) {
+        if (copied->mark != NULL) {
+            gk_buf_append(copied->mark, value.data, value.len);
+        }
+        return true;
+    }
     gk_buf_append_u16(&copied->bytes, (uint16_t)key.len);
     gk_buf_append(&copied->bytes, key.data, key.len);
     gk_buf_append_u32(&copied->bytes, (uint32_t)value.len);
@@ -140,15 +214,18 @@ static enum gk_status open_entries(const struct gk_request *request,
 enum gk_status gk_staged_blocks(const struct gk_request *request,
                                 const struct gk_blob_target *target,
                                 struct gk_staged_block **blocks, uint32_t *count,
-                                struct gk_error *error)
+                                struct gk_buf *mark, struct gk_error *error)
 {
     struct gk_buf prefix;
-    struct copied copied = {0};
     *blocks = NULL;
-    gk_buf_init(&copied.bytes, (size_t)STAGED_BLOCKS_MAX * STAGED_COPY_BYTES);
     const struct gk_map_range range = staged_range(target, &prefix);
+    struct copied copied = {.prefix_len = prefix.len, .mark = mark};
+    gk_buf_init(&copied.bytes, (size_t)STAGED_BLOCKS_MAX * STAGED_COPY_BYTES);
     enum gk_status status = gk_store_map_walk(request->gateway->store, GK_POOL_META, target->index,
                                               &range, copy_entry, &copied, error);
+    if (status == GK_OK && mark != NULL && gk_buf_status(mark) != GK_OK) {
+        status = gk_value_too_long(mark, target->index, error);
+    }
     if (status == GK_OK) {
         status = open_entries(request, target, prefix.len, &copied, blocks, error);
     }

@@ -35,38 +35,9 @@ void gk_garbage_add(struct gk_garbage *garbage, enum gk_garbage_kind kind, const
         (struct gk_garbage_item){.kind = kind, .id = *id, .number = number};
 }
 
-static bool note_one(void *ctx, struct gk_span key, struct gk_span value)
-{
-    (void)key;
-    (void)value;
-    *(bool *)ctx = true;
-    return false;
-}
-
-static enum gk_status add_staged(struct gk_request *request, struct gk_garbage *garbage,
-                                 const struct gk_blob_target *target, struct gk_error *error)
-{
-    bool any = false;
-    struct gk_buf prefix;
-    gk_buf_init(&prefix, GK_MAP_KEY_BYTES_MAX);
-    gk_staged_prefix(&prefix, &target->record.object, target->record.epoch);
-    const struct gk_map_range range = {.prefix = gk_buf_span(&prefix)};
-    const enum gk_status status = gk_store_map_walk(request->gateway->store, GK_POOL_META,
-                                                    target->index, &range, note_one, &any, error);
-    gk_buf_cleanup(&prefix);
-    if (status == GK_OK && any) {
-        gk_garbage_add(garbage, GK_GARBAGE_STAGED, &target->record.object, target->record.epoch);
-    }
-    return status;
-}
-
-enum gk_status gk_garbage_add_blob(struct gk_request *request, struct gk_garbage *garbage,
-                                   const struct gk_blob_target *target, struct gk_error *error)
+void gk_garbage_add_blob(struct gk_garbage *garbage, const struct gk_blob_target *target)
 {
     const struct gk_manifest *manifest = &target->record.manifest;
-    if (!target->exists) {
-        return GK_OK;
-    }
     if (manifest->paged) {
         gk_garbage_add(garbage, GK_GARBAGE_MANIFEST, &manifest->id, 0);
     }
@@ -74,7 +45,6 @@ enum gk_status gk_garbage_add_blob(struct gk_request *request, struct gk_garbage
         gk_garbage_add(garbage, GK_GARBAGE_SEGMENT, &manifest->entries[i].segment,
                        manifest->entries[i].length);
     }
-    return add_staged(request, garbage, target, error);
 }
 
 static enum gk_status queue_some(const struct gk_garbage_item *items, size_t count,

@@ -52,11 +52,8 @@ void gk_garbage_init(struct gk_garbage *garbage);
 void gk_garbage_cleanup(struct gk_garbage *garbage);
 void gk_garbage_add(struct gk_garbage *garbage, enum gk_garbage_kind kind, const struct gk_id *id,
                     uint64_t number);
-/* All that a blob's record refers to, staged blocks included when there are some; not what stands beside
- * it, which goes with it. */
-enum gk_status gk_garbage_add_blob(struct gk_request *request, struct gk_garbage *garbage,
-                                   const struct gk_blob_target *target,
-                                   struct gk_error *error) GK_MUST_USE;
+/* All that a blob's record refers to; not what stands beside it, which goes with it. */
+void gk_garbage_add_blob(struct gk_garbage *garbage, const struct gk_blob_target *target);
 /* Appends the entries to changes; nothing for no items. place: kind GK_VALUE_GARBAGE, any key. */
 enum gk_status gk_garbage_queue(const struct gk_garbage *garbage, const struct gk_place *place,
                                 int64_t wall_ms, struct gk_change_list *changes,

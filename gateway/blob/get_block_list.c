@@ -75,7 +75,7 @@ static enum gk_status list_uncommitted(const struct gk_request *request,
 {
     struct gk_staged_block *blocks = NULL;
     uint32_t staged = 0;
-    enum gk_status status = gk_staged_blocks(request, target, &blocks, &staged, error);
+    enum gk_status status = gk_staged_blocks(request, target, &blocks, &staged, NULL, error);
     if (status == GK_OK && staged > 0) {
         *items = calloc(staged, sizeof **items);
         status = *items == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory") : GK_OK;

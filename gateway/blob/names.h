@@ -8,6 +8,7 @@
  *                                            map  b/<blob>                      blob record
  *                                                 d/<blob>                      a small blob's sealed chunk
  *                                                 s/<object><epoch>/<block>     staged block
+ *                                                 s/<object><epoch>/            staging mark (block_id.h)
  *                                                 m/<manifest><page>            manifest page
  *                                                 g/<freed><16 bytes>           data to remove
  *                                                 x                             closed (index.h)

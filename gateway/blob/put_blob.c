@@ -118,7 +118,7 @@ static enum gk_status write_locked(struct gk_request *request, struct put_blob *
     }
     struct gk_blob_write write;
     gk_blob_write_init(&write, &put->target);
-    status = gk_garbage_add_blob(request, &write.garbage, &put->target, error);
+    status = gk_blob_write_discard(&write, request, &put->target, error);
     if (status == GK_OK) {
         status = gk_blob_write_record(&write, request, &put->target, &put->record, put->data_key,
                                       &put->metadata, error);

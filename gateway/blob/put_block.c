@@ -182,6 +182,9 @@ static enum gk_status stage(struct gk_request *request, struct put_block *put,
         status = add_staged(&write, request, put, error);
     }
     if (status == GK_OK) {
+        status = gk_staging_mark_new(request, &put->target, &write.changes, error);
+    }
+    if (status == GK_OK) {
         status = gk_blob_write_commit(&write, request, &put->target, put->writer, error);
     }
     gk_blob_write_cleanup(&write);

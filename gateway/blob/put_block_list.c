@@ -37,6 +37,7 @@ struct put_block_list {
     uint32_t refs_count;
     struct known_list committed;
     struct known_list staged;
+    struct gk_buf mark; /* of the staging that staged is of; empty for none */
     struct gk_manifest_entry *entries;
 };
 
@@ -130,7 +131,8 @@ static enum gk_status load_staged(struct gk_request *request, struct put_block_l
 {
     struct gk_staged_block *blocks = NULL;
     uint32_t count = 0;
-    enum gk_status status = gk_staged_blocks(request, &put->target, &blocks, &count, error);
+    enum gk_status status =
+        gk_staged_blocks(request, &put->target, &blocks, &count, &put->mark, error);
     if (status != GK_OK || count == 0) {
         return status;
     }
@@ -254,6 +256,11 @@ static enum gk_status write_blob(struct gk_request *request, struct put_block_li
 {
     struct gk_blob_write write;
     gk_blob_write_init(&write, &put->target);
+    if (put->target.exists) {
+        /* A block that another gateway stages meanwhile would be taken by half: the data of the one that
+         * was there before is garbage by then. */
+        gk_blob_write_guard_staging(&write, &put->target, gk_buf_span(&put->mark));
+    }
     enum gk_status status =
         gk_manifest_make(request, &put->target.container, put->entries, put->refs_count,
                          &put->record.manifest, &write.changes, error);
@@ -280,6 +287,7 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
     }
     request->state = put;
     gk_metadata_init(&put->metadata);
+    gk_buf_init(&put->mark, GK_STAGED_BYTES_MAX);
     enum gk_status status = gk_blob_target_locate(request, &put->target, error);
     if (status == GK_OK) {
         status = gk_content_headers_read(request, false, &put->record, error);
@@ -353,6 +361,7 @@ static void cleanup(struct gk_request *request)
     gk_metadata_cleanup(&put->metadata);
     gk_blob_record_cleanup(&put->record);
     gk_blob_target_cleanup(&put->target);
+    gk_buf_cleanup(&put->mark);
     free(put->committed.items);
     free(put->staged.items);
     free(put->entries);

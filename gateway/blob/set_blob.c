@@ -135,7 +135,7 @@ static enum gk_status change_to_nothing(struct gk_request *request, struct gk_bl
                                         struct gk_blob_write *write, struct gk_error *error)
 {
     gk_blob_write_removal(write, target);
-    return gk_garbage_add_blob(request, &write->garbage, target, error);
+    return gk_blob_write_discard(write, request, target, error);
 }
 
 /* With "only" the snapshots go and the blob stays: there are no snapshots. */

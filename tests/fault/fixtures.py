@@ -188,7 +188,8 @@ class World:
             blob.pages.append((key, begin, begin + total))
             begin += total
         prefix = b"s/" + blob.object_id + struct.pack(">I", blob.epoch) + b"/"
-        blob.staged_keys = [key for key in self.store.map(index, prefix) if blob.staged]
+        # Not the staging mark, the key without a block: it says nothing but whether it has changed.
+        blob.staged_keys = [key for key in self.store.map(index, prefix) if blob.staged and key != prefix]
 
     def named(self, name, account="alpha", container="one"):
         return next(blob for blob in self.blobs

@@ -64,17 +64,18 @@ class Gateway:
     """With accounts under the service key: the data path is the same under a customer's key, whose root
     key is cached. On the embedded store; or, with GATEKEY_TEST_STORE=rados in the environment, on the
     cluster in GATEKEY_TEST_CEPH (scripts/ceph) in a RADOS namespace of its own; or on what store says
-    as the configuration does."""
+    as the configuration does. beside: a second one on the first one's RADOS namespace."""
 
     def __init__(self, directory, program="gateway/gatekey-gateway", module="plugin/gatekey.so",
-                 store=None, index_shards=None):
+                 store=None, index_shards=None, beside=None):
         self.directory, self.program, self.module = pathlib.Path(directory), program, module
         self.state = self.directory / "state"  # of the embedded store
         self.place = str(self.state)  # for tests/vectors/read_store.py
         self.store = store or f'state_dir = "{self.state}";'
-        if ON_RADOS and store is None:
+        if beside is not None:
+            self.place, self.store = beside.place, beside.store
+        elif ON_RADOS and store is None:
             self._take_namespace(pathlib.Path(os.environ["GATEKEY_TEST_CEPH"]))
-        self.service_key_file = self.directory / "service.key"
         self.log_file = self.directory / "log"
         self.removal_delay_s = 1  # read at the next start
         self.index_shards = index_shards
@@ -84,7 +85,11 @@ class Gateway:
         self.directory.mkdir(parents=True, exist_ok=True)
         make_certificate(self.directory)
         write_secret(self.directory / "token", secrets.token_urlsafe(32) + "\n")
-        self._ctl("service-key", "create", "--out", self.service_key_file)
+        if beside is not None:
+            self.service_key_file = beside.service_key_file
+        else:
+            self.service_key_file = self.directory / "service.key"
+            self._ctl("service-key", "create", "--out", self.service_key_file)
 
     def _take_namespace(self, cluster):
         namespace = f"test-{secrets.token_hex(8)}"
@@ -122,6 +127,9 @@ provider: {{ service_key_file = "{self.service_key_file}"; }};
     def start(self):
         """Its ports are others after each start."""
         self.launch()
+        return self.wait_until_ready()
+
+    def wait_until_ready(self):
         wait_for(self.program, self.process, self.ready.exists)
         self.learn_endpoints()
         return self
