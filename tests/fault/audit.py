@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a store should hold, from what its records say, against what it does hold."""
+import json
 import os
 import struct
 import time
@@ -10,6 +11,7 @@ SETTLE_S = 120
 REGISTRY = "registry"
 NOT_DATA = {REGISTRY, "notices", "scrub"}  # objects of the meta pool that always may be there
 LEASES = "lease/"
+SCRUB_OK, SCRUB_UNREFERENCED = 0, 6
 OBJECT_PLAIN = read_store.fmt.CHUNK_BYTES * read_store.OBJECT_CHUNKS
 # What a file system itself adds to a file of many pieces.
 SLACK_PER_VOLUME = 1 << 20
@@ -153,3 +155,30 @@ class Audit:
             if taken > live.get(number, 0) + SLACK_PER_VOLUME:
                 raise Leak(f"{path.name} takes {taken} bytes for {live.get(number, 0)}")
         return sum(live.values()), total
+
+
+def scrub(gateway, *options):
+    done = gateway.ctl("scrub", "--older-than", "0s", "--json", *options)
+    if not done.stdout.startswith("{"):
+        raise Leak(f"scrub {options} ends with {done.returncode}: {done.stdout}{done.stderr}")
+    return done.returncode, json.loads(done.stdout)["counts"]
+
+
+def remove_leavings(gateway, other):
+    """What writes have left behind that came to no end, a scrub by way of the other gateway finds: that,
+    and nothing else, is reported, then removed, then not found again. Returns how many data objects
+    there were, and how many shards."""
+    audit = Audit(gateway)
+    audit.wait_for_removal()
+    unused, left = audit.check(may_leave=True)
+    found = unused + left
+    steps = (((), SCRUB_UNREFERENCED if found else SCRUB_OK, found, 0),
+             (("--remove", "--yes"), SCRUB_OK, found, found), (("--verify",), SCRUB_OK, 0, 0))
+    for options, *wanted in steps:
+        code, counts = scrub(other, *options)
+        if [code, counts["unreferencedObjects"], counts["removedObjects"]] != wanted:
+            raise Leak(f"scrub {options} ends with {code}, {counts} instead of {wanted}")
+    if audit.check() != (0, 0):
+        raise Leak("something is left behind a scrub")
+    audit.close()
+    return left, unused
