@@ -135,10 +135,12 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
 {
     struct put_blob *put = request->state;
     enum gk_status status = gk_body_sums_check(&put->sums, put->writer, error);
+    if (status == GK_OK) {
+        status = gk_record_lock_write(&put->target, error);
+    }
     if (status != GK_OK) {
         return status;
     }
-    gk_record_lock_write(&put->target);
     status = write_locked(request, put, error);
     gk_record_unlock(&put->target);
     if (status != GK_OK) {

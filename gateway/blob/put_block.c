@@ -65,7 +65,10 @@ static enum gk_status open_blob(struct gk_request *request, struct put_block *pu
 {
     enum gk_status status = GK_OK;
     if (!put->target.exists) {
-        gk_record_lock_write(&put->target);
+        status = gk_record_lock_write(&put->target, error);
+        if (status != GK_OK) {
+            return status;
+        }
         status = gk_blob_target_read(request, &put->target, error);
         if (status == GK_OK && !put->target.exists) {
             status = make_record(request, put, error);
@@ -211,9 +214,11 @@ static enum gk_status finish_locked(struct gk_request *request, struct put_block
     }
     gk_staged_prefix(&put->key, &put->target.record.object, put->target.record.epoch);
     gk_buf_append(&put->key, put->block.bytes, put->block.len);
-    gk_block_lock(gk_buf_span(&put->key));
-    status = stage(request, put, error);
-    gk_block_unlock(gk_buf_span(&put->key));
+    status = gk_block_lock(gk_buf_span(&put->key), error);
+    if (status == GK_OK) {
+        status = stage(request, put, error);
+        gk_block_unlock(gk_buf_span(&put->key));
+    }
     return status;
 }
 
@@ -221,10 +226,12 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
 {
     struct put_block *put = request->state;
     enum gk_status status = gk_body_sums_check(&put->sums, put->writer, error);
+    if (status == GK_OK) {
+        status = gk_record_lock_read(&put->target, error);
+    }
     if (status != GK_OK) {
         return status;
     }
-    gk_record_lock_read(&put->target);
     status = finish_locked(request, put, error);
     gk_record_unlock(&put->target);
     if (status != GK_OK) {

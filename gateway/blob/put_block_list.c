@@ -336,10 +336,12 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
         status =
             gk_block_list_parse(gk_buf_span(&request->body), &put->refs, &put->refs_count, error);
     }
+    if (status == GK_OK) {
+        status = gk_record_lock_write(&put->target, error);
+    }
     if (status != GK_OK) {
         return status;
     }
-    gk_record_lock_write(&put->target);
     status = finish_locked(request, put, error);
     gk_record_unlock(&put->target);
     if (status != GK_OK) {

@@ -40,7 +40,9 @@ static enum gk_status change_blob(struct gk_request *request, change_fn *change,
 {
     enum gk_status status = gk_blob_target_locate(request, target, error);
     if (status == GK_OK) {
-        gk_record_lock_write(target);
+        status = gk_record_lock_write(target, error);
+    }
+    if (status == GK_OK) {
         status = change_locked(request, target, change, error);
         gk_record_unlock(target);
     }
