@@ -7,6 +7,7 @@
 #include "gateway/manage/arm_account.h"
 #include "gateway/manage/manage.h"
 #include "gateway/metrics.h"
+#include "gateway/store/probe.h"
 
 enum gk_status gk_manage_health(struct gk_manage *manage, const struct gk_manage_path *path,
                                 const struct gk_manage_request *request,
@@ -14,12 +15,6 @@ enum gk_status gk_manage_health(struct gk_manage *manage, const struct gk_manage
 {
     (void)manage, (void)path, (void)request;
     return gk_manage_answer_json(answer, 200, json_pack("{s:s}", "status", "ok"), error);
-}
-
-static bool stop_at_first(void *ctx, const char *name)
-{
-    (void)ctx, (void)name;
-    return false;
 }
 
 /* Ready means: requests that need no vault can be served. A customer's revoked key or silent vault
@@ -30,11 +25,10 @@ enum gk_status gk_manage_ready(struct gk_manage *manage, const struct gk_manage_
 {
     (void)path, (void)request;
     json_t *reasons = json_array();
-    struct gk_error why = {0};
     if (atomic_load(&manage->stopping)) {
         json_array_append_new(reasons, json_string("the gateway is stopping"));
     }
-    if (gk_accounts_list(manage->gateway->accounts, stop_at_first, NULL, &why) != GK_OK) {
+    if (!gk_store_probe_answers(manage->probe)) {
         json_array_append_new(reasons, json_string("the store does not answer"));
     }
     const bool ready = json_array_size(reasons) == 0;

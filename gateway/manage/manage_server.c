@@ -13,6 +13,7 @@
 #include "gateway/http/server.h"
 #include "gateway/manage/manage.h"
 #include "gateway/pem_file.h"
+#include "gateway/store/probe.h"
 
 #define CONNECTIONS_MAX 64u
 #define IDLE_TIMEOUT_S  60u
@@ -200,6 +201,9 @@ enum gk_status gk_manage_server_start(const struct gk_config *config, struct gk_
     atomic_init(&server->manage.stopping, false);
     enum gk_status status = read_files(config, server, error);
     if (status == GK_OK) {
+        status = gk_store_probe_start(gateway->store, &server->manage.probe, error);
+    }
+    if (status == GK_OK) {
         status = listen_tls(config, server, error);
     }
     if (status != GK_OK) {
@@ -226,6 +230,7 @@ void gk_manage_server_stop(struct gk_manage_server *server)
         return;
     }
     gk_http_server_stop(server->http);
+    gk_store_probe_stop(server->manage.probe);
     gk_secret_free(&server->token);
     gk_pem_file_free(&server->certificate_pem);
     gk_pem_file_free(&server->key_pem);
