@@ -54,11 +54,15 @@ class Audit:
         return {key[len(prefix):] for key in self._map(REGISTRY, prefix)}
 
     def wait_for_removal(self):
-        deadline = time.monotonic() + SETTLE_S
-        while self.garbage() > 0:
+        """As long as it gets less."""
+        least, since = self.garbage(), time.monotonic()
+        while least > 0:
             self.gateway.check_alive()
-            if time.monotonic() > deadline:
-                raise Leak(f"{self.garbage()} entries of garbage are left after {SETTLE_S} s")
+            left = self.garbage()
+            if left < least:
+                least, since = left, time.monotonic()
+            elif time.monotonic() > since + SETTLE_S:
+                raise Leak(f"{left} entries of garbage are left, and none was removed for {SETTLE_S} s")
             time.sleep(0.02 if self.embedded else 0.2)
 
     # --- what should be there ----------------------------------------------------------------------

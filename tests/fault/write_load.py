@@ -67,7 +67,8 @@ class Load:
         self.counts = collections.Counter()
         self.serial = 0
         self.client = None
-        self.slowest_s = 0
+        self.acknowledged = 0
+        self.slowest_s = 0  # operation, which may be several requests
 
     def metadata(self):
         self.serial += 1
@@ -84,6 +85,7 @@ class Load:
         if answer.status >= 300:
             raise Wrong(f"{what} {path}: {answer.status} {answer.code}")
         self.counts[what] += 1
+        self.acknowledged += 1
 
     def settle(self, what, answer, path, version):
         self.expect(what, answer, path)

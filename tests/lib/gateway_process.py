@@ -12,10 +12,13 @@ import os
 import pathlib
 import secrets
 import signal
+import ssl
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get("GATEKEY_BUILD", "build/release")
@@ -36,9 +39,9 @@ def account_sas(account, key):
     return urllib.parse.urlencode(query)
 
 
-def wait_for(what, process, ready):
+def wait_for(what, process, ready, timeout_s=START_TIMEOUT_S):
     """Until ready() holds; a process that ends meanwhile, or that takes too long, is the end."""
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
@@ -64,18 +67,19 @@ class Gateway:
     """With accounts under the service key: the data path is the same under a customer's key, whose root
     key is cached. On the embedded store; or, with GATEKEY_TEST_STORE=rados in the environment, on the
     cluster in GATEKEY_TEST_CEPH (scripts/ceph) in a RADOS namespace of its own; or on what store says
-    as the configuration does. beside: a second one on the first one's RADOS namespace."""
+    as the configuration does. beside: a second one on the first one's RADOS namespace. cluster: another
+    one than the environment's."""
 
     def __init__(self, directory, program="gateway/gatekey-gateway", module="plugin/gatekey.so",
-                 store=None, index_shards=None, beside=None):
+                 store=None, index_shards=None, beside=None, cluster=None, op_timeout_s=10):
         self.directory, self.program, self.module = pathlib.Path(directory), program, module
         self.state = self.directory / "state"  # of the embedded store
         self.place = str(self.state)  # for tests/vectors/read_store.py
         self.store = store or f'state_dir = "{self.state}";'
         if beside is not None:
             self.place, self.store = beside.place, beside.store
-        elif ON_RADOS and store is None:
-            self._take_namespace(pathlib.Path(os.environ["GATEKEY_TEST_CEPH"]))
+        elif cluster is not None or (ON_RADOS and store is None):
+            self._take_namespace(pathlib.Path(cluster or os.environ["GATEKEY_TEST_CEPH"]), op_timeout_s)
         self.log_file = self.directory / "log"
         self.removal_delay_s = 1  # read at the next start
         self.index_shards = index_shards
@@ -91,12 +95,12 @@ class Gateway:
             self.service_key_file = self.directory / "service.key"
             self._ctl("service-key", "create", "--out", self.service_key_file)
 
-    def _take_namespace(self, cluster):
+    def _take_namespace(self, cluster, op_timeout_s):
         namespace = f"test-{secrets.token_hex(8)}"
         self.place = f"rados:{cluster}/ceph.conf:{namespace}"
         self.store = f"""store = {{ engine = "rados"; conf = "{cluster}/ceph.conf";
   user = "client.gatekey"; keyring = "{cluster}/gatekey.keyring"; meta_pool = "gatekey.meta";
-  data_pool = "gatekey.data"; namespace = "{namespace}"; }};"""
+  data_pool = "gatekey.data"; namespace = "{namespace}"; op_timeout_s = {op_timeout_s}; }};"""
 
     # --- the process -------------------------------------------------------------------------------
 
@@ -187,6 +191,16 @@ provider: {{ service_key_file = "{self.service_key_file}"; }};
         """Its first access key."""
         self._ctl("account", "create", name)
         return json.loads(self._ctl("account", "keys", name, "--json"))[0]["value"]
+
+    def probe(self, path, timeout_s=60):
+        """The status that /healthz or /readyz answers, and its body."""
+        request = urllib.request.Request(self.management + path)
+        context = ssl.create_default_context(cafile=self.directory / "tls.crt")
+        try:
+            with urllib.request.urlopen(request, timeout=timeout_s, context=context) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
 
     def delete_account(self, name):
         self._ctl("account", "delete", name, "--yes")
