@@ -12,6 +12,14 @@
 /* What all threads have under way, in bytes and in operations; librados makes others wait. */
 #define UNDER_WAY_BYTES "268435456"
 #define UNDER_WAY_OPS   "4096"
+/*
+ * librados asks the monitors for a newer map when it finds an operation that waits for longer than
+ * objecter_timeout, 10 s by default, and looks every objecter_tick_interval. An operation that is given
+ * up before is never found, and where OSDs came back at other addresses the client would try the old
+ * ones for ever. So both are parts of the operations' own time-out.
+ */
+#define LAGGY_SHARE 0.25
+#define TICK_SHARE  0.125
 
 /* --- what librados says ------------------------------------------------------------------------ */
 
@@ -125,14 +133,23 @@ static enum gk_status configure(struct gk_rados *store,
                        options->conf == NULL ? "/etc/ceph/ceph.conf" : options->conf, -code);
     }
     char timeout[16];
+    char laggy[16];
+    char tick[16];
     snprintf(timeout, sizeof timeout, "%u", options->op_timeout_s);
+    snprintf(laggy, sizeof laggy, "%.3f", options->op_timeout_s * LAGGY_SHARE);
+    snprintf(tick, sizeof tick, "%.3f", options->op_timeout_s * TICK_SHARE);
     const struct {
         const char *name;
         const char *value;
     } settings[] = {
-        {"rados_osd_op_timeout", timeout},        {"rados_mon_op_timeout", timeout},
-        {"client_mount_timeout", timeout},        {"objecter_inflight_op_bytes", UNDER_WAY_BYTES},
-        {"objecter_inflight_ops", UNDER_WAY_OPS}, {"keyring", options->keyring},
+        {"rados_osd_op_timeout", timeout},
+        {"rados_mon_op_timeout", timeout},
+        {"client_mount_timeout", timeout},
+        {"objecter_inflight_op_bytes", UNDER_WAY_BYTES},
+        {"objecter_inflight_ops", UNDER_WAY_OPS},
+        {"keyring", options->keyring},
+        {"objecter_timeout", laggy},
+        {"objecter_tick_interval", tick},
     };
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         code = settings[i].value == NULL

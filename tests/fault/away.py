@@ -10,11 +10,9 @@ usage: away.py
 
 Makes a cluster of its own with scripts/ceph.
 """
-import os
 import pathlib
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,7 +20,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from blob_client import Client, Gone  # noqa: E402
-from gateway_process import ROOT, Gateway, account_sas  # noqa: E402
+from ceph_cluster import Cluster  # noqa: E402
+from gateway_process import BUILD, Gateway, account_sas  # noqa: E402
 
 ACCOUNT = "away"
 SIZES = {"beside": 100, "small": 70000, "large": 9 << 20}
@@ -38,30 +37,38 @@ class Wrong(Exception):
     """Something is not as it should be."""
 
 
-class Cluster:
-    def __init__(self, directory):
-        self.directory = directory
+class Bystander:
+    """A process that has the store open and watches nothing: librados has no reason of its own to look
+    for news of the cluster. ask_store.c."""
 
-    def run(self, *arguments):
-        subprocess.run([ROOT / "scripts" / "ceph", *arguments, "--dir", self.directory], check=True,
-                       stdout=subprocess.DEVNULL)
+    def __init__(self, cluster):
+        self.process = subprocess.Popen(
+            [BUILD / "tests" / "ask_store", cluster.directory / "ceph.conf",
+             cluster.directory / "gatekey.keyring", str(OP_TIMEOUT_S)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def signal(self, daemons, number):
-        for file in self.directory.glob(f"{daemons}.*.pid"):
-            os.kill(int(file.read_text()), number)
+    def sees(self, all_objects):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline().strip()
+        if line not in ("all", "some", "none"):
+            raise Wrong(f"ask_store: {line}")
+        return line == ("all" if all_objects else "none")
 
-    def store(self):
-        return (f'store: {{ engine = "rados"; conf = "{self.directory}/ceph.conf"; '
-                f'keyring = "{self.directory}/gatekey.keyring"; op_timeout_s = {OP_TIMEOUT_S}; }};')
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 class Away:
     def __init__(self, directory):
         self.rng = random.Random(1)
-        self.cluster = Cluster(directory / "ceph")
         # Ceph 16 has placement groups without a second copy wait for ever when their OSD stood still.
-        self.cluster.run("start", "--fresh", "--osds", str(OSDS))
-        self.gateways = [Gateway(directory / name, store=self.cluster.store()) for name in "ab"]
+        self.cluster = Cluster(directory / "ceph", "--osds", str(OSDS))
+        self.bystander = Bystander(self.cluster)
+        store = (f'store: {{ engine = "rados"; conf = "{self.cluster.directory}/ceph.conf"; '
+                 f'keyring = "{self.cluster.directory}/gatekey.keyring"; op_timeout_s = {OP_TIMEOUT_S}; }};')
+        self.gateways = [Gateway(directory / name, store=store) for name in "ab"]
         for gateway in self.gateways:
             gateway.service_key_file = self.gateways[0].service_key_file
             gateway.start()
@@ -115,6 +122,9 @@ class Away:
 
     def is_back(self):
         deadline = time.monotonic() + BACK_TIMEOUT_S
+        while not self.bystander.sees(True):
+            if time.monotonic() > deadline:
+                raise Wrong("the cluster is back, and a process that was idle does not see it")
         for client in self.clients:
             while (answer := client.list_blobs("box")).status != 200:
                 self.expect_busy("list", answer)
@@ -143,25 +153,29 @@ class Away:
                 raise Wrong("the other gateway did not hear of a new key")
 
     def run(self):
-        self.cluster.signal("osd", signal.SIGSTOP)
+        for number in range(OSDS):
+            self.cluster.hold(f"osd.{number}")
         self.all_is_busy()
         time.sleep(STILL_S)
-        self.cluster.signal("osd", signal.SIGCONT)
+        for number in range(OSDS):
+            self.cluster.release(f"osd.{number}")
         self.is_back()
         print("the OSDs stood still, and all goes on", flush=True)
-        for osd in range(OSDS):
-            self.cluster.run("kill-osd", str(osd))
+        for number in range(OSDS):
+            self.cluster.kill_osd(number)
+        if not self.bystander.sees(False):
+            raise Wrong("there are no OSDs, and the bystander has answers")
         self.all_is_busy()
         self.no_start()
-        self.cluster.run("resume")
+        self.cluster.resume()
         self.gateways[1].start()
         self.clients[1].close()
         self.clients[1].port = self.gateways[1].port
         self.is_back()
         print("the OSDs were killed, and all goes on", flush=True)
-        self.cluster.signal("mon", signal.SIGSTOP)
+        self.cluster.hold("mon.a")
         self.is_back()
-        self.cluster.signal("mon", signal.SIGCONT)
+        self.cluster.release("mon.a")
         self.is_back()
         print("the monitor stood still, and nothing was felt", flush=True)
         self.changes_are_heard()
@@ -171,12 +185,8 @@ class Away:
         for gateway in self.gateways:
             if gateway.process.poll() is None:
                 gateway.kill()
-        for daemons in ("osd", "mon"):
-            try:
-                self.cluster.signal(daemons, signal.SIGCONT)
-            except (OSError, ValueError):
-                pass  # it is not there, and need not go on to be ended
-        self.cluster.run("stop")
+        self.bystander.close()
+        self.cluster.close()
 
 
 def main():

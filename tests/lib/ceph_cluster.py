@@ -61,3 +61,7 @@ class Cluster:
     def start_osd(self, number):
         """Returns once the cluster answers."""
         self._script("start-osd", str(number))
+
+    def resume(self):
+        """Starts what does not run, and returns once the cluster answers."""
+        self._script("resume")
