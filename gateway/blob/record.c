@@ -7,10 +7,13 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "common/text.h"
+#include "gateway/blob/fields.h"
 #include "gateway/blob/names.h"
 
 #define VERSION          1u
-#define VERSION_SHARDS   2u /* of a container */
+#define VERSION_SHARDS   2u /* of a container: with its shards */
+#define VERSION_FIELDS   3u /* of a container: with fields */
+#define VERSION_BLOB     2u /* of a blob: with fields */
 #define MANIFEST_INLINE  0u
 #define MANIFEST_PAGED   1u
 #define MANIFEST_BESIDE  2u
@@ -21,30 +24,6 @@ const char *const gk_tier_names[GK_TIERS] = {"Hot", "Hot", "Cool", "Cold"};
 static enum gk_status not_well_formed(struct gk_error *error, const char *what)
 {
     return gk_fail(error, GK_E_INTEGRITY, "the record of a %s is not well-formed", what);
-}
-
-static void append_text(struct gk_buf *out, struct gk_span text)
-{
-    gk_buf_append_u16(out, (uint16_t)text.len);
-    gk_buf_append(out, text.data, text.len);
-}
-
-static struct gk_span read_text(struct gk_reader *in)
-{
-    return gk_read_span(in, gk_read_u16(in));
-}
-
-static void append_id(struct gk_buf *out, const struct gk_id *id)
-{
-    gk_buf_append(out, id->bytes, sizeof id->bytes);
-}
-
-static void read_id(struct gk_reader *in, struct gk_id *id)
-{
-    const struct gk_span bytes = gk_read_span(in, sizeof id->bytes);
-    if (bytes.len == sizeof id->bytes) {
-        memcpy(id->bytes, bytes.data, bytes.len);
-    }
 }
 
 uint64_t gk_etag_new(int64_t wall_ms)
@@ -72,8 +51,8 @@ void gk_metadata_cleanup(struct gk_metadata *metadata)
 
 void gk_metadata_add(struct gk_metadata *metadata, struct gk_span name, struct gk_span value)
 {
-    append_text(&metadata->bytes, name);
-    append_text(&metadata->bytes, value);
+    gk_append_text(&metadata->bytes, name);
+    gk_append_text(&metadata->bytes, value);
     metadata->count++;
 }
 
@@ -90,8 +69,8 @@ enum gk_status gk_metadata_decode(struct gk_reader *in, struct gk_metadata *meta
     gk_metadata_init(metadata);
     const uint16_t count = gk_read_u16(in);
     for (uint16_t i = 0; i < count && !in->failed; i++) {
-        const struct gk_span name = read_text(in);
-        const struct gk_span value = read_text(in);
+        const struct gk_span name = gk_read_text(in);
+        const struct gk_span value = gk_read_text(in);
         gk_metadata_add(metadata, name, value);
     }
     if (in->failed || gk_buf_status(&metadata->bytes) != GK_OK) {
@@ -109,11 +88,23 @@ bool gk_metadata_next(const struct gk_metadata *metadata, size_t *at, struct gk_
     }
     struct gk_reader in =
         gk_reader_of(gk_span_of(metadata->bytes.data + *at, metadata->bytes.len - *at));
-    *name = read_text(&in);
-    *value = read_text(&in);
+    *name = gk_read_text(&in);
+    *value = gk_read_text(&in);
     *at = metadata->bytes.len - in.rest.len;
     return !in.failed;
 }
+
+/* --- fields that most records do not have -------------------------------------------------------*/
+
+static const struct gk_field blob_fields[] = {
+    {GK_FIELD_LEASE, offsetof(struct gk_blob_record, lease), &gk_lease_field},
+};
+#define BLOB_FIELDS (sizeof blob_fields / sizeof *blob_fields)
+
+static const struct gk_field container_fields[] = {
+    {GK_FIELD_LEASE, offsetof(struct gk_container, lease), &gk_lease_field},
+};
+#define CONTAINER_FIELDS (sizeof container_fields / sizeof *container_fields)
 
 /* --- containers ---------------------------------------------------------------------------------*/
 
@@ -123,35 +114,42 @@ enum gk_status gk_container_decode(struct gk_span in, struct gk_container *out,
     struct gk_reader reader = gk_reader_of(in);
     memset(out, 0, sizeof *out);
     const uint8_t version = gk_read_u8(&reader);
-    read_id(&reader, &out->id);
+    gk_read_id(&reader, &out->id);
     out->etag = gk_read_u64(&reader);
     out->created_wall_ms = (int64_t)gk_read_u64(&reader);
     out->modified_wall_ms = (int64_t)gk_read_u64(&reader);
     out->shards = version == VERSION ? 1 : gk_read_u32(&reader);
-    const enum gk_status status = gk_metadata_decode(&reader, &out->metadata, error);
-    const bool known = version == VERSION || version == VERSION_SHARDS;
+    enum gk_status status = gk_metadata_decode(&reader, &out->metadata, error);
+    if (status == GK_OK && version == VERSION_FIELDS) {
+        status = gk_fields_decode(container_fields, CONTAINER_FIELDS, &reader, out, error);
+    }
+    const bool known = version >= VERSION && version <= VERSION_FIELDS;
     const bool sharded = out->shards > 0 && out->shards <= GK_INDEX_SHARDS_MAX;
     if (status == GK_OK && !(known && sharded && gk_read_done(&reader))) {
+        status = not_well_formed(error, "container");
+    }
+    if (status != GK_OK) {
         gk_container_cleanup(out);
-        return not_well_formed(error, "container");
     }
     return status;
 }
 
 void gk_container_encode(const struct gk_container *container, struct gk_buf *out)
 {
-    gk_buf_append_u8(out, VERSION_SHARDS);
-    append_id(out, &container->id);
+    gk_buf_append_u8(out, VERSION_FIELDS);
+    gk_append_id(out, &container->id);
     gk_buf_append_u64(out, container->etag);
     gk_buf_append_u64(out, (uint64_t)container->created_wall_ms);
     gk_buf_append_u64(out, (uint64_t)container->modified_wall_ms);
     gk_buf_append_u32(out, container->shards);
     gk_metadata_encode(&container->metadata, out);
+    gk_fields_encode(container_fields, CONTAINER_FIELDS, container, out);
 }
 
 void gk_container_cleanup(struct gk_container *container)
 {
     gk_metadata_cleanup(&container->metadata);
+    gk_fields_cleanup(container_fields, CONTAINER_FIELDS, container);
 }
 
 /* --- manifests ----------------------------------------------------------------------------------*/
@@ -161,9 +159,9 @@ static void append_entries(struct gk_buf *out, const struct gk_manifest_entry *e
 {
     gk_buf_append_u32(out, count);
     for (uint32_t i = 0; i < count; i++) {
-        append_id(out, &entries[i].segment);
+        gk_append_id(out, &entries[i].segment);
         gk_buf_append_u64(out, entries[i].length);
-        append_text(out, gk_span_of(entries[i].name, entries[i].name_len));
+        gk_append_text(out, gk_span_of(entries[i].name, entries[i].name_len));
     }
 }
 
@@ -187,9 +185,9 @@ static enum gk_status read_entries(struct gk_reader *in, uint32_t max,
     }
     for (uint32_t i = 0; i < *count; i++) {
         struct gk_manifest_entry *entry = &(*entries)[i];
-        read_id(in, &entry->segment);
+        gk_read_id(in, &entry->segment);
         entry->length = gk_read_u64(in);
-        const struct gk_span name = read_text(in);
+        const struct gk_span name = gk_read_text(in);
         if (in->failed || name.len > sizeof entry->name) {
             free(*entries);
             *entries = NULL;
@@ -231,7 +229,7 @@ static void append_manifest(struct gk_buf *out, const struct gk_manifest *manife
 {
     if (manifest->beside) {
         gk_buf_append_u8(out, MANIFEST_BESIDE);
-        append_id(out, &manifest->entries[0].segment);
+        gk_append_id(out, &manifest->entries[0].segment);
         gk_buf_append_u64(out, manifest->entries[0].length);
         return;
     }
@@ -240,7 +238,7 @@ static void append_manifest(struct gk_buf *out, const struct gk_manifest *manife
         append_entries(out, manifest->entries, manifest->entries_count);
         return;
     }
-    append_id(out, &manifest->id);
+    gk_append_id(out, &manifest->id);
     gk_buf_append_u32(out, manifest->pages_count);
     for (uint32_t i = 0; i < manifest->pages_count; i++) {
         gk_buf_append_u64(out, manifest->page_bytes[i]);
@@ -257,7 +255,7 @@ static enum gk_status read_beside(struct gk_reader *in, struct gk_manifest *mani
     manifest->beside = true;
     manifest->entries = entry;
     manifest->entries_count = 1;
-    read_id(in, &entry->segment);
+    gk_read_id(in, &entry->segment);
     entry->length = gk_read_u64(in);
     return in->failed || entry->length == 0 || entry->length > GK_CHUNK_PLAIN_BYTES
                ? not_well_formed(error, "blob's manifest")
@@ -276,7 +274,7 @@ static enum gk_status read_manifest(struct gk_reader *in, struct gk_manifest *ma
                             &manifest->entries_count, error);
     }
     manifest->paged = true;
-    read_id(in, &manifest->id);
+    gk_read_id(in, &manifest->id);
     manifest->pages_count = gk_read_u32(in);
     if (kind != MANIFEST_PAGED || in->failed || manifest->pages_count > GK_MANIFEST_PAGES_MAX) {
         manifest->pages_count = 0;
@@ -292,9 +290,9 @@ static enum gk_status read_manifest(struct gk_reader *in, struct gk_manifest *ma
 
 void gk_blob_record_encode(const struct gk_blob_record *record, struct gk_buf *out)
 {
-    gk_buf_append_u8(out, VERSION);
+    gk_buf_append_u8(out, VERSION_BLOB);
     gk_buf_append_u8(out, (uint8_t)record->state);
-    append_id(out, &record->object);
+    gk_append_id(out, &record->object);
     gk_buf_append(out, record->sealed_data_key, sizeof record->sealed_data_key);
     gk_buf_append_u64(out, record->etag);
     gk_buf_append_u64(out, (uint64_t)record->created_wall_ms);
@@ -305,8 +303,9 @@ void gk_blob_record_encode(const struct gk_blob_record *record, struct gk_buf *o
     gk_buf_append_u8(out, record->has_md5);
     gk_buf_append(out, record->md5, sizeof record->md5);
     for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
-        append_text(out, gk_span_str(record->headers[i] == NULL ? "" : record->headers[i]));
+        gk_append_text(out, gk_span_str(record->headers[i] == NULL ? "" : record->headers[i]));
     }
+    gk_fields_encode(blob_fields, BLOB_FIELDS, record, out);
     append_manifest(out, &record->manifest);
 }
 
@@ -314,7 +313,7 @@ static enum gk_status read_headers(struct gk_reader *in, struct gk_blob_record *
                                    struct gk_error *error)
 {
     for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
-        const struct gk_span text = read_text(in);
+        const struct gk_span text = gk_read_text(in);
         if (text.len == 0) {
             continue;
         }
@@ -331,9 +330,9 @@ static enum gk_status read_blob(struct gk_reader *in, struct gk_blob_record *out
 {
     const uint8_t version = gk_read_u8(in);
     const uint8_t state = gk_read_u8(in);
-    read_id(in, &out->object);
+    gk_read_id(in, &out->object);
     const struct gk_span key = gk_read_span(in, sizeof out->sealed_data_key);
-    if (in->failed || version != VERSION ||
+    if (in->failed || (version != VERSION && version != VERSION_BLOB) ||
         (state != GK_BLOB_COMMITTED && state != GK_BLOB_UNCOMMITTED)) {
         return not_well_formed(error, "blob");
     }
@@ -353,6 +352,9 @@ static enum gk_status read_blob(struct gk_reader *in, struct gk_blob_record *out
     out->tier = (enum gk_tier)tier;
     memcpy(out->md5, md5.data, md5.len);
     enum gk_status status = read_headers(in, out, error);
+    if (status == GK_OK && version == VERSION_BLOB) {
+        status = gk_fields_decode(blob_fields, BLOB_FIELDS, in, out, error);
+    }
     if (status == GK_OK) {
         status = read_manifest(in, &out->manifest, error);
     }
@@ -380,6 +382,7 @@ void gk_blob_record_cleanup(struct gk_blob_record *record)
         free(record->headers[i]);
     }
     free(record->manifest.entries);
+    gk_fields_cleanup(blob_fields, BLOB_FIELDS, record);
     memset(record, 0, sizeof *record);
 }
 
@@ -388,7 +391,7 @@ void gk_blob_record_cleanup(struct gk_blob_record *record)
 void gk_staged_encode(const struct gk_staged *staged, struct gk_buf *out)
 {
     gk_buf_append_u8(out, VERSION);
-    append_id(out, &staged->segment);
+    gk_append_id(out, &staged->segment);
     gk_buf_append_u64(out, staged->length);
 }
 
@@ -397,7 +400,7 @@ enum gk_status gk_staged_decode(struct gk_span in, struct gk_staged *out, struct
     struct gk_reader reader = gk_reader_of(in);
     memset(out, 0, sizeof *out);
     const uint8_t version = gk_read_u8(&reader);
-    read_id(&reader, &out->segment);
+    gk_read_id(&reader, &out->segment);
     out->length = gk_read_u64(&reader);
     return version == VERSION && gk_read_done(&reader) ? GK_OK
                                                        : not_well_formed(error, "staged block");

@@ -2,14 +2,14 @@
 /*
  * The values in the maps of containers and blobs, decoded, and their codecs. Pure; no store, no
  * plugin. Integers are big endian, times milliseconds since the epoch, texts are a length of 2 bytes
- * and their bytes. Each open part begins with a byte that names its version, 1; a container's may be
- * 2, and is when it is written.
+ * and their bytes. Each open part begins with a byte that names its version, 1; a container's is 3 when
+ * it is written, a blob's 2, and may be less.
  *
  *   container   version | id 16 | etag 8 | created 8 | modified 8 | shards 4, 1 in version 1
- *               | metadata
+ *               | metadata | fields, from version 3
  *   blob        version | state 1 | object 16 | sealed data key 112 | etag 8 | created 8
  *               | modified 8 | size 8 | epoch 4 | tier 1 | has MD5 1 | MD5 16 | content headers
- *               5 texts | manifest
+ *               5 texts | fields, from version 2 | manifest
  *   manifest    kind 1:  0 | entries 4 | entry ...         all of it, up to
  *                                                          GK_MANIFEST_INLINE_MAX entries
  *                        1 | id 16 | pages 4 | bytes 8 ... its pages and the blob's bytes in each
@@ -18,6 +18,7 @@
  *   page        version | entries 4 | entry ...
  *   entry       segment 16 | length 8 | block name, a text
  *   staged      version | segment 16 | length 8
+ *   fields      what most have not, fields.h
  *   metadata    count 2 | name, value ...                  (of a blob: the sealed part)
  */
 #ifndef GATEWAY_BLOB_RECORD_H
@@ -25,6 +26,7 @@
 
 #include "common/buf.h"
 #include "gatekey/plugin.h"
+#include "gateway/blob/lease.h"
 
 #define GK_BLOCK_NAME_BYTES_MAX  64u
 #define GK_BLOCK_LIST_MAX        50000u
@@ -64,6 +66,7 @@ struct gk_container {
     int64_t modified_wall_ms;
     uint32_t shards; /* of its index, 1 to GK_INDEX_SHARDS_MAX (names.h) */
     struct gk_metadata metadata;
+    struct gk_lease lease;
 };
 
 enum gk_status gk_container_decode(struct gk_span in, struct gk_container *out,
@@ -121,6 +124,7 @@ struct gk_blob_record {
     bool has_md5;
     uint8_t md5[16];
     char *headers[GK_CONTENT_HEADERS]; /* owned, NULL when not set */
+    struct gk_lease lease;
     struct gk_manifest manifest;
 };
 

@@ -85,6 +85,22 @@ static enum gk_status decode_blob(struct gk_span in, struct gk_error *error)
     return status;
 }
 
+static struct gk_lease some_lease(void)
+{
+    return (struct gk_lease){.id = id_of(9),
+                             .duration_s = GK_LEASE_INFINITE_S,
+                             .until_wall_ms = INT64_MAX,
+                             .broken_at_wall_ms = 1};
+}
+
+static void assert_same_lease(const struct gk_lease *a, const struct gk_lease *b)
+{
+    assert_memory_equal(&a->id, &b->id, sizeof a->id);
+    assert_int_equal(a->duration_s, b->duration_s);
+    assert_true(a->until_wall_ms == b->until_wall_ms);
+    assert_true(a->broken_at_wall_ms == b->broken_at_wall_ms);
+}
+
 static struct gk_blob_record some_blob(void)
 {
     struct gk_blob_record record = {.state = GK_BLOB_COMMITTED,
@@ -98,6 +114,7 @@ static struct gk_blob_record some_blob(void)
                                     .has_md5 = true};
     memset(record.sealed_data_key, 2, sizeof record.sealed_data_key);
     memset(record.md5, 3, sizeof record.md5);
+    record.lease = some_lease();
     return record;
 }
 
@@ -118,6 +135,7 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
         assert_string_equal(a->headers[i] == NULL ? "" : a->headers[i],
                             b->headers[i] == NULL ? "" : b->headers[i]);
     }
+    assert_same_lease(&a->lease, &b->lease);
     assert_int_equal(a->manifest.paged, b->manifest.paged);
     assert_int_equal(a->manifest.beside, b->manifest.beside);
     assert_int_equal(a->manifest.entries_count, b->manifest.entries_count);
@@ -155,6 +173,7 @@ static void test_blob_record__without_content(void **state)
     assert_blob_comes_back(&record);
     record.state = GK_BLOB_UNCOMMITTED;
     record.has_md5 = false;
+    record.lease = (struct gk_lease){0};
     assert_blob_comes_back(&record);
 }
 
@@ -222,7 +241,7 @@ static void test_blob_record__refuses_what_no_writer_makes(void **state)
     static const struct {
         size_t at;
         uint8_t byte;
-    } rows[] = {{AT_VERSION, 0}, {AT_VERSION, 2},     {AT_STATE, 0},
+    } rows[] = {{AT_VERSION, 0}, {AT_VERSION, 3},     {AT_STATE, 0},
                 {AT_STATE, 3},   {AT_TIER, GK_TIERS}, {AT_TIER, 255}};
     const struct gk_blob_record record = some_blob();
     struct gk_buf encoded;
@@ -375,8 +394,12 @@ static enum gk_status decode_container(struct gk_span in, struct gk_error *error
 static void test_blob_record__container(void **state)
 {
     (void)state;
-    struct gk_container container = {
-        .id = id_of(1), .etag = 2, .created_wall_ms = 3, .modified_wall_ms = 4, .shards = 1024};
+    struct gk_container container = {.id = id_of(1),
+                                     .etag = 2,
+                                     .created_wall_ms = 3,
+                                     .modified_wall_ms = 4,
+                                     .shards = 1024,
+                                     .lease = some_lease()};
     gk_metadata_init(&container.metadata);
     gk_metadata_add(&container.metadata, gk_span_str("Name"), gk_span_str("value"));
     gk_metadata_add(&container.metadata, gk_span_str("empty"), gk_span_str(""));
@@ -388,6 +411,7 @@ static void test_blob_record__container(void **state)
     assert_id(&decoded.id, 1);
     assert_true(decoded.etag == 2 && decoded.created_wall_ms == 3 && decoded.modified_wall_ms == 4);
     assert_int_equal(decoded.shards, 1024);
+    assert_same_lease(&decoded.lease, &container.lease);
     size_t at = 0;
     struct gk_span name;
     struct gk_span value;

@@ -147,14 +147,37 @@ def read_metadata(reader):
     return {reader.text().decode(): reader.text().decode("latin-1") for _ in range(reader.number(2))}
 
 
+def read_lease(reader):
+    return {"id": reader.bytes(16).hex(), "duration": reader.number(4), "until": reader.number(8),
+            "brokenAt": reader.number(8)}
+
+
+FIELDS = {1: ("lease", read_lease)}
+
+
+def read_fields(reader):
+    """What most containers and blobs do not have."""
+    found, before = {}, 0
+    for _ in range(reader.number(1)):
+        tag = reader.number(1)
+        need(tag in FIELDS and tag > before, f"field {tag} is not known or out of order")
+        name, read = FIELDS[tag]
+        bytes_of_field = Reader(reader.text())
+        found[name] = read(bytes_of_field)
+        bytes_of_field.end()
+        before = tag
+    return found
+
+
 def read_container(data):
     reader = Reader(data)
     version = reader.number(1)
-    need(version in (1, 2), "a version that this does not know")
+    need(version in (1, 2, 3), "a version that this does not know")
     container = {"id": reader.bytes(16), "etag": reader.number(8), "created": reader.number(8),
                  "modified": reader.number(8),
-                 "shards": reader.number(4) if version == 2 else 1,
-                 "metadata": read_metadata(reader)}
+                 "shards": reader.number(4) if version > 1 else 1,
+                 "metadata": read_metadata(reader),
+                 "fields": read_fields(reader) if version > 2 else {}}
     reader.end()
     return container
 
@@ -179,7 +202,8 @@ def read_manifest(reader):
 
 def read_blob(data):
     reader = Reader(data)
-    reader.version()
+    version = reader.number(1)
+    need(version in (1, 2), "a version that this does not know")
     blob = {"committed": reader.number(1) == 1, "object": reader.bytes(16),
             "sealedDataKey": reader.bytes(112), "etag": reader.number(8),
             "created": reader.number(8), "modified": reader.number(8), "size": reader.number(8),
@@ -188,6 +212,7 @@ def read_blob(data):
     blob["md5"] = base64.b64encode(md5).decode() if has_md5 else None
     blob["headers"] = {name: value for name, value in
                        ((name, reader.text().decode("latin-1")) for name in HEADERS) if value}
+    blob["fields"] = read_fields(reader) if version > 1 else {}
     blob["manifest"] = read_manifest(reader)
     reader.end()
     return blob
