@@ -8,7 +8,8 @@
 #include "common/secret.h"
 #include "common/text.h"
 
-#define RECORD_VERSION    1u
+#define VERSION_FIRST     1u /* without settings of the Blob service */
+#define VERSION           2u
 #define BINDING_BYTES_MAX 64u
 
 static struct gk_span binding_of(const char *name, char text[BINDING_BYTES_MAX])
@@ -85,7 +86,7 @@ enum gk_status gk_account_profile_regenerate(struct gk_account_profile *record, 
 
 static void encode(const struct gk_account_profile *record, struct gk_buf *out)
 {
-    gk_buf_append_u8(out, RECORD_VERSION);
+    gk_buf_append_u8(out, VERSION);
     gk_buf_append_u64(out, (uint64_t)record->created_wall_ms);
     for (unsigned i = 0; i < GK_ACCESS_KEYS; i++) {
         gk_buf_append_u64(out, (uint64_t)record->keys->created_wall_ms[i]);
@@ -95,6 +96,7 @@ static void encode(const struct gk_account_profile *record, struct gk_buf *out)
     gk_buf_append_str(out, record->location);
     gk_buf_append_u32(out, (uint32_t)strlen(record->arm_json));
     gk_buf_append_str(out, record->arm_json);
+    gk_blob_service_encode(&record->blob_service, out);
 }
 
 enum gk_status gk_account_profile_seal(const struct gk_plugin *plugin, struct gk_account *account,
@@ -147,7 +149,7 @@ static bool decode(struct gk_span plain, struct gk_account_profile *out)
             memcpy(out->keys->key[i], key.data, GK_ACCESS_KEY_BYTES);
         }
     }
-    if (version != RECORD_VERSION ||
+    if (version < VERSION_FIRST || version > VERSION ||
         !decode_text(&reader, gk_read_u16(&reader), out->location, sizeof out->location)) {
         return false;
     }
@@ -157,6 +159,7 @@ static bool decode(struct gk_span plain, struct gk_account_profile *out)
     }
     out->arm_json = malloc(arm_len + 1);
     return out->arm_json != NULL && decode_text(&reader, arm_len, out->arm_json, arm_len + 1) &&
+           (version == VERSION_FIRST || gk_blob_service_decode(&reader, &out->blob_service)) &&
            gk_read_done(&reader);
 }
 

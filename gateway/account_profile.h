@@ -4,8 +4,9 @@
  * account's object. The plugin seals it under the service key, bound to the account's name, so that
  * it can neither be read nor changed nor moved in the store, and stays readable after revocation.
  *
- *   open part:  version(1) = 1 | created(8) | 2 x { created(8) | access key(64) }
+ *   open part:  version(1) = 2 | created(8) | 2 x { created(8) | access key(64) }
  *               | location length(2) | location | management JSON length(4) | management JSON
+ *               | settings of the Blob service (blob_service.h), not in version 1
  *   binding:    "account keys/" | account name
  *
  * Integers are big endian, times milliseconds since the epoch.
@@ -26,6 +27,7 @@ struct gk_account_profile {
     int64_t created_wall_ms;
     char location[GK_ACCOUNT_LOCATION_BYTES_MAX];
     char *arm_json;
+    struct gk_blob_service blob_service;
 };
 
 void gk_account_profile_cleanup(struct gk_account_profile *record);

@@ -140,6 +140,7 @@ static enum gk_status new_entry(struct gk_accounts *accounts, const char *name,
     account->keys = record->keys;
     account->arm_json = record->arm_json;
     account->https_only = read_https_only(record->arm_json);
+    account->blob_service = record->blob_service;
     entry->keys = record->keys;
     entry->plugin = plugin;
     entry->interval_ms = state.check_interval_ms == 0 ? INTERVAL_MS : state.check_interval_ms;
@@ -311,6 +312,28 @@ enum gk_status gk_accounts_set_arm(struct gk_accounts *accounts, const char *nam
     const enum gk_status status = change_record(accounts, name, mutate_arm, copy, error);
     free(copy);
     return status;
+}
+
+struct service_change {
+    const struct gk_blob_service *settings;
+    uint32_t parts;
+};
+
+static enum gk_status mutate_service(void *ctx, struct gk_account_profile *record,
+                                     struct gk_error *error)
+{
+    (void)error;
+    const struct service_change *change = ctx;
+    gk_blob_service_take(&record->blob_service, change->settings, change->parts);
+    return GK_OK;
+}
+
+enum gk_status gk_accounts_set_blob_service(struct gk_accounts *accounts, const char *name,
+                                            const struct gk_blob_service *settings, uint32_t parts,
+                                            struct gk_error *error)
+{
+    struct service_change change = {.settings = settings, .parts = parts};
+    return change_record(accounts, name, mutate_service, &change, error);
 }
 
 struct regeneration {

@@ -4,7 +4,7 @@
  *
  * An account is the object GK_POOL_META "account/<name>". Its attributes: what the plugin stores
  * (opaque to us) and "gateway.account", a record that the plugin sealed under the service key with
- * the two access keys, creation time, location and tags. Its map: "c/<container name>" -> container
+ * the two access keys, creation time, location, tags and the settings of its Blob service. Its map: "c/<container name>" -> container
  * record (gateway/blob/record.h), "g/<freed><id>" -> what is waiting to be removed.
  *
  * An account whose "gateway.account" is missing is half created: it serves nothing and the next
@@ -22,6 +22,7 @@
 
 #include "common/buf.h"
 #include "common/clock.h"
+#include "gateway/blob_service.h"
 #include "gateway/plugin_host.h"
 #include "gateway/store/store.h"
 
@@ -43,7 +44,16 @@ struct gk_gateway_account {
     char location[64];
     bool https_only; /* as its management description has it: plain http is refused */
     char *arm_json;  /* identity, tags, sku as the management API stored them; "{}" when none */
+    struct gk_blob_service blob_service;
 };
+
+/* For how many days a deleted blob can be undeleted; 0: a delete is final. As it was when the request
+ * came: a change is obeyed by all gateways as soon as other changes of the account are. */
+static inline uint32_t gk_account_delete_retention_days(const struct gk_gateway_account *account)
+{
+    const struct gk_retention *retention = &account->blob_service.delete_retention;
+    return retention->enabled ? retention->days : 0;
+}
 
 struct gk_accounts;
 
@@ -64,6 +74,10 @@ enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name
                                   bool *created, struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_accounts_set_arm(struct gk_accounts *accounts, const char *name,
                                    const char *arm_json, struct gk_error *error) GK_MUST_USE;
+/* Those parts (GK_SERVICE_*) of the settings become what they are in settings; the others stay. */
+enum gk_status gk_accounts_set_blob_service(struct gk_accounts *accounts, const char *name,
+                                            const struct gk_blob_service *settings, uint32_t parts,
+                                            struct gk_error *error) GK_MUST_USE;
 /* index 0 or 1. */
 enum gk_status gk_accounts_regenerate_key(struct gk_accounts *accounts, const char *name,
                                           unsigned index, struct gk_error *error) GK_MUST_USE;

@@ -5,6 +5,8 @@
 
 static const struct gk_handler *const handlers[GK_OPERATIONS_COUNT] = {
     [GK_OP_BLOB_LIST_CONTAINERS] = &gk_list_containers_handler,
+    [GK_OP_BLOB_SET_BLOB_SERVICE_PROPERTIES] = &gk_set_service_properties_handler,
+    [GK_OP_BLOB_GET_BLOB_SERVICE_PROPERTIES] = &gk_get_service_properties_handler,
     [GK_OP_BLOB_CREATE_CONTAINER] = &gk_create_container_handler,
     [GK_OP_BLOB_GET_CONTAINER_PROPERTIES] = &gk_get_container_properties_handler,
     [GK_OP_BLOB_GET_CONTAINER_METADATA] = &gk_get_container_properties_handler,

@@ -5,6 +5,9 @@
 
 #include "gateway/http/request.h"
 
+extern const struct gk_handler gk_set_service_properties_handler;
+extern const struct gk_handler gk_get_service_properties_handler;
+
 extern const struct gk_handler gk_create_container_handler;
 extern const struct gk_handler gk_delete_container_handler;
 extern const struct gk_handler gk_get_container_properties_handler; /* and Get Container Metadata */

@@ -22,6 +22,9 @@ let secondKey;
 
 // What a row's plainest request still lacks to be a good one.
 const complete = {
+  BLOB_SET_BLOB_SERVICE_PROPERTIES: (request) => {
+    request.body = '<?xml version="1.0"?><StorageServiceProperties><Cors/></StorageServiceProperties>';
+  },
   BLOB_CREATE_CONTAINER: (request) => { request.path += '-new'; },
   BLOB_PUT_BLOB_BLOCKBLOB: (request) => { request.body = secret; },
   BLOB_PUT_BLOCK: (request) => { request.query.blockid = BLOCK; request.body = secret; },
@@ -95,7 +98,8 @@ test('what is served while the key is active, and 501 for what is not', async ()
     'BLOB_GET_BLOCK_LIST', 'BLOB_GET_BLOB_PROPERTIES', 'BLOB_GET_BLOB_METADATA', 'BLOB_SET_BLOB_METADATA',
     'BLOB_SET_BLOB_PROPERTIES', 'BLOB_DELETE_BLOB', 'BLOB_LIST_BLOBS', 'BLOB_LIST_BLOBS_WITH_METADATA',
     'BLOB_CREATE_CONTAINER', 'BLOB_DELETE_CONTAINER', 'BLOB_LIST_CONTAINERS',
-    'BLOB_GET_CONTAINER_PROPERTIES', 'BLOB_GET_CONTAINER_METADATA', 'BLOB_SET_CONTAINER_METADATA']) {
+    'BLOB_GET_CONTAINER_PROPERTIES', 'BLOB_GET_CONTAINER_METADATA', 'BLOB_SET_CONTAINER_METADATA',
+    'BLOB_SET_BLOB_SERVICE_PROPERTIES', 'BLOB_GET_BLOB_SERVICE_PROPERTIES']) {
     assert.ok(served.some(([, row]) => row.id === id), `${id} is not served`);
   }
 });

@@ -12,10 +12,11 @@
 #include "common/secret.h"
 #include "unit/cmocka_all.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-#define WALL_MS      INT64_C(1767225600000)
-#define BINDING      "account keys/acct"
-#define LOCATION_AT  (1 + 8 + GK_ACCESS_KEYS * (8 + GK_ACCESS_KEY_BYTES))
+#define COUNT(array)  (sizeof(array) / sizeof *(array))
+#define WALL_MS       INT64_C(1767225600000)
+#define BINDING       "account keys/acct"
+#define SERVICE_BYTES 34 /* of the Blob service's settings when nothing was set */
+#define LOCATION_AT   (1 + 8 + GK_ACCESS_KEYS * (8 + GK_ACCESS_KEY_BYTES))
 
 /* --- the plugin --------------------------------------------------------------------------------- */
 
@@ -168,9 +169,11 @@ static void test_account_profile__comes_back(void **state)
     struct gk_account_profile opened;
     struct gk_buf sealed;
     make(&profile);
+    profile.blob_service.delete_retention = (struct gk_retention){.enabled = true, .days = 7};
     seal(&profile, &sealed);
     assert_int_equal(
         gk_account_profile_open(&plugin, NULL, "acct", gk_buf_span(&sealed), &opened, NULL), GK_OK);
+    assert_int_equal(opened.blob_service.delete_retention.days, 7);
     assert_memory_equal(opened.keys, profile.keys, sizeof *profile.keys);
     assert_true(opened.created_wall_ms == profile.created_wall_ms);
     assert_string_equal(opened.location, profile.location);
@@ -184,6 +187,26 @@ static void test_account_profile__comes_back(void **state)
     gk_account_profile_cleanup(&profile);
 }
 
+/* As it was written before there were settings of the Blob service. */
+static void test_account_profile__version_1(void **state)
+{
+    (void)state;
+    struct gk_account_profile profile;
+    struct gk_account_profile opened;
+    struct gk_buf sealed;
+    make(&profile);
+    seal(&profile, &sealed);
+    sealed.data[strlen(BINDING)] = 1;
+    sealed.len -= SERVICE_BYTES;
+    assert_int_equal(
+        gk_account_profile_open(&plugin, NULL, "acct", gk_buf_span(&sealed), &opened, NULL), GK_OK);
+    assert_string_equal(opened.arm_json, profile.arm_json);
+    assert_false(opened.blob_service.delete_retention.enabled);
+    gk_account_profile_cleanup(&opened);
+    gk_buf_cleanup(&sealed);
+    gk_account_profile_cleanup(&profile);
+}
+
 static void test_account_profile__layout(void **state)
 {
     (void)state;
@@ -193,7 +216,7 @@ static void test_account_profile__layout(void **state)
     profile.keys->created_wall_ms[1] = INT64_C(0x0102030405060708);
     seal(&profile, &sealed);
     const uint8_t *plain = sealed.data + strlen(BINDING);
-    static const uint8_t head[] = {1, 0, 0, 1, 0x9b, 0x76, 0xda, 0xa8, 0x00};
+    static const uint8_t head[] = {2, 0, 0, 1, 0x9b, 0x76, 0xda, 0xa8, 0x00};
     static const uint8_t second[] = {1, 2, 3, 4, 5, 6, 7, 8};
     assert_memory_equal(sealed.data, BINDING, strlen(BINDING));
     assert_memory_equal(plain, head, sizeof head);
@@ -203,7 +226,9 @@ static void test_account_profile__layout(void **state)
     assert_memory_equal(plain + 89, profile.keys->key[1], GK_ACCESS_KEY_BYTES);
     assert_int_equal(LOCATION_AT, 153);
     assert_memory_equal(plain + 153, "\0\12westeurope\0\0\0\7{\"a\":1}", 2 + 10 + 4 + 7);
-    assert_int_equal(sealed.len, strlen(BINDING) + 153 + 23);
+    static const uint8_t nothing_set[SERVICE_BYTES];
+    assert_memory_equal(plain + 153 + 23, nothing_set, sizeof nothing_set);
+    assert_int_equal(sealed.len, strlen(BINDING) + 153 + 23 + SERVICE_BYTES);
     gk_buf_cleanup(&sealed);
     gk_account_profile_cleanup(&profile);
 }
@@ -227,7 +252,8 @@ static void test_account_profile__not_well_formed(void **state)
         uint8_t value;
     } rows[] = {
         {0, 0},                   /* another version */
-        {0, 2},                   /* a later one */
+        {0, 1},                   /* an earlier one, which has less */
+        {0, 3},                   /* a later one */
         {LOCATION_AT, 1},         /* a location longer than the record */
         {LOCATION_AT + 1, 9},     /* shorter: the rest does not fit */
         {LOCATION_AT + 1, 11},    /* longer */
@@ -284,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_account_profile__limits),
         cmocka_unit_test(test_account_profile__changes),
         cmocka_unit_test(test_account_profile__comes_back),
+        cmocka_unit_test(test_account_profile__version_1),
         cmocka_unit_test(test_account_profile__layout),
         cmocka_unit_test(test_account_profile__not_well_formed),
         cmocka_unit_test(test_account_profile__a_failed_seal_leaves_nothing),

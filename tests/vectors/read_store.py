@@ -147,6 +147,36 @@ def read_metadata(reader):
     return {reader.text().decode(): reader.text().decode("latin-1") for _ in range(reader.number(2))}
 
 
+def read_flag(reader):
+    value = reader.number(1)
+    need(value in (0, 1), "a flag that is neither")
+    return value == 1
+
+
+def read_blob_service(reader):
+    """An account's settings of its Blob service."""
+    def metrics():
+        return {"enabled": read_flag(reader), "includeApis": read_flag(reader),
+                "days": reader.number(4)}
+
+    def rule():
+        lists = {name: reader.text().decode()
+                 for name in ("origins", "methods", "allowedHeaders", "exposedHeaders")}
+        return {**lists, "maxAge": reader.number(4)}
+
+    return {
+        "logging": {"deletes": read_flag(reader), "reads": read_flag(reader),
+                    "writes": read_flag(reader), "days": reader.number(4)},
+        "hourMetrics": metrics(), "minuteMetrics": metrics(),
+        "cors": [rule() for _ in range(reader.number(1))],
+        "defaultVersion": reader.text().decode(),
+        "deleteRetention": {"days": reader.number(4), "permanentDeletes": read_flag(reader)},
+        "website": {"enabled": read_flag(reader), "indexDocument": reader.text().decode(),
+                    "defaultIndex": reader.text().decode(),
+                    "errorDocument": reader.text().decode()},
+    }
+
+
 def read_lease(reader):
     return {"id": reader.bytes(16).hex(), "duration": reader.number(4), "until": reader.number(8),
             "brokenAt": reader.number(8)}
@@ -264,12 +294,15 @@ class Account:
         reader = Reader(fmt.open_record(self.service_key, self.id,
                                         b"account keys/" + self.name.encode(),
                                         self.attributes["gateway.account"]))
-        reader.version()
+        version = reader.number(1)
+        need(version in (1, 2), "a version that this does not know")
         profile = {"created": reader.number(8)}
         for _ in range(2):
             reader.bytes(8 + 64)
         profile["location"] = reader.text().decode()
         profile["management"] = json.loads(reader.bytes(reader.number(4)))
+        if version == 2:
+            profile["blobService"] = read_blob_service(reader)
         reader.end()
         return profile
 

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/blob_service.h"
+
+#include <string.h>
+
+void gk_blob_service_take(struct gk_blob_service *to, const struct gk_blob_service *from,
+                          uint32_t parts)
+{
+    if ((parts & GK_SERVICE_LOGGING) != 0) {
+        to->logging = from->logging;
+    }
+    if ((parts & GK_SERVICE_HOUR_METRICS) != 0) {
+        to->hour_metrics = from->hour_metrics;
+    }
+    if ((parts & GK_SERVICE_MINUTE_METRICS) != 0) {
+        to->minute_metrics = from->minute_metrics;
+    }
+    if ((parts & GK_SERVICE_CORS) != 0) {
+        to->cors = from->cors;
+    }
+    if ((parts & GK_SERVICE_DEFAULT_VERSION) != 0) {
+        memcpy(to->default_version, from->default_version, sizeof to->default_version);
+    }
+    if ((parts & GK_SERVICE_DELETE_RETENTION) != 0) {
+        to->delete_retention = from->delete_retention;
+    }
+    if ((parts & GK_SERVICE_WEBSITE) != 0) {
+        to->website = from->website;
+    }
+}
+
+bool gk_cors_add_text(struct gk_cors *cors, struct gk_span text, uint16_t *at)
+{
+    const size_t begin = 1u + cors->text_len;
+    if (text.len == 0) {
+        *at = 0;
+        return true;
+    }
+    if (text.len >= sizeof cors->text - begin) {
+        return false;
+    }
+    memcpy(cors->text + begin, text.data, text.len);
+    cors->text[begin + text.len] = '\0';
+    cors->text_len = (uint16_t)(cors->text_len + text.len + 1);
+    *at = (uint16_t)begin;
+    return true;
+}
+
+/* --- the stored form ----------------------------------------------------------------------------*/
+
+static void append_text(struct gk_buf *out, const char *text)
+{
+    gk_buf_append_u16(out, (uint16_t)strlen(text));
+    gk_buf_append_str(out, text);
+}
+
+static void append_days(struct gk_buf *out, const struct gk_retention *retention)
+{
+    gk_buf_append_u32(out, retention->enabled ? retention->days : 0);
+}
+
+static void append_metrics(struct gk_buf *out, const struct gk_service_metrics *metrics)
+{
+    gk_buf_append_u8(out, metrics->enabled);
+    gk_buf_append_u8(out, metrics->include_apis);
+    append_days(out, &metrics->retention);
+}
+
+void gk_blob_service_encode(const struct gk_blob_service *settings, struct gk_buf *out)
+{
+    gk_buf_append_u8(out, settings->logging.deletes);
+    gk_buf_append_u8(out, settings->logging.reads);
+    gk_buf_append_u8(out, settings->logging.writes);
+    append_days(out, &settings->logging.retention);
+    append_metrics(out, &settings->hour_metrics);
+    append_metrics(out, &settings->minute_metrics);
+    const struct gk_cors *cors = &settings->cors;
+    gk_buf_append_u8(out, cors->count);
+    for (uint8_t i = 0; i < cors->count; i++) {
+        append_text(out, cors->text + cors->rules[i].origins);
+        append_text(out, cors->text + cors->rules[i].methods);
+        append_text(out, cors->text + cors->rules[i].allowed_headers);
+        append_text(out, cors->text + cors->rules[i].exposed_headers);
+        gk_buf_append_u32(out, cors->rules[i].max_age_s);
+    }
+    append_text(out, settings->default_version);
+    append_days(out, &settings->delete_retention);
+    gk_buf_append_u8(out, settings->delete_retention.permanent_deletes);
+    gk_buf_append_u8(out, settings->website.enabled);
+    append_text(out, settings->website.index_document);
+    append_text(out, settings->website.default_index);
+    append_text(out, settings->website.error_document);
+}
+
+static bool read_bool(struct gk_reader *in)
+{
+    const uint8_t value = gk_read_u8(in);
+    in->failed = in->failed || value > 1;
+    return value == 1;
+}
+
+static void read_days(struct gk_reader *in, struct gk_retention *retention)
+{
+    retention->days = gk_read_u32(in);
+    retention->enabled = retention->days > 0;
+    in->failed = in->failed || retention->days > GK_RETENTION_DAYS_MAX;
+}
+
+static void read_metrics(struct gk_reader *in, struct gk_service_metrics *metrics)
+{
+    metrics->enabled = read_bool(in);
+    metrics->include_apis = read_bool(in);
+    read_days(in, &metrics->retention);
+}
+
+static struct gk_span read_text(struct gk_reader *in)
+{
+    const struct gk_span text = gk_read_span(in, gk_read_u16(in));
+    in->failed = in->failed || (text.len > 0 && memchr(text.data, '\0', text.len) != NULL);
+    return text;
+}
+
+static void read_text_into(struct gk_reader *in, char *out, size_t size)
+{
+    const struct gk_span text = read_text(in);
+    if (in->failed || text.len >= size) {
+        in->failed = true;
+        return;
+    }
+    if (text.len > 0) {
+        memcpy(out, text.data, text.len);
+    }
+    out[text.len] = '\0';
+}
+
+static void read_rule(struct gk_reader *in, struct gk_cors *cors, struct gk_cors_rule *rule)
+{
+    uint16_t *const texts[GK_CORS_RULE_TEXTS] = {&rule->origins, &rule->methods,
+                                                 &rule->allowed_headers, &rule->exposed_headers};
+    for (size_t i = 0; i < GK_CORS_RULE_TEXTS; i++) {
+        const struct gk_span text = read_text(in);
+        in->failed = in->failed || !gk_cors_add_text(cors, text, texts[i]);
+    }
+    rule->max_age_s = gk_read_u32(in);
+}
+
+bool gk_blob_service_decode(struct gk_reader *in, struct gk_blob_service *out)
+{
+    *out = (struct gk_blob_service){0};
+    out->logging.deletes = read_bool(in);
+    out->logging.reads = read_bool(in);
+    out->logging.writes = read_bool(in);
+    read_days(in, &out->logging.retention);
+    read_metrics(in, &out->hour_metrics);
+    read_metrics(in, &out->minute_metrics);
+    const uint8_t rules = gk_read_u8(in);
+    in->failed = in->failed || rules > GK_CORS_RULES_MAX;
+    for (; !in->failed && out->cors.count < rules; out->cors.count++) {
+        read_rule(in, &out->cors, &out->cors.rules[out->cors.count]);
+    }
+    read_text_into(in, out->default_version, sizeof out->default_version);
+    read_days(in, &out->delete_retention);
+    out->delete_retention.permanent_deletes = read_bool(in);
+    out->website.enabled = read_bool(in);
+    read_text_into(in, out->website.index_document, sizeof out->website.index_document);
+    read_text_into(in, out->website.default_index, sizeof out->website.default_index);
+    read_text_into(in, out->website.error_document, sizeof out->website.error_document);
+    return !in->failed;
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an account says of its Blob service as a whole, with the vendor's SDK and by hand: settings come
+// back as they were set, what is not sent stays, and what is not allowed changes nothing.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { BlobServiceClient } from '@azure/storage-blob';
+
+import { accountSas, send } from './lib/signed.mjs';
+import { noRetry, startStack } from './lib/stack.mjs';
+
+const PROPERTIES = { restype: 'service', comp: 'properties' };
+let stack;
+let service;
+
+before(async () => {
+  stack = await startStack();
+  service = BlobServiceClient.fromConnectionString(stack.connectionString, noRetry);
+});
+after(() => stack?.stop());
+
+const document = (inside) => '<?xml version="1.0" encoding="utf-8"?>' +
+  `<StorageServiceProperties>${inside}</StorageServiceProperties>`;
+const set = (body, more = {}) => send(stack, { method: 'PUT', path: '/', query: PROPERTIES, body, ...more });
+const get = async () => {
+  const answer = await send(stack, { method: 'GET', path: '/', query: PROPERTIES });
+  assert.equal(answer.status, 200);
+  return answer.body.toString();
+};
+
+const none = { enabled: false };
+// Without what the SDK has no value for.
+const plain = (value) => JSON.parse(JSON.stringify(value));
+const rule = (origins, methods, allowed = '', exposed = '') => ({ allowedOrigins: origins,
+  allowedMethods: methods, allowedHeaders: allowed, exposedHeaders: exposed, maxAgeInSeconds: 200 });
+const everything = {
+  blobAnalyticsLogging: { version: '1.0', deleteProperty: true, read: true, write: false,
+    retentionPolicy: { enabled: true, days: 5 } },
+  hourMetrics: { version: '1.0', enabled: true, includeAPIs: true, retentionPolicy: { enabled: true, days: 4 } },
+  minuteMetrics: { version: '1.0', enabled: false, retentionPolicy: none },
+  cors: [rule('http://www.example.org,http://www.example.com', 'GET,PUT', 'x-ms-meta-data*', 'x-ms-meta-*'),
+    rule('*', 'GET,PUT,POST,MERGE,PATCH,DELETE,HEAD,OPTIONS')],
+  defaultServiceVersion: '2021-12-02',
+  deleteRetentionPolicy: { enabled: true, days: 3 },
+  staticWebsite: { enabled: true, indexDocument: 'index.html', errorDocument404Path: 'error/404.html' },
+};
+
+function assertEverything(actual) {
+  for (const [name, value] of Object.entries(everything)) {
+    if (name !== 'cors') assert.deepEqual(plain(actual[name]), value, name);
+  }
+  const texts = (rules) => rules.map((one) => ({ ...one, maxAgeInSeconds: Number(one.maxAgeInSeconds) }));
+  assert.deepEqual(texts(actual.cors), everything.cors);
+}
+
+test('an account that nothing was set for', async () => {
+  const properties = plain(await service.getProperties());
+  assert.deepEqual(properties.deleteRetentionPolicy, none);
+  assert.deepEqual(properties.hourMetrics, { version: '1.0', enabled: false, retentionPolicy: none });
+  assert.equal(properties.defaultServiceVersion, undefined);
+  assert.equal(properties.staticWebsite.enabled, false);
+  assert.equal(properties.cors?.length ?? 0, 0);
+});
+
+test('all that can be set comes back, after a restart too', async () => {
+  const answer = await service.setProperties(everything);
+  assert.equal(answer._response.status, 202);
+  assertEverything(await service.getProperties());
+  await stack.gateway.restart();
+  assertEverything(await service.getProperties());
+});
+
+test('what is not sent stays as it is', async () => {
+  const before = await get();
+  assert.equal((await set(document(''))).status, 202);
+  assert.equal(await get(), before);
+  assert.equal((await set(document('<DeleteRetentionPolicy><Enabled>false</Enabled>' +
+    '</DeleteRetentionPolicy>'))).status, 202);
+  assert.equal(await get(), before.replace(/<DeleteRetentionPolicy>.*<\/DeleteRetentionPolicy>/,
+    '<DeleteRetentionPolicy><Enabled>false</Enabled></DeleteRetentionPolicy>'));
+  assert.equal((await set(document('<Cors/>'))).status, 202);
+  assert.equal((await service.getProperties()).cors?.length ?? 0, 0);
+});
+
+const wrong = {
+  'no XML': ['<StorageServiceProperties>', 'InvalidXmlDocument'],
+  'an empty body': ['', 'InvalidXmlDocument'],
+  'an element that is not known': [document('<Metrics/>'), 'InvalidXmlDocument'],
+  'a part that lacks something': [document('<Logging><Version>1.0</Version></Logging>'), 'InvalidXmlDocument'],
+  'a retention of no days': [document('<DeleteRetentionPolicy><Enabled>true</Enabled><Days>0</Days>' +
+    '</DeleteRetentionPolicy>'), 'InvalidXmlNodeValue'],
+  'a retention without days': [document('<DeleteRetentionPolicy><Enabled>true</Enabled>' +
+    '</DeleteRetentionPolicy>'), 'InvalidXmlDocument'],
+  'a version that is none': [document('<DefaultServiceVersion>latest</DefaultServiceVersion>'),
+    'InvalidXmlNodeValue'],
+  'six rules': [document(`<Cors>${('<CorsRule><AllowedOrigins>*</AllowedOrigins><AllowedMethods>GET' +
+    '</AllowedMethods><AllowedHeaders/><ExposedHeaders/><MaxAgeInSeconds>1</MaxAgeInSeconds></CorsRule>')
+    .repeat(6)}</Cors>`), 'InvalidXmlDocument'],
+};
+for (const [what, [body, code]] of Object.entries(wrong)) {
+  test(`${what} is refused and changes nothing`, async () => {
+    const before = await get();
+    const answer = await set(body);
+    assert.equal(answer.status, 400);
+    assert.equal(answer.code, code);
+    assert.equal(await get(), before);
+  });
+}
+
+test('a shared access signature needs w to set and r to get', async () => {
+  const body = document('<Cors/>');
+  for (const [permissions, status] of [['w', 202], ['r', 403]]) {
+    assert.equal((await set(body, { sas: accountSas({ ...stack, permissions }) })).status, status);
+  }
+  for (const [permissions, status] of [['r', 200], ['w', 403]]) {
+    const answer = await send(stack, { method: 'GET', path: '/', query: PROPERTIES,
+      sas: accountSas({ ...stack, permissions }) });
+    assert.equal(answer.status, status);
+  }
+});
+
+test('several who set different parts at once lose none', async () => {
+  const days = (number) => ({ deleteRetentionPolicy: { enabled: true, days: number } });
+  await Promise.all([service.setProperties(days(9)), service.setProperties({ cors: [rule('*', 'GET')] }),
+    service.setProperties({ defaultServiceVersion: '2020-10-02' }),
+    service.createContainer('meanwhile'), service.createContainer('meanwhile-2')]);
+  const properties = await service.getProperties();
+  assert.deepEqual(plain(properties.deleteRetentionPolicy), { enabled: true, days: 9 });
+  assert.equal(properties.cors.length, 1);
+  assert.equal(properties.defaultServiceVersion, '2020-10-02');
+});
