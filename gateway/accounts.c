@@ -19,6 +19,9 @@
 /* For a plugin that does not say how long what it knows is good. */
 #define INTERVAL_MS 60000u
 
+/* Of an account whose description has none. */
+#define SKU_DEFAULT "Standard_LRS"
+
 struct gk_accounts {
     struct gk_store *store;
     struct gk_plugin_host *host;
@@ -106,13 +109,14 @@ static enum gk_status read_stored(struct gk_accounts *accounts, const char *name
 }
 
 /* A description that cannot be read refuses plain http: the safer of two guesses. */
-static bool read_https_only(const char *arm_json)
+static void read_description(const char *arm_json, struct gk_gateway_account *account)
 {
     json_t *description = json_loads(arm_json, JSON_REJECT_DUPLICATES, NULL);
-    const bool result =
+    const char *sku = json_string_value(json_object_get(description, "sku"));
+    account->https_only =
         description == NULL || json_is_true(json_object_get(description, "httpsOnly"));
+    snprintf(account->sku, sizeof account->sku, "%s", sku == NULL ? SKU_DEFAULT : sku);
     json_decref(description);
-    return result;
 }
 
 static enum gk_status new_entry(struct gk_accounts *accounts, const char *name,
@@ -139,7 +143,7 @@ static enum gk_status new_entry(struct gk_accounts *accounts, const char *name,
     account->created_wall_ms = record->created_wall_ms;
     account->keys = record->keys;
     account->arm_json = record->arm_json;
-    account->https_only = read_https_only(record->arm_json);
+    read_description(record->arm_json, account);
     account->blob_service = record->blob_service;
     entry->keys = record->keys;
     entry->plugin = plugin;

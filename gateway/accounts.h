@@ -26,8 +26,9 @@
 #include "gateway/plugin_host.h"
 #include "gateway/store/store.h"
 
-#define GK_ACCESS_KEY_BYTES 64u
-#define GK_ACCESS_KEYS      2u
+#define GK_ACCESS_KEY_BYTES      64u
+#define GK_ACCESS_KEYS           2u
+#define GK_ACCOUNT_SKU_BYTES_MAX 32u
 
 struct gk_access_keys {
     uint8_t key[GK_ACCESS_KEYS][GK_ACCESS_KEY_BYTES];
@@ -43,7 +44,8 @@ struct gk_gateway_account {
     int64_t created_wall_ms;
     char location[64];
     bool https_only; /* as its management description has it: plain http is refused */
-    char *arm_json;  /* identity, tags, sku as the management API stored them; "{}" when none */
+    char sku[GK_ACCOUNT_SKU_BYTES_MAX]; /* likewise */
+    char *arm_json; /* identity, tags, sku as the management API stored them; "{}" when none */
     struct gk_blob_service blob_service;
 };
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define WHITE_SPACE " \t\r\n"
+
 void gk_blob_service_take(struct gk_blob_service *to, const struct gk_blob_service *from,
                           uint32_t parts)
 {
@@ -44,6 +46,17 @@ bool gk_cors_add_text(struct gk_cors *cors, struct gk_span text, uint16_t *at)
     cors->text_len = (uint16_t)(cors->text_len + text.len + 1);
     *at = (uint16_t)begin;
     return true;
+}
+
+struct gk_span gk_cors_next_item(const char **list)
+{
+    const char *at = *list + strspn(*list, WHITE_SPACE);
+    size_t len = strcspn(at, ",");
+    *list = at[len] == ',' ? at + len + 1 : NULL;
+    while (len > 0 && strchr(WHITE_SPACE, at[len - 1]) != NULL) {
+        len--;
+    }
+    return gk_span_of(at, len);
 }
 
 /* --- the stored form ----------------------------------------------------------------------------*/

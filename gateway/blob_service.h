@@ -100,6 +100,9 @@ void gk_blob_service_take(struct gk_blob_service *to, const struct gk_blob_servi
 /* Adds a list; false when they are too long together. *at is where it begins. */
 bool gk_cors_add_text(struct gk_cors *cors, struct gk_span text, uint16_t *at);
 
+/* The next item of a list, without the blanks around it; *list moves on, and is NULL after the last. */
+struct gk_span gk_cors_next_item(const char **list);
+
 void gk_blob_service_encode(const struct gk_blob_service *settings, struct gk_buf *out);
 /* False when it is not well-formed. */
 bool gk_blob_service_decode(struct gk_reader *in, struct gk_blob_service *out) GK_MUST_USE;

@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "gateway/auth/sas.h"
 #include "gateway/auth/shared_key.h"
+#include "gateway/auth/signature.h"
 #include "gateway/gateway.h"
 
 /* authorization NULL: a shared access signature. */
@@ -20,8 +21,35 @@ static enum gk_status check_credential(struct gk_request *request, const char *a
     return gk_shared_key_check(request, authorization, error);
 }
 
+/* The account by its name. Of one that is not there, no more is told than of a wrong credential. */
+static enum gk_status find_account(struct gk_request *request, struct gk_error *error)
+{
+    const enum gk_status status = gk_accounts_get(request->gateway->accounts, request->account_name,
+                                                  &request->account, error);
+    if (status == GK_E_NOT_FOUND) {
+        return gk_refuse(error, 403, "AuthenticationFailed");
+    }
+    if (status == GK_OK && request->version == 0) {
+        const char *of_sas = gk_request_query(request, "sv");
+        request->version = gk_service_version(
+            of_sas != NULL ? of_sas : request->account->blob_service.default_version);
+    }
+    return status;
+}
+
+/* A browser asks without a credential, before it sends one. */
+static enum gk_status admit_preflight(struct gk_request *request, struct gk_error *error)
+{
+    request->permissions = GK_PERMIT_READ;
+    const enum gk_status status = find_account(request, error);
+    return status == GK_E_INVALID ? gk_refuse(error, 403, "CorsPreflightFailure") : status;
+}
+
 enum gk_status gk_authenticate(struct gk_request *request, struct gk_error *error)
 {
+    if (request->operation == GK_OP_BLOB_PREFLIGHT_BLOB_REQUEST) {
+        return admit_preflight(request, error);
+    }
     const char *authorization = gk_request_header(request, "Authorization");
     const bool has_sas = gk_request_query(request, "sig") != NULL;
     if (authorization == NULL && !has_sas) {
@@ -34,11 +62,7 @@ enum gk_status gk_authenticate(struct gk_request *request, struct gk_error *erro
         return gk_refuse_because(error, 401, "NoAuthenticationInformation",
                                  "This endpoint takes Shared Key and shared access signatures.");
     }
-    const enum gk_status status = gk_accounts_get(request->gateway->accounts, request->account_name,
-                                                  &request->account, error);
-    if (status == GK_E_NOT_FOUND) {
-        return gk_refuse(error, 403, "AuthenticationFailed");
-    }
+    const enum gk_status status = find_account(request, error);
     if (status != GK_OK) {
         return status;
     }

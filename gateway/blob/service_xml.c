@@ -258,23 +258,11 @@ static bool close_element(void *ctx, unsigned depth)
 
 /* --- what belongs together -----------------------------------------------------------------------*/
 
-/* An item, without the blanks around it; *list moves on to the next one, and is NULL after the last. */
-static struct gk_span next_item(const char **list)
-{
-    const char *at = *list + strspn(*list, WHITE_SPACE);
-    size_t len = strcspn(at, ",");
-    *list = at[len] == ',' ? at + len + 1 : NULL;
-    while (len > 0 && strchr(WHITE_SPACE, at[len - 1]) != NULL) {
-        len--;
-    }
-    return gk_span_of(at, len);
-}
-
 static bool check_list(const char *list)
 {
     size_t count = 0;
     while (list != NULL) {
-        const struct gk_span item = next_item(&list);
+        const struct gk_span item = gk_cors_next_item(&list);
         if (item.len == 0 || item.len > CORS_ITEM_BYTES_MAX || ++count > CORS_ITEMS_MAX) {
             return false;
         }
@@ -298,7 +286,7 @@ static bool check_methods(const char *list)
 {
     bool known = true;
     while (list != NULL && known) {
-        known = is_method(next_item(&list));
+        known = is_method(gk_cors_next_item(&list));
     }
     return known;
 }

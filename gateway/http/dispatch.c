@@ -150,6 +150,7 @@ static enum gk_status route(struct call *call, struct gk_error *error)
     }
     request->account_name = call->route.account;
     request->path_style = call->route.path_style;
+    request->secondary = call->route.secondary;
     request->container = call->route.container;
     request->blob = call->route.blob;
     request->query = call->route.query;
@@ -199,6 +200,10 @@ static enum gk_status begin(struct call *call, struct gk_error *error)
     }
     if (status != GK_OK) {
         return status;
+    }
+    if (request->secondary && !gk_operation_reads(request->operation)) {
+        return gk_refuse_because(error, 403, "InsufficientAccountPermissions",
+                                 "Write operations are not allowed.");
     }
     const struct gk_handler *handler = gk_blob_handler(request->operation);
     if (handler == NULL) {

@@ -48,10 +48,12 @@ struct gk_request {
 
     const char *account_name; /* from path or host */
     bool path_style;          /* the account stands in the path, not in the host name */
+    bool secondary;           /* of the account's secondary endpoint, which only reads */
     const char *container;    /* decoded; "" when the path ends before it */
     const char *blob;         /* decoded; "" likewise */
     enum gk_operation operation;
-    int64_t version; /* x-ms-version as yyyymmdd, 0 when not sent */
+    int64_t
+        version; /* x-ms-version as yyyymmdd; when not sent, the SAS's or the account's default, or 0 */
 
     const struct gk_pair *headers;
     size_t headers_count;

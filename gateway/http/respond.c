@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "common/error.h"
+#include "gateway/http/cors.h"
 #include "gateway/http/request.h"
 
 const char *gk_request_header(const struct gk_request *request, const char *name)
@@ -50,12 +51,14 @@ void gk_respond_headerf(struct gk_request *request, const char *name, const char
 
 enum gk_status gk_respond(struct gk_request *request, unsigned status)
 {
+    gk_cors_answer(request);
     gk_http_answer(request->exchange, status, 0);
     return GK_OK;
 }
 
 enum gk_status gk_respond_head(struct gk_request *request, unsigned status, uint64_t length)
 {
+    gk_cors_answer(request);
     gk_http_answer(request->exchange, status, length);
     return GK_OK;
 }
@@ -64,6 +67,7 @@ enum gk_status gk_respond_buf(struct gk_request *request, unsigned status, const
                               struct gk_buf *buf)
 {
     gk_http_answer_header(request->exchange, "Content-Type", content_type);
+    gk_cors_answer(request);
     gk_http_answer_buf(request->exchange, status, buf);
     return GK_OK;
 }
@@ -71,6 +75,7 @@ enum gk_status gk_respond_buf(struct gk_request *request, unsigned status, const
 enum gk_status gk_respond_stream(struct gk_request *request, unsigned status, uint64_t length,
                                  gk_body_fn *fn, void *ctx, void (*free_ctx)(void *ctx))
 {
+    gk_cors_answer(request);
     gk_http_answer_stream(request->exchange, status, length, fn, ctx, free_ctx);
     return GK_OK;
 }
@@ -78,6 +83,7 @@ enum gk_status gk_respond_stream(struct gk_request *request, unsigned status, ui
 enum gk_status gk_respond_bytes(struct gk_request *request, unsigned status, uint8_t *bytes,
                                 size_t len)
 {
+    gk_cors_answer(request);
     gk_http_answer_bytes(request->exchange, status, bytes, len);
     return GK_OK;
 }

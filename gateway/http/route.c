@@ -7,6 +7,7 @@
 #include "common/text.h"
 
 #define TARGET_BYTES_MAX 16384u
+#define SECONDARY        "-secondary"
 
 enum level { SERVICE, CONTAINER, BLOB_LEVEL, ANY, SHARE, DIRECTORY, FILE_LEVEL, PATH };
 
@@ -18,8 +19,12 @@ struct row {
     const char *restype;
     const char *comp;
     const char *selector;
+    bool reads;
 };
 
+#define ACCESS_READ     true
+#define ACCESS_WRITE    false
+#define ACCESS_DELETE   false
 #define LEVEL_SERVICE   SERVICE
 #define LEVEL_CONTAINER CONTAINER
 #define LEVEL_BLOB      BLOB_LEVEL
@@ -34,7 +39,7 @@ struct row {
 static const struct row rows[GK_OPERATIONS_COUNT] = {
 #define GK_OPERATION(id, service, name, method, level, restype, comp, selector, access, revoked,   \
                      key, success, uri, query)                                                     \
-    {IS_SERVICE_##service, name, method, LEVEL_##level, restype, comp, selector},
+    {IS_SERVICE_##service, name, method, LEVEL_##level, restype, comp, selector, ACCESS_##access},
 #include "gatekey/operations.def"
 #undef GK_OPERATION
 };
@@ -42,6 +47,11 @@ static const struct row rows[GK_OPERATIONS_COUNT] = {
 const char *gk_operation_name(enum gk_operation operation)
 {
     return operation < GK_OPERATIONS_COUNT ? rows[operation].name : "unknown";
+}
+
+bool gk_operation_reads(enum gk_operation operation)
+{
+    return operation < GK_OPERATIONS_COUNT && rows[operation].reads;
 }
 
 /* --- target ------------------------------------------------------------------------------------- */
@@ -196,6 +206,10 @@ enum gk_status gk_route_parse(struct gk_route *route, const char *path, const ch
     if (route->path_style) {
         account = until(&rest, '/');
     }
+    const size_t suffix = strlen(SECONDARY);
+    route->secondary =
+        account.len > suffix && memcmp(account.data + account.len - suffix, SECONDARY, suffix) == 0;
+    account.len -= route->secondary ? suffix : 0;
     if (!is_account_name(account)) {
         return gk_refuse_because(error, 400, "InvalidUri", "It names no account.");
     }
@@ -296,6 +310,12 @@ static bool query_is(const struct gk_request *request, const char *name, const c
     return strcasecmp(value == NULL ? "" : value, wanted) == 0;
 }
 
+/* A browser asks with the query of the request that it means to send. */
+static bool is_preflight(const struct row *row)
+{
+    return strcmp(row->method, "OPTIONS") == 0;
+}
+
 enum gk_status gk_route_operation(const struct gk_request *request, enum gk_operation *operation,
                                   struct gk_error *error)
 {
@@ -311,7 +331,8 @@ enum gk_status gk_route_operation(const struct gk_request *request, enum gk_oper
             continue;
         }
         method_known = true;
-        if (!query_is(request, "restype", row->restype) || !query_is(request, "comp", row->comp)) {
+        if (!is_preflight(row) && (!query_is(request, "restype", row->restype) ||
+                                   !query_is(request, "comp", row->comp))) {
             continue;
         }
         query_known = true;

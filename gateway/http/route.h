@@ -13,6 +13,7 @@
 struct gk_route {
     char account[GK_ACCOUNT_NAME_BYTES_MAX];
     bool path_style;
+    bool secondary;        /* <account>-secondary was named */
     const char *container; /* "" when there is none; these point into texts */
     const char *blob;
     struct gk_pair query[GK_QUERY_MAX];
@@ -22,8 +23,8 @@ struct gk_route {
 
 /*
  * Splits path and query (both as on the wire). host is the Host header; with domain, a host
- * <account>.<domain> names the account, else the path's first segment does. 400 InvalidUri and
- * InvalidQueryParameterValue.
+ * <account>.<domain> names the account, else the path's first segment does; <account>-secondary names its
+ * secondary endpoint. 400 InvalidUri and InvalidQueryParameterValue.
  */
 enum gk_status gk_route_parse(struct gk_route *route, const char *path, const char *query,
                               const char *host, const char *domain,
@@ -39,5 +40,7 @@ enum gk_status gk_route_operation(const struct gk_request *request, enum gk_oper
                                   struct gk_error *error) GK_MUST_USE;
 /* As documented, for logs. */
 const char *gk_operation_name(enum gk_operation operation);
+/* Whether it changes nothing, as its row says. */
+bool gk_operation_reads(enum gk_operation operation);
 
 #endif

@@ -156,6 +156,12 @@ void gk_http_answer_header(struct gk_http_exchange *exchange, const char *name, 
     inside->answer_headers[inside->answer_headers_count++] = copy;
 }
 
+const char *gk_http_answer_header_name(const struct gk_http_exchange *exchange, size_t index)
+{
+    const struct gk_http_inside *inside = exchange->inside;
+    return index < inside->answer_headers_count ? inside->answer_headers[index] : NULL;
+}
+
 static void free_answer_headers(struct gk_http_inside *inside)
 {
     for (size_t i = 0; i < inside->answer_headers_count; i++) {

@@ -78,6 +78,8 @@ const char *gk_http_header(const struct gk_http_exchange *exchange, const char *
  * dropped and the answer becomes a bare 500, since it could forge a header.
  */
 void gk_http_answer_header(struct gk_http_exchange *exchange, const char *name, const char *value);
+/* The names of those that were set, from 0 on; NULL after the last. */
+const char *gk_http_answer_header_name(const struct gk_http_exchange *exchange, size_t index);
 /* Without a body. With HEAD, content_length is what GET would have. */
 void gk_http_answer(struct gk_http_exchange *exchange, unsigned status, uint64_t content_length);
 /* Takes the content of buf over. */

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an account says of its Blob service as a whole, with the vendor's SDK and by hand: settings come
-// back as they were set, what is not sent stays, and what is not allowed changes nothing.
+// back as they were set, what is not sent stays, and what is not allowed changes nothing; browsers of other
+// origins are told what the rules allow.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { BlobServiceClient } from '@azure/storage-blob';
+import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 
-import { accountSas, send } from './lib/signed.mjs';
+import { accountSas, send, serviceSas } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 
 const PROPERTIES = { restype: 'service', comp: 'properties' };
@@ -128,4 +129,124 @@ test('several who set different parts at once lose none', async () => {
   assert.deepEqual(plain(properties.deleteRetentionPolicy), { enabled: true, days: 9 });
   assert.equal(properties.cors.length, 1);
   assert.equal(properties.defaultServiceVersion, '2020-10-02');
+});
+
+/* --- other origins -----------------------------------------------------------------------------*/
+
+const preflight = (path, headers, query = {}) =>
+  send(stack, { method: 'OPTIONS', path, query, headers, unsigned: true });
+const asked = (origin, method, headers) => ({ origin, 'access-control-request-method': method,
+  ...(headers === undefined ? {} : { 'access-control-request-headers': headers }) });
+
+test('a preflight is answered by the rules, for a blob that need not be there', async () => {
+  await service.setProperties({ cors: [rule('http://a.example,http://b.example', 'GET,PUT', 'x-ms-meta-*,content-type',
+    'x-ms-meta-*,etag'), rule('*', 'DELETE', '*', '*')] });
+  const good = await preflight('/none/none', asked('http://b.example', 'PUT', 'x-ms-meta-one,content-type'),
+    { comp: 'block', blockid: 'AAAA' });
+  assert.equal(good.status, 200);
+  assert.equal(good.headers['access-control-allow-origin'], 'http://b.example');
+  assert.equal(good.headers['access-control-allow-methods'], 'PUT');
+  assert.equal(good.headers['access-control-allow-headers'], 'x-ms-meta-one,content-type');
+  assert.equal(good.headers['access-control-max-age'], '200');
+  assert.equal(good.headers['access-control-allow-credentials'], 'true');
+  for (const path of ['/', '/cors', '/$root/blob']) {
+    assert.equal((await preflight(path, asked('http://other.example', 'DELETE', 'anything'))).status, 200, path);
+  }
+});
+
+test('a preflight that no rule allows, or that lacks something', async () => {
+  for (const headers of [asked('http://c.example', 'GET'), asked('http://a.example', 'POST'),
+    asked('http://a.example', 'GET', 'x-ms-blob-type')]) {
+    const answer = await preflight('/cors/blob', headers);
+    assert.equal(answer.status, 403);
+    assert.equal(answer.code, 'CorsPreflightFailure');
+  }
+  for (const headers of [{ origin: 'http://a.example' }, { 'access-control-request-method': 'GET' }]) {
+    const answer = await preflight('/cors/blob', headers);
+    assert.equal(answer.status, 400);
+    assert.equal(answer.code, 'InvalidHeaderValue');
+  }
+  const elsewhere = await send({ ...stack, blobEndpoint: stack.blobEndpoint.replace(/[^/]*$/, 'nobody') },
+    { method: 'OPTIONS', path: '/c/b', headers: asked('http://a.example', 'GET'), unsigned: true });
+  assert.equal(elsewhere.code, 'CorsPreflightFailure');
+});
+
+test('answers tell what may be read', async () => {
+  const container = service.getContainerClient('cors');
+  await container.create();
+  await container.getBlockBlobClient('blob').upload('x', 1, { metadata: { one: '1', two: '2' } });
+  const read = (headers, more = {}) => send(stack, { method: 'GET', path: '/cors/blob', headers, ...more });
+
+  const exact = await read({ origin: 'http://a.example' });
+  assert.equal(exact.headers['access-control-allow-origin'], 'http://a.example');
+  assert.equal(exact.headers['access-control-allow-credentials'], 'true');
+  assert.equal(exact.headers['access-control-expose-headers'], 'x-ms-meta-one,x-ms-meta-two,etag');
+  assert.equal(exact.headers.vary, 'Origin');
+
+  // An error too, or a page could not tell what it is.
+  const missing = await read({ origin: 'http://a.example' }, { path: '/cors/none' });
+  assert.equal(missing.status, 404);
+  assert.equal(missing.headers['access-control-allow-origin'], 'http://a.example');
+
+  for (const headers of [{}, { origin: 'http://c.example' }]) {
+    const other = await read(headers);
+    assert.equal(other.status, 200);
+    assert.equal(other.headers['access-control-allow-origin'], undefined);
+    assert.equal(other.headers.vary, 'Origin');
+  }
+  const any = await read({ origin: 'http://c.example' }, { method: 'DELETE' });
+  assert.equal(any.status, 202);
+  assert.equal(any.headers['access-control-allow-origin'], '*');
+  assert.match(any.headers['access-control-expose-headers'], /x-ms-request-id/);
+  assert.equal(any.headers.vary, undefined);
+
+  await service.setProperties({ cors: [] });
+  const none = await read({ origin: 'http://a.example' }, { path: '/cors/none' });
+  assert.equal(none.headers['access-control-allow-origin'], undefined);
+  assert.equal(none.headers.vary, undefined);
+});
+
+/* --- the account -------------------------------------------------------------------------------*/
+
+test('account information, of the account, a container and a blob', async () => {
+  const info = await service.getAccountInfo();
+  assert.equal(info.skuName, 'Standard_LRS');
+  assert.equal(info.accountKind, 'StorageV2');
+  assert.equal(info.isHierarchicalNamespaceEnabled, false);
+  const query = { restype: 'account', comp: 'properties' };
+  for (const method of ['GET', 'HEAD']) {
+    for (const path of ['/', '/none', '/none/none']) {
+      const answer = await send(stack, { method, path, query });
+      assert.equal(answer.status, 200, path);
+      assert.equal(answer.headers['x-ms-sku-name'], 'Standard_LRS');
+      assert.equal(answer.body.length, 0);
+    }
+  }
+  for (const permissions of ['r', 'd']) {
+    const sas = accountSas({ ...stack, permissions });
+    assert.equal((await send(stack, { method: 'GET', path: '/', query, sas })).status, 200);
+  }
+  const sas = serviceSas(stack, 'none', 'none', 'w');
+  assert.equal((await send(stack, { method: 'GET', path: '/none/none', query, sas })).status, 200);
+  assert.equal((await send(stack, { method: 'GET', path: '/', query, unsigned: true })).status, 401);
+});
+
+test('the secondary endpoint tells that it is live, reads, and writes nothing', async () => {
+  const secondary = new BlobServiceClient(`${stack.blobEndpoint}-secondary`,
+    new StorageSharedKeyCredential(stack.account, stack.accountKey), noRetry);
+  const stats = await secondary.getStatistics();
+  assert.equal(stats.geoReplication.status, 'live');
+  assert.ok(stats.geoReplication.lastSyncOn instanceof Date);
+  const container = service.getContainerClient('secondary');
+  await container.create();
+  await container.getBlockBlobClient('blob').upload('x', 1);
+  const reading = secondary.getContainerClient('secondary').getBlockBlobClient('blob');
+  assert.equal((await reading.downloadToBuffer()).toString(), 'x');
+  await assert.rejects(reading.upload('y', 1), (error) => {
+    assert.equal(error.statusCode, 403);
+    assert.equal(error.code, 'InsufficientAccountPermissions');
+    return true;
+  });
+  const primary = await send(stack, { method: 'GET', path: '/', query: { restype: 'service', comp: 'stats' } });
+  assert.equal(primary.status, 400);
 });

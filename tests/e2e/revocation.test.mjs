@@ -23,8 +23,15 @@ let secondKey;
 // What a row's plainest request still lacks to be a good one.
 const complete = {
   BLOB_SET_BLOB_SERVICE_PROPERTIES: (request) => {
-    request.body = '<?xml version="1.0"?><StorageServiceProperties><Cors/></StorageServiceProperties>';
+    request.body = '<?xml version="1.0"?><StorageServiceProperties><Cors><CorsRule><AllowedOrigins>*' +
+      '</AllowedOrigins><AllowedMethods>GET</AllowedMethods><AllowedHeaders/><ExposedHeaders/>' +
+      '<MaxAgeInSeconds>1</MaxAgeInSeconds></CorsRule></Cors></StorageServiceProperties>';
   },
+  BLOB_PREFLIGHT_BLOB_REQUEST: (request) => {
+    request.unsigned = true;
+    Object.assign(request.headers, { origin: 'http://a.example', 'access-control-request-method': 'GET' });
+  },
+  BLOB_GET_BLOB_SERVICE_STATS: (request) => { request.secondary = true; },
   BLOB_CREATE_CONTAINER: (request) => { request.path += '-new'; },
   BLOB_PUT_BLOB_BLOCKBLOB: (request) => { request.body = secret; },
   BLOB_PUT_BLOCK: (request) => { request.query.blockid = BLOCK; request.body = secret; },
@@ -99,7 +106,8 @@ test('what is served while the key is active, and 501 for what is not', async ()
     'BLOB_SET_BLOB_PROPERTIES', 'BLOB_DELETE_BLOB', 'BLOB_LIST_BLOBS', 'BLOB_LIST_BLOBS_WITH_METADATA',
     'BLOB_CREATE_CONTAINER', 'BLOB_DELETE_CONTAINER', 'BLOB_LIST_CONTAINERS',
     'BLOB_GET_CONTAINER_PROPERTIES', 'BLOB_GET_CONTAINER_METADATA', 'BLOB_SET_CONTAINER_METADATA',
-    'BLOB_SET_BLOB_SERVICE_PROPERTIES', 'BLOB_GET_BLOB_SERVICE_PROPERTIES']) {
+    'BLOB_SET_BLOB_SERVICE_PROPERTIES', 'BLOB_GET_BLOB_SERVICE_PROPERTIES',
+    'BLOB_PREFLIGHT_BLOB_REQUEST', 'BLOB_GET_BLOB_SERVICE_STATS', 'BLOB_GET_ACCOUNT_INFORMATION']) {
     assert.ok(served.some(([, row]) => row.id === id), `${id} is not served`);
   }
 });

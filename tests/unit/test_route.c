@@ -89,6 +89,37 @@ static void test_route__without_a_domain_the_path_names_the_account(void **state
     gk_route_cleanup(&route);
 }
 
+static void test_route__the_secondary_endpoint(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        const char *host;
+        bool secondary;
+    } places[] = {
+        {"/acct-secondary/c/b", "h", true},
+        {"/c/b", "acct-secondary." DOMAIN, true},
+        {"/acct/c-secondary/b", "h", false},
+        {"/acct/c/b", "h", false},
+    };
+    struct gk_route route;
+    for (size_t i = 0; i < COUNT(places); i++) {
+        assert_int_equal(gk_route_parse(&route, places[i].path, "", places[i].host, DOMAIN, NULL),
+                         GK_OK);
+        assert_string_equal(route.account, "acct");
+        assert_int_equal(route.secondary, places[i].secondary);
+        gk_route_cleanup(&route);
+    }
+    static const char *const paths[] = {"/-secondary/c", "/acct-secondary-secondary/c",
+                                        "/acct-Secondary/c", "/acct-secondaryx/c"};
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        struct gk_error error = {0};
+        assert_answer(gk_route_parse(&route, paths[i], "", "h", DOMAIN, &error), &error, 400,
+                      "InvalidUri");
+        gk_route_cleanup(&route);
+    }
+}
+
 static void test_route__bad_targets(void **state)
 {
     (void)state;
@@ -532,6 +563,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_route__target),
         cmocka_unit_test(test_route__without_a_domain_the_path_names_the_account),
+        cmocka_unit_test(test_route__the_secondary_endpoint),
         cmocka_unit_test(test_route__bad_targets),
         cmocka_unit_test(test_route__a_target_has_an_end),
         cmocka_unit_test(test_route__query),

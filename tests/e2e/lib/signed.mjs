@@ -46,9 +46,9 @@ export const encodeQuery = (query) => Object.entries(query)
 
 // Sends one request and resolves to { status, code, headers, body }. `raw` may change the options of
 // node:http at the last moment, after the signature.
-export function send(stack, { method, path, query = {}, headers = {}, body, sas, unsigned, tls, raw }) {
+export function send(stack, { method, path, query = {}, headers = {}, body, sas, unsigned, secondary, tls, raw }) {
   const base = new URL(tls ? stack.blobEndpointTls : stack.blobEndpoint);
-  const fullPath = base.pathname.replace(/\/$/, '') + path;
+  const fullPath = base.pathname.replace(/\/$/, '') + (secondary ? '-secondary' : '') + path;
   const all = { 'x-ms-version': '2021-12-02', 'x-ms-date': new Date().toUTCString(), ...headers };
   if (body !== undefined) all['content-length'] = String(Buffer.byteLength(body));
   else if (method === 'PUT' || method === 'POST') all['content-length'] = '0';
