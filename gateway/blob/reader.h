@@ -11,8 +11,8 @@
 
 #include "gateway/blob/target.h"
 
-/* Half a MiB: fewer round trips to the store cost more memory for each connection. */
-#define GK_READ_CHUNKS 8u
+/* A MiB: fewer round trips to the store cost more memory for each connection. */
+#define GK_READ_CHUNKS 16u
 
 struct gk_reader_stream;
 
