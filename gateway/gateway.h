@@ -10,6 +10,7 @@
 
 struct gk_reaper;          /* blob/reaper.h */
 struct gk_container_cache; /* blob/container_cache.h */
+struct gk_hasher;          /* blob/hasher.h */
 struct gk_notices;         /* notices.h */
 struct gk_scrub;           /* scrub/scrub.h */
 
@@ -21,6 +22,7 @@ struct gk_gateway {
     struct gk_notices *notices;
     struct gk_reaper *reaper;
     struct gk_container_cache *containers;
+    struct gk_hasher *hasher;
     uint32_t
         inline_bytes; /* a blob of at most so many stands beside its record; GK_BESIDE_BYTES_MAX */
     uint32_t index_shards; /* of a container that does not say how many it wants */

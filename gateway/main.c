@@ -13,6 +13,7 @@
 #include "common/process.h"
 #include "common/secret.h"
 #include "gateway/blob/container_cache.h"
+#include "gateway/blob/hasher.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
@@ -150,6 +151,9 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
         status = gk_container_cache_new(&gateway->containers, error);
     }
     if (status == GK_OK) {
+        status = gk_hasher_new(&gateway->hasher, error);
+    }
+    if (status == GK_OK) {
         status = gk_notices_start(gateway->store, gateway->accounts, gateway->host,
                                   &gateway->notices, error);
     }
@@ -168,6 +172,7 @@ static void close_gateway(struct gk_gateway *gateway)
     gk_scrub_free(gateway->scrub);
     gk_reaper_stop(gateway->reaper);
     gk_notices_stop(gateway->notices);
+    gk_hasher_free(gateway->hasher);
     gk_container_cache_free(gateway->containers);
     gk_accounts_free(gateway->accounts);
     gk_plugin_host_close(gateway->host);

@@ -48,7 +48,7 @@ enum gk_status gk_body_sums_check_bytes(struct gk_body_sums *sums, struct gk_spa
                                         struct gk_error *error)
 {
     if (sums->md5_wanted) {
-        struct gk_md5 *md5 = gk_md5_new();
+        struct gk_md5 *md5 = gk_md5_new(NULL);
         if (md5 == NULL) {
             return gk_fail(error, GK_E_RESOURCE, "out of memory");
         }

@@ -10,8 +10,8 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/secret.h"
-#include "gateway/blob/checksum.h"
 #include "gateway/blob/handlers.h"
+#include "gateway/blob/hasher.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/reader.h"
 
@@ -112,7 +112,7 @@ static enum gk_status respond_range_md5(struct gk_request *request,
 {
     struct gk_data_key *data_key = NULL;
     struct gk_reader_stream *stream = NULL;
-    struct gk_md5 *md5 = gk_md5_new();
+    struct gk_md5 *md5 = gk_md5_new(NULL);
     uint8_t *bytes = malloc(GK_CHUNK_PLAIN_BYTES);
     enum gk_status status = md5 == NULL || bytes == NULL
                                 ? gk_fail(error, GK_E_RESOURCE, "out of memory")

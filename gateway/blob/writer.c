@@ -80,7 +80,7 @@ enum gk_status gk_writer_new(struct gk_gateway *gateway, struct gk_data_key *dat
     writer->length = length;
     writer->with_crc64 = sums.crc64;
     enum gk_status status = GK_OK;
-    if (sums.md5 && (writer->md5 = gk_md5_new()) == NULL) {
+    if (sums.md5 && (writer->md5 = gk_md5_new(gateway->hasher)) == NULL) {
         status = gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     if (status == GK_OK) {
@@ -102,9 +102,9 @@ void gk_writer_free(struct gk_writer *writer)
     if (writer == NULL) {
         return;
     }
+    gk_md5_free(writer->md5);
     gk_store_batch_abort(writer->batch);
     writer->plugin->segment_free(writer->segment);
-    gk_md5_free(writer->md5);
     gk_wipe(writer->chunk, writer->held);
     free(writer);
 }
@@ -188,7 +188,11 @@ enum gk_status gk_writer_append(struct gk_writer *writer, struct gk_span bytes,
     if (writer->with_crc64) {
         writer->crc64 = gk_crc64_update(writer->crc64, bytes);
     }
-    return cut(writer, bytes, error);
+    const enum gk_status status = cut(writer, bytes, error);
+    if (writer->md5 != NULL) {
+        gk_md5_wait(writer->md5); /* bytes are the caller's again */
+    }
+    return status;
 }
 
 void gk_writer_sums(struct gk_writer *writer, uint8_t md5[GK_MD5_BYTES], uint64_t *crc64)

@@ -8,7 +8,8 @@
 #ifndef GATEWAY_BLOB_WRITER_H
 #define GATEWAY_BLOB_WRITER_H
 
-#include "gateway/blob/checksum.h"
+#include "gateway/blob/crc64.h"
+#include "gateway/blob/hasher.h"
 #include "gateway/blob/record.h"
 #include "gateway/gateway.h"
 

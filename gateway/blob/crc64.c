@@ -1,38 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/blob/checksum.h"
+#include "gateway/blob/crc64.h"
 
-#include <openssl/evp.h>
 #include <pthread.h>
-
-/* --- MD5 ----------------------------------------------------------------------------------------*/
-
-struct gk_md5 *gk_md5_new(void)
-{
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    if (context != NULL && EVP_DigestInit_ex(context, EVP_md5(), NULL) != 1) {
-        EVP_MD_CTX_free(context);
-        context = NULL;
-    }
-    return (struct gk_md5 *)(void *)context;
-}
-
-void gk_md5_free(struct gk_md5 *md5)
-{
-    EVP_MD_CTX_free((EVP_MD_CTX *)(void *)md5);
-}
-
-/* Neither can fail once the context is initialised. */
-void gk_md5_update(struct gk_md5 *md5, struct gk_span bytes)
-{
-    (void)EVP_DigestUpdate((EVP_MD_CTX *)(void *)md5, bytes.data, bytes.len);
-}
-
-void gk_md5_final(struct gk_md5 *md5, uint8_t out[GK_MD5_BYTES])
-{
-    (void)EVP_DigestFinal_ex((EVP_MD_CTX *)(void *)md5, out, NULL);
-}
-
-/* --- CRC-64 -------------------------------------------------------------------------------------*/
 
 #define POLYNOMIAL_REFLECTED UINT64_C(0x9a6c9329ac4bc9b5)
 #define SLICES               8u
