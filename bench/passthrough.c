@@ -308,6 +308,15 @@ static enum gk_status record_reseal_open(struct gk_account *account, struct gk_s
     return record_join(open_part, sealed_part, out, out_max, out_len, error);
 }
 
+static enum gk_status record_rebind(struct gk_account *account, struct gk_span binding,
+                                    struct gk_span new_binding, struct gk_span record,
+                                    struct gk_span open_part, uint8_t *out, size_t out_max,
+                                    size_t *out_len, struct gk_error *error)
+{
+    (void)new_binding;
+    return record_reseal_open(account, binding, record, open_part, out, out_max, out_len, error);
+}
+
 static enum gk_status record_open(struct gk_account *account, struct gk_span binding,
                                   struct gk_span record, uint8_t *out, size_t out_max,
                                   size_t *out_len, struct gk_error *error)
@@ -395,6 +404,7 @@ static const struct gk_plugin passthrough = {
     .account_changed = account_changed,
     .account_record_export = account_record_export,
     .account_record_restore = account_record_restore,
+    .record_rebind = record_rebind,
 };
 
 __attribute__((visibility("default"))) const struct gk_plugin *gatekey_plugin_entry(void)

@@ -45,6 +45,11 @@ enum gk_status gk_account_record_value_seal(struct gk_account *account,
                                             struct gk_span open_part, struct gk_span sealed_part,
                                             uint8_t *out, size_t out_max, size_t *out_len,
                                             struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_account_record_value_rebind(struct gk_account *account, struct gk_span binding,
+                                              struct gk_span new_binding, struct gk_span record,
+                                              struct gk_span open_part, uint8_t *out,
+                                              size_t out_max, size_t *out_len,
+                                              struct gk_error *error);
 enum gk_status gk_account_record_value_reseal(struct gk_account *account, struct gk_span binding,
                                               struct gk_span record, struct gk_span open_part,
                                               uint8_t *out, size_t out_max, size_t *out_len,

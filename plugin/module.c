@@ -69,6 +69,7 @@ static const struct gk_plugin plugin = {
     .account_changed = gk_reread_changed,
     .account_record_export = gk_account_record_export,
     .account_record_restore = gk_account_record_restore,
+    .record_rebind = gk_account_record_value_rebind,
 };
 
 __attribute__((visibility("default"))) const uint32_t gatekey_plugin_abi_version =

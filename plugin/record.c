@@ -26,9 +26,10 @@ enum gk_status gk_account_record_value_seal(struct gk_account *account,
                           sealed_part, &to, error);
 }
 
-enum gk_status gk_account_record_value_reseal(struct gk_account *account, struct gk_span binding,
-                                              struct gk_span record, struct gk_span open_part,
-                                              uint8_t *out, size_t out_max, size_t *out_len,
+enum gk_status gk_account_record_value_rebind(struct gk_account *account, struct gk_span binding,
+                                              struct gk_span new_binding, struct gk_span record,
+                                              struct gk_span open_part, uint8_t *out,
+                                              size_t out_max, size_t *out_len,
                                               struct gk_error *error)
 {
     *out_len = 0;
@@ -37,8 +38,17 @@ enum gk_status gk_account_record_value_reseal(struct gk_account *account, struct
         return status;
     }
     const struct gk_record_out to = {.data = out, .max = out_max, .len = out_len};
-    return gk_record_reseal_open(account->instance->crypto, account->open_key, binding, record,
-                                 open_part, &to, error);
+    return gk_record_rebind(account->instance->crypto, account->open_key, binding, new_binding,
+                            record, open_part, &to, error);
+}
+
+enum gk_status gk_account_record_value_reseal(struct gk_account *account, struct gk_span binding,
+                                              struct gk_span record, struct gk_span open_part,
+                                              uint8_t *out, size_t out_max, size_t *out_len,
+                                              struct gk_error *error)
+{
+    return gk_account_record_value_rebind(account, binding, binding, record, open_part, out,
+                                          out_max, out_len, error);
 }
 
 enum gk_status gk_account_record_value_open(struct gk_account *account, struct gk_span binding,

@@ -191,14 +191,17 @@ enum gk_status gk_record_seal(const struct gk_crypto *crypto,
     return conclude(out, need, status, "cannot seal a record", error);
 }
 
-enum gk_status gk_record_reseal_open(const struct gk_crypto *crypto,
-                                     const struct gk_record_open_key *open_key,
-                                     struct gk_span binding, struct gk_span record,
-                                     struct gk_span open_part, const struct gk_record_out *out,
-                                     struct gk_error *error)
+enum gk_status gk_record_rebind(const struct gk_crypto *crypto,
+                                const struct gk_record_open_key *open_key, struct gk_span binding,
+                                struct gk_span new_binding, struct gk_span record,
+                                struct gk_span open_part, const struct gk_record_out *out,
+                                struct gk_error *error)
 {
     *out->len = 0;
     enum gk_status status = check_binding(binding, error);
+    if (status == GK_OK) {
+        status = check_binding(new_binding, error);
+    }
     if (status != GK_OK) {
         return status;
     }
@@ -223,8 +226,17 @@ enum gk_status gk_record_reseal_open(const struct gk_crypto *crypto,
         return gk_fail(error, status, not_authentic);
     }
     memcpy(out->data, view.head.data, view.head.len);
-    status = write_open_part(crypto, open_key, binding, view.head.len, open_part, out->data);
+    status = write_open_part(crypto, open_key, new_binding, view.head.len, open_part, out->data);
     return conclude(out, need, status, "cannot seal a record", error);
+}
+
+enum gk_status gk_record_reseal_open(const struct gk_crypto *crypto,
+                                     const struct gk_record_open_key *open_key,
+                                     struct gk_span binding, struct gk_span record,
+                                     struct gk_span open_part, const struct gk_record_out *out,
+                                     struct gk_error *error)
+{
+    return gk_record_rebind(crypto, open_key, binding, binding, record, open_part, out, error);
 }
 
 enum gk_status gk_record_open(const struct gk_crypto *crypto,

@@ -71,6 +71,13 @@ enum gk_status gk_record_reseal_open(const struct gk_crypto *crypto,
                                      struct gk_span binding, struct gk_span record,
                                      struct gk_span open_part, const struct gk_record_out *out,
                                      struct gk_error *error) GK_MUST_USE;
+/* The same, for another place: the new open part is bound to new_binding, the sealed part stays bound to
+ * what it was sealed with. */
+enum gk_status gk_record_rebind(const struct gk_crypto *crypto,
+                                const struct gk_record_open_key *open_key, struct gk_span binding,
+                                struct gk_span new_binding, struct gk_span record,
+                                struct gk_span open_part, const struct gk_record_out *out,
+                                struct gk_error *error) GK_MUST_USE;
 /* The open part. GK_E_INTEGRITY: changed, of another account or binding, or not a record. */
 enum gk_status gk_record_open(const struct gk_crypto *crypto,
                               const struct gk_record_open_key *open_key, struct gk_span binding,

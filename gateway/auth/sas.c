@@ -47,7 +47,9 @@ static void service_string(const struct gk_request *request, int64_t version, st
     append_fields(out, request, access, 4);
     if (version >= VERSION_WITH_SR) {
         /* The time of a snapshot is signed with sr=bs alone, whatever the request asks for. */
-        gk_buf_printf(out, "%s\n\n", field(request, "sr"));
+        const char *resource = field(request, "sr");
+        gk_buf_printf(out, "%s\n%s\n", resource,
+                      strcmp(resource, "bs") == 0 ? field(request, "snapshot") : "");
     }
     if (version >= VERSION_WITH_SCOPES) {
         gk_buf_printf(out, "%s\n", field(request, "ses"));
@@ -175,8 +177,11 @@ enum gk_status gk_sas_check(struct gk_request *request, struct gk_error *error)
         return gk_refuse_because(error, 403, "AuthenticationFailed",
                                  "Stored access policies and user delegation are not served.");
     }
-    if (!of_account && strcmp(resource, "b") != 0 && strcmp(resource, "c") != 0) {
-        return gk_refuse_because(error, 403, "AuthenticationFailed", "sr must be b or c.");
+    const bool of_snapshot =
+        strcmp(resource, "bs") == 0 && gk_request_query(request, "snapshot") != NULL;
+    if (!of_account && !of_snapshot && strcmp(resource, "b") != 0 && strcmp(resource, "c") != 0) {
+        return gk_refuse_because(error, 403, "AuthenticationFailed",
+                                 "sr must be b, c, or bs with a snapshot.");
     }
     struct gk_buf text;
     gk_buf_init(&text, STRING_BYTES_MAX);

@@ -11,6 +11,8 @@ void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target
 {
     gk_changes_init(&write->changes);
     gk_garbage_init(&write->garbage);
+    gk_garbage_init(&write->shared);
+    write->newest = target->record.history.newest;
     gk_index_guards(write->guards);
     write->guards[GK_INDEX_GUARDS] = gk_blob_guard(target);
     write->guards_count = GK_INDEX_GUARDS + 1;
@@ -22,6 +24,7 @@ void gk_blob_write_cleanup(struct gk_blob_write *write)
 {
     gk_changes_cleanup(&write->changes);
     gk_garbage_cleanup(&write->garbage);
+    gk_garbage_cleanup(&write->shared);
     gk_buf_cleanup(&write->mark_key);
     gk_buf_cleanup(&write->mark);
 }
@@ -54,7 +57,7 @@ enum gk_status gk_blob_write_discard(struct gk_blob_write *write, const struct g
     gk_buf_init(&mark, GK_STAGED_BYTES_MAX);
     const enum gk_status status = gk_staging_mark_read(request, target, &any, &mark, error);
     if (status == GK_OK) {
-        gk_garbage_add_blob(&write->garbage, target);
+        gk_blob_write_drop(write, target);
         if (any) {
             gk_garbage_add(&write->garbage, GK_GARBAGE_STAGED, &target->record.object,
                            target->record.epoch);
@@ -65,10 +68,27 @@ enum gk_status gk_blob_write_discard(struct gk_blob_write *write, const struct g
     return status;
 }
 
+void gk_blob_write_drop(struct gk_blob_write *write, const struct gk_blob_target *target)
+{
+    gk_garbage_add_blob(write->newest > 0 ? &write->shared : &write->garbage, target);
+}
+
 static void copy_key(const struct gk_blob_target *target, struct gk_buf *key)
 {
     gk_buf_init(key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_append(key, target->key.data, target->key.len);
+}
+
+/* The open part of a record. A base goes on counting its states' times. */
+static enum gk_status encode(const struct gk_blob_write *write, const struct gk_blob_record *record,
+                             struct gk_buf *out)
+{
+    struct gk_blob_record with = *record;
+    if (with.history.kind == GK_STATE_BASE) {
+        with.history.newest = write->newest;
+    }
+    gk_blob_record_encode(&with, out);
+    return gk_buf_status(out);
 }
 
 /* Takes value over as the blob's new value when status is good, else frees it. */
@@ -99,11 +119,10 @@ enum gk_status gk_blob_write_record(struct gk_blob_write *write, const struct gk
     gk_buf_init(&open_part, GK_BLOB_RECORD_BYTES_MAX);
     gk_buf_init(&sealed_part, GK_BLOB_RECORD_BYTES_MAX);
     gk_buf_init(&value, GK_BLOB_RECORD_BYTES_MAX);
-    gk_blob_record_encode(record, &open_part);
+    enum gk_status status = encode(write, record, &open_part);
     if (sealed) {
         gk_metadata_encode(metadata, &sealed_part);
     }
-    enum gk_status status = gk_buf_status(&open_part);
     if (status == GK_OK) {
         status = gk_value_seal(&place, sealed ? data_key : NULL, gk_buf_span(&open_part),
                                gk_buf_span(&sealed_part), &value, error);
@@ -123,8 +142,7 @@ enum gk_status gk_blob_write_open_part(struct gk_blob_write *write,
     struct gk_buf value;
     gk_buf_init(&open_part, GK_BLOB_RECORD_BYTES_MAX);
     gk_buf_init(&value, 2 * GK_BLOB_RECORD_BYTES_MAX);
-    gk_blob_record_encode(record, &open_part);
-    enum gk_status status = gk_buf_status(&open_part);
+    enum gk_status status = encode(write, record, &open_part);
     if (status == GK_OK) {
         status = gk_value_reseal_open(&place, gk_buf_span(&target->stored), gk_buf_span(&open_part),
                                       &value, error);
@@ -164,8 +182,12 @@ static enum gk_status queue_garbage(struct gk_blob_write *write, const struct gk
 {
     const struct gk_place place =
         gk_index_place(request, &target->container, GK_VALUE_GARBAGE, (struct gk_span){0});
-    return gk_garbage_queue(&write->garbage, &place, gk_clock_wall_ms(&request->gateway->clock),
-                            &write->changes, error);
+    const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
+    gk_buf_append(&write->shared.blob, target->key.data + 2, target->key.len - 2);
+    const enum gk_status status =
+        gk_garbage_queue(&write->garbage, &place, now, &write->changes, error);
+    return status == GK_OK ? gk_garbage_queue(&write->shared, &place, now, &write->changes, error)
+                           : status;
 }
 
 enum gk_status gk_blob_write_commit(struct gk_blob_write *write, struct gk_request *request,
@@ -190,7 +212,7 @@ enum gk_status gk_blob_write_commit(struct gk_blob_write *write, struct gk_reque
     if (status == GK_E_NOT_FOUND || status == GK_E_EXISTS || status == GK_E_CONFLICT) {
         return gk_blob_write_refused(request, target, status, error);
     }
-    if (status == GK_OK && write->garbage.count > 0) {
+    if (status == GK_OK && write->garbage.count + write->shared.count > 0) {
         gk_reaper_note(request->gateway->reaper, request->account->name, &target->container,
                        target->shard);
     }

@@ -15,6 +15,8 @@
 struct gk_blob_write {
     struct gk_change_list changes;
     struct gk_garbage garbage;
+    struct gk_garbage shared; /* what other records of the same blob may still refer to */
+    uint64_t newest;          /* time of a state, as the base's next record says it */
     struct gk_guard guards[GK_INDEX_GUARDS + 2];
     size_t guards_count;
     struct gk_buf mark_key; /* of a guarded staging mark */
@@ -31,10 +33,14 @@ void gk_blob_write_guard(struct gk_blob_write *write, struct gk_guard guard);
 /* One more: the staging mark (block_id.h) still is this one, or, when it is empty, there still is none. */
 void gk_blob_write_guard_staging(struct gk_blob_write *write, const struct gk_blob_target *target,
                                  struct gk_span mark);
-/* All that the blob had is garbage from now on, staged blocks included; nothing for no record. */
+/* All that the base had is garbage from now on, staged blocks included, but for what states of it still
+ * have; nothing for no record. */
 enum gk_status gk_blob_write_discard(struct gk_blob_write *write, const struct gk_request *request,
                                      const struct gk_blob_target *target,
                                      struct gk_error *error) GK_MUST_USE;
+
+/* What the record of target, a base or a state, refers to is garbage, as far as nothing else does. */
+void gk_blob_write_drop(struct gk_blob_write *write, const struct gk_blob_target *target);
 
 /* The blob's new record. metadata NULL or empty: without a sealed part, and no key is needed. */
 enum gk_status gk_blob_write_record(struct gk_blob_write *write, const struct gk_request *request,
@@ -43,7 +49,7 @@ enum gk_status gk_blob_write_record(struct gk_blob_write *write, const struct gk
                                     struct gk_data_key *data_key,
                                     const struct gk_metadata *metadata,
                                     struct gk_error *error) GK_MUST_USE;
-/* The blob's new record with the metadata that it has; needs no key. */
+/* The new record of a base or a state with the metadata that it has; needs no key. */
 enum gk_status gk_blob_write_open_part(struct gk_blob_write *write,
                                        const struct gk_request *request,
                                        const struct gk_blob_target *target,
@@ -52,7 +58,7 @@ enum gk_status gk_blob_write_open_part(struct gk_blob_write *write,
 /* What stands beside the blob's record from now on: a sealed chunk, or, when it is empty, nothing. */
 void gk_blob_write_beside(struct gk_blob_write *write, const struct gk_blob_target *target,
                           struct gk_span chunk);
-/* The blob's record goes, with what stands beside it. */
+/* The record of a base or a state goes, with what stands beside it. */
 void gk_blob_write_removal(struct gk_blob_write *write, const struct gk_blob_target *target);
 
 /*

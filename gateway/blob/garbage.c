@@ -5,16 +5,19 @@
 
 #include "common/error.h"
 
-#define VERSION 1u
+#define VERSION        1u
+#define VERSION_SHARED 2u /* with a blob that may still refer to the items */
 
 void gk_garbage_init(struct gk_garbage *garbage)
 {
     memset(garbage, 0, sizeof *garbage);
+    gk_buf_init(&garbage->blob, GK_BLOB_NAME_BYTES_MAX);
 }
 
 void gk_garbage_cleanup(struct gk_garbage *garbage)
 {
     free(garbage->items);
+    gk_buf_cleanup(&garbage->blob);
     gk_garbage_init(garbage);
 }
 
@@ -47,7 +50,24 @@ void gk_garbage_add_blob(struct gk_garbage *garbage, const struct gk_blob_target
     }
 }
 
-static enum gk_status queue_some(const struct gk_garbage_item *items, size_t count,
+static void encode(const struct gk_garbage *garbage, size_t first, size_t count, int64_t wall_ms,
+                   struct gk_buf *open)
+{
+    const bool shared = garbage->blob.len > 0;
+    gk_buf_append_u8(open, shared ? VERSION_SHARED : VERSION);
+    gk_buf_append_u64(open, (uint64_t)wall_ms);
+    if (shared) {
+        gk_append_text(open, gk_buf_span(&garbage->blob));
+    }
+    gk_buf_append_u32(open, (uint32_t)count);
+    for (size_t i = first; i < first + count; i++) {
+        gk_buf_append_u8(open, (uint8_t)garbage->items[i].kind);
+        gk_append_id(open, &garbage->items[i].id);
+        gk_buf_append_u64(open, garbage->items[i].number);
+    }
+}
+
+static enum gk_status queue_some(const struct gk_garbage *garbage, size_t first, size_t count,
                                  const struct gk_place *place, int64_t wall_ms,
                                  struct gk_change_list *changes, struct gk_error *error)
 {
@@ -63,14 +83,7 @@ static enum gk_status queue_some(const struct gk_garbage_item *items, size_t cou
     gk_buf_init(&open, GK_GARBAGE_BYTES_MAX);
     gk_buf_init(&value, GK_GARBAGE_BYTES_MAX);
     gk_garbage_key(&key, wall_ms, &id);
-    gk_buf_append_u8(&open, VERSION);
-    gk_buf_append_u64(&open, (uint64_t)wall_ms);
-    gk_buf_append_u32(&open, (uint32_t)count);
-    for (size_t i = 0; i < count; i++) {
-        gk_buf_append_u8(&open, (uint8_t)items[i].kind);
-        gk_buf_append(&open, items[i].id.bytes, sizeof items[i].id.bytes);
-        gk_buf_append_u64(&open, items[i].number);
-    }
+    encode(garbage, first, count, wall_ms, &open);
     at.key = gk_buf_span(&key);
     const enum gk_status status =
         gk_value_seal(&at, NULL, gk_buf_span(&open), (struct gk_span){0}, &value, error);
@@ -92,9 +105,9 @@ enum gk_status gk_garbage_queue(const struct gk_garbage *garbage, const struct g
     }
     for (size_t at = 0; at < garbage->count; at += GK_GARBAGE_ITEMS_MAX) {
         const size_t left = garbage->count - at;
-        const enum gk_status status = queue_some(
-            garbage->items + at, left < GK_GARBAGE_ITEMS_MAX ? left : GK_GARBAGE_ITEMS_MAX, place,
-            wall_ms, changes, error);
+        const enum gk_status status =
+            queue_some(garbage, at, left < GK_GARBAGE_ITEMS_MAX ? left : GK_GARBAGE_ITEMS_MAX,
+                       place, wall_ms, changes, error);
         if (status != GK_OK) {
             return status;
         }
@@ -109,17 +122,19 @@ enum gk_status gk_garbage_decode(struct gk_span open, struct gk_garbage *out,
     struct gk_reader in = gk_reader_of(open);
     const uint8_t version = gk_read_u8(&in);
     *freed_wall_ms = (int64_t)gk_read_u64(&in);
+    if (version == VERSION_SHARED) {
+        const struct gk_span blob = gk_read_text(&in);
+        gk_buf_append(&out->blob, blob.data, blob.len);
+    }
     const uint32_t count = gk_read_u32(&in);
     for (uint32_t i = 0; i < count && !in.failed; i++) {
         const uint8_t kind = gk_read_u8(&in);
         struct gk_id id = {{0}};
-        const struct gk_span bytes = gk_read_span(&in, sizeof id.bytes);
-        if (bytes.len == sizeof id.bytes) {
-            memcpy(id.bytes, bytes.data, bytes.len);
-        }
+        gk_read_id(&in, &id);
         gk_garbage_add(out, (enum gk_garbage_kind)kind, &id, gk_read_u64(&in));
     }
-    if (version == VERSION && gk_read_done(&in) && !out->failed) {
+    const bool known = version == VERSION || (version == VERSION_SHARED && out->blob.len > 0);
+    if (known && gk_read_done(&in) && !out->failed && gk_buf_status(&out->blob) == GK_OK) {
         return GK_OK;
     }
     gk_garbage_cleanup(out);

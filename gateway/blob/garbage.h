@@ -5,7 +5,12 @@
  * nothing and leaks nothing.
  *
  *   version 1 | freed 8 | items 4 | item ...
+ *   version 2 | freed 8 | blob's name, a text | items 4 | item ...
  *   item      kind 1 | id 16 | number 8
+ *
+ * In an entry of version 2 stands what a base or a state of that blob had (history.h): what others of
+ * the same blob still refer to stays. Nothing that none of them refers to is ever referred to again, for a
+ * new state is made out of a base that is there, and a base out of new data or what it had.
  *
  *   kind  id         number
  *   1     segment    length   a segment's data
@@ -38,7 +43,8 @@ struct gk_garbage_item {
 
 /* Items in one entry at most; more make further entries. */
 #define GK_GARBAGE_ITEMS_MAX 16384u
-#define GK_GARBAGE_BYTES_MAX (GK_GARBAGE_ITEMS_MAX * 25u + 256u + GK_RECORD_OVERHEAD_BYTES)
+#define GK_GARBAGE_BYTES_MAX                                                                       \
+    (GK_GARBAGE_ITEMS_MAX * 25u + GK_BLOB_NAME_BYTES_MAX + 256u + GK_RECORD_OVERHEAD_BYTES)
 
 /* Collects items, then becomes changes. A failure sticks. */
 struct gk_garbage {
@@ -46,6 +52,7 @@ struct gk_garbage {
     size_t count;
     size_t cap;
     bool failed;
+    struct gk_buf blob; /* name of the one that may still refer to the items; empty: nothing does */
 };
 
 void gk_garbage_init(struct gk_garbage *garbage);

@@ -111,7 +111,7 @@ static enum gk_status respond_list(struct gk_request *request, const struct gk_b
         status = list_committed(request, target, &committed, &committed_sizes.count, error);
         committed_sizes.items = committed;
     }
-    if (status == GK_OK && wanted.uncommitted) {
+    if (status == GK_OK && wanted.uncommitted && target->kind == GK_STATE_BASE) {
         status = list_uncommitted(request, target, &uncommitted, &uncommitted_sizes.count, error);
         uncommitted_sizes.items = uncommitted;
     }
@@ -140,7 +140,7 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
     }
     struct gk_blob_target target;
     status = gk_blob_target_load(request, &target, error);
-    if (status == GK_OK && !target.exists) {
+    if (status == GK_OK && !(target.committed || (target.exists && target.kind == GK_STATE_BASE))) {
         status = gk_refuse(error, 404, "BlobNotFound");
     }
     if (status == GK_OK) {

@@ -22,6 +22,7 @@ extern const struct gk_handler gk_get_blob_properties_handler;
 extern const struct gk_handler gk_get_blob_metadata_handler;
 extern const struct gk_handler gk_set_blob_properties_handler;
 extern const struct gk_handler gk_set_blob_metadata_handler;
+extern const struct gk_handler gk_snapshot_blob_handler;
 extern const struct gk_handler gk_delete_blob_handler;
 extern const struct gk_handler gk_put_block_handler;
 extern const struct gk_handler gk_put_block_list_handler;

@@ -4,6 +4,10 @@
  * service key alone and goes on while the customer's key is revoked; with metadata each blob's data
  * key is opened. With a delimiter the members of a prefix are passed over, not read: the cost is that
  * of the results, times the shards of the container's index.
+ *
+ * With snapshots two runs of rows go side by side, bases and states: a blob's states, the oldest first,
+ * stand before their base. Where a page ends is told by the key of the base that was shown last, or, in the
+ * middle of a blob, by that of its base with 0x00 and the state's time behind it.
  */
 #include <stdlib.h>
 
@@ -14,8 +18,9 @@
 #include "gateway/blob/list_page.h"
 #include "gateway/blob/target.h"
 
-#define KEY_KIND "b/"
-#define KEY_LAST 0xffu /* follows all that UTF-8 can go on with */
+#define KEY_KIND       "b/"
+#define KEY_KIND_BYTES 2u
+#define KEY_LAST       0xffu /* follows all that UTF-8 can go on with */
 
 enum { INCLUDE_UNCOMMITTED = 1u, INCLUDE_SNAPSHOTS = 2u };
 
@@ -33,54 +38,129 @@ static const struct gk_list_include known[] = {{"metadata", 0},
                                                {"permissions", 0},
                                                {NULL, 0}};
 
+/* Rows of one kind, in order. */
+struct run {
+    struct gk_buf prefix; /* of keys */
+    struct gk_buf after;
+    struct gk_list_merge merge;
+    bool open;
+    bool at_hand;       /* key and value are, and were not taken */
+    struct gk_span key; /* empty after the last */
+    struct gk_span value;
+};
+
 struct listing {
     struct gk_request *request;
     const char *delimiter; /* NULL for none */
     struct gk_list_page page;
     uint32_t shards;
-    struct gk_list_merge merge;
-    struct gk_blob_target blob; /* the one at hand */
+    struct run bases;
+    struct run states;          /* when states may be shown */
+    struct gk_blob_target blob; /* the one at hand, base or state */
+    struct gk_buf position;     /* of it, as pages end there */
     struct gk_buf text;         /* a name or a record, for a moment */
 };
 
 /* --- what is there ------------------------------------------------------------------------------ */
 
-static enum gk_status open_record(struct listing *listing, struct gk_span key, struct gk_span value,
-                                  struct gk_error *error)
+static enum gk_status look(struct run *run, struct gk_error *error)
+{
+    enum gk_status status = GK_OK;
+    if (run->open && !run->at_hand) {
+        status = gk_list_merge_next(&run->merge, &run->key, &run->value, error);
+        run->at_hand = status == GK_OK;
+    }
+    return status == GK_E_NOT_FOUND ? gk_refuse(error, 404, "ContainerNotFound") : status;
+}
+
+/* Past all names up to this one. */
+static void skip(struct run *run, struct gk_span name)
+{
+    struct gk_buf key;
+    if (!run->open) {
+        return;
+    }
+    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_append(&key, run->prefix.data, KEY_KIND_BYTES);
+    gk_buf_append(&key, name.data, name.len);
+    /* A row that is at hand may stand behind them. */
+    if (!(run->at_hand && gk_span_compare(run->key, gk_buf_span(&key)) > 0)) {
+        gk_list_merge_skip(&run->merge, gk_buf_span(&key));
+        run->at_hand = false;
+    }
+    gk_buf_cleanup(&key);
+}
+
+static struct gk_span name_of(struct gk_span key)
+{
+    return gk_is_state_key(key) ? gk_state_key_name(key)
+                                : gk_span_of(key.data + KEY_KIND_BYTES, key.len - KEY_KIND_BYTES);
+}
+
+/* The run whose row comes first. */
+static struct run *first_of(struct listing *listing)
+{
+    struct run *bases = &listing->bases;
+    struct run *states = &listing->states;
+    const bool state =
+        states->key.len > 0 &&
+        (bases->key.len == 0 || gk_span_compare(name_of(states->key), name_of(bases->key)) <= 0);
+    return state ? states : bases;
+}
+
+/* Position and record of the run's row. */
+static enum gk_status open_row(struct listing *listing, const struct run *run,
+                               struct gk_error *error)
 {
     struct gk_blob_target *blob = &listing->blob;
-    gk_blob_record_cleanup(&blob->record);
     gk_buf_reset(&blob->key);
-    gk_buf_append(&blob->key, key.data, key.len);
+    gk_buf_append(&blob->key, run->key.data, run->key.len);
     gk_buf_reset(&blob->stored);
-    gk_buf_append(&blob->stored, value.data, value.len);
+    gk_buf_append(&blob->stored, run->value.data, run->value.len);
+    gk_buf_reset(&listing->position);
+    gk_buf_append_str(&listing->position, KEY_KIND);
+    gk_buf_append(&listing->position, run->key.data + KEY_KIND_BYTES,
+                  run->key.len - KEY_KIND_BYTES);
     if (gk_buf_status(&blob->key) != GK_OK || gk_buf_status(&blob->stored) != GK_OK) {
         return gk_fail(error, GK_E_INTEGRITY, "a blob's record is too long");
     }
-    gk_buf_reset(&listing->text);
-    const struct gk_place place = gk_blob_place(listing->request, blob);
-    const enum gk_status status = gk_value_open(&place, value, &listing->text, error);
-    return status == GK_OK
-               ? gk_blob_record_decode(gk_buf_span(&listing->text), &blob->record, error)
-               : status;
+    return gk_blob_target_open(listing->request, blob, error);
 }
 
-/* The next blob that is to be shown, or to be shown by its prefix; an empty key after the last. */
-static enum gk_status next_blob(struct listing *listing, struct gk_span *key,
+static bool is_shown(const struct listing *listing)
+{
+    const struct gk_blob_record *record = &listing->blob.record;
+    const unsigned include = listing->page.include;
+    if (record->history.kind == GK_STATE_SNAPSHOT) {
+        return (include & INCLUDE_SNAPSHOTS) != 0;
+    }
+    return record->state == GK_BLOB_COMMITTED ||
+           (record->state == GK_BLOB_UNCOMMITTED && (include & INCLUDE_UNCOMMITTED) != 0);
+}
+
+/* The next blob or state that is to be shown, or to be shown by its prefix; *name is empty after the
+ * last. */
+static enum gk_status next_blob(struct listing *listing, struct gk_span *name,
                                 struct gk_error *error)
 {
-    const bool uncommitted = (listing->page.include & INCLUDE_UNCOMMITTED) != 0;
-    struct gk_span value;
-    enum gk_status status;
-    while ((status = gk_list_merge_next(&listing->merge, key, &value, error)) == GK_OK &&
-           key->len > 0) {
-        status = open_record(listing, *key, value, error);
-        if (status != GK_OK || uncommitted || listing->blob.record.state == GK_BLOB_COMMITTED) {
-            break;
+    for (;;) {
+        enum gk_status status = look(&listing->bases, error);
+        if (status == GK_OK) {
+            status = look(&listing->states, error);
         }
-        gk_list_page_pass(&listing->page, *key);
+        struct run *run = first_of(listing);
+        *name = (struct gk_span){0};
+        if (status != GK_OK || run->key.len == 0) {
+            return status;
+        }
+        status = open_row(listing, run, error);
+        run->at_hand = false;
+        *name = name_of(gk_buf_span(&listing->blob.key));
+        if (status != GK_OK || is_shown(listing)) {
+            return status;
+        }
+        gk_list_page_pass(&listing->page, gk_buf_span(&listing->position));
     }
-    return status == GK_E_NOT_FOUND ? gk_refuse(error, 404, "ContainerNotFound") : status;
 }
 
 /* --- what is shown ------------------------------------------------------------------------------ */
@@ -158,20 +238,31 @@ static void write_name(struct listing *listing, struct gk_span name)
     gk_xml_name(&listing->page.xml, "Name", gk_buf_str(&listing->text));
 }
 
-static enum gk_status show_blob(struct listing *listing, struct gk_span key, struct gk_span name,
+/* Which state of the blob it is. */
+static void write_state(struct gk_xml_writer *xml, const struct gk_blob_target *blob)
+{
+    char time[GK_STATE_TIME_TEXT_BYTES];
+    if (blob->record.history.kind == GK_STATE_SNAPSHOT) {
+        gk_state_time_format(gk_state_key_time(gk_buf_span(&blob->key)), time);
+        gk_xml_text(xml, "Snapshot", time);
+    }
+}
+
+static enum gk_status show_blob(struct listing *listing, struct gk_span name,
                                 struct gk_error *error)
 {
     struct gk_xml_writer *xml = &listing->page.xml;
     enum gk_status status = GK_OK;
     gk_xml_open(xml, "Blob");
     write_name(listing, name);
+    write_state(xml, &listing->blob);
     write_properties(xml, &listing->blob.record);
     if (listing->request->operation == GK_OP_BLOB_LIST_BLOBS_WITH_METADATA) {
         status = write_metadata(listing, error);
     }
     gk_xml_text(xml, "OrMetadata", NULL);
     gk_xml_close(xml);
-    gk_list_page_pass(&listing->page, key);
+    gk_list_page_pass(&listing->page, gk_buf_span(&listing->position));
     return status;
 }
 
@@ -184,8 +275,10 @@ static void show_prefix(struct listing *listing, struct gk_span prefix)
     gk_buf_append_str(&listing->text, KEY_KIND);
     gk_buf_append(&listing->text, prefix.data, prefix.len);
     gk_buf_append_u8(&listing->text, KEY_LAST);
-    gk_list_page_pass(&listing->page, gk_buf_span(&listing->text));
-    gk_list_merge_skip(&listing->merge, gk_buf_span(&listing->text));
+    const struct gk_span end = gk_buf_span(&listing->text);
+    gk_list_page_pass(&listing->page, end);
+    skip(&listing->bases, name_of(end));
+    skip(&listing->states, name_of(end));
 }
 
 /* The part of name up to the first delimiter after the prefix that was asked for, with it; 0 when
@@ -203,16 +296,14 @@ static size_t prefix_length(const struct listing *listing, struct gk_span name)
 
 static enum gk_status fill(struct listing *listing, struct gk_error *error)
 {
-    struct gk_span key;
+    struct gk_span name;
     enum gk_status status;
-    while ((status = next_blob(listing, &key, error)) == GK_OK && key.len > 0 &&
+    while ((status = next_blob(listing, &name, error)) == GK_OK && name.len > 0 &&
            !gk_list_page_full(&listing->page)) {
-        const struct gk_span name =
-            gk_span_of(key.data + strlen(KEY_KIND), key.len - strlen(KEY_KIND));
         const size_t prefix_len = prefix_length(listing, name);
         if (prefix_len > 0) {
             show_prefix(listing, gk_span_of(name.data, prefix_len));
-        } else if ((status = show_blob(listing, key, name, error)) != GK_OK) {
+        } else if ((status = show_blob(listing, name, error)) != GK_OK) {
             break;
         }
         listing->page.results++;
@@ -231,20 +322,72 @@ static enum gk_status check_hierarchy(const struct listing *listing, struct gk_e
                : GK_OK;
 }
 
+/* Where the runs begin: behind the base where a page ended, or behind a state of it. Names have no byte
+ * below 0x20 and none of 0xff, so that what is written here stands between them. */
+static void begin_after(struct listing *listing)
+{
+    const struct gk_span after = gk_buf_span(&listing->page.after);
+    struct gk_buf *bases = &listing->bases.after;
+    struct gk_buf *states = &listing->states.after;
+    if (after.len <= KEY_KIND_BYTES) {
+        return;
+    }
+    gk_buf_append_str(states, GK_STATE_KIND);
+    gk_buf_append(states, after.data + KEY_KIND_BYTES, after.len - KEY_KIND_BYTES);
+    const uint8_t *time = memchr(after.data, 0, after.len);
+    if (time == NULL) {
+        gk_buf_append(bases, after.data, after.len);
+        gk_buf_append_u8(states, 1); /* its states were shown before it */
+    } else {                         /* its base comes yet */
+        const size_t last = (size_t)(time - after.data) - 1;
+        gk_buf_append(bases, after.data, last);
+        gk_buf_append_u8(bases, (uint8_t)(after.data[last] - 1));
+        gk_buf_append_u8(bases, KEY_LAST);
+    }
+}
+
+static enum gk_status begin_run(struct listing *listing, struct run *run, const char *kind,
+                                struct gk_list_maps shards, struct gk_error *error)
+{
+    const struct gk_span prefix = gk_buf_span(&listing->page.prefix);
+    const bool skips = listing->delimiter != NULL && listing->delimiter[0] != '\0';
+    gk_buf_append_str(&run->prefix, kind);
+    gk_buf_append(&run->prefix, prefix.data + KEY_KIND_BYTES, prefix.len - KEY_KIND_BYTES);
+    run->open = true;
+    return gk_list_merge_init(&run->merge, listing->request->gateway->store, shards,
+                              gk_buf_span(&run->prefix), gk_buf_span(&run->after),
+                              skips ? 0 : listing->page.results_max, error);
+}
+
+static void run_init(struct run *run)
+{
+    gk_buf_init(&run->prefix, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&run->after, GK_MAP_KEY_BYTES_MAX + 2u);
+}
+
+static void run_cleanup(struct run *run)
+{
+    if (run->open) {
+        gk_list_merge_cleanup(&run->merge);
+    }
+    gk_buf_cleanup(&run->prefix);
+    gk_buf_cleanup(&run->after);
+}
+
 static enum gk_status list_merged(struct listing *listing, struct gk_list_maps shards,
                                   struct gk_error *error)
 {
-    struct gk_request *request = listing->request;
-    const bool skips = listing->delimiter != NULL && listing->delimiter[0] != '\0';
-    enum gk_status status = gk_list_merge_init(
-        &listing->merge, request->gateway->store, shards, gk_buf_span(&listing->page.prefix),
-        gk_buf_span(&listing->page.after), skips ? 0 : listing->page.results_max, error);
+    begin_after(listing);
+    enum gk_status status = begin_run(listing, &listing->bases, KEY_KIND, shards, error);
+    if (status == GK_OK && (listing->page.include & INCLUDE_SNAPSHOTS) != 0) {
+        status = begin_run(listing, &listing->states, GK_STATE_KIND, shards, error);
+    }
     if (status == GK_OK) {
-        gk_list_page_begin(&listing->page, request->container, listing->delimiter, "Blobs");
+        gk_list_page_begin(&listing->page, listing->request->container, listing->delimiter,
+                           "Blobs");
         status = fill(listing, error);
     }
-    gk_list_merge_cleanup(&listing->merge);
-    return status == GK_OK ? gk_list_page_end(&listing->page, request, error) : status;
+    return status == GK_OK ? gk_list_page_end(&listing->page, listing->request, error) : status;
 }
 
 static enum gk_status list(struct listing *listing, struct gk_error *error)
@@ -284,6 +427,9 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
     gk_buf_init(&listing.blob.key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&listing.blob.stored, GK_BLOB_RECORD_BYTES_MAX);
     gk_buf_init(&listing.text, GK_BLOB_RECORD_BYTES_MAX);
+    gk_buf_init(&listing.position, GK_MAP_KEY_BYTES_MAX);
+    run_init(&listing.bases);
+    run_init(&listing.states);
     enum gk_status status = find_container(&listing, error);
     if (status == GK_OK) {
         status = gk_list_page_init(&listing.page, request, KEY_KIND, &listing.blob.container, known,
@@ -298,6 +444,9 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
     gk_list_page_cleanup(&listing.page);
     gk_blob_target_cleanup(&listing.blob);
     gk_buf_cleanup(&listing.text);
+    gk_buf_cleanup(&listing.position);
+    run_cleanup(&listing.bases);
+    run_cleanup(&listing.states);
     return status;
 }
 

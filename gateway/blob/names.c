@@ -68,10 +68,50 @@ void gk_blob_key(struct gk_buf *out, const char *blob)
     gk_buf_append_str(out, blob);
 }
 
-void gk_blob_data_key(struct gk_buf *out, struct gk_span blob_key)
+void gk_state_prefix(struct gk_buf *out, struct gk_span base_key)
+{
+    gk_buf_append_str(out, GK_STATE_KIND);
+    gk_buf_append(out, base_key.data + 2, base_key.len - 2);
+    gk_buf_append_u8(out, 0);
+}
+
+void gk_state_key(struct gk_buf *out, struct gk_span base_key, uint64_t time)
+{
+    gk_state_prefix(out, base_key);
+    gk_buf_append_u64(out, time);
+}
+
+/* "v/" before a name, and 0x00 and a time behind it. */
+#define STATE_KEY_REST (2u + 1u + sizeof(uint64_t))
+
+bool gk_is_state_key(struct gk_span key)
+{
+    return key.len > STATE_KEY_REST && memcmp(key.data, GK_STATE_KIND, 2) == 0;
+}
+
+struct gk_span gk_state_key_name(struct gk_span state_key)
+{
+    return gk_span_of(state_key.data + 2, state_key.len - STATE_KEY_REST);
+}
+
+uint64_t gk_state_key_time(struct gk_span state_key)
+{
+    struct gk_reader in = gk_reader_of(
+        gk_span_of(state_key.data + state_key.len - sizeof(uint64_t), sizeof(uint64_t)));
+    return gk_read_u64(&in);
+}
+
+void gk_base_key(struct gk_buf *out, struct gk_span state_key)
+{
+    const struct gk_span name = gk_state_key_name(state_key);
+    gk_buf_append_str(out, "b/");
+    gk_buf_append(out, name.data, name.len);
+}
+
+void gk_blob_data_key(struct gk_buf *out, struct gk_span record_key)
 {
     gk_buf_append_str(out, "d/");
-    gk_buf_append(out, blob_key.data + 2, blob_key.len - 2);
+    gk_buf_append(out, record_key.data + 2, record_key.len - 2);
 }
 
 void gk_staged_prefix(struct gk_buf *out, const struct gk_id *object, uint32_t epoch)

@@ -6,7 +6,8 @@
  *                                                 g/<freed><16 bytes>           container to remove
  *                 index/<container id>/<shard>
  *                                            map  b/<blob>                      blob record
- *                                                 d/<blob>                      a small blob's sealed chunk
+ *                                                 v/<blob> 0 <time>             state of a blob (history.h)
+ *                                                 d/<blob>, d/<blob> 0 <time>   a small blob's sealed chunk
  *                                                 s/<object><epoch>/<block>     staged block
  *                                                 s/<object><epoch>/            staging mark (block_id.h)
  *                                                 m/<manifest><page>            manifest page
@@ -18,8 +19,8 @@
  *   GK_POOL_DATA  <container id>/<segment id>/<n>                               64 sealed chunks
  *
  * Identifiers are 32 lower-case hexadecimal digits in object names and 16 bytes in map keys; epoch
- * and page are 4 bytes, freed (a time in milliseconds, so that what was freed first stands first) is
- * 8, big endian. Every value in a map is a record of the plugin's, bound to the
+ * and page are 4 bytes, a state's time and freed (a time in milliseconds, so that what was freed first
+ * stands first) are 8, big endian. Every value in a map is a record of the plugin's, bound to the
  * container and its key; but for "x", which says nothing that has to be hidden, and "d/", which is as
  * it would stand in a data object.
  *
@@ -37,6 +38,7 @@
 #define GK_INDEX_NAME_BYTES         56u
 #define GK_INDEX_SHARDS_MAX         1024u
 #define GK_BESIDE_BYTES_MAX         65520u /* of a blob whose sealed chunk is a map's value */
+#define GK_STATE_KIND               "v/"
 #define GK_CLOSED_KEY               "x"
 #define GK_DATA_NAME_BYTES          96u
 #define GK_DELETED_NAME_PREFIX      "deleted/"
@@ -57,8 +59,17 @@ void gk_deleted_name(const struct gk_id *account, char out[GK_INDEX_NAME_BYTES])
 /* Map keys, appended to out. */
 void gk_container_key(struct gk_buf *out, const char *container);
 void gk_blob_key(struct gk_buf *out, const char *blob);
-/* Of the data that stands beside the record with this key. */
-void gk_blob_data_key(struct gk_buf *out, struct gk_span blob_key);
+/* All states of the blob whose base has this key begin with state_prefix. */
+void gk_state_prefix(struct gk_buf *out, struct gk_span base_key);
+void gk_state_key(struct gk_buf *out, struct gk_span base_key, uint64_t time);
+bool gk_is_state_key(struct gk_span key);
+/* What a state's key says: name and time. */
+struct gk_span gk_state_key_name(struct gk_span state_key);
+uint64_t gk_state_key_time(struct gk_span state_key);
+/* The key of its base. */
+void gk_base_key(struct gk_buf *out, struct gk_span state_key);
+/* Of the data that stands beside the record with this key, a base's or a state's. */
+void gk_blob_data_key(struct gk_buf *out, struct gk_span record_key);
 /* All staged blocks of an epoch begin with staged_prefix. */
 void gk_staged_prefix(struct gk_buf *out, const struct gk_id *object, uint32_t epoch);
 void gk_manifest_prefix(struct gk_buf *out, const struct gk_id *manifest);

@@ -237,17 +237,29 @@ static void mark_twins(struct known_list *committed)
     }
 }
 
-static void add_garbage(struct put_block_list *put, struct gk_garbage *garbage)
+/* Of a blob that shares with no states of it, all committed blocks but the used ones are garbage; else
+ * the reaper finds which. */
+static void add_committed(struct put_block_list *put, struct gk_blob_write *write)
+{
+    const struct gk_manifest *old = &put->target.record.manifest;
+    if (put->target.record.history.newest > 0) {
+        gk_blob_write_drop(write, &put->target);
+        return;
+    }
+    mark_twins(&put->committed);
+    add_unused(&write->garbage, &put->committed);
+    if (old->paged) {
+        gk_garbage_add(&write->garbage, GK_GARBAGE_MANIFEST_ENTRIES, &old->id, 0);
+    }
+}
+
+static void add_garbage(struct put_block_list *put, struct gk_blob_write *write)
 {
     const struct gk_blob_record *old = &put->target.record;
-    mark_twins(&put->committed);
-    add_unused(garbage, &put->committed);
-    add_unused(garbage, &put->staged);
+    add_committed(put, write);
+    add_unused(&write->garbage, &put->staged);
     if (put->staged.count > 0) {
-        gk_garbage_add(garbage, GK_GARBAGE_STAGED_ENTRIES, &old->object, old->epoch);
-    }
-    if (old->manifest.paged) {
-        gk_garbage_add(garbage, GK_GARBAGE_MANIFEST_ENTRIES, &old->manifest.id, 0);
+        gk_garbage_add(&write->garbage, GK_GARBAGE_STAGED_ENTRIES, &old->object, old->epoch);
     }
 }
 
@@ -265,7 +277,7 @@ static enum gk_status write_blob(struct gk_request *request, struct put_block_li
         gk_manifest_make(request, &put->target.container, put->entries, put->refs_count,
                          &put->record.manifest, &write.changes, error);
     if (status == GK_OK) {
-        add_garbage(put, &write.garbage);
+        add_garbage(put, &write);
         status = gk_blob_write_record(&write, request, &put->target, &put->record, put->data_key,
                                       &put->metadata, error);
     }

@@ -4,6 +4,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "gateway/blob/garbage.h"
+#include "gateway/blob/shared.h"
 
 #define BATCH_ENTRIES 256u /* removed in one write */
 #define BATCH_BYTES   (1u << 20)
@@ -43,6 +44,13 @@ static enum gk_status next_batch(const struct gk_reap *reap, const char *object,
     return status == GK_OK ? gk_buf_status(&batch->entries) : status;
 }
 
+/* Of which map. */
+struct reaping {
+    const struct gk_reap *reap;
+    const struct gk_removal *removal;
+    const char *object;
+};
+
 /* What is due of a batch: all that it stands for, and the entries themselves. */
 struct due {
     struct gk_garbage garbage;
@@ -50,11 +58,33 @@ struct due {
     size_t removals_count;
 };
 
-/* An entry's items go to due; or *wait_ms tells how long it must still rest. */
-static enum gk_status open_entry(const struct gk_reap *reap, const struct gk_place *place,
+/* What an entry that is due stands for: to due, or, when a blob may still refer to some of it, removed as
+ * far as none does. */
+static enum gk_status take_entry(const struct gk_removal *removal, const struct gk_place *place,
+                                 const char *object, const struct gk_garbage *garbage,
+                                 struct due *due, struct gk_error *error)
+{
+    enum gk_status status = GK_OK;
+    if (garbage->blob.len > 0) {
+        status = gk_shared_remove(removal, &place->container, object, garbage, error);
+    }
+    for (size_t i = 0; i < garbage->count && garbage->blob.len == 0; i++) {
+        gk_garbage_add(&due->garbage, garbage->items[i].kind, &garbage->items[i].id,
+                       garbage->items[i].number);
+    }
+    if (status == GK_OK) {
+        due->removals[due->removals_count++] =
+            (struct gk_change){.kind = GK_CHANGE_MAP_REMOVE, .key = place->key};
+    }
+    return status;
+}
+
+/* Takes an entry; or *wait_ms tells how long it must still rest. */
+static enum gk_status open_entry(const struct reaping *reaping, const struct gk_place *place,
                                  struct gk_span value, struct due *due, int64_t *wait_ms,
                                  struct gk_error *error)
 {
+    const struct gk_reap *reap = reaping->reap;
     struct gk_garbage garbage;
     int64_t freed_wall_ms = 0;
     struct gk_buf open;
@@ -69,12 +99,7 @@ static enum gk_status open_entry(const struct gk_reap *reap, const struct gk_pla
     if (status == GK_OK && rested >= 0 && rested < (int64_t)reap->delay_ms) {
         *wait_ms = (int64_t)reap->delay_ms - rested;
     } else if (status == GK_OK) {
-        for (size_t i = 0; i < garbage.count; i++) {
-            gk_garbage_add(&due->garbage, garbage.items[i].kind, &garbage.items[i].id,
-                           garbage.items[i].number);
-        }
-        due->removals[due->removals_count++] =
-            (struct gk_change){.kind = GK_CHANGE_MAP_REMOVE, .key = place->key};
+        status = take_entry(reaping->removal, place, reaping->object, &garbage, due, error);
     }
     gk_garbage_cleanup(&garbage);
     return status;
@@ -82,7 +107,7 @@ static enum gk_status open_entry(const struct gk_reap *reap, const struct gk_pla
 
 /* Opens the batch's entries up to the first that still rests: those after it were freed later. One
  * that is not what was written stays, and does not keep the others: the next search looks at it again. */
-static enum gk_status open_batch(const struct gk_reap *reap, struct gk_place place,
+static enum gk_status open_batch(const struct reaping *reaping, struct gk_place place,
                                  const struct batch *batch, struct due *due, int64_t *wait_ms,
                                  struct gk_error *error)
 {
@@ -91,7 +116,7 @@ static enum gk_status open_batch(const struct gk_reap *reap, struct gk_place pla
     for (size_t i = 0; i < batch->count && status == GK_OK && *wait_ms < 0; i++) {
         place.key = gk_read_span(&in, gk_read_u16(&in));
         const struct gk_span value = gk_read_span(&in, gk_read_u32(&in));
-        status = open_entry(reap, &place, value, due, wait_ms, error);
+        status = open_entry(reaping, &place, value, due, wait_ms, error);
         if (status == GK_E_INTEGRITY) {
             gk_log(GK_LOG_WARNING, "reaper", "an entry of what is to be removed stays: %s",
                    error->message);
@@ -103,33 +128,33 @@ static enum gk_status open_batch(const struct gk_reap *reap, struct gk_place pla
                                                   : status;
 }
 
-static enum gk_status drop_entries(const struct gk_reap *reap, const char *object,
-                                   const struct due *due, struct gk_error *error)
+static enum gk_status drop_entries(const struct reaping *reaping, const struct due *due,
+                                   struct gk_error *error)
 {
     const struct gk_guard exists = {.kind = GK_GUARD_EXISTS};
     const struct gk_write_op op = {.pool = GK_POOL_META,
-                                   .object = object,
+                                   .object = reaping->object,
                                    .guards = &exists,
                                    .guards_count = 1,
                                    .changes = due->removals,
                                    .changes_count = due->removals_count};
     return due->removals_count == 0 ? GK_OK
-                                    : gk_store_write(reap->gateway->store, &op, NULL, error);
+                                    : gk_store_write(reaping->removal->store, &op, NULL, error);
 }
 
-static enum gk_status reap_batch(const struct gk_reap *reap, const struct gk_removal *removal,
-                                 const struct gk_place *place, const char *object,
+static enum gk_status reap_batch(const struct reaping *reaping, const struct gk_place *place,
                                  const struct batch *batch, int64_t *wait_ms,
                                  struct gk_error *error)
 {
     struct due due = {.removals_count = 0};
     gk_garbage_init(&due.garbage);
-    enum gk_status status = open_batch(reap, *place, batch, &due, wait_ms, error);
+    enum gk_status status = open_batch(reaping, *place, batch, &due, wait_ms, error);
     if (status == GK_OK) {
-        status = gk_removal_items(removal, &place->container, object, &due.garbage, error);
+        status = gk_removal_items(reaping->removal, &place->container, reaping->object,
+                                  &due.garbage, error);
     }
     if (status == GK_OK) {
-        status = drop_entries(reap, object, &due, error);
+        status = drop_entries(reaping, &due, error);
     }
     gk_garbage_cleanup(&due.garbage);
     return status;
@@ -144,13 +169,14 @@ static enum gk_status reap_map(const struct gk_reap *reap, const struct gk_remov
                                    .account = removal->account,
                                    .kind = GK_VALUE_GARBAGE,
                                    .container = *container};
+    const struct reaping reaping = {.reap = reap, .removal = removal, .object = object};
     struct batch batch = {.count = 0};
     gk_buf_init(&batch.entries, BATCH_BYTES + GK_MAP_VALUE_BYTES_MAX + GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&batch.last, GK_MAP_KEY_BYTES_MAX);
     *wait_ms = -1;
     enum gk_status status = next_batch(reap, object, &batch, error);
     while (status == GK_OK && batch.count > 0 && *wait_ms < 0 && !reap->stop(reap->stop_ctx)) {
-        status = reap_batch(reap, removal, &place, object, &batch, wait_ms, error);
+        status = reap_batch(&reaping, &place, &batch, wait_ms, error);
         if (status == GK_OK && *wait_ms < 0) {
             status = next_batch(reap, object, &batch, error);
         }

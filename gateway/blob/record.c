@@ -98,6 +98,7 @@ bool gk_metadata_next(const struct gk_metadata *metadata, size_t *at, struct gk_
 
 static const struct gk_field blob_fields[] = {
     {GK_FIELD_LEASE, offsetof(struct gk_blob_record, lease), &gk_lease_field},
+    {GK_FIELD_HISTORY, offsetof(struct gk_blob_record, history), &gk_history_field},
 };
 #define BLOB_FIELDS (sizeof blob_fields / sizeof *blob_fields)
 
@@ -333,7 +334,7 @@ static enum gk_status read_blob(struct gk_reader *in, struct gk_blob_record *out
     gk_read_id(in, &out->object);
     const struct gk_span key = gk_read_span(in, sizeof out->sealed_data_key);
     if (in->failed || (version != VERSION && version != VERSION_BLOB) ||
-        (state != GK_BLOB_COMMITTED && state != GK_BLOB_UNCOMMITTED)) {
+        state < GK_BLOB_COMMITTED || state > GK_BLOB_GONE) {
         return not_well_formed(error, "blob");
     }
     out->state = (enum gk_blob_state)state;

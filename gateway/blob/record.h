@@ -26,6 +26,7 @@
 
 #include "common/buf.h"
 #include "gatekey/plugin.h"
+#include "gateway/blob/history.h"
 #include "gateway/blob/lease.h"
 
 #define GK_BLOCK_NAME_BYTES_MAX  64u
@@ -85,7 +86,8 @@ enum gk_content_header {
 
 enum gk_blob_state {
     GK_BLOB_COMMITTED = 1,
-    GK_BLOB_UNCOMMITTED = 2 /* blocks were staged, nothing was committed yet */
+    GK_BLOB_UNCOMMITTED = 2, /* blocks were staged, nothing was committed yet */
+    GK_BLOB_GONE = 3         /* of a base: there is nothing but its states (history.h) */
 };
 
 /* What the blob consists of: entries in order, or pages that hold them. beside: one entry, of one
@@ -125,6 +127,7 @@ struct gk_blob_record {
     uint8_t md5[16];
     char *headers[GK_CONTENT_HEADERS]; /* owned, NULL when not set */
     struct gk_lease lease;
+    struct gk_history history;
     struct gk_manifest manifest;
 };
 

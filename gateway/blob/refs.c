@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "gateway/blob/block_id.h"
 #include "gateway/blob/garbage.h"
+#include "gateway/blob/names.h"
 #include "gateway/blob/record.h"
 
 void gk_refs_init(struct gk_refs *refs)
@@ -108,6 +109,7 @@ static const struct row_kind {
     enum gk_status (*add)(struct gk_span open, struct gk_refs *refs, struct gk_error *error);
 } row_kinds[] = {
     {"b/", GK_VALUE_BLOB, GK_BLOB_RECORD_BYTES_MAX, add_blob},
+    {GK_STATE_KIND, GK_VALUE_BLOB, GK_BLOB_RECORD_BYTES_MAX, add_blob},
     {"s/", GK_VALUE_STAGED, GK_STAGED_BYTES_MAX, add_staged},
     {"m/", GK_VALUE_MANIFEST, GK_MANIFEST_PAGE_BYTES_MAX, add_page},
     {"g/", GK_VALUE_GARBAGE, GK_GARBAGE_BYTES_MAX, add_garbage},

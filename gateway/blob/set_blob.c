@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Set Blob Properties, Set Blob Metadata and Delete Blob (Storage REST reference). */
-#include <strings.h>
-
+/* Set Blob Properties and Set Blob Metadata (Storage REST reference). */
 #include "common/error.h"
 #include "gateway/blob/blob_write.h"
 #include "gateway/blob/handlers.h"
@@ -130,35 +128,3 @@ static enum gk_status set_metadata(struct gk_request *request, struct gk_error *
 
 const struct gk_handler gk_set_blob_metadata_handler = {
     .body = GK_BODY_NONE, .permissions = GK_PERMIT_WRITE, .finish = set_metadata};
-
-/* --- Delete Blob --------------------------------------------------------------------------------*/
-
-static enum gk_status change_to_nothing(struct gk_request *request, struct gk_blob_target *target,
-                                        struct gk_blob_write *write, struct gk_error *error)
-{
-    gk_blob_write_removal(write, target);
-    return gk_blob_write_discard(write, request, target, error);
-}
-
-/* With "only" the snapshots go and the blob stays: there are no snapshots. */
-static enum gk_status delete_blob(struct gk_request *request, struct gk_error *error)
-{
-    const char *snapshots = gk_request_header(request, "x-ms-delete-snapshots");
-    const bool keeps = snapshots != NULL && strcasecmp(snapshots, "only") == 0;
-    if (snapshots != NULL && !keeps && strcasecmp(snapshots, "include") != 0) {
-        return gk_refuse_because(error, 400, "InvalidHeaderValue",
-                                 "x-ms-delete-snapshots is include or only.");
-    }
-    struct gk_blob_target target;
-    enum gk_status status = keeps ? gk_blob_target_load_existing(request, &target, error)
-                                  : change_blob(request, change_to_nothing, &target, error);
-    gk_blob_target_cleanup(&target);
-    if (status != GK_OK) {
-        return status;
-    }
-    gk_respond_header(request, "x-ms-delete-type-permanent", "true");
-    return gk_respond(request, 202);
-}
-
-const struct gk_handler gk_delete_blob_handler = {
-    .body = GK_BODY_NONE, .permissions = GK_PERMIT_DELETE, .finish = delete_blob};

@@ -147,17 +147,45 @@ static enum gk_status refuse_unserved(const struct gk_request *request, struct g
             return gk_refuse_because(error, 400, "UnsupportedHeader", "Header: %s", headers[i]);
         }
     }
-    static const char *const parameters[] = {"snapshot", "versionid"};
-    for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++) {
-        if (gk_request_query(request, parameters[i]) != NULL) {
-            return gk_refuse_because(error, 400, "InvalidQueryParameterValue",
-                                     "This gateway keeps no snapshots or versions: %s",
-                                     parameters[i]);
-        }
+    if (gk_request_query(request, "versionid") != NULL) {
+        return gk_refuse_because(error, 400, "InvalidQueryParameterValue",
+                                 "This gateway keeps no versions: versionid");
     }
     return gk_request_header(request, "x-ms-lease-id") == NULL
                ? GK_OK
                : gk_refuse(error, 412, "LeaseNotPresentWithBlobOperation");
+}
+
+/* The operations that a state can be named to. */
+static bool takes_state(enum gk_operation operation)
+{
+    static const enum gk_operation operations[] = {
+        GK_OP_BLOB_GET_BLOB, GK_OP_BLOB_GET_BLOB_PROPERTIES, GK_OP_BLOB_GET_BLOB_METADATA,
+        GK_OP_BLOB_GET_BLOCK_LIST, GK_OP_BLOB_DELETE_BLOB};
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+        if (operations[i] == operation) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum gk_status read_state_name(const struct gk_request *request,
+                                      struct gk_blob_target *target, struct gk_error *error)
+{
+    const char *snapshot = gk_request_query(request, "snapshot");
+    if (snapshot == NULL) {
+        return GK_OK;
+    }
+    if (!takes_state(request->operation)) {
+        return gk_refuse_because(error, 400, "InvalidQueryParameterValue",
+                                 "A snapshot cannot be written to.");
+    }
+    target->kind = GK_STATE_SNAPSHOT;
+    return gk_state_time_parse(snapshot, &target->time)
+               ? GK_OK
+               : gk_refuse_because(error, 400, "InvalidQueryParameterValue",
+                                   "It is no time of a snapshot: snapshot");
 }
 
 /* What one read of a shard brings. */
@@ -176,6 +204,7 @@ static bool take_row(void *ctx, struct gk_span key, struct gk_span value)
         found->closed = true;
         break;
     case 'b':
+    case 'v':
         found->exists = true;
         gk_buf_append(found->record, value.data, value.len);
         break;
@@ -230,16 +259,26 @@ static enum gk_status read_blob(struct gk_request *request, struct gk_blob_targe
     if (gk_buf_status(&target->beside) != GK_OK) {
         return gk_value_too_long(&target->beside, target->index, error);
     }
+    return gk_blob_target_open(request, target, error);
+}
+
+enum gk_status gk_blob_target_open(const struct gk_request *request, struct gk_blob_target *target,
+                                   struct gk_error *error)
+{
+    const struct gk_place place = gk_blob_place(request, target);
+    struct gk_blob_record *record = &target->record;
     struct gk_buf open;
     gk_buf_init(&open, GK_BLOB_RECORD_BYTES_MAX);
-    const struct gk_place place = gk_blob_place(request, target);
-    status = gk_value_open(&place, gk_buf_span(&target->stored), &open, error);
+    gk_blob_record_cleanup(record);
+    enum gk_status status = gk_value_open(&place, gk_buf_span(&target->stored), &open, error);
     if (status == GK_OK) {
-        status = gk_blob_record_decode(gk_buf_span(&open), &target->record, error);
+        status = gk_blob_record_decode(gk_buf_span(&open), record, error);
     }
     gk_buf_cleanup(&open);
-    target->exists = status == GK_OK;
-    target->committed = target->exists && target->record.state == GK_BLOB_COMMITTED;
+    const enum gk_state_kind kind = gk_is_state_key(place.key) ? target->kind : GK_STATE_BASE;
+    target->exists = status == GK_OK && record->state != GK_BLOB_GONE;
+    target->committed = target->exists && record->state == GK_BLOB_COMMITTED &&
+                        record->history.kind == kind && record->history.deleted_wall_ms == 0;
     return status;
 }
 
@@ -257,6 +296,9 @@ enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_
     enum gk_status status = find_container(request, &container, error);
     if (status == GK_OK) {
         status = refuse_unserved(request, error);
+    }
+    if (status == GK_OK) {
+        status = read_state_name(request, target, error);
     }
     if (status != GK_OK) {
         return status;
@@ -279,20 +321,34 @@ enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_ta
     return read_blob(request, target, ROWS_RECORD, error);
 }
 
+/* From the base to the state that the request names. */
+static void turn_to_state(struct gk_blob_target *target)
+{
+    struct gk_buf key;
+    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_state_key(&key, gk_buf_span(&target->key), target->time);
+    gk_buf_cleanup(&target->key);
+    target->key = key;
+}
+
+static enum gk_status locate_and_read(struct gk_request *request, struct gk_blob_target *target,
+                                      enum rows rows, struct gk_error *error)
+{
+    const enum gk_status status = gk_blob_target_locate(request, target, error);
+    if (status == GK_OK && target->kind != GK_STATE_BASE) {
+        turn_to_state(target);
+    }
+    return status == GK_OK ? read_blob(request, target, rows, error) : status;
+}
+
 static enum gk_status load_rows(struct gk_request *request, struct gk_blob_target *target,
                                 enum rows rows, struct gk_error *error)
 {
-    enum gk_status status = gk_blob_target_locate(request, target, error);
-    if (status == GK_OK) {
-        status = read_blob(request, target, rows, error);
-    }
+    enum gk_status status = locate_and_read(request, target, rows, error);
     if (status == GK_E_CONFLICT) {
         gk_error_clear(error);
         gk_blob_target_cleanup(target);
-        status = gk_blob_target_locate(request, target, error);
-        if (status == GK_OK) {
-            status = read_blob(request, target, rows, error);
-        }
+        status = locate_and_read(request, target, rows, error);
     }
     return status;
 }
@@ -327,7 +383,8 @@ void gk_blob_target_cleanup(struct gk_blob_target *target)
 
 struct gk_guard gk_blob_guard(const struct gk_blob_target *target)
 {
-    return (struct gk_guard){.kind = target->exists ? GK_GUARD_MAP_EQUAL : GK_GUARD_MAP_ABSENT,
+    return (struct gk_guard){.kind =
+                                 target->stored.len > 0 ? GK_GUARD_MAP_EQUAL : GK_GUARD_MAP_ABSENT,
                              .key = gk_buf_span(&target->key),
                              .value = gk_buf_span(&target->stored)};
 }
@@ -371,9 +428,15 @@ enum gk_status gk_blob_metadata(const struct gk_request *request,
                                 const struct gk_blob_target *target, struct gk_data_key *data_key,
                                 struct gk_metadata *metadata, struct gk_error *error)
 {
-    const struct gk_place place = gk_blob_place(request, target);
+    struct gk_place place = gk_blob_place(request, target);
+    struct gk_buf base_key;
     struct gk_buf sealed_part;
+    gk_buf_init(&base_key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&sealed_part, GK_BLOB_RECORD_BYTES_MAX);
+    if (gk_is_state_key(place.key)) { /* where the sealed part came from unopened */
+        gk_base_key(&base_key, place.key);
+        place.key = gk_buf_span(&base_key);
+    }
     enum gk_status status =
         gk_value_open_sealed(&place, data_key, gk_buf_span(&target->stored), &sealed_part, error);
     if (status == GK_OK) {
@@ -383,6 +446,7 @@ enum gk_status gk_blob_metadata(const struct gk_request *request,
         gk_error_clear(error);
         status = GK_OK;
     }
+    gk_buf_cleanup(&base_key);
     gk_buf_cleanup_wipe(&sealed_part);
     return status;
 }

@@ -34,16 +34,19 @@ struct gk_blob_target {
     struct gk_buf key;    /* "b/<name>" */
     struct gk_buf stored; /* the record as it stands there; empty when there is none */
     struct gk_buf beside; /* the sealed chunk that stands beside it, when it was asked for */
-    bool exists;          /* there is a record; perhaps with uncommitted blocks alone */
+    bool exists;          /* there is a blob, or there are uncommitted blocks of one */
     bool committed;       /* there is a blob that can be read */
     struct gk_blob_record record;
+    /* What the request names: the base, or the state of that kind and time (history.h). */
+    enum gk_state_kind kind;
+    uint64_t time;
 };
 
 /*
  * Finds the container, by the cache where that knows it, and where the blob's record would be, without
  * looking at it. 400 InvalidResourceName, 404 ContainerNotFound. Also refuses what the gateway would otherwise silently
- * not do: customer-provided keys, encryption scopes, snapshots and versions (400), and leases that
- * nobody holds (412). cleanup is always fine afterwards.
+ * not do: customer-provided keys, encryption scopes, versions, snapshots where the operation takes none
+ * (400), and leases that nobody holds (412). cleanup is always fine afterwards.
  */
 enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_target *target,
                                      struct gk_error *error) GK_MUST_USE;
@@ -54,7 +57,11 @@ enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_
  */
 enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_target *target,
                                    struct gk_error *error) GK_MUST_USE;
-/* Both, with a second look when another container has the name. */
+/* Opens stored, which is the value under key: exists, committed and record follow from it. */
+enum gk_status gk_blob_target_open(const struct gk_request *request, struct gk_blob_target *target,
+                                   struct gk_error *error) GK_MUST_USE;
+/* Locates it and reads what the request names, base or state, with a second look when another container
+ * has the name. */
 enum gk_status gk_blob_target_load(struct gk_request *request, struct gk_blob_target *target,
                                    struct gk_error *error) GK_MUST_USE;
 /* As load, and 404 BlobNotFound unless there is a committed blob. */

@@ -128,3 +128,29 @@ enum gk_status gk_value_reseal_open(const struct gk_place *place, struct gk_span
     gk_buf_cleanup(&binding);
     return settle(out, before, used, status);
 }
+
+enum gk_status gk_value_rebind(const struct gk_place *from, const struct gk_place *to,
+                               struct gk_span value, struct gk_span open_part, struct gk_buf *out,
+                               struct gk_error *error)
+{
+    struct gk_buf binding;
+    struct gk_buf new_binding;
+    gk_buf_init(&new_binding, BINDING_BYTES_MAX);
+    enum gk_status status = bind(from, &binding, error);
+    if (status == GK_OK) {
+        status = bind(to, &new_binding, error);
+    }
+    const size_t before = out->len;
+    const size_t max = value.len + open_part.len + GK_RECORD_OVERHEAD_BYTES;
+    size_t used = 0;
+    if (status == GK_OK) {
+        uint8_t *at = gk_buf_extend(out, max);
+        status = at == NULL ? no_room(out, to->kind, error)
+                            : to->plugin->record_rebind(to->account, gk_buf_span(&binding),
+                                                        gk_buf_span(&new_binding), value, open_part,
+                                                        at, max, &used, error);
+    }
+    gk_buf_cleanup(&binding);
+    gk_buf_cleanup(&new_binding);
+    return settle(out, before, used, status);
+}

@@ -48,5 +48,9 @@ enum gk_status gk_value_seal(const struct gk_place *place, struct gk_data_key *d
 enum gk_status gk_value_reseal_open(const struct gk_place *place, struct gk_span value,
                                     struct gk_span open_part, struct gk_buf *out,
                                     struct gk_error *error) GK_MUST_USE;
+/* The same for a value that comes to stand at another place; its sealed part stays bound to this one. */
+enum gk_status gk_value_rebind(const struct gk_place *from, const struct gk_place *to,
+                               struct gk_span value, struct gk_span open_part, struct gk_buf *out,
+                               struct gk_error *error) GK_MUST_USE;
 
 #endif

@@ -114,6 +114,48 @@ static enum gk_status remove_rows(const struct lookup *lookup, struct gk_error *
     return status;
 }
 
+/* The next state of the blob behind lookup->key, into key and value: GK_E_NOT_FOUND after the last. */
+static bool take_state(void *ctx, struct gk_span key, struct gk_span value)
+{
+    struct lookup *lookup = ctx;
+    gk_buf_reset(&lookup->key);
+    gk_buf_append(&lookup->key, key.data, key.len);
+    gk_buf_append(&lookup->value, value.data, value.len);
+    return false;
+}
+
+static enum gk_status next_state(struct lookup *lookup, struct gk_span prefix,
+                                 struct gk_error *error)
+{
+    struct gk_buf after;
+    gk_buf_init(&after, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_append(&after, lookup->key.data, lookup->key.len);
+    const struct gk_map_range range = {.prefix = prefix, .after = gk_buf_span(&after), .limit = 1};
+    gk_buf_reset(&lookup->value);
+    const enum gk_status status = gk_store_map_walk(
+        lookup->gateway->store, GK_POOL_META, lookup->index, &range, take_state, lookup, error);
+    gk_buf_cleanup(&after);
+    return status == GK_OK && lookup->value.len == 0 ? GK_E_NOT_FOUND : status;
+}
+
+/* States of the blob whose records cannot be opened; *any: there were some. */
+static enum gk_status remove_states(struct lookup *lookup, bool *any, struct gk_error *error)
+{
+    struct gk_buf prefix;
+    gk_buf_init(&prefix, GK_MAP_KEY_BYTES_MAX);
+    gk_state_prefix(&prefix, gk_buf_span(&lookup->key));
+    enum gk_status status = GK_OK;
+    while (status == GK_OK) {
+        status = next_state(lookup, gk_buf_span(&prefix), error);
+        if (status == GK_OK && !can_be_opened(lookup)) {
+            status = remove_rows(lookup, error);
+            *any = true;
+        }
+    }
+    gk_buf_cleanup(&prefix);
+    return status == GK_E_NOT_FOUND ? GK_OK : status;
+}
+
 static enum gk_status find_and_remove(struct lookup *lookup, const char *container,
                                       const char *blob, struct gk_error *error)
 {
@@ -126,11 +168,15 @@ static enum gk_status find_and_remove(struct lookup *lookup, const char *contain
     if (status == GK_OK) {
         status = find_row(lookup, shards, error);
     }
-    if (status == GK_OK && can_be_opened(lookup)) {
-        return gk_fail_http(error, GK_E_CONFLICT, 409, "BlobIsNotDamaged",
-                            "The blob's record can be opened; a client can delete the blob.");
+    if (status != GK_OK || !can_be_opened(lookup)) {
+        return status == GK_OK ? remove_rows(lookup, error) : status;
     }
-    return status == GK_OK ? remove_rows(lookup, error) : status;
+    bool any = false;
+    status = remove_states(lookup, &any, error);
+    return status != GK_OK || any
+               ? status
+               : gk_fail_http(error, GK_E_CONFLICT, 409, "BlobIsNotDamaged",
+                              "The blob's record can be opened; a client can delete the blob.");
 }
 
 enum gk_status gk_scrub_remove_damaged(struct gk_gateway *gateway, const char *account,

@@ -34,7 +34,8 @@ enum gk_status gk_scrub_show(struct gk_scrub *scrub, json_t **out,
                              struct gk_error *error) GK_MUST_USE;
 
 /*
- * Removes a blob's record that cannot be opened, which no client can overwrite or delete. What it referred
+ * Removes a blob's record that cannot be opened, which no client can overwrite or delete; of a blob whose
+ * record can be opened, those of its states (history.h) that cannot. What it referred
  * to is found by the next scrub. GK_E_CONFLICT (409): it can be opened, or it is another one by now.
  * GK_E_NOT_FOUND (404).
  */

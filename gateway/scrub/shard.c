@@ -19,7 +19,7 @@ struct shard_walk {
     struct gk_buf last;  /* key of the row that was visited last */
     struct gk_buf paged; /* of records with pages: length 2 | key | length 4 | value ... */
     uint32_t rows;       /* of this step */
-    bool blobs;          /* it is their records that are walked */
+    bool blobs;          /* it is records of blobs that are walked, bases or states */
     bool *whole;
     enum gk_status status;
     struct gk_error *error;
@@ -27,10 +27,12 @@ struct shard_walk {
 
 static void tell_damage(const struct shard_walk *walk, struct gk_span key, const char *what)
 {
-    const bool blob = key.len > 2 && key.data[0] == 'b';
+    const struct gk_span name = gk_is_state_key(key) ? gk_state_key_name(key)
+                                : key.len > 2 && key.data[0] == 'b'
+                                    ? gk_span_of(key.data + 2, key.len - 2)
+                                    : (struct gk_span){0};
     *walk->whole = false;
-    walk->visitor->damaged(walk->visitor->ctx, walk->account->name, walk->container->name,
-                           blob ? gk_span_of(key.data + 2, key.len - 2) : (struct gk_span){0},
+    walk->visitor->damaged(walk->visitor->ctx, walk->account->name, walk->container->name, name,
                            what);
 }
 
@@ -64,7 +66,7 @@ static bool visit_row(void *ctx, struct gk_span key, struct gk_span value)
 {
     struct shard_walk *walk = ctx;
     walk->status = open_row(walk, key, value);
-    if (walk->blobs && walk->status == GK_OK) {
+    if (walk->blobs && walk->status == GK_OK && !gk_is_state_key(key)) {
         walk->visitor->blob(walk->visitor->ctx);
     }
     gk_buf_reset(&walk->last);
@@ -193,7 +195,8 @@ static enum gk_status walk_all_paged(struct shard_walk *walk)
     return status;
 }
 
-static enum gk_status walk_blobs(struct shard_walk *walk)
+/* kind: what their keys begin with. */
+static enum gk_status walk_blobs(struct shard_walk *walk, const char *kind)
 {
     struct gk_buf after;
     uint32_t rows = 0;
@@ -201,7 +204,7 @@ static enum gk_status walk_blobs(struct shard_walk *walk)
     enum gk_status status = GK_OK;
     walk->blobs = true;
     do {
-        status = step(walk, gk_span_str("b/"), gk_buf_span(&after));
+        status = step(walk, gk_span_str(kind), gk_buf_span(&after));
         rows = walk->rows;
         gk_buf_reset(&after);
         gk_buf_append(&after, walk->last.data, walk->last.len);
@@ -286,7 +289,10 @@ enum gk_status gk_scrub_walk_shard(struct gk_gateway *gateway,
     gk_buf_init(&walk.paged, PAGED_BYTES);
     enum gk_status status = walk_rows(&walk, gk_span_str("s/"));
     if (status == GK_OK) {
-        status = walk_blobs(&walk);
+        status = walk_blobs(&walk, "b/");
+    }
+    if (status == GK_OK) {
+        status = walk_blobs(&walk, GK_STATE_KIND);
     }
     if (status == GK_OK) {
         status = walk_rows(&walk, gk_span_str("m/"));

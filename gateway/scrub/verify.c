@@ -113,7 +113,8 @@ static enum gk_status verify_some(struct verification *verification, const struc
     return status;
 }
 
-static enum gk_status verify_shard(struct verification *verification)
+/* Those whose keys begin with kind. */
+static enum gk_status verify_rows(struct verification *verification, const char *kind)
 {
     struct gk_scrub_run *run = verification->run;
     char index[GK_INDEX_NAME_BYTES];
@@ -127,7 +128,7 @@ static enum gk_status verify_shard(struct verification *verification)
         gk_buf_reset(&after);
         gk_buf_append(&after, run->state.after.data, run->state.after.len);
         const struct gk_map_range range = {
-            .prefix = gk_span_str("b/"), .after = gk_buf_span(&after), .limit = STEP};
+            .prefix = gk_span_str(kind), .after = gk_buf_span(&after), .limit = STEP};
         gk_buf_reset(&some.rows);
         some.count = 0;
         gk_scrub_take_turn(run);
@@ -139,6 +140,16 @@ static enum gk_status verify_shard(struct verification *verification)
     } while (status == GK_OK && some.count > 0);
     gk_buf_cleanup(&some.rows);
     gk_buf_cleanup(&after);
+    return status;
+}
+
+/* Blobs, and then what they were. */
+static enum gk_status verify_shard(struct verification *verification)
+{
+    enum gk_status status = verify_rows(verification, "b/");
+    if (status == GK_OK) {
+        status = verify_rows(verification, GK_STATE_KIND);
+    }
     if (status == GK_E_NOT_FOUND) { /* the walk has told it, or the container is gone */
         gk_error_clear(verification->error);
         status = GK_OK;

@@ -42,19 +42,7 @@ static void subject_init(struct subject *subject, struct gk_scrub_run *run,
 /* False for one that cannot be opened. */
 static bool open_record(struct subject *subject)
 {
-    struct gk_blob_target *target = &subject->target;
-    const struct gk_place place = gk_blob_place(&subject->request, target);
-    struct gk_buf open;
-    gk_buf_init(&open, GK_BLOB_RECORD_BYTES_MAX);
-    gk_blob_record_cleanup(&target->record);
-    enum gk_status status = gk_value_open(&place, gk_buf_span(&target->stored), &open, NULL);
-    if (status == GK_OK) {
-        status = gk_blob_record_decode(gk_buf_span(&open), &target->record, NULL);
-    }
-    gk_buf_cleanup(&open);
-    target->exists = status == GK_OK;
-    target->committed = target->exists && target->record.state == GK_BLOB_COMMITTED;
-    return target->exists;
+    return gk_blob_target_open(&subject->request, &subject->target, NULL) == GK_OK;
 }
 
 /* Fetches the record again. *changed: it is another one, or gone, which leaves stored empty. */
@@ -155,8 +143,12 @@ static enum gk_status read_metadata(struct subject *subject)
 
 static enum gk_status verify_record(struct subject *subject)
 {
+    const struct gk_blob_record *record = &subject->target.record;
+    if (!subject->target.exists) { /* it says that there are states alone */
+        return GK_OK;
+    }
     const enum gk_status status = read_metadata(subject);
-    return status == GK_OK && subject->target.committed && subject->target.record.size > 0
+    return status == GK_OK && record->state == GK_BLOB_COMMITTED && record->size > 0
                ? read_content(subject)
                : status;
 }
@@ -217,9 +209,10 @@ static enum gk_status still_staged(struct subject *subject, struct gk_span key,
 static void tell(struct subject *subject, const char *what)
 {
     const struct gk_span key = gk_buf_span(&subject->target.key);
-    gk_scrub_tell_damaged(subject->run, subject->place->account->name,
-                          subject->place->container->name, gk_span_of(key.data + 2, key.len - 2),
-                          what);
+    gk_scrub_tell_damaged(
+        subject->run, subject->place->account->name, subject->place->container->name,
+        gk_is_state_key(key) ? gk_state_key_name(key) : gk_span_of(key.data + 2, key.len - 2),
+        what);
 }
 
 /* The walk has told of a row that cannot be opened. */
@@ -311,7 +304,7 @@ static enum gk_status verify_states(struct subject *subject)
         struct gk_error *outer = subject->error;
         subject->error = &why;
         status = verify_record(subject);
-        if (status == GK_OK) {
+        if (status == GK_OK && !gk_is_state_key(gk_buf_span(&subject->target.key))) {
             status = verify_staged(subject);
         }
         subject->error = outer;

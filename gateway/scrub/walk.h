@@ -7,11 +7,12 @@
  * What a walk promises: a segment that something refers to without a break, from the walk's beginning to
  * its end, is visited, whatever is written meanwhile. For a reference moves within one shard of an index
  * alone, in one atomic write: from a staged block (s/) into a blob's record, from there (b/, or the pages
- * m/ that b/ names) to another record of the same blob, or to what waits for removal (g/), and never
- * back. So in each shard
+ * m/ that b/ names) to another record of the same blob, its states' (v/) among them, or to what waits for
+ * removal (g/), and never back. So in each shard
  *   - s/ is walked first: what has left it by then is in a record, or waits for removal;
  *   - then b/, where a record with pages is read together with them, and again until it is the same
  *     before and after: what is in the record when its key is visited is seen, inline or in pages;
+ *   - then v/, in the same way: what was in b/ when that was walked, and is not any more, is there;
  *   - then m/, whose rows never change: pages of records that were replaced stay until they are reaped;
  *   - g/ last: what left a record meanwhile is there.
  * Likewise containers: the account's c/ before its g/, and the marks of deleted accounts after all

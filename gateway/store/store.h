@@ -28,7 +28,7 @@
 #include "common/span.h"
 
 #define GK_OBJECT_NAME_BYTES_MAX 512u /* without NUL */
-#define GK_MAP_KEY_BYTES_MAX     2048u
+#define GK_MAP_KEY_BYTES_MAX     2064u
 #define GK_ATTR_NAME_BYTES_MAX   100u /* of any bytes but NUL, one at least: RADOS takes no more */
 #define GK_MAP_VALUE_BYTES_MAX   (1u << 20)
 /* One object's bytes; larger things are striped over several by the caller. */

@@ -407,6 +407,17 @@ struct gk_plugin {
                                              uint32_t deadline_ms,
                                              struct gk_account_record_info *info,
                                              struct gk_error *error);
+
+    /*
+     * Checks record under binding as record_open does, and writes one for another place: its sealed
+     * part, byte for byte, and another open part under new_binding; needs no key. The sealed part
+     * stays bound to what it was sealed with: record_open_sealed is given that, record_open
+     * new_binding. So whoever has no key can keep what a record was beside what it becomes.
+     */
+    enum gk_status (*record_rebind)(struct gk_account *account, struct gk_span binding,
+                                    struct gk_span new_binding, struct gk_span record,
+                                    struct gk_span open_part, uint8_t *out, size_t out_max,
+                                    size_t *out_len, struct gk_error *error);
 };
 
 /* The two symbols that a module exports. */

@@ -75,18 +75,24 @@ class Audit:
         """Map keys of each shard and data objects of one container."""
         container_id, objects = container["id"], set()
         shards = {index: set() for index in read_store.index_names(container)}
-        for name, blob in account.blobs(container).items():
+        records = [(name, name.encode(), b"b/", blob)
+                   for name, blob in account.blobs(container).items()]
+        records += [(name, read_store.state_name(name, time), b"v/", state)
+                    for (name, time), state in account.states(container).items()]
+        for name, place, kind, blob in records:
             index = read_store.index_of(container, name)
             keys = shards[index]
-            keys.add(b"b/" + name.encode())
+            keys.add(kind + place)
             _, manifest, pages = blob["manifest"]
             for page in range(len(pages)):
                 keys.add(b"m/" + manifest + struct.pack(">I", page))
             for segment, length, _, beside in account.entries(container, name, blob["manifest"]):
                 if beside:
-                    keys.add(b"d/" + name.encode())
+                    keys.add(b"d/" + place)
                 else:
                     objects.update(self._segment(container_id, segment, length))
+            if kind == b"v/":
+                continue
             prefix = b"s/" + blob["object"] + struct.pack(">I", blob["epoch"]) + b"/"
             for key, value in self.store.map(index, prefix).items():
                 reader = read_store.Reader(

@@ -101,6 +101,15 @@ static void assert_same_lease(const struct gk_lease *a, const struct gk_lease *b
     assert_true(a->broken_at_wall_ms == b->broken_at_wall_ms);
 }
 
+static void assert_same_history(const struct gk_history *a, const struct gk_history *b)
+{
+    assert_int_equal(a->kind, b->kind);
+    assert_true(a->newest == b->newest);
+    assert_true(a->version == b->version);
+    assert_true(a->deleted_wall_ms == b->deleted_wall_ms);
+    assert_true(a->kept_until_wall_ms == b->kept_until_wall_ms);
+}
+
 static struct gk_blob_record some_blob(void)
 {
     struct gk_blob_record record = {.state = GK_BLOB_COMMITTED,
@@ -115,6 +124,11 @@ static struct gk_blob_record some_blob(void)
     memset(record.sealed_data_key, 2, sizeof record.sealed_data_key);
     memset(record.md5, 3, sizeof record.md5);
     record.lease = some_lease();
+    record.history = (struct gk_history){.kind = GK_STATE_VERSION,
+                                         .newest = UINT64_MAX,
+                                         .version = 1,
+                                         .deleted_wall_ms = INT64_MAX,
+                                         .kept_until_wall_ms = 2};
     return record;
 }
 
@@ -136,6 +150,7 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
                             b->headers[i] == NULL ? "" : b->headers[i]);
     }
     assert_same_lease(&a->lease, &b->lease);
+    assert_same_history(&a->history, &b->history);
     assert_int_equal(a->manifest.paged, b->manifest.paged);
     assert_int_equal(a->manifest.beside, b->manifest.beside);
     assert_int_equal(a->manifest.entries_count, b->manifest.entries_count);
@@ -174,6 +189,11 @@ static void test_blob_record__without_content(void **state)
     record.state = GK_BLOB_UNCOMMITTED;
     record.has_md5 = false;
     record.lease = (struct gk_lease){0};
+    assert_blob_comes_back(&record);
+    record.state = GK_BLOB_GONE;
+    record.history = (struct gk_history){.newest = 1};
+    assert_blob_comes_back(&record);
+    record.history = (struct gk_history){0};
     assert_blob_comes_back(&record);
 }
 
@@ -242,7 +262,7 @@ static void test_blob_record__refuses_what_no_writer_makes(void **state)
         size_t at;
         uint8_t byte;
     } rows[] = {{AT_VERSION, 0}, {AT_VERSION, 3},     {AT_STATE, 0},
-                {AT_STATE, 3},   {AT_TIER, GK_TIERS}, {AT_TIER, 255}};
+                {AT_STATE, 4},   {AT_TIER, GK_TIERS}, {AT_TIER, 255}};
     const struct gk_blob_record record = some_blob();
     struct gk_buf encoded;
     gk_buf_init(&encoded, GK_BLOB_RECORD_BYTES_MAX);

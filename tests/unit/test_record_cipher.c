@@ -114,6 +114,42 @@ static void test_record__a_new_open_part_keeps_the_sealed_bytes(void **state)
     assert_memory_equal(next.data, record.data, head);
 }
 
+/* What was beside the record: its place is another, its sealed part still opens where it was sealed. */
+static void test_record__moves_with_its_sealed_bytes(void **state)
+{
+    const struct gk_crypto *crypto = *state;
+    struct bytes record = sealed_record(crypto, "here", "old", "metadata");
+    struct bytes moved;
+    struct gk_record_out out = out_of(&moved);
+    assert_int_equal(gk_record_rebind(crypto, &open_key, gk_span_str("here"), gk_span_str("there"),
+                                      span_of(&record), gk_span_str("new"), &out, NULL),
+                     GK_OK);
+    const size_t head = GK_RECORD_HEADER_BYTES + 24 + strlen("metadata") + 16;
+    assert_memory_equal(moved.data, record.data, head);
+    assert_refused(crypto, "here", span_of(&moved));
+    struct bytes part;
+    out = out_of(&part);
+    assert_int_equal(
+        gk_record_open(crypto, &open_key, gk_span_str("there"), span_of(&moved), &out, NULL),
+        GK_OK);
+    assert_part(&part, "new");
+    out = out_of(&part);
+    assert_int_equal(
+        gk_record_open_sealed(crypto, &data_key, gk_span_str("here"), span_of(&moved), &out, NULL),
+        GK_OK);
+    assert_part(&part, "metadata");
+    out = out_of(&part);
+    assert_int_equal(
+        gk_record_open_sealed(crypto, &data_key, gk_span_str("there"), span_of(&moved), &out, NULL),
+        GK_E_INTEGRITY);
+    /* It is not moved from where it does not stand. */
+    out = out_of(&part);
+    assert_int_equal(gk_record_rebind(crypto, &open_key, gk_span_str("there"), gk_span_str("here"),
+                                      span_of(&record), gk_span_str("new"), &out, NULL),
+                     GK_E_INTEGRITY);
+    assert_int_equal(part.len, 0);
+}
+
 static void test_record__refuses_every_changed_bit(void **state)
 {
     const struct gk_crypto *crypto = *state;
@@ -262,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_record__gives_both_parts_back),
         cmocka_unit_test(test_record__a_new_open_part_keeps_the_sealed_bytes),
+        cmocka_unit_test(test_record__moves_with_its_sealed_bytes),
         cmocka_unit_test(test_record__refuses_every_changed_bit),
         cmocka_unit_test(test_record__the_sealed_part_alone_is_authenticated_too),
         cmocka_unit_test(test_record__refuses_every_cut_and_surplus),

@@ -122,6 +122,17 @@ static const struct row strings[] = {
      "r\n\n" SE "\n" CANON "\n\n\n\n2020-12-06\nc\n\n\n\n\n\n\n", 0, ""},
     {"/c/b", "snapshot=2026-01-01T00:00:00.0000000Z&sv=2020-12-06&sr=c&sp=r" TO_END,
      "r\n\n" SE "\n" CANON "\n\n\n\n2020-12-06\nc\n\n\n\n\n\n\n", 0, ""},
+    {"/c/b", "snapshot=2026-01-01T00:00:00.0000000Z&sv=2020-12-06&sr=b&sp=r" TO_END,
+     "r\n\n" SE "\n" CANON "/b\n\n\n\n2020-12-06\nb\n\n\n\n\n\n\n", 0, ""},
+    /* A snapshot's own names its time, and is good for no other and not for the blob. */
+    {"/c/b", "snapshot=2026-01-01T00:00:00.0000000Z&sv=2020-12-06&sr=bs&sp=r" TO_END,
+     "r\n\n" SE "\n" CANON "/b\n\n\n\n2020-12-06\nbs\n2026-01-01T00:00:00.0000000Z\n\n\n\n\n\n", 0,
+     ""},
+    {"/c/b", "snapshot=2026-01-01T00:00:00.0000001Z&sv=2020-12-06&sr=bs&sp=r" TO_END,
+     "r\n\n" SE "\n" CANON "/b\n\n\n\n2020-12-06\nbs\n2026-01-01T00:00:00.0000000Z\n\n\n\n\n\n",
+     403, "AuthenticationFailed"},
+    {"/c/b", "sv=2020-12-06&sr=bs&sp=r" TO_END,
+     "r\n\n" SE "\n" CANON "/b\n\n\n\n2020-12-06\nbs\n\n\n\n\n\n\n", 403, "AuthenticationFailed"},
     /* All fields. */
     {"/c/b",
      "sv=2020-12-06&sr=b&sp=racwd&st=2026-01-01&sip=192.0.2.7&spr=https,http"

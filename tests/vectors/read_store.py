@@ -8,8 +8,8 @@
       the account and its containers
   ... --container NAME
       its blobs, as far as the service key alone tells
-  ... --container NAME --blob NAME [--out FILE]
-      the blob with its metadata; its bytes go to FILE
+  ... --container NAME --blob NAME [--time TIME] [--out FILE]
+      the blob, or its state of that time, with its metadata; its bytes go to FILE
 
   --customer-key FILE   a private key (PEM) of a version of the customer's key; may be repeated
   --keyvaultd DIR       the state directory of a keyvaultd that holds it
@@ -182,7 +182,15 @@ def read_lease(reader):
             "brokenAt": reader.number(8)}
 
 
-FIELDS = {1: ("lease", read_lease)}
+KINDS = ("base", "snapshot", "version")
+
+
+def read_history(reader):
+    return {"kind": KINDS[reader.number(1)], "newest": reader.number(8), "version": reader.number(8),
+            "deleted": reader.number(8), "keptUntil": reader.number(8)}
+
+
+FIELDS = {1: ("lease", read_lease), 20: ("history", read_history)}
 
 
 def read_fields(reader):
@@ -234,7 +242,9 @@ def read_blob(data):
     reader = Reader(data)
     version = reader.number(1)
     need(version in (1, 2), "a version that this does not know")
-    blob = {"committed": reader.number(1) == 1, "object": reader.bytes(16),
+    state = reader.number(1)
+    need(state in (1, 2, 3), "a state that this does not know")
+    blob = {"committed": state == 1, "object": reader.bytes(16),
             "sealedDataKey": reader.bytes(112), "etag": reader.number(8),
             "created": reader.number(8), "modified": reader.number(8), "size": reader.number(8),
             "epoch": reader.number(4), "tier": TIERS[reader.number(1)]}
@@ -325,10 +335,22 @@ class Account:
                  for key, value in self.store.map(index, b"b/").items()}
         return dict(sorted(found.items()))
 
-    def blob(self, container, name):
-        """The blob's properties, its metadata and its bytes, piece by piece."""
+    def states(self, container):
+        """By the blob's name and their time."""
+        found = {}
+        for index in index_names(container):
+            for key, value in self.store.map(index, b"v/").items():
+                time = struct.unpack(">Q", key[-8:])[0]
+                found[key[2:-9].decode(), time] = read_blob(
+                    self.open_value("blob", container["id"], key, value))
+        return found
+
+    def blob(self, container, name, time=None):
+        """Properties of the blob, or of its state of that time, its metadata and its bytes, piece by
+        piece."""
         container_id, index = container["id"], index_of(container, name)
-        key = b"b/" + name.encode()
+        base_key = b"b/" + name.encode()
+        key = base_key if time is None else b"v/" + state_name(name, time)
         value = self.store.map_value(index, key)
         blob = read_blob(self.open_value("blob", container_id, key, value))
         need(blob["committed"], "the blob has staged blocks alone")
@@ -336,10 +358,11 @@ class Account:
                                      blob["sealedDataKey"])
         blob["metadata"] = {}
         if fmt.split_record(value)[1]:
-            reader = Reader(fmt.open_sealed_part(data_key, binding("blob", container_id, key), value))
+            reader = Reader(fmt.open_sealed_part(data_key, binding("blob", container_id, base_key),
+                                                 value))
             blob["metadata"] = read_metadata(reader)
             reader.end()
-        return blob, self.content(container, name, data_key, blob)
+        return blob, self.content(container, name, data_key, blob, time)
 
     def entries(self, container, name, manifest):
         """Of the blob of that name."""
@@ -355,11 +378,12 @@ class Account:
             need(sum(entry[1] for entry in entries) == total, "a page of another length")
             yield from entries
 
-    def content(self, container, name, data_key, blob):
+    def content(self, container, name, data_key, blob, time=None):
         size = 0
+        beside_key = b"d/" + (name.encode() if time is None else state_name(name, time))
         for segment_id, length, _, beside in self.entries(container, name, blob["manifest"]):
             if beside:
-                sealed = self.store.map_value(index_of(container, name), b"d/" + name.encode())
+                sealed = self.store.map_value(index_of(container, name), beside_key)
                 need(len(sealed) == length + fmt.TAG_BYTES, "a chunk of another length")
                 yield fmt.Segment(data_key, segment_id).open(0, True, sealed)
             else:
@@ -379,6 +403,10 @@ class Account:
             for i in range(count):
                 chunk = sealed[i * SEALED_CHUNK_BYTES:(i + 1) * SEALED_CHUNK_BYTES]
                 yield segment.open(first + i, first + i + 1 == chunks, chunk)
+
+
+def state_name(name, time):
+    return name.encode() + b"\0" + struct.pack(">Q", time)
 
 
 def fnv1a(data):
@@ -455,7 +483,7 @@ def run(arguments):
     container = account.container(arguments.container)
     if not arguments.blob:
         return account.blobs(container)
-    blob, content = account.blob(container, arguments.blob)
+    blob, content = account.blob(container, arguments.blob, arguments.time)
     entries = list(account.entries(container, arguments.blob, blob["manifest"]))
     blob["segments"], blob["pages"] = len(entries), len(blob["manifest"][2])
     blob["sha256"] = save(arguments.out, content)
@@ -470,6 +498,7 @@ def main():
     parser.add_argument("--account")
     parser.add_argument("--container")
     parser.add_argument("--blob")
+    parser.add_argument("--time", type=int)
     parser.add_argument("--out")
     parser.add_argument("--customer-key", action="append", default=[])
     parser.add_argument("--keyvaultd", action="append", default=[])
