@@ -143,14 +143,14 @@ static enum gk_status check_account(const struct gk_request *request, struct gk_
                : GK_OK;
 }
 
-/* A service SAS of a container reaches its blobs and lists them, no more. */
+/* A service SAS of a container reaches its blobs, alone and in batches, and lists them, no more. */
 static enum gk_status check_service(struct gk_request *request, struct gk_error *error)
 {
     const bool of_container = strcmp(field(request, "sr"), "c") == 0;
     if (request->container[0] == '\0' || (!of_container && request->blob[0] == '\0')) {
         return gk_refuse(error, 403, "AuthorizationResourceTypeMismatch");
     }
-    if (request->blob[0] == '\0') {
+    if (request->blob[0] == '\0' && request->operation != GK_OP_BLOB_BLOB_BATCH_CONTAINER) {
         request->permissions &= GK_PERMIT_LIST | GK_PERMIT_FILTER;
     }
     return GK_OK;

@@ -108,10 +108,10 @@ static void append_item(struct gk_buf *out, struct gk_span item)
 static void append_answer_headers(const struct gk_request *request, struct gk_span prefix,
                                   struct gk_buf *out)
 {
-    const char *name;
-    for (size_t i = 0; (name = gk_http_answer_header_name(request->exchange, i)) != NULL; i++) {
-        if (strncasecmp(name, (const char *)prefix.data, prefix.len) == 0) {
-            append_item(out, gk_span_str(name));
+    struct gk_pair header;
+    for (size_t i = 0; gk_http_answer_header_at(request->exchange, i, &header); i++) {
+        if (strncasecmp(header.name, (const char *)prefix.data, prefix.len) == 0) {
+            append_item(out, gk_span_str(header.name));
         }
     }
 }

@@ -224,8 +224,9 @@ static enum gk_status begin(struct call *call, struct gk_error *error)
     return handler->begin == NULL ? GK_OK : handler->begin(request, error);
 }
 
+/* version_around: of a request that names no version itself. */
 static void fill_request(struct call *call, struct gk_gateway *gateway,
-                         struct gk_http_exchange *exchange)
+                         struct gk_http_exchange *exchange, int64_t version_around)
 {
     struct gk_id id;
     struct gk_request *request = &call->request;
@@ -251,10 +252,11 @@ static void fill_request(struct call *call, struct gk_gateway *gateway,
     request->received_wall_ms = gk_clock_wall_ms(&gateway->clock);
     call->begun_mono_ms = gk_clock_mono_ms(&gateway->clock);
     const char *version = gk_http_header(exchange, "x-ms-version");
-    request->version = version == NULL ? 0 : gk_service_version(version);
+    request->version = version == NULL ? version_around : gk_service_version(version);
 }
 
-static void on_headers(void *ctx, struct gk_http_exchange *exchange)
+static void begin_call(struct gk_gateway *gateway, struct gk_http_exchange *exchange,
+                       int64_t version_around)
 {
     struct call *call = calloc(1, sizeof *call);
     if (call == NULL) {
@@ -262,12 +264,17 @@ static void on_headers(void *ctx, struct gk_http_exchange *exchange)
         return;
     }
     exchange->state = call;
-    fill_request(call, ctx, exchange);
+    fill_request(call, gateway, exchange, version_around);
     common_headers(&call->request);
     struct gk_error error = {0};
     if (begin(call, &error) != GK_OK) {
         answer_error(&call->request, &error);
     }
+}
+
+static void on_headers(void *ctx, struct gk_http_exchange *exchange)
+{
+    begin_call(ctx, exchange, 0);
 }
 
 static void on_body(void *ctx, struct gk_http_exchange *exchange, struct gk_span bytes)
@@ -340,6 +347,15 @@ static void on_end(void *ctx, struct gk_http_exchange *exchange)
         gk_route_cleanup(&call->route);
     }
     free(call);
+}
+
+void gk_dispatch_part(struct gk_gateway *gateway, struct gk_http_exchange *part, int64_t version)
+{
+    begin_call(gateway, part, version);
+    if (part->answer_status == 0) {
+        on_complete(gateway, part);
+    }
+    on_end(gateway, part);
 }
 
 struct gk_http_service gk_dispatch_service(struct gk_gateway *gateway)

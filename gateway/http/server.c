@@ -16,6 +16,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 
+#define PART_BYTES_MAX     65536u
 #define ANSWER_HEADERS_MAX 192u /* 8 KiB of metadata may be many small ones */
 
 /* TLS 1.2 and later, whatever the system's policy allows beside. */
@@ -46,6 +47,8 @@ struct gk_http_inside {
     bool began; /* on_headers was called */
     bool header_refused;
     struct MHD_Response *response;            /* made, not yet queued */
+    bool is_part;                             /* without a connection: the answer is kept */
+    struct gk_buf part_body;                  /* of it */
     char *answer_headers[ANSWER_HEADERS_MAX]; /* name NUL value NUL */
     size_t answer_headers_count;
     char uri[]; /* path NUL query NUL */
@@ -53,18 +56,15 @@ struct gk_http_inside {
 
 /* --- the request's head ------------------------------------------------------------------------- */
 
-/* Called by the library with the request's target before anything is decoded. What it returns is
- * the exchange's slot for the rest of its life. */
-static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *connection)
+static struct gk_http_inside *new_inside(struct gk_http_server *server, const char *uri)
 {
-    (void)connection;
     const size_t len = strlen(uri);
     struct gk_http_inside *inside = calloc(1, sizeof *inside + len + 1);
     if (inside == NULL) {
         return NULL;
     }
     memcpy(inside->uri, uri, len + 1);
-    inside->server = ctx;
+    inside->server = server;
     inside->exchange.inside = inside;
     inside->exchange.path = inside->uri;
     char *question = strchr(inside->uri, '?');
@@ -75,6 +75,14 @@ static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *connectio
         inside->exchange.query = inside->uri + len;
     }
     return inside;
+}
+
+/* Called by the library with the request's target before anything is decoded. What it returns is
+ * the exchange's slot for the rest of its life. */
+static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *connection)
+{
+    (void)connection;
+    return new_inside(ctx, uri);
 }
 
 /* How long the body is decides what the connection is good for, however many headers there are. */
@@ -156,10 +164,16 @@ void gk_http_answer_header(struct gk_http_exchange *exchange, const char *name, 
     inside->answer_headers[inside->answer_headers_count++] = copy;
 }
 
-const char *gk_http_answer_header_name(const struct gk_http_exchange *exchange, size_t index)
+bool gk_http_answer_header_at(const struct gk_http_exchange *exchange, size_t index,
+                              struct gk_pair *header)
 {
     const struct gk_http_inside *inside = exchange->inside;
-    return index < inside->answer_headers_count ? inside->answer_headers[index] : NULL;
+    if (index >= inside->answer_headers_count) {
+        return false;
+    }
+    const char *name = inside->answer_headers[index];
+    *header = (struct gk_pair){.name = name, .value = name + strlen(name) + 1};
+    return true;
 }
 
 static void free_answer_headers(struct gk_http_inside *inside)
@@ -168,6 +182,23 @@ static void free_answer_headers(struct gk_http_inside *inside)
         free(inside->answer_headers[i]);
     }
     inside->answer_headers_count = 0;
+}
+
+/* The answer of a part; true when it is one. */
+static bool keep_answer(struct gk_http_exchange *exchange, unsigned status, struct gk_span body)
+{
+    struct gk_http_inside *inside = exchange->inside;
+    if (!inside->is_part) {
+        return false;
+    }
+    gk_buf_append(&inside->part_body, body.data, body.len);
+    const bool good = !inside->header_refused && gk_buf_status(&inside->part_body) == GK_OK;
+    if (!good) {
+        free_answer_headers(inside);
+        gk_buf_reset(&inside->part_body);
+    }
+    exchange->answer_status = good ? status : 500;
+    return true;
 }
 
 static void seal_answer(struct gk_http_exchange *exchange, unsigned status,
@@ -200,6 +231,9 @@ static ssize_t no_body(void *ctx, uint64_t offset, char *out, size_t max)
 
 void gk_http_answer(struct gk_http_exchange *exchange, unsigned status, uint64_t content_length)
 {
+    if (keep_answer(exchange, status, (struct gk_span){0})) {
+        return;
+    }
     seal_answer(exchange, status,
                 content_length == 0
                     ? MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT)
@@ -208,6 +242,9 @@ void gk_http_answer(struct gk_http_exchange *exchange, unsigned status, uint64_t
 
 void gk_http_answer_buf(struct gk_http_exchange *exchange, unsigned status, struct gk_buf *buf)
 {
+    if (keep_answer(exchange, gk_buf_status(buf) == GK_OK ? status : 500, gk_buf_span(buf))) {
+        return;
+    }
     struct MHD_Response *response =
         gk_buf_status(buf) == GK_OK
             ? MHD_create_response_from_buffer(buf->len, buf->data, MHD_RESPMEM_MUST_FREE)
@@ -240,6 +277,10 @@ static void free_stream(void *ctx)
 void gk_http_answer_stream(struct gk_http_exchange *exchange, unsigned status, uint64_t length,
                            gk_body_fn *fn, void *ctx, void (*free_ctx)(void *ctx))
 {
+    if (keep_answer(exchange, 500, (struct gk_span){0})) {
+        free_ctx(ctx);
+        return;
+    }
     struct stream *stream = malloc(sizeof *stream);
     struct MHD_Response *response = NULL;
     const size_t block = length < GK_HTTP_BLOCK_BYTES ? (size_t)length : GK_HTTP_BLOCK_BYTES;
@@ -271,6 +312,11 @@ static void free_owned(void *ctx)
 void gk_http_answer_bytes(struct gk_http_exchange *exchange, unsigned status, uint8_t *bytes,
                           size_t len)
 {
+    if (keep_answer(exchange, status, gk_span_of(bytes, len))) {
+        gk_wipe(bytes, len);
+        free(bytes);
+        return;
+    }
     struct owned *owned = malloc(sizeof *owned);
     struct MHD_Response *response = NULL;
     if (owned == NULL) {
@@ -396,6 +442,45 @@ static void on_end(void *ctx, struct MHD_Connection *connection, void **slot,
     free_answer_headers(inside);
     free(inside);
     *slot = NULL;
+}
+
+/* --- parts of a body ---------------------------------------------------------------------------- */
+
+struct gk_http_exchange *gk_http_part_new(const struct gk_http_exchange *around, const char *method,
+                                          const char *uri, const struct gk_pair *headers,
+                                          size_t headers_count)
+{
+    struct gk_http_inside *inside = new_inside(NULL, uri);
+    if (inside == NULL) {
+        return NULL;
+    }
+    inside->is_part = true;
+    gk_buf_init(&inside->part_body, PART_BYTES_MAX);
+    struct gk_http_exchange *part = &inside->exchange;
+    part->method = method;
+    part->tls = around->tls;
+    memcpy(part->client_address, around->client_address, sizeof part->client_address);
+    for (size_t i = 0; i < headers_count; i++) {
+        (void)on_header(part, MHD_HEADER_KIND, headers[i].name, headers[i].value);
+    }
+    part->has_content_length = true;
+    return part;
+}
+
+struct gk_span gk_http_part_body(const struct gk_http_exchange *part)
+{
+    return gk_buf_span(&part->inside->part_body);
+}
+
+void gk_http_part_free(struct gk_http_exchange *part)
+{
+    if (part == NULL) {
+        return;
+    }
+    struct gk_http_inside *inside = part->inside;
+    free_answer_headers(inside);
+    gk_buf_cleanup(&inside->part_body);
+    free(inside);
 }
 
 /* --- listeners ---------------------------------------------------------------------------------- */

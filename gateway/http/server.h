@@ -78,8 +78,9 @@ const char *gk_http_header(const struct gk_http_exchange *exchange, const char *
  * dropped and the answer becomes a bare 500, since it could forge a header.
  */
 void gk_http_answer_header(struct gk_http_exchange *exchange, const char *name, const char *value);
-/* The names of those that were set, from 0 on; NULL after the last. */
-const char *gk_http_answer_header_name(const struct gk_http_exchange *exchange, size_t index);
+/* Those that were set, from 0 on; false after the last. */
+bool gk_http_answer_header_at(const struct gk_http_exchange *exchange, size_t index,
+                              struct gk_pair *header);
 /* Without a body. With HEAD, content_length is what GET would have. */
 void gk_http_answer(struct gk_http_exchange *exchange, unsigned status, uint64_t content_length);
 /* Takes the content of buf over. */
@@ -91,6 +92,19 @@ void gk_http_answer_stream(struct gk_http_exchange *exchange, unsigned status, u
  * out with the head, in one packet. */
 void gk_http_answer_bytes(struct gk_http_exchange *exchange, unsigned status, uint8_t *bytes,
                           size_t len);
+
+/*
+ * An exchange of its own for a request that is a part of another one's body: without a connection, a
+ * server or a body, over TLS and from the address of the one around it. Strings live as long as it. What
+ * answers it is kept for who made it; a stream, which nothing that can be such a part answers with, is
+ * kept as a bare 500. NULL: out of memory.
+ */
+struct gk_http_exchange *gk_http_part_new(const struct gk_http_exchange *around, const char *method,
+                                          const char *uri, const struct gk_pair *headers,
+                                          size_t headers_count);
+/* The body of its answer. */
+struct gk_span gk_http_part_body(const struct gk_http_exchange *part);
+void gk_http_part_free(struct gk_http_exchange *part); /* NULL is fine */
 
 struct gk_http_options {
     const char *host; /* numeric address */

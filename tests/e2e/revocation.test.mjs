@@ -20,6 +20,14 @@ const LARGE = 64 * 1024 * 1024;
 let stack;
 let secondKey;
 
+// A batch of one request, which is refused by itself: it has no credential.
+function asBatch(request) {
+  const container = request.path === '/' ? '/active' : request.path;
+  request.headers['content-type'] = 'multipart/mixed; boundary=b';
+  request.body = `--b\r\nContent-Type: application/http\r\n\r\nDELETE /${stack.account}${container}/none HTTP/1.1` +
+    '\r\n\r\n--b--\r\n';
+}
+
 // What a row's plainest request still lacks to be a good one.
 const complete = {
   BLOB_SET_BLOB_SERVICE_PROPERTIES: (request) => {
@@ -32,6 +40,8 @@ const complete = {
     Object.assign(request.headers, { origin: 'http://a.example', 'access-control-request-method': 'GET' });
   },
   BLOB_GET_BLOB_SERVICE_STATS: (request) => { request.secondary = true; },
+  BLOB_BLOB_BATCH: (request) => asBatch(request),
+  BLOB_BLOB_BATCH_CONTAINER: (request) => asBatch(request),
   BLOB_CREATE_CONTAINER: (request) => { request.path += '-new'; },
   BLOB_PUT_BLOB_BLOCKBLOB: (request) => { request.body = secret; },
   BLOB_PUT_BLOCK: (request) => { request.query.blockid = BLOCK; request.body = secret; },
@@ -107,7 +117,8 @@ test('what is served while the key is active, and 501 for what is not', async ()
     'BLOB_CREATE_CONTAINER', 'BLOB_DELETE_CONTAINER', 'BLOB_LIST_CONTAINERS',
     'BLOB_GET_CONTAINER_PROPERTIES', 'BLOB_GET_CONTAINER_METADATA', 'BLOB_SET_CONTAINER_METADATA',
     'BLOB_SET_BLOB_SERVICE_PROPERTIES', 'BLOB_GET_BLOB_SERVICE_PROPERTIES',
-    'BLOB_PREFLIGHT_BLOB_REQUEST', 'BLOB_GET_BLOB_SERVICE_STATS', 'BLOB_GET_ACCOUNT_INFORMATION']) {
+    'BLOB_PREFLIGHT_BLOB_REQUEST', 'BLOB_GET_BLOB_SERVICE_STATS', 'BLOB_GET_ACCOUNT_INFORMATION',
+    'BLOB_BLOB_BATCH', 'BLOB_BLOB_BATCH_CONTAINER']) {
     assert.ok(served.some(([, row]) => row.id === id), `${id} is not served`);
   }
 });
