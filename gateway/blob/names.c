@@ -153,6 +153,9 @@ void gk_binding(struct gk_buf *out, const char *kind, const struct gk_id *contai
 bool gk_container_name_valid(const char *name)
 {
     const size_t len = strlen(name);
+    if (strcmp(name, GK_ROOT_CONTAINER) == 0 || strcmp(name, GK_WEB_CONTAINER) == 0) {
+        return true;
+    }
     if (len < 3 || len > GK_CONTAINER_NAME_BYTES_MAX || name[0] == '-' || name[len - 1] == '-') {
         return false;
     }

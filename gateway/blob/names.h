@@ -33,6 +33,8 @@
 #include "common/buf.h"
 
 #define GK_CONTAINER_NAME_BYTES_MAX 63u
+#define GK_ROOT_CONTAINER           "$root" /* whose blobs may be addressed without it */
+#define GK_WEB_CONTAINER            "$web"  /* with an account's static website */
 #define GK_BLOB_NAME_CHARACTERS_MAX 1024u
 #define GK_BLOB_NAME_BYTES_MAX      2040u /* of UTF-8; the map key must fit */
 #define GK_INDEX_NAME_BYTES         56u

@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "common/text.h"
+#include "gateway/blob/names.h"
 
 #define TARGET_BYTES_MAX 16384u
 #define SECONDARY        "-secondary"
@@ -191,6 +192,16 @@ static bool split_query(struct gk_buf *texts, struct gk_span rest, size_t offset
     return true;
 }
 
+static bool has_parameter(const struct gk_route *route, const char *name)
+{
+    for (size_t i = 0; i < route->query_count; i++) {
+        if (strcasecmp(route->query[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum gk_status gk_route_parse(struct gk_route *route, const char *path, const char *query,
                               const char *host, const char *domain, struct gk_error *error)
 {
@@ -218,6 +229,7 @@ enum gk_status gk_route_parse(struct gk_route *route, const char *path, const ch
     size_t blob;
     size_t offsets[GK_QUERY_MAX][2];
     size_t query_count;
+    const bool alone = rest.len > 0 && memchr(rest.data, '/', rest.len) == NULL;
     const struct gk_span first = until(&rest, '/');
     if (!add_text(&route->texts, first, &container) || !add_text(&route->texts, rest, &blob)) {
         return gk_refuse(error, 400, "InvalidUri");
@@ -233,6 +245,10 @@ enum gk_status gk_route_parse(struct gk_route *route, const char *path, const ch
     for (size_t i = 0; i < query_count; i++) {
         route->query[i] =
             (struct gk_pair){.name = base + offsets[i][0], .value = base + offsets[i][1]};
+    }
+    if (alone && !has_parameter(route, "restype")) {
+        route->blob = route->container;
+        route->container = GK_ROOT_CONTAINER;
     }
     return GK_OK;
 }

@@ -24,7 +24,8 @@ struct gk_route {
 /*
  * Splits path and query (both as on the wire). host is the Host header; with domain, a host
  * <account>.<domain> names the account, else the path's first segment does; <account>-secondary names its
- * secondary endpoint. 400 InvalidUri and InvalidQueryParameterValue.
+ * secondary endpoint. A container's name alone, without restype, is that of a blob in $root. 400 InvalidUri
+ * and InvalidQueryParameterValue.
  */
 enum gk_status gk_route_parse(struct gk_route *route, const char *path, const char *query,
                               const char *host, const char *domain,

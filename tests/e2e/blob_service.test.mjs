@@ -250,3 +250,34 @@ test('the secondary endpoint tells that it is live, reads, and writes nothing', 
   const primary = await send(stack, { method: 'GET', path: '/', query: { restype: 'service', comp: 'stats' } });
   assert.equal(primary.status, 400);
 });
+
+/* --- $root and $web ----------------------------------------------------------------------------*/
+
+test('blobs in $root need not name it', async () => {
+  const root = service.getContainerClient('$root');
+  await refusedRead('/none', 404);
+  await root.create();
+  await root.getBlockBlobClient('one').upload('one', 3, { metadata: { a: '1' } });
+  const read = await send(stack, { method: 'GET', path: '/one' });
+  assert.equal(read.body.toString(), 'one');
+  const put = await send(stack, { method: 'PUT', path: '/two', headers: { 'x-ms-blob-type': 'BlockBlob' }, body: 'two' });
+  assert.equal(put.status, 201);
+  assert.equal((await root.getBlobClient('two').downloadToBuffer()).toString(), 'two');
+  // A signature has the container's name.
+  const sas = serviceSas(stack, '$root', 'two', 'rd');
+  assert.equal((await send(stack, { method: 'GET', path: '/two', sas })).body.toString(), 'two');
+  assert.equal((await send(stack, { method: 'DELETE', path: '/two', sas })).status, 202);
+  await refusedRead('/two', 404);
+  const names = [];
+  for await (const item of service.listContainers({ prefix: '$' })) names.push(item.name);
+  assert.deepEqual(names, ['$root']);
+  await service.getContainerClient('$web').create();
+  for (const name of ['$logs', '$', '$rooty', '$Root']) {
+    const answer = await send(stack, { method: 'PUT', path: `/${name}`, query: { restype: 'container' } });
+    assert.equal(answer.code, 'InvalidResourceName', name);
+  }
+});
+
+async function refusedRead(path, status) {
+  assert.equal((await send(stack, { method: 'GET', path })).status, status);
+}

@@ -26,7 +26,7 @@ static const struct {
 } targets[] = {
     {"/acct", "127.0.0.1:10000", true, "", ""},
     {"/acct/", "127.0.0.1:10000", true, "", ""},
-    {"/acct/c", "127.0.0.1:10000", true, "c", ""},
+    {"/acct/c", "127.0.0.1:10000", true, "$root", "c"},
     {"/acct/c/", "127.0.0.1:10000", true, "c", ""},
     {"/acct/c/b", "127.0.0.1:10000", true, "c", "b"},
     {"/acct/c/a/b//d/", "127.0.0.1:10000", true, "c", "a/b//d/"},
@@ -43,15 +43,16 @@ static const struct {
     /* The host names the account. */
     {"/", "acct." DOMAIN, false, "", ""},
     {"/c/b", "acct." DOMAIN, false, "c", "b"},
+    {"/b", "acct." DOMAIN, false, "$root", "b"},
     {"/c/b", "acct." DOMAIN ":10000", false, "c", "b"},
     {"/c/b", "acct.BLOB.Example", false, "c", "b"},
     {"/acct/b", "acct." DOMAIN, false, "acct", "b"},
     /* It does not: the path does. */
-    {"/acct/c", DOMAIN, true, "c", ""},
-    {"/acct/c", "." DOMAIN, true, "c", ""},
-    {"/acct/c", "acct." DOMAIN ".evil", true, "c", ""},
-    {"/acct/c", "acct.x" DOMAIN, true, "c", ""},
-    {"/acct/c", "evil" DOMAIN, true, "c", ""},
+    {"/acct/c/", DOMAIN, true, "c", ""},
+    {"/acct/c/", "." DOMAIN, true, "c", ""},
+    {"/acct/c/", "acct." DOMAIN ".evil", true, "c", ""},
+    {"/acct/c/", "acct.x" DOMAIN, true, "c", ""},
+    {"/acct/c/", "evil" DOMAIN, true, "c", ""},
     /* It names something that is no account. */
     {"/acct/c", "acct.more." DOMAIN, false, NULL, NULL},
     {"/acct/c", "ac-t." DOMAIN, false, NULL, NULL},
@@ -86,6 +87,21 @@ static void test_route__without_a_domain_the_path_names_the_account(void **state
     assert_int_equal(gk_route_parse(&route, "/acct/c/b", "", "other." DOMAIN, NULL, NULL), GK_OK);
     assert_string_equal(route.account, "acct");
     assert_true(route.path_style);
+    gk_route_cleanup(&route);
+}
+
+static void test_route__restype_tells_a_container_from_a_blob(void **state)
+{
+    (void)state;
+    struct gk_route route;
+    assert_int_equal(
+        gk_route_parse(&route, "/acct/c", "comp=list&RESTYPE=container", "h", NULL, NULL), GK_OK);
+    assert_string_equal(route.container, "c");
+    assert_string_equal(route.blob, "");
+    gk_route_cleanup(&route);
+    assert_int_equal(gk_route_parse(&route, "/acct/c", "comp=tags", "h", NULL, NULL), GK_OK);
+    assert_string_equal(route.container, "$root");
+    assert_string_equal(route.blob, "c");
     gk_route_cleanup(&route);
 }
 
@@ -563,6 +579,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_route__target),
         cmocka_unit_test(test_route__without_a_domain_the_path_names_the_account),
+        cmocka_unit_test(test_route__restype_tells_a_container_from_a_blob),
         cmocka_unit_test(test_route__the_secondary_endpoint),
         cmocka_unit_test(test_route__bad_targets),
         cmocka_unit_test(test_route__a_target_has_an_end),

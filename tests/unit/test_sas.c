@@ -272,8 +272,8 @@ static const struct {
 } account_rows[] = {
     {"", "b", "s", ""},
     {"", "b", "co", "AuthorizationResourceTypeMismatch"},
-    {"/c", "b", "c", ""},
-    {"/c", "b", "so", "AuthorizationResourceTypeMismatch"},
+    {"/c/", "b", "c", ""},
+    {"/c/", "b", "so", "AuthorizationResourceTypeMismatch"},
     {"/c/b", "b", "o", ""},
     {"/c/b", "b", "sc", "AuthorizationResourceTypeMismatch"},
     {"/c/b", "bqtf", "sco", ""},
@@ -306,10 +306,10 @@ static void test_sas__level_of_a_service(void **state)
         {"", "sv=2020-12-06&sr=c&sp=rl" TO_END,
          "rl\n\n" SE "\n/blob/devstoreaccount1/\n\n\n\n2020-12-06\nc\n\n\n\n\n\n\n", 403,
          "AuthorizationResourceTypeMismatch"},
-        {"/c", "sv=2020-12-06&sr=b&sp=rl" TO_END,
+        {"/c/", "sv=2020-12-06&sr=b&sp=rl" TO_END,
          "rl\n\n" SE "\n" CANON "/\n\n\n\n2020-12-06\nb\n\n\n\n\n\n\n", 403,
          "AuthorizationResourceTypeMismatch"},
-        {"/c", "sv=2020-12-06&sr=c&sp=rl" TO_END,
+        {"/c/", "sv=2020-12-06&sr=c&sp=rl" TO_END,
          "rl\n\n" SE "\n" CANON "\n\n\n\n2020-12-06\nc\n\n\n\n\n\n\n", 0, ""},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -330,8 +330,8 @@ static const struct {
     {"/c/b", "R", 0},
     {"/c/b", "", 0},
     /* Of the container itself: listing and finding. */
-    {"/c", "racwdltf", GK_PERMIT_LIST | GK_PERMIT_FILTER},
-    {"/c", "racwd", 0},
+    {"/c/", "racwdltf", GK_PERMIT_LIST | GK_PERMIT_FILTER},
+    {"/c/", "racwd", 0},
 };
 
 static void test_sas__permissions(void **state)
