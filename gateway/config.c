@@ -74,6 +74,7 @@ static const struct rule blob_rules[] = {
     {"tls_certificate", RULE_READABLE, false, FIELD(blob.tls_certificate), 0, 0},
     {"tls_key", RULE_SECRET, false, FIELD(blob.tls_key), 0, 0},
     {"domain", RULE_DOMAIN, false, FIELD(blob.domain), 0, 0},
+    {"web_domain", RULE_DOMAIN, false, FIELD(blob.web_domain), 0, 0},
     {"connections_max", RULE_NUMBER, false, FIELD(blob.connections_max), 1, 16384},
     {"removal_delay_s", RULE_NUMBER, false, FIELD(blob.removal_delay_s), 0, 86400},
     {"inline_bytes", RULE_NUMBER, false, FIELD(blob.inline_bytes), 0, GK_BESIDE_BYTES_MAX},

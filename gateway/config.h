@@ -43,6 +43,7 @@ struct gk_config {
         const char *tls_certificate;
         const char *tls_key;
         const char *domain;
+        const char *web_domain;
         uint32_t connections_max;
         uint32_t removal_delay_s; /* how long replaced data rests (gateway/blob/reaper.h) */
         uint32_t inline_bytes;    /* of the largest blob that stands beside its record */

@@ -29,6 +29,7 @@ struct gk_gateway {
     struct gk_scrub *scrub;
     const char
         *blob_domain; /* host-style requests: <account>.<blob_domain>; NULL: path style only */
+    const char *web_domain;     /* websites: <account>.<web_domain>; NULL: none */
     uint32_t vault_deadline_ms; /* how long a request may wait for a cold account's key */
 };
 

@@ -131,6 +131,7 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
                          ? gk_clock_system()
                          : gk_clock_offset_file(config->clock_offset_file);
     gateway->blob_domain = config->blob.domain;
+    gateway->web_domain = config->blob.web_domain;
     gateway->vault_deadline_ms = config->vault_deadline_ms;
     gateway->inline_bytes = config->blob.inline_bytes;
     gateway->index_shards = index_shards(config);

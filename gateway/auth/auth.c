@@ -45,8 +45,25 @@ static enum gk_status admit_preflight(struct gk_request *request, struct gk_erro
     return status == GK_E_INVALID ? gk_refuse(error, 403, "CorsPreflightFailure") : status;
 }
 
+/* Of an account without one, no more is told than of one that is not there. */
+static enum gk_status admit_to_website(struct gk_request *request, struct gk_error *error)
+{
+    request->permissions = GK_PERMIT_READ;
+    const enum gk_status status = find_account(request, error);
+    if (status == GK_E_INVALID ||
+        (status == GK_OK && !request->account->blob_service.website.enabled)) {
+        return gk_refuse(error, 404, "WebContentNotFound");
+    }
+    return status == GK_OK && request->account->https_only && !request->tls
+               ? gk_refuse(error, 400, "AccountRequiresHttps")
+               : status;
+}
+
 enum gk_status gk_authenticate(struct gk_request *request, struct gk_error *error)
 {
+    if (request->website) {
+        return admit_to_website(request, error);
+    }
     if (request->operation == GK_OP_BLOB_PREFLIGHT_BLOB_REQUEST) {
         return admit_preflight(request, error);
     }

@@ -155,6 +155,30 @@ static enum gk_status read_shards(const struct gk_request *request, uint32_t *sh
     return GK_OK;
 }
 
+/* As add_container, with an id and times of its own. */
+static enum gk_status make_container(struct gk_request *request, struct gk_container *container,
+                                     struct gk_error *error)
+{
+    if (!gk_id_random(&container->id)) {
+        return gk_fail(error, GK_E_RESOURCE, "no entropy for a new container");
+    }
+    touch(request, container);
+    container->created_wall_ms = container->modified_wall_ms;
+    return add_container(request, container, error);
+}
+
+enum gk_status gk_container_ensure(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_container container = {.shards = request->gateway->index_shards};
+    gk_metadata_init(&container.metadata);
+    const enum gk_status status = make_container(request, &container, error);
+    gk_container_cleanup(&container);
+    if (status == GK_E_EXISTS) {
+        gk_error_clear(error);
+    }
+    return status == GK_E_EXISTS ? GK_OK : status;
+}
+
 static enum gk_status create_container(struct gk_request *request, struct gk_error *error)
 {
     struct gk_container container = {0};
@@ -166,13 +190,8 @@ static enum gk_status create_container(struct gk_request *request, struct gk_err
     if (status == GK_OK) {
         status = gk_metadata_from_headers(request, &container.metadata, error);
     }
-    if (status == GK_OK && !gk_id_random(&container.id)) {
-        status = gk_fail(error, GK_E_RESOURCE, "no entropy for a new container");
-    }
     if (status == GK_OK) {
-        touch(request, &container);
-        container.created_wall_ms = container.modified_wall_ms;
-        status = add_container(request, &container, error);
+        status = make_container(request, &container, error);
     }
     if (status == GK_E_EXISTS) {
         status = gk_refuse(error, 409, "ContainerAlreadyExists");

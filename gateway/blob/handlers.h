@@ -16,6 +16,9 @@ extern const struct gk_handler gk_delete_container_handler;
 extern const struct gk_handler gk_get_container_properties_handler; /* and Get Container Metadata */
 extern const struct gk_handler gk_set_container_metadata_handler;
 
+/* Makes the container that request names, without metadata, unless it is there. */
+enum gk_status gk_container_ensure(struct gk_request *request, struct gk_error *error) GK_MUST_USE;
+
 extern const struct gk_handler gk_put_blob_handler;
 extern const struct gk_handler gk_get_blob_handler;
 extern const struct gk_handler gk_get_blob_properties_handler;

@@ -4,6 +4,7 @@
  * Request, Get Blob Service Stats, Get Account Information (Storage REST reference).
  */
 #include "gateway/blob/handlers.h"
+#include "gateway/blob/names.h"
 #include "gateway/blob/service_xml.h"
 #include "gateway/blob/xml.h"
 #include "gateway/gateway.h"
@@ -14,12 +15,24 @@
 
 /* --- Set Blob Service Properties ----------------------------------------------------------------*/
 
+/* A website that is enabled has a container for its pages. */
+static enum gk_status ensure_web(struct gk_request *request, struct gk_error *error)
+{
+    request->container = GK_WEB_CONTAINER;
+    const enum gk_status status = gk_container_ensure(request, error);
+    request->container = "";
+    return status;
+}
+
 static enum gk_status set_service_properties(struct gk_request *request, struct gk_error *error)
 {
     struct gk_blob_service settings;
     uint32_t parts = 0;
     enum gk_status status =
         gk_service_xml_parse(gk_buf_span(&request->body), &settings, &parts, error);
+    if (status == GK_OK && settings.website.enabled) {
+        status = ensure_web(request, error);
+    }
     if (status == GK_OK) {
         status = gk_accounts_set_blob_service(request->gateway->accounts, request->account->name,
                                               &settings, parts, error);

@@ -141,10 +141,15 @@ static enum gk_status route(struct call *call, struct gk_error *error)
 {
     struct gk_request *request = &call->request;
     const struct gk_http_exchange *exchange = request->exchange;
+    const struct gk_gateway *gateway = request->gateway;
+    const char *host = gk_http_header(exchange, "Host");
     call->routed = true;
-    enum gk_status status =
-        gk_route_parse(&call->route, exchange->path, exchange->query,
-                       gk_http_header(exchange, "Host"), request->gateway->blob_domain, error);
+    request->website = gk_route_is_website(host, gateway->web_domain);
+    const enum gk_status status =
+        request->website
+            ? gk_route_parse_website(&call->route, exchange->path, host, gateway->web_domain, error)
+            : gk_route_parse(&call->route, exchange->path, exchange->query, host,
+                             gateway->blob_domain, error);
     if (status != GK_OK) {
         return status;
     }
@@ -156,6 +161,19 @@ static enum gk_status route(struct call *call, struct gk_error *error)
     request->query = call->route.query;
     request->query_count = call->route.query_count;
     return GK_OK;
+}
+
+/* A website's page is a blob that is read, whatever the path and the query. */
+static enum gk_status find_operation(struct gk_request *request, struct gk_error *error)
+{
+    if (!request->website) {
+        return gk_route_operation(request, &request->operation, error);
+    }
+    const bool head = strcmp(request->method, "HEAD") == 0;
+    request->operation = head ? GK_OP_BLOB_GET_BLOB_PROPERTIES : GK_OP_BLOB_GET_BLOB;
+    return head || strcmp(request->method, "GET") == 0
+               ? GK_OK
+               : gk_refuse(error, 405, "UnsupportedHttpVerb");
 }
 
 /* The plugin's word on the operation; waits for the vault only while nobody has asked it yet. */
@@ -193,7 +211,7 @@ static enum gk_status begin(struct call *call, struct gk_error *error)
         status = route(call, error);
     }
     if (status == GK_OK) {
-        status = gk_route_operation(request, &request->operation, error);
+        status = find_operation(request, error);
     }
     if (status == GK_OK) {
         status = gk_authenticate(request, error);
@@ -205,7 +223,8 @@ static enum gk_status begin(struct call *call, struct gk_error *error)
         return gk_refuse_because(error, 403, "InsufficientAccountPermissions",
                                  "Write operations are not allowed.");
     }
-    const struct gk_handler *handler = gk_blob_handler(request->operation);
+    const struct gk_handler *handler =
+        request->website ? &gk_website_handler : gk_blob_handler(request->operation);
     if (handler == NULL) {
         return gk_refuse(error, 501, "NotImplemented");
     }

@@ -49,8 +49,10 @@ struct gk_request {
     const char *account_name; /* from path or host */
     bool path_style;          /* the account stands in the path, not in the host name */
     bool secondary;           /* of the account's secondary endpoint, which only reads */
-    const char *container;    /* decoded; "" when the path ends before it */
-    const char *blob;         /* decoded; "" likewise */
+    bool website;             /* of the account's website, which anybody may read */
+    bool not_found;        /* a good answer tells, with 404, that what was asked for is not there */
+    const char *container; /* decoded; "" when the path ends before it */
+    const char *blob;      /* decoded; "" likewise */
     enum gk_operation operation;
     int64_t
         version; /* x-ms-version as yyyymmdd; when not sent, the SAS's or the account's default, or 0 */
@@ -143,5 +145,7 @@ struct gk_handler {
 /* The blob front end's handlers (blob/handlers.c); NULL for an operation that is not served yet
  * (501 NotImplemented). */
 const struct gk_handler *gk_blob_handler(enum gk_operation operation);
+/* Of a website's pages (blob/website.c). */
+extern const struct gk_handler gk_website_handler;
 
 #endif

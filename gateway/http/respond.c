@@ -49,17 +49,22 @@ void gk_respond_headerf(struct gk_request *request, const char *name, const char
     gk_http_answer_header(request->exchange, name, value);
 }
 
+static unsigned status_of(const struct gk_request *request, unsigned status)
+{
+    return request->not_found && status < 300 ? 404 : status;
+}
+
 enum gk_status gk_respond(struct gk_request *request, unsigned status)
 {
     gk_cors_answer(request);
-    gk_http_answer(request->exchange, status, 0);
+    gk_http_answer(request->exchange, status_of(request, status), 0);
     return GK_OK;
 }
 
 enum gk_status gk_respond_head(struct gk_request *request, unsigned status, uint64_t length)
 {
     gk_cors_answer(request);
-    gk_http_answer(request->exchange, status, length);
+    gk_http_answer(request->exchange, status_of(request, status), length);
     return GK_OK;
 }
 
@@ -68,7 +73,7 @@ enum gk_status gk_respond_buf(struct gk_request *request, unsigned status, const
 {
     gk_http_answer_header(request->exchange, "Content-Type", content_type);
     gk_cors_answer(request);
-    gk_http_answer_buf(request->exchange, status, buf);
+    gk_http_answer_buf(request->exchange, status_of(request, status), buf);
     return GK_OK;
 }
 
@@ -76,7 +81,7 @@ enum gk_status gk_respond_stream(struct gk_request *request, unsigned status, ui
                                  gk_body_fn *fn, void *ctx, void (*free_ctx)(void *ctx))
 {
     gk_cors_answer(request);
-    gk_http_answer_stream(request->exchange, status, length, fn, ctx, free_ctx);
+    gk_http_answer_stream(request->exchange, status_of(request, status), length, fn, ctx, free_ctx);
     return GK_OK;
 }
 
@@ -84,7 +89,7 @@ enum gk_status gk_respond_bytes(struct gk_request *request, unsigned status, uin
                                 size_t len)
 {
     gk_cors_answer(request);
-    gk_http_answer_bytes(request->exchange, status, bytes, len);
+    gk_http_answer_bytes(request->exchange, status_of(request, status), bytes, len);
     return GK_OK;
 }
 

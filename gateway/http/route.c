@@ -253,6 +253,27 @@ enum gk_status gk_route_parse(struct gk_route *route, const char *path, const ch
     return GK_OK;
 }
 
+bool gk_route_is_website(const char *host, const char *domain)
+{
+    return account_of_host(host, domain).len > 0;
+}
+
+enum gk_status gk_route_parse_website(struct gk_route *route, const char *path, const char *host,
+                                      const char *domain, struct gk_error *error)
+{
+    *route = (struct gk_route){.container = GK_WEB_CONTAINER};
+    gk_buf_init(&route->texts, TARGET_BYTES_MAX);
+    const struct gk_span account = account_of_host(host, domain);
+    size_t blob;
+    if (path[0] != '/' || !is_account_name(account) ||
+        !add_text(&route->texts, gk_span_str(path + 1), &blob)) {
+        return gk_refuse(error, 400, "InvalidUri");
+    }
+    memcpy(route->account, account.data, account.len);
+    route->blob = (const char *)route->texts.data + blob;
+    return GK_OK;
+}
+
 void gk_route_cleanup(struct gk_route *route)
 {
     gk_buf_cleanup(&route->texts);

@@ -206,6 +206,43 @@ static void test_route__a_target_has_an_end(void **state)
     free(path);
 }
 
+/* --- websites ----------------------------------------------------------------------------------- */
+
+static void test_route__website(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        const char *blob; /* NULL: refused */
+    } pages[] = {{"/", ""},
+                 {"/index.html", "index.html"},
+                 {"/a/b%20c/", "a/b c/"},
+                 {"/%2e%2e/a", "../a"},
+                 {"", NULL},
+                 {"/%00", NULL},
+                 {"/%ff", NULL}};
+    for (size_t i = 0; i < COUNT(pages); i++) {
+        struct gk_route route;
+        struct gk_error error = {0};
+        const enum gk_status status = gk_route_parse_website(
+            &route, pages[i].path, "acct.web.example:80", "web.example", &error);
+        if (pages[i].blob == NULL) {
+            assert_answer(status, &error, 400, "InvalidUri");
+        } else {
+            assert_int_equal(status, GK_OK);
+            assert_string_equal(route.account, "acct");
+            assert_string_equal(route.container, "$web");
+            assert_string_equal(route.blob, pages[i].blob);
+        }
+        gk_route_cleanup(&route);
+    }
+    assert_true(gk_route_is_website("acct.web.example", "web.example"));
+    assert_false(gk_route_is_website("web.example", "web.example"));
+    assert_false(gk_route_is_website("acct.blob.example", "web.example"));
+    assert_false(gk_route_is_website("acct.web.example", NULL));
+    assert_false(gk_route_is_website(NULL, "web.example"));
+}
+
 /* --- queries ------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -583,6 +620,7 @@ int main(void)
         cmocka_unit_test(test_route__the_secondary_endpoint),
         cmocka_unit_test(test_route__bad_targets),
         cmocka_unit_test(test_route__a_target_has_an_end),
+        cmocka_unit_test(test_route__website),
         cmocka_unit_test(test_route__query),
         cmocka_unit_test(test_route__so_many_parameters),
         cmocka_unit_test(test_route__every_row_is_reached),

@@ -15,6 +15,7 @@ import { startVault } from './vault.mjs';
 
 const UNTIL_MS = 60000;
 const POLL_MS = 20;
+const WEB_DOMAIN = 'web.gatekey.test';
 const API_VERSION = '2023-05-01';
 
 export const SUBSCRIPTION = '00000000-0000-0000-0000-000000000000';
@@ -60,6 +61,7 @@ blob = {
   tls_certificate = ${quote(tls.certificateFile)};
   tls_key = ${quote(tls.keyFile)};
   domain = ${quote(domain)};
+  web_domain = ${quote(WEB_DOMAIN)};
 ${setting('connections_max', options.connectionsMax)}};
 management = {
   listen = ${address('management')};
@@ -271,7 +273,7 @@ export async function startStack(options = {}) {
       `AccountName=${account};AccountKey=${accountKey};BlobEndpoint=${url};`;
 
     return {
-      ...first, sides, directory, vault, stop, until, accountKey, keyName, accountPath, domain,
+      ...first, sides, directory, vault, stop, until, accountKey, keyName, accountPath, domain, webDomain: WEB_DOMAIN,
       caFile: authority.caFile, managementToken: first.gateway.token,
       connectionString: connectionStringOf(first.blobEndpoint),
       connectionStringTls: connectionStringOf(first.blobEndpointTls),
