@@ -63,9 +63,9 @@ static enum gk_status check_part(const struct gk_request *request, const struct 
     memcpy(path, part->target, len);
     path[len] = '\0';
     struct gk_route route;
-    enum gk_status status =
-        gk_route_parse(&route, path, question == NULL ? "" : question + 1,
-                       gk_request_header(request, "Host"), request->gateway->blob_domain, error);
+    enum gk_status status = gk_route_parse_part(
+        &route, path, question == NULL ? "" : question + 1, gk_request_header(request, "Host"),
+        request->gateway->blob_domain, request->account_name, error);
     if (status == GK_OK && !is_welcome(request, part, &route)) {
         status =
             gk_refuse_because(error, 400, "InvalidInput",
@@ -144,7 +144,7 @@ static enum gk_status run_part(struct gk_request *request, struct batch *batch,
     if (exchange == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
-    gk_dispatch_part(request->gateway, exchange, request->version);
+    gk_dispatch_part(request, exchange);
     append_part(batch, part, exchange);
     gk_http_part_free(exchange);
     return GK_OK;

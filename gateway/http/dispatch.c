@@ -22,6 +22,7 @@ struct call {
     struct gk_request request;
     struct gk_route route;
     const struct gk_handler *handler;
+    const struct gk_request *around; /* of a part; NULL for a request of its own */
     bool routed;
     int64_t begun_mono_ms;
 };
@@ -144,12 +145,18 @@ static enum gk_status route(struct call *call, struct gk_error *error)
     const struct gk_gateway *gateway = request->gateway;
     const char *host = gk_http_header(exchange, "Host");
     call->routed = true;
+    const char *domain = gateway->blob_domain;
+    enum gk_status status;
     request->website = gk_route_is_website(host, gateway->web_domain);
-    const enum gk_status status =
-        request->website
-            ? gk_route_parse_website(&call->route, exchange->path, host, gateway->web_domain, error)
-            : gk_route_parse(&call->route, exchange->path, exchange->query, host,
-                             gateway->blob_domain, error);
+    if (request->website) {
+        status =
+            gk_route_parse_website(&call->route, exchange->path, host, gateway->web_domain, error);
+    } else if (call->around != NULL) {
+        status = gk_route_parse_part(&call->route, exchange->path, exchange->query, host, domain,
+                                     call->around->account_name, error);
+    } else {
+        status = gk_route_parse(&call->route, exchange->path, exchange->query, host, domain, error);
+    }
     if (status != GK_OK) {
         return status;
     }
@@ -243,9 +250,8 @@ static enum gk_status begin(struct call *call, struct gk_error *error)
     return handler->begin == NULL ? GK_OK : handler->begin(request, error);
 }
 
-/* version_around: of a request that names no version itself. */
 static void fill_request(struct call *call, struct gk_gateway *gateway,
-                         struct gk_http_exchange *exchange, int64_t version_around)
+                         struct gk_http_exchange *exchange)
 {
     struct gk_id id;
     struct gk_request *request = &call->request;
@@ -271,11 +277,14 @@ static void fill_request(struct call *call, struct gk_gateway *gateway,
     request->received_wall_ms = gk_clock_wall_ms(&gateway->clock);
     call->begun_mono_ms = gk_clock_mono_ms(&gateway->clock);
     const char *version = gk_http_header(exchange, "x-ms-version");
-    request->version = version == NULL ? version_around : gk_service_version(version);
+    request->version = version != NULL        ? gk_service_version(version)
+                       : call->around != NULL ? call->around->version
+                                              : 0;
 }
 
+/* around: of a part, else NULL. */
 static void begin_call(struct gk_gateway *gateway, struct gk_http_exchange *exchange,
-                       int64_t version_around)
+                       const struct gk_request *around)
 {
     struct call *call = calloc(1, sizeof *call);
     if (call == NULL) {
@@ -283,7 +292,8 @@ static void begin_call(struct gk_gateway *gateway, struct gk_http_exchange *exch
         return;
     }
     exchange->state = call;
-    fill_request(call, gateway, exchange, version_around);
+    call->around = around;
+    fill_request(call, gateway, exchange);
     common_headers(&call->request);
     struct gk_error error = {0};
     if (begin(call, &error) != GK_OK) {
@@ -293,7 +303,7 @@ static void begin_call(struct gk_gateway *gateway, struct gk_http_exchange *exch
 
 static void on_headers(void *ctx, struct gk_http_exchange *exchange)
 {
-    begin_call(ctx, exchange, 0);
+    begin_call(ctx, exchange, NULL);
 }
 
 static void on_body(void *ctx, struct gk_http_exchange *exchange, struct gk_span bytes)
@@ -368,13 +378,13 @@ static void on_end(void *ctx, struct gk_http_exchange *exchange)
     free(call);
 }
 
-void gk_dispatch_part(struct gk_gateway *gateway, struct gk_http_exchange *part, int64_t version)
+void gk_dispatch_part(const struct gk_request *around, struct gk_http_exchange *part)
 {
-    begin_call(gateway, part, version);
+    begin_call(around->gateway, part, around);
     if (part->answer_status == 0) {
-        on_complete(gateway, part);
+        on_complete(around->gateway, part);
     }
-    on_end(gateway, part);
+    on_end(around->gateway, part);
 }
 
 struct gk_http_service gk_dispatch_service(struct gk_gateway *gateway)

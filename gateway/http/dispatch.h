@@ -9,9 +9,10 @@
 /* The version of the REST API that we implement, as answers name it. */
 #define GK_SERVICE_VERSION "2024-08-04"
 
-/* Takes a part of a body (server.h) through the same order, and answers it. version: of the request
- * around it, for a part that names none. */
-void gk_dispatch_part(struct gk_gateway *gateway, struct gk_http_exchange *part, int64_t version);
+/* Takes a part (server.h) of the body of around through the same order, and answers it. What it does not
+ * name, version and account, is that of the request around it. */
+struct gk_request;
+void gk_dispatch_part(const struct gk_request *around, struct gk_http_exchange *part);
 
 /* gateway outlives the listener. */
 struct gk_http_service gk_dispatch_service(struct gk_gateway *gateway);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/http/route.h"
 
+#include <stdio.h>
 #include <strings.h>
 
 #include "common/error.h"
@@ -253,6 +254,22 @@ enum gk_status gk_route_parse(struct gk_route *route, const char *path, const ch
     return GK_OK;
 }
 
+enum gk_status gk_route_parse_part(struct gk_route *route, const char *path, const char *query,
+                                   const char *host, const char *domain, const char *account,
+                                   struct gk_error *error)
+{
+    static const char inside[] = "part";
+    char named[GK_ACCOUNT_NAME_BYTES_MAX + sizeof inside];
+    const size_t len = strlen(account);
+    const bool names_it = path[0] == '/' && strncmp(path + 1, account, len) == 0 &&
+                          (path[len + 1] == '/' || path[len + 1] == '\0');
+    if (names_it || account_of_host(host, domain).len > 0) {
+        return gk_route_parse(route, path, query, host, domain, error);
+    }
+    snprintf(named, sizeof named, "%s.%s", account, inside);
+    return gk_route_parse(route, path, query, named, inside, error);
+}
+
 bool gk_route_is_website(const char *host, const char *domain)
 {
     return account_of_host(host, domain).len > 0;
@@ -353,6 +370,15 @@ static bool is_preflight(const struct row *row)
     return strcmp(row->method, "OPTIONS") == 0;
 }
 
+/* In path style the vendor's SDK for JavaScript takes the account's name for a container's, and says so of
+ * a batch. */
+static bool restype_is(const struct gk_request *request, const struct row *row)
+{
+    return query_is(request, "restype", row->restype) ||
+           (request->path_style && row->level == SERVICE && strcmp(row->comp, "batch") == 0 &&
+            query_is(request, "restype", "container"));
+}
+
 enum gk_status gk_route_operation(const struct gk_request *request, enum gk_operation *operation,
                                   struct gk_error *error)
 {
@@ -368,8 +394,8 @@ enum gk_status gk_route_operation(const struct gk_request *request, enum gk_oper
             continue;
         }
         method_known = true;
-        if (!is_preflight(row) && (!query_is(request, "restype", row->restype) ||
-                                   !query_is(request, "comp", row->comp))) {
+        if (!is_preflight(row) &&
+            (!restype_is(request, row) || !query_is(request, "comp", row->comp))) {
             continue;
         }
         query_known = true;

@@ -30,6 +30,11 @@ struct gk_route {
 enum gk_status gk_route_parse(struct gk_route *route, const char *path, const char *query,
                               const char *host, const char *domain,
                               struct gk_error *error) GK_MUST_USE;
+/* The same for a part of a request of that account (dispatch.h): in path style, too, it may leave the
+ * account's name out, as some of the vendor's SDKs do. */
+enum gk_status gk_route_parse_part(struct gk_route *route, const char *path, const char *query,
+                                   const char *host, const char *domain, const char *account,
+                                   struct gk_error *error) GK_MUST_USE;
 /* Whether the host names an account's website, <account>.<domain>. */
 bool gk_route_is_website(const char *host, const char *domain);
 /* The same for the path of a website: the blob of that name in $web, "" for its root. Queries mean

@@ -23,9 +23,10 @@ before(async () => {
 });
 after(() => stack?.stop());
 
+// One after the other: clients keep their connections.
 async function put(count, prefix) {
   const blobs = Array.from({ length: count }, (_, i) => container.getBlockBlobClient(`${prefix}-${i}`));
-  await Promise.all(blobs.map((blob) => blob.upload('content', 7)));
+  for (const blob of blobs) await blob.upload('content', 7);
   return blobs;
 }
 const names = async (prefix) => {
@@ -111,6 +112,15 @@ test('without a credential a part is nobody’s', async () => {
   assert.deepEqual(await names('nobody'), ['nobody-0']);
 });
 
+test('a part may leave out the account, as the vendor’s Python SDK does', async () => {
+  await put(1, 'python');
+  const headers = { 'x-ms-date': new Date().toUTCString(), 'x-ms-version': '2021-12-02' };
+  headers.authorization = sharedKey({ ...stack, method: 'DELETE', path: '/batched/python-0', query: {}, headers });
+  const answer = await batch([{ target: '/batched/python-0?', headers }]);
+  assert.match(answer.body.toString(), /HTTP\/1\.1 202 Accepted\r\n/);
+  assert.deepEqual(await names('python'), []);
+});
+
 test('what is no batch is refused as a whole', async () => {
   await put(1, 'whole');
   const good = signed('/batched/whole-0');
@@ -124,7 +134,6 @@ test('what is no batch is refused as a whole', async () => {
     'a part that deletes a container': batch([good, signed('/batched', 'DELETE', { restype: 'container' })]),
     'a part that sets properties': batch([good, signed('/batched/whole-0', 'PUT', { comp: 'properties' })]),
     'a batch in a batch': batch([good, signed('/', 'POST', { comp: 'batch' })]),
-    'another account': batch([good, { target: '/another/c/b' }]),
     'another container': batch([good], inOther),
     'another boundary': batch([good], { boundary: 'a', type: 'multipart/mixed; boundary=b' }),
     'another type': batch([good], { type: 'application/xml' }),

@@ -206,6 +206,33 @@ static void test_route__a_target_has_an_end(void **state)
     free(path);
 }
 
+/* --- parts of a batch --------------------------------------------------------------------------- */
+
+static void test_route__part(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        const char *host;
+        const char *account;
+        const char *container;
+    } parts[] = {{"/acct/c/b", "h", "acct", "c"},
+                 {"/c/b", "h", "acct", "c"},
+                 {"/acctx/b", "h", "acct", "acctx"},
+                 {"/c/b", "acct." DOMAIN, "acct", "c"},
+                 {"/c/b", "other." DOMAIN, "other", "c"}};
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        struct gk_route route;
+        assert_int_equal(
+            gk_route_parse_part(&route, parts[i].path, "", parts[i].host, DOMAIN, "acct", NULL),
+            GK_OK);
+        assert_string_equal(route.account, parts[i].account);
+        assert_string_equal(route.container, parts[i].container);
+        assert_string_equal(route.blob, "b");
+        gk_route_cleanup(&route);
+    }
+}
+
 /* --- websites ----------------------------------------------------------------------------------- */
 
 static void test_route__website(void **state)
@@ -620,6 +647,7 @@ int main(void)
         cmocka_unit_test(test_route__the_secondary_endpoint),
         cmocka_unit_test(test_route__bad_targets),
         cmocka_unit_test(test_route__a_target_has_an_end),
+        cmocka_unit_test(test_route__part),
         cmocka_unit_test(test_route__website),
         cmocka_unit_test(test_route__query),
         cmocka_unit_test(test_route__so_many_parameters),
