@@ -151,7 +151,7 @@ static enum gk_status check_service(struct gk_request *request, struct gk_error 
         return gk_refuse(error, 403, "AuthorizationResourceTypeMismatch");
     }
     if (request->blob[0] == '\0' && request->operation != GK_OP_BLOB_BLOB_BATCH_CONTAINER) {
-        request->permissions &= GK_PERMIT_LIST | GK_PERMIT_FILTER;
+        request->permissions &= GK_PERMIT_LIST | GK_PERMIT_FILTER | GK_PERMIT_TAGS;
     }
     return GK_OK;
 }

@@ -220,6 +220,9 @@ void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_re
     gk_respond_header(request, "x-ms-lease-status", "unlocked");
     gk_respond_header(request, "x-ms-lease-state", "available");
     gk_respond_header(request, "x-ms-server-encrypted", "true");
+    if (record->tags.count > 0 && (request->permissions & GK_PERMIT_TAGS) != 0) {
+        gk_respond_headerf(request, "x-ms-tag-count", "%u", record->tags.count);
+    }
     gk_respond_header(request, "Accept-Ranges", "bytes");
 }
 

@@ -16,13 +16,14 @@
 #include "gateway/blob/list.h"
 #include "gateway/blob/list_merge.h"
 #include "gateway/blob/list_page.h"
+#include "gateway/blob/tags.h"
 #include "gateway/blob/target.h"
 
 #define KEY_KIND       "b/"
 #define KEY_KIND_BYTES 2u
 #define KEY_LAST       0xffu /* follows all that UTF-8 can go on with */
 
-enum { INCLUDE_UNCOMMITTED = 1u, INCLUDE_SNAPSHOTS = 2u };
+enum { INCLUDE_UNCOMMITTED = 1u, INCLUDE_SNAPSHOTS = 2u, INCLUDE_TAGS = 4u };
 
 /* Whether metadata is shown, the operation tells: that is what the plugin has authorized. */
 static const struct gk_list_include known[] = {{"metadata", 0},
@@ -31,7 +32,7 @@ static const struct gk_list_include known[] = {{"metadata", 0},
                                                {"versions", 0},
                                                {"deleted", 0},
                                                {"deletedwithversions", 0},
-                                               {"tags", 0},
+                                               {"tags", INCLUDE_TAGS},
                                                {"copy", 0},
                                                {"immutabilitypolicy", 0},
                                                {"legalhold", 0},
@@ -210,6 +211,9 @@ static void write_properties(struct gk_xml_writer *xml, const struct gk_blob_rec
     gk_xml_text(xml, "LeaseStatus", "unlocked");
     gk_xml_text(xml, "LeaseState", "available");
     gk_xml_text(xml, "ServerEncrypted", "true");
+    if (record->tags.count > 0) {
+        gk_xml_u64(xml, "TagCount", record->tags.count);
+    }
     gk_xml_close(xml);
 }
 
@@ -259,6 +263,11 @@ static enum gk_status show_blob(struct listing *listing, struct gk_span name,
     write_properties(xml, &listing->blob.record);
     if (listing->request->operation == GK_OP_BLOB_LIST_BLOBS_WITH_METADATA) {
         status = write_metadata(listing, error);
+    }
+    if ((listing->page.include & INCLUDE_TAGS) != 0 && listing->blob.record.tags.count > 0) {
+        gk_xml_open(xml, "Tags");
+        gk_tags_write(xml, &listing->blob.record.tags);
+        gk_xml_close(xml);
     }
     gk_xml_text(xml, "OrMetadata", NULL);
     gk_xml_close(xml);
@@ -312,6 +321,14 @@ static enum gk_status fill(struct listing *listing, struct gk_error *error)
 }
 
 /* --- the handler -------------------------------------------------------------------------------- */
+
+static enum gk_status check_permissions(const struct listing *listing, struct gk_error *error)
+{
+    return (listing->page.include & INCLUDE_TAGS) != 0 &&
+                   (listing->request->permissions & GK_PERMIT_TAGS) == 0
+               ? gk_refuse(error, 403, "AuthorizationPermissionMismatch")
+               : GK_OK;
+}
 
 /* Documented to be refused, not ignored. */
 static enum gk_status check_hierarchy(const struct listing *listing, struct gk_error *error)
@@ -437,6 +454,9 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
     }
     if (status == GK_OK) {
         status = check_hierarchy(&listing, error);
+    }
+    if (status == GK_OK) {
+        status = check_permissions(&listing, error);
     }
     if (status == GK_OK) {
         status = list(&listing, error);

@@ -9,7 +9,7 @@
 #include "gateway/blob/names.h"
 
 #define MARKER_VERSION    1u
-#define MARKER_BYTES_MAX  (1u + sizeof(struct gk_id) + GK_MAP_KEY_BYTES_MAX)
+#define MARKER_BYTES_MAX  (1u + sizeof(struct gk_id) + GK_LIST_AFTER_BYTES_MAX)
 #define HEADER_BYTES_MAX  65536u
 #define METADATA_TEXT_MAX (2u * GK_METADATA_BYTES_MAX)
 
@@ -102,7 +102,7 @@ enum gk_status gk_list_page_init(struct gk_list_page *page, const struct gk_requ
                                   .marker = gk_request_query(request, "marker"),
                                   .scope = *scope};
     gk_buf_init(&page->prefix, GK_MAP_KEY_BYTES_MAX);
-    gk_buf_init(&page->after, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&page->after, GK_LIST_AFTER_BYTES_MAX);
     gk_buf_init(&page->body, GK_LIST_PAGE_BYTES_MAX);
     const char *prefix = gk_request_query(request, "prefix");
     gk_buf_append_str(&page->prefix, kind);
@@ -170,6 +170,15 @@ void gk_list_page_begin(struct gk_list_page *page, const char *container, const 
     }
     write_parameter(page, "Delimiter", delimiter);
     gk_xml_open(&page->xml, element);
+}
+
+void gk_list_page_begin_search(struct gk_list_page *page, const char *where)
+{
+    gk_xml_writer_init(&page->xml, &page->body);
+    gk_xml_open(&page->xml, "EnumerationResults");
+    write_endpoint(page);
+    gk_xml_text(&page->xml, "Where", where);
+    gk_xml_open(&page->xml, "Blobs");
 }
 
 bool gk_list_page_full(struct gk_list_page *page)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What List Containers and List Blobs have in common (Storage REST reference, "Enumerating blob
- * resources"): what the query asks for, the page of results that is being written, and the marker
+ * What List Containers, List Blobs and Find Blobs by Tags have in common (Storage REST reference,
+ * "Enumerating blob resources"): what the query asks for, the page of results that is being written, and the marker
  * that the next page begins with.
  *
  * A page ends at the results that were asked for, or at GK_LIST_PAGE_BYTES of XML, whichever comes
@@ -21,6 +21,9 @@
 
 #define GK_LIST_PAGE_BYTES     (8u << 20)
 #define GK_LIST_PAGE_BYTES_MAX (GK_LIST_PAGE_BYTES + (1u << 20)) /* with the result that fills it */
+
+/* Where a page can end: in a map, or in a container's map within an account. */
+#define GK_LIST_AFTER_BYTES_MAX (2u * GK_MAP_KEY_BYTES_MAX)
 
 struct gk_list_include {
     const char *name;
@@ -57,6 +60,8 @@ void gk_list_page_cleanup(struct gk_list_page *page);
  * is what holds the results. */
 void gk_list_page_begin(struct gk_list_page *page, const char *container, const char *delimiter,
                         const char *element);
+/* The same of a search. */
+void gk_list_page_begin_search(struct gk_list_page *page, const char *where);
 /* Asked with a further result at hand: whether it must wait for the next page. */
 bool gk_list_page_full(struct gk_list_page *page);
 /* Everything up to key was shown or is not to be. */

@@ -8,6 +8,7 @@
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/locks.h"
+#include "gateway/blob/tags.h"
 
 struct put_blob {
     struct gk_blob_target target;
@@ -36,6 +37,9 @@ static enum gk_status read_headers(struct gk_request *request, struct put_blob *
     enum gk_status status = gk_content_headers_read(request, true, &put->record, error);
     if (status == GK_OK) {
         status = gk_metadata_from_headers(request, &put->metadata, error);
+    }
+    if (status == GK_OK) {
+        status = gk_tags_from_header(request, &put->record.tags, error);
     }
     if (status == GK_OK) {
         /* The service tells the MD5 of every blob that came in one piece. */

@@ -15,6 +15,7 @@
 #include "gateway/blob/headers.h"
 #include "gateway/blob/locks.h"
 #include "gateway/blob/manifest.h"
+#include "gateway/blob/tags.h"
 
 /* A block that can be listed, and whether it was. */
 struct known {
@@ -306,6 +307,9 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
     }
     if (status == GK_OK) {
         status = gk_metadata_from_headers(request, &put->metadata, error);
+    }
+    if (status == GK_OK) {
+        status = gk_tags_from_header(request, &put->record.tags, error);
     }
     return status;
 }

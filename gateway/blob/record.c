@@ -96,8 +96,33 @@ bool gk_metadata_next(const struct gk_metadata *metadata, size_t *at, struct gk_
 
 /* --- fields that most records do not have -------------------------------------------------------*/
 
+static bool tags_given(const void *value)
+{
+    const struct gk_metadata *tags = value;
+    return tags->count > 0;
+}
+
+static void tags_encode(const void *value, struct gk_buf *out)
+{
+    gk_metadata_encode(value, out);
+}
+
+static enum gk_status tags_decode(struct gk_reader *in, void *value, struct gk_error *error)
+{
+    return gk_metadata_decode(in, value, error);
+}
+
+static void tags_cleanup(void *value)
+{
+    gk_metadata_cleanup(value);
+}
+
+static const struct gk_field_kind tags_field = {
+    .given = tags_given, .encode = tags_encode, .decode = tags_decode, .cleanup = tags_cleanup};
+
 static const struct gk_field blob_fields[] = {
     {GK_FIELD_LEASE, offsetof(struct gk_blob_record, lease), &gk_lease_field},
+    {GK_FIELD_TAGS, offsetof(struct gk_blob_record, tags), &tags_field},
     {GK_FIELD_HISTORY, offsetof(struct gk_blob_record, history), &gk_history_field},
 };
 #define BLOB_FIELDS (sizeof blob_fields / sizeof *blob_fields)

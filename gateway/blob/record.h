@@ -127,6 +127,7 @@ struct gk_blob_record {
     uint8_t md5[16];
     char *headers[GK_CONTENT_HEADERS]; /* owned, NULL when not set */
     struct gk_lease lease;
+    struct gk_metadata tags; /* the blob's index tags, tags.h */
     struct gk_history history;
     struct gk_manifest manifest;
 };

@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/text.h"
 #include "gateway/blob/container_cache.h"
+#include "gateway/blob/tag_query.h"
 
 static const struct gk_plugin *plugin_of(const struct gk_request *request)
 {
@@ -135,8 +136,6 @@ static enum gk_status refuse_unserved(const struct gk_request *request, struct g
                                           "x-ms-encryption-key-sha256",
                                           "x-ms-encryption-algorithm",
                                           "x-ms-encryption-scope",
-                                          "x-ms-tags",
-                                          "x-ms-if-tags",
                                           "x-ms-legal-hold",
                                           "x-ms-immutability-policy-mode",
                                           "x-ms-immutability-policy-until-date",
@@ -391,6 +390,26 @@ struct gk_guard gk_blob_guard(const struct gk_blob_target *target)
 
 /* --- conditions --------------------------------------------------------------------------------*/
 
+/* x-ms-if-tags. A blob that is not there has no tags. */
+static enum gk_status check_tags(const struct gk_request *request,
+                                 const struct gk_blob_target *target, struct gk_error *error)
+{
+    const char *condition = gk_request_header(request, "x-ms-if-tags");
+    struct gk_tag_query query;
+    if (condition == NULL) {
+        return GK_OK;
+    }
+    if ((request->permissions & GK_PERMIT_TAGS) == 0) {
+        return gk_refuse(error, 403, "AuthorizationPermissionMismatch");
+    }
+    if (!gk_tag_query_parse(condition, GK_TAG_CONDITION, &query)) {
+        return gk_refuse_because(error, 400, "InvalidHeaderValue", "Header: x-ms-if-tags");
+    }
+    return target->committed && gk_tag_query_matches(&query, "", &target->record.tags)
+               ? GK_OK
+               : gk_refuse(error, 412, "ConditionNotMet");
+}
+
 enum gk_status gk_blob_conditions(const struct gk_request *request,
                                   const struct gk_blob_target *target, enum gk_access access,
                                   struct gk_error *error)
@@ -398,7 +417,8 @@ enum gk_status gk_blob_conditions(const struct gk_request *request,
     const struct gk_current current = {.exists = target->committed,
                                        .etag = target->record.etag,
                                        .modified_wall_ms = target->record.modified_wall_ms};
-    return gk_conditions_check(request, access, &current, error);
+    const enum gk_status status = gk_conditions_check(request, access, &current, error);
+    return status == GK_OK ? check_tags(request, target, error) : status;
 }
 
 enum gk_status gk_blob_may_replace(const struct gk_request *request,

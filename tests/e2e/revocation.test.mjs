@@ -42,6 +42,11 @@ const complete = {
   BLOB_GET_BLOB_SERVICE_STATS: (request) => { request.secondary = true; },
   BLOB_BLOB_BATCH: (request) => asBatch(request),
   BLOB_BLOB_BATCH_CONTAINER: (request) => asBatch(request),
+  BLOB_FIND_BLOBS_BY_TAGS: (request) => { request.query.where = "a='1'"; },
+  BLOB_FIND_BLOBS_BY_TAGS_IN_CONTAINER: (request) => { request.query.where = "a='1'"; },
+  BLOB_SET_BLOB_TAGS: (request) => {
+    request.body = '<Tags><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tags>';
+  },
   BLOB_CREATE_CONTAINER: (request) => { request.path += '-new'; },
   BLOB_PUT_BLOB_BLOCKBLOB: (request) => { request.body = secret; },
   BLOB_PUT_BLOCK: (request) => { request.query.blockid = BLOCK; request.body = secret; },
@@ -118,7 +123,8 @@ test('what is served while the key is active, and 501 for what is not', async ()
     'BLOB_GET_CONTAINER_PROPERTIES', 'BLOB_GET_CONTAINER_METADATA', 'BLOB_SET_CONTAINER_METADATA',
     'BLOB_SET_BLOB_SERVICE_PROPERTIES', 'BLOB_GET_BLOB_SERVICE_PROPERTIES',
     'BLOB_PREFLIGHT_BLOB_REQUEST', 'BLOB_GET_BLOB_SERVICE_STATS', 'BLOB_GET_ACCOUNT_INFORMATION',
-    'BLOB_BLOB_BATCH', 'BLOB_BLOB_BATCH_CONTAINER']) {
+    'BLOB_BLOB_BATCH', 'BLOB_BLOB_BATCH_CONTAINER',
+    'BLOB_GET_BLOB_TAGS', 'BLOB_SET_BLOB_TAGS', 'BLOB_FIND_BLOBS_BY_TAGS', 'BLOB_FIND_BLOBS_BY_TAGS_IN_CONTAINER']) {
     assert.ok(served.some(([, row]) => row.id === id), `${id} is not served`);
   }
 });

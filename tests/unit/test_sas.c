@@ -330,7 +330,7 @@ static const struct {
     {"/c/b", "R", 0},
     {"/c/b", "", 0},
     /* Of the container itself: listing and finding. */
-    {"/c/", "racwdltf", GK_PERMIT_LIST | GK_PERMIT_FILTER},
+    {"/c/", "racwdltf", GK_PERMIT_LIST | GK_PERMIT_FILTER | GK_PERMIT_TAGS},
     {"/c/", "racwd", 0},
 };
 

@@ -190,7 +190,7 @@ def read_history(reader):
             "deleted": reader.number(8), "keptUntil": reader.number(8)}
 
 
-FIELDS = {1: ("lease", read_lease), 20: ("history", read_history)}
+FIELDS = {1: ("lease", read_lease), 16: ("tags", read_metadata), 20: ("history", read_history)}
 
 
 def read_fields(reader):

@@ -31,7 +31,7 @@ export function accountSas({ account, accountKey, permissions = 'rwdlactf', expi
 }
 
 // For a container and all its blobs (blob undefined), or for one blob.
-export function serviceSas({ account, accountKey }, container, blob, permissions = 'racwdl') {
+export function serviceSas({ account, accountKey }, container, blob, permissions = 'racwdltf') {
   const query = { sv: '2020-12-06', sr: blob === undefined ? 'c' : 'b', sp: permissions,
     se: new Date(Date.now() + 3600e3).toISOString().replace(/\.\d+/, '') };
   const resource = `/blob/${account}/${container}${blob === undefined ? '' : `/${blob}`}`;
