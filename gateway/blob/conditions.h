@@ -25,7 +25,7 @@ enum gk_status gk_conditions_check(const struct gk_request *request, enum gk_acc
                                    const struct gk_current *current,
                                    struct gk_error *error) GK_MUST_USE;
 
-/* Whether there is any. */
+/* Whether there is any, or a lease id, which is one too. */
 bool gk_conditions_given(const struct gk_request *request);
 
 #define GK_ETAG_TEXT_BYTES 24u

@@ -10,62 +10,16 @@
 #include "gateway/blob/changes.h"
 #include "gateway/blob/conditions.h"
 #include "gateway/blob/container_cache.h"
+#include "gateway/blob/container_write.h"
 #include "gateway/blob/garbage.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/index.h"
+#include "gateway/blob/lease_headers.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/blob/target.h"
 
 #define ATTEMPTS_MAX 16u
-
-/* The value that holds this container, under its key. */
-static enum gk_status seal_container(const struct gk_request *request,
-                                     const struct gk_container *container, struct gk_span key,
-                                     struct gk_buf *value, struct gk_error *error)
-{
-    const struct gk_place place = gk_container_place(request, key);
-    struct gk_buf open;
-    gk_buf_init(&open, GK_CONTAINER_RECORD_BYTES_MAX);
-    gk_container_encode(container, &open);
-    enum gk_status status = gk_buf_status(&open);
-    if (status == GK_OK) {
-        status = gk_value_seal(&place, NULL, gk_buf_span(&open), (struct gk_span){0}, value, error);
-    }
-    gk_buf_cleanup(&open);
-    return status;
-}
-
-/* map[key] := value in the account's object, under one guard on that key. */
-static enum gk_status write_entry(const struct gk_request *request, struct gk_guard guard,
-                                  struct gk_span value, struct gk_error *error)
-{
-    const struct gk_change change = {.kind = GK_CHANGE_MAP_SET, .key = guard.key, .value = value};
-    const struct gk_guard guards[] = {{.kind = GK_GUARD_EXISTS}, guard};
-    const struct gk_write_op op = {.pool = GK_POOL_META,
-                                   .object = request->account->object,
-                                   .guards = guards,
-                                   .guards_count = 2,
-                                   .changes = &change,
-                                   .changes_count = 1};
-    return gk_store_write(request->gateway->store, &op, NULL, error);
-}
-
-static void touch(const struct gk_request *request, struct gk_container *container)
-{
-    const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
-    container->etag = gk_etag_new(now);
-    container->modified_wall_ms = now;
-}
-
-/* Containers take dates alone as conditions, and Get none. */
-static enum gk_status check_conditions(const struct gk_request *request,
-                                       const struct gk_container *container, struct gk_error *error)
-{
-    const struct gk_current current = {
-        .exists = true, .etag = container->etag, .modified_wall_ms = container->modified_wall_ms};
-    return gk_conditions_check(request, GK_ACCESS_WRITE, &current, error);
-}
 
 /* --- Create Container ---------------------------------------------------------------------------*/
 
@@ -99,26 +53,20 @@ static enum gk_status add_container(struct gk_request *request, struct gk_contai
                                     struct gk_error *error)
 {
     struct gk_buf key;
-    struct gk_buf value;
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
-    gk_buf_init(&value, GK_CONTAINER_RECORD_BYTES_MAX);
     gk_container_key(&key, request->container);
     enum gk_status status = check_absent(request, gk_buf_span(&key), error);
-    if (status == GK_OK) {
-        status = seal_container(request, container, gk_buf_span(&key), &value, error);
-    }
     if (status == GK_OK) {
         const struct gk_guard absent = {.kind = GK_GUARD_MAP_ABSENT, .key = gk_buf_span(&key)};
         status = gk_index_create(request->gateway->store, &container->id, container->shards, error);
         if (status == GK_OK) {
-            status = write_entry(request, absent, gk_buf_span(&value), error);
+            status = gk_container_write(request, container, absent, error);
         }
         if (status != GK_OK) {
             drop_index(request, container);
         }
     }
     gk_buf_cleanup(&key);
-    gk_buf_cleanup(&value);
     return status;
 }
 
@@ -162,7 +110,7 @@ static enum gk_status make_container(struct gk_request *request, struct gk_conta
     if (!gk_id_random(&container->id)) {
         return gk_fail(error, GK_E_RESOURCE, "no entropy for a new container");
     }
-    touch(request, container);
+    gk_container_touch(request, container);
     container->created_wall_ms = container->modified_wall_ms;
     return add_container(request, container, error);
 }
@@ -251,8 +199,9 @@ static enum gk_status remove_container(struct gk_request *request,
     return status;
 }
 
-/* Nothing comes into a closed container any more, so that its conditions need no second look: only
- * its metadata can still have changed when the guard on its record does not hold. */
+/* Nothing comes into a closed container any more, so that its conditions need no second look: only what
+ * its record says of it can still have changed when the guard on that does not hold. A lease that was
+ * taken meanwhile came too late. */
 static enum gk_status remove_closed(struct gk_request *request, struct gk_container_target *target,
                                     struct gk_error *error)
 {
@@ -277,7 +226,11 @@ static enum gk_status delete_container(struct gk_request *request, struct gk_err
     struct gk_container_target target;
     enum gk_status status = gk_container_target_load(request, &target, error);
     if (status == GK_OK) {
-        status = check_conditions(request, &target.container, error);
+        status = gk_container_conditions(request, &target.container, error);
+    }
+    if (status == GK_OK) {
+        status = gk_lease_check(request, &target.container.lease, GK_ACCESS_WRITE,
+                                GK_LEASE_OF_CONTAINER, error);
     }
     if (status == GK_OK) {
         status = gk_index_close(request->gateway->store, &target.container.id,
@@ -307,10 +260,13 @@ static enum gk_status get_container(struct gk_request *request, struct gk_error 
     struct gk_container_target target;
     enum gk_status status = gk_container_target_load(request, &target, error);
     if (status == GK_OK) {
+        status = gk_lease_check(request, &target.container.lease, GK_ACCESS_READ,
+                                GK_LEASE_OF_CONTAINER, error);
+    }
+    if (status == GK_OK) {
         gk_respond_version(request, target.container.etag, target.container.modified_wall_ms);
         gk_metadata_to_headers(request, &target.container.metadata);
-        gk_respond_header(request, "x-ms-lease-status", "unlocked");
-        gk_respond_header(request, "x-ms-lease-state", "available");
+        gk_respond_lease(request, &target.container.lease);
         gk_respond_header(request, "x-ms-has-immutability-policy", "false");
         gk_respond_header(request, "x-ms-has-legal-hold", "false");
         status = gk_respond(request, 200);
@@ -324,40 +280,30 @@ const struct gk_handler gk_get_container_properties_handler = {
 
 /* --- Set Container Metadata ---------------------------------------------------------------------*/
 
-static enum gk_status replace_container(struct gk_request *request,
-                                        const struct gk_container_target *target,
-                                        struct gk_error *error)
+/* Under a lease, too: that keeps others from deleting it, no more. */
+static enum gk_status change_metadata(const struct gk_request *request,
+                                      struct gk_container *container, const void *ctx,
+                                      struct gk_error *error)
 {
-    struct gk_buf value;
-    gk_buf_init(&value, GK_CONTAINER_RECORD_BYTES_MAX);
-    enum gk_status status =
-        seal_container(request, &target->container, gk_buf_span(&target->key), &value, error);
+    (void)ctx;
+    enum gk_status status = gk_container_conditions(request, container, error);
     if (status == GK_OK) {
-        const struct gk_guard guard = {.kind = GK_GUARD_MAP_EQUAL,
-                                       .key = gk_buf_span(&target->key),
-                                       .value = gk_buf_span(&target->stored)};
-        status = write_entry(request, guard, gk_buf_span(&value), error);
+        status = gk_lease_check(request, &container->lease, GK_ACCESS_READ, GK_LEASE_OF_CONTAINER,
+                                error);
     }
-    gk_buf_cleanup(&value);
-    return status;
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_metadata_cleanup(&container->metadata);
+    gk_metadata_init(&container->metadata);
+    gk_container_touch(request, container);
+    return gk_metadata_from_headers(request, &container->metadata, error);
 }
 
 static enum gk_status set_container_metadata(struct gk_request *request, struct gk_error *error)
 {
     struct gk_container_target target;
-    enum gk_status status = gk_container_target_load(request, &target, error);
-    if (status == GK_OK) {
-        status = check_conditions(request, &target.container, error);
-    }
-    if (status == GK_OK) {
-        gk_metadata_cleanup(&target.container.metadata);
-        gk_metadata_init(&target.container.metadata);
-        status = gk_metadata_from_headers(request, &target.container.metadata, error);
-    }
-    if (status == GK_OK) {
-        touch(request, &target.container);
-        status = replace_container(request, &target, error);
-    }
+    enum gk_status status = gk_container_change(request, &target, change_metadata, NULL, error);
     if (status == GK_OK) {
         gk_respond_version(request, target.container.etag, target.container.modified_wall_ms);
         status = gk_respond(request, 200);

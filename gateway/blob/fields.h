@@ -13,7 +13,11 @@
 #define GK_FIELD_BYTES_MAX 65535u
 
 /* Which field it is; the numbers are part of the format. */
-enum gk_field_tag { GK_FIELD_LEASE = 1, GK_FIELD_TAGS = 16, GK_FIELD_HISTORY = 20 };
+enum gk_field_tag {
+    GK_FIELD_LEASE = 1,
+    GK_FIELD_TAGS = 16,
+    GK_FIELD_HISTORY = 20,
+};
 
 /* What a field holds. Empty is all zero. */
 struct gk_field_kind {

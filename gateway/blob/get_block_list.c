@@ -144,6 +144,9 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
         status = gk_refuse(error, 404, "BlobNotFound");
     }
     if (status == GK_OK) {
+        status = gk_blob_lease_check(request, &target, GK_ACCESS_READ, error);
+    }
+    if (status == GK_OK) {
         status = respond_list(request, &target, wanted, error);
     }
     gk_blob_target_cleanup(&target);

@@ -35,6 +35,16 @@ static const struct gk_handler *const handlers[GK_OPERATIONS_COUNT] = {
     [GK_OP_BLOB_PUT_BLOCK] = &gk_put_block_handler,
     [GK_OP_BLOB_PUT_BLOCK_LIST] = &gk_put_block_list_handler,
     [GK_OP_BLOB_GET_BLOCK_LIST] = &gk_get_block_list_handler,
+    [GK_OP_BLOB_LEASE_CONTAINER_ACQUIRE] = &gk_lease_container_handler,
+    [GK_OP_BLOB_LEASE_CONTAINER_RENEW] = &gk_lease_container_handler,
+    [GK_OP_BLOB_LEASE_CONTAINER_CHANGE] = &gk_lease_container_handler,
+    [GK_OP_BLOB_LEASE_CONTAINER_RELEASE] = &gk_lease_container_handler,
+    [GK_OP_BLOB_LEASE_CONTAINER_BREAK] = &gk_break_container_lease_handler,
+    [GK_OP_BLOB_LEASE_BLOB_ACQUIRE] = &gk_lease_blob_handler,
+    [GK_OP_BLOB_LEASE_BLOB_RENEW] = &gk_lease_blob_handler,
+    [GK_OP_BLOB_LEASE_BLOB_CHANGE] = &gk_lease_blob_handler,
+    [GK_OP_BLOB_LEASE_BLOB_RELEASE] = &gk_lease_blob_handler,
+    [GK_OP_BLOB_LEASE_BLOB_BREAK] = &gk_break_blob_lease_handler,
 };
 
 const struct gk_handler *gk_blob_handler(enum gk_operation operation)

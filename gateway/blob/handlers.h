@@ -15,6 +15,11 @@ extern const struct gk_handler gk_create_container_handler;
 extern const struct gk_handler gk_delete_container_handler;
 extern const struct gk_handler gk_get_container_properties_handler; /* and Get Container Metadata */
 extern const struct gk_handler gk_set_container_metadata_handler;
+/* Lease Container and Lease Blob: all actions but break, which who may delete may do, too. */
+extern const struct gk_handler gk_lease_container_handler;
+extern const struct gk_handler gk_break_container_lease_handler;
+extern const struct gk_handler gk_lease_blob_handler;
+extern const struct gk_handler gk_break_blob_lease_handler;
 
 /* Makes the container that request names, without metadata, unless it is there. */
 enum gk_status gk_container_ensure(struct gk_request *request, struct gk_error *error) GK_MUST_USE;

@@ -30,3 +30,32 @@ static enum gk_status decode(struct gk_reader *in, void *value, struct gk_error 
 }
 
 const struct gk_field_kind gk_lease_field = {.given = given, .encode = encode, .decode = decode};
+
+enum gk_lease_state gk_lease_state(const struct gk_lease *lease, int64_t wall_ms)
+{
+    if (lease->duration_s == 0) {
+        return GK_LEASE_AVAILABLE;
+    }
+    if (lease->broken_at_wall_ms != 0) {
+        return wall_ms < lease->broken_at_wall_ms ? GK_LEASE_BREAKING : GK_LEASE_BROKEN;
+    }
+    return wall_ms < lease->until_wall_ms ? GK_LEASE_LEASED : GK_LEASE_EXPIRED;
+}
+
+bool gk_lease_locks(enum gk_lease_state state)
+{
+    return state == GK_LEASE_LEASED || state == GK_LEASE_BREAKING;
+}
+
+struct gk_lease_view gk_lease_view_of(const struct gk_lease *lease, int64_t wall_ms)
+{
+    static const char *const names[GK_LEASE_STATES] = {"available", "leased", "expired", "breaking",
+                                                       "broken"};
+    const enum gk_lease_state state = gk_lease_state(lease, wall_ms);
+    const bool infinite = lease->duration_s == GK_LEASE_INFINITE_S;
+    return (struct gk_lease_view){.status = gk_lease_locks(state) ? "locked" : "unlocked",
+                                  .state = names[state],
+                                  .duration = state != GK_LEASE_LEASED ? NULL
+                                              : infinite               ? "infinite"
+                                                                       : "fixed"};
+}

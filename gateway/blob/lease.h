@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A lease of a blob or a container, as its record has it (Storage REST reference, "Lease Blob" and "Lease
- * Container"). Whether one has run out is a matter of the clock and stands nowhere.
+ * Container"), and the state that it is in. That one has run out is a matter of the clock and stands
+ * nowhere. Pure.
  *   id 16 | duration 4 | until 8 | broken at 8
  */
 #ifndef GATEWAY_BLOB_LEASE_H
@@ -20,5 +21,26 @@ struct gk_lease {
 };
 
 extern const struct gk_field_kind gk_lease_field;
+
+enum gk_lease_state {
+    GK_LEASE_AVAILABLE,
+    GK_LEASE_LEASED,
+    GK_LEASE_EXPIRED,
+    GK_LEASE_BREAKING,
+    GK_LEASE_BROKEN,
+    GK_LEASE_STATES
+};
+
+enum gk_lease_state gk_lease_state(const struct gk_lease *lease, int64_t wall_ms);
+/* Whether who has not its id is kept out. */
+bool gk_lease_locks(enum gk_lease_state state);
+
+/* How answers and listings tell it. duration: "infinite" or "fixed" of one that is leased, else NULL. */
+struct gk_lease_view {
+    const char *status;
+    const char *state;
+    const char *duration;
+};
+struct gk_lease_view gk_lease_view_of(const struct gk_lease *lease, int64_t wall_ms);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "common/error.h"
 #include "common/text.h"
+#include "gateway/blob/lease_headers.h"
 #include "gateway/blob/list.h"
 #include "gateway/blob/list_merge.h"
 #include "gateway/blob/list_page.h"
@@ -193,8 +194,9 @@ static void write_etag(struct gk_xml_writer *xml, uint64_t etag)
     gk_xml_text(xml, "Etag", text + 1);
 }
 
-static void write_properties(struct gk_xml_writer *xml, const struct gk_blob_record *record)
+static void write_properties(struct gk_list_page *page, const struct gk_blob_record *record)
 {
+    struct gk_xml_writer *xml = &page->xml;
     char time[GK_TIME_TEXT_BYTES];
     gk_xml_open(xml, "Properties");
     gk_time_http(record->created_wall_ms, time);
@@ -208,8 +210,7 @@ static void write_properties(struct gk_xml_writer *xml, const struct gk_blob_rec
     if (record->tier == GK_TIER_INFERRED) {
         gk_xml_text(xml, "AccessTierInferred", "true");
     }
-    gk_xml_text(xml, "LeaseStatus", "unlocked");
-    gk_xml_text(xml, "LeaseState", "available");
+    gk_list_page_lease(page, &record->lease);
     gk_xml_text(xml, "ServerEncrypted", "true");
     if (record->tags.count > 0) {
         gk_xml_u64(xml, "TagCount", record->tags.count);
@@ -260,7 +261,7 @@ static enum gk_status show_blob(struct listing *listing, struct gk_span name,
     gk_xml_open(xml, "Blob");
     write_name(listing, name);
     write_state(xml, &listing->blob);
-    write_properties(xml, &listing->blob.record);
+    write_properties(&listing->page, &listing->blob.record);
     if (listing->request->operation == GK_OP_BLOB_LIST_BLOBS_WITH_METADATA) {
         status = write_metadata(listing, error);
     }
@@ -430,7 +431,11 @@ static enum gk_status list(struct listing *listing, struct gk_error *error)
 static enum gk_status find_container(struct listing *listing, struct gk_error *error)
 {
     struct gk_container_target container;
-    const enum gk_status status = gk_container_target_load(listing->request, &container, error);
+    enum gk_status status = gk_container_target_load(listing->request, &container, error);
+    if (status == GK_OK) {
+        status = gk_lease_check(listing->request, &container.container.lease, GK_ACCESS_READ,
+                                GK_LEASE_OF_CONTAINER, error);
+    }
     listing->blob.container = container.container.id;
     listing->shards = container.container.shards;
     gk_container_target_cleanup(&container);

@@ -20,16 +20,16 @@ enum { INCLUDE_METADATA = 1u };
 static const struct gk_list_include known[] = {
     {"metadata", INCLUDE_METADATA}, {"deleted", 0}, {"system", 0}, {NULL, 0}};
 
-static void write_properties(struct gk_xml_writer *xml, const struct gk_container *container)
+static void write_properties(struct gk_list_page *page, const struct gk_container *container)
 {
+    struct gk_xml_writer *xml = &page->xml;
     char text[GK_TIME_TEXT_BYTES];
     gk_xml_open(xml, "Properties");
     gk_time_http(container->modified_wall_ms, text);
     gk_xml_text(xml, "Last-Modified", text);
     gk_etag_format(container->etag, text);
     gk_xml_text(xml, "Etag", text);
-    gk_xml_text(xml, "LeaseStatus", "unlocked");
-    gk_xml_text(xml, "LeaseState", "available");
+    gk_list_page_lease(page, &container->lease);
     gk_xml_text(xml, "HasImmutabilityPolicy", "false");
     gk_xml_text(xml, "HasLegalHold", "false");
     gk_xml_close(xml);
@@ -63,7 +63,7 @@ static enum gk_status show(struct gk_list_page *page, struct gk_span key, struct
              (const char *)key.data + strlen(KEY_KIND));
     gk_xml_open(&page->xml, "Container");
     gk_xml_text(&page->xml, "Name", name);
-    write_properties(&page->xml, &container);
+    write_properties(page, &container);
     if (page->include & INCLUDE_METADATA) {
         gk_list_page_metadata(page, &container.metadata);
     }

@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "gateway/blob/list.h"
 #include "gateway/blob/names.h"
+#include "gateway/gateway.h"
 
 #define MARKER_VERSION    1u
 #define MARKER_BYTES_MAX  (1u + sizeof(struct gk_id) + GK_LIST_AFTER_BYTES_MAX)
@@ -213,6 +214,17 @@ void gk_list_page_metadata(struct gk_list_page *page, const struct gk_metadata *
     }
     gk_xml_close(&page->xml);
     gk_buf_cleanup_wipe(&text);
+}
+
+void gk_list_page_lease(struct gk_list_page *page, const struct gk_lease *lease)
+{
+    const struct gk_lease_view view =
+        gk_lease_view_of(lease, gk_clock_wall_ms(&page->request->gateway->clock));
+    gk_xml_text(&page->xml, "LeaseStatus", view.status);
+    gk_xml_text(&page->xml, "LeaseState", view.state);
+    if (view.duration != NULL) {
+        gk_xml_text(&page->xml, "LeaseDuration", view.duration);
+    }
 }
 
 static void write_next_marker(struct gk_list_page *page)

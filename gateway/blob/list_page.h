@@ -67,6 +67,7 @@ bool gk_list_page_full(struct gk_list_page *page);
 /* Everything up to key was shown or is not to be. */
 void gk_list_page_pass(struct gk_list_page *page, struct gk_span key);
 void gk_list_page_metadata(struct gk_list_page *page, const struct gk_metadata *metadata);
+void gk_list_page_lease(struct gk_list_page *page, const struct gk_lease *lease);
 /* Writes the rest and responds. */
 enum gk_status gk_list_page_end(struct gk_list_page *page, struct gk_request *request,
                                 struct gk_error *error) GK_MUST_USE;

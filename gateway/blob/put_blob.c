@@ -7,6 +7,7 @@
 #include "gateway/blob/body.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
+#include "gateway/blob/lease_action.h"
 #include "gateway/blob/locks.h"
 #include "gateway/blob/tags.h"
 
@@ -92,6 +93,7 @@ static enum gk_status fill_record(const struct gk_request *request, struct put_b
     record->etag = gk_etag_new(now);
     record->modified_wall_ms = now;
     record->created_wall_ms = put->target.committed ? put->target.record.created_wall_ms : now;
+    record->lease = gk_lease_after_write(&put->target.record.lease, now);
     record->size = request->content_length;
     record->has_md5 = true;
     memcpy(record->md5, put->sums.md5, sizeof record->md5);

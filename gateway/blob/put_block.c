@@ -103,6 +103,9 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
         status = gk_blob_target_load(request, &put->target, error);
     }
     if (status == GK_OK) {
+        status = gk_blob_lease_check(request, &put->target, GK_ACCESS_WRITE, error);
+    }
+    if (status == GK_OK) {
         status = open_blob(request, put, error);
     }
     if (status == GK_OK) {
@@ -205,6 +208,9 @@ static enum gk_status finish_locked(struct gk_request *request, struct put_block
     if (status == GK_OK &&
         (!put->target.exists || !gk_id_equal(&object, &put->target.record.object))) {
         status = gk_fail(error, GK_E_CONFLICT, "a blob was replaced while a block was staged");
+    }
+    if (status == GK_OK) {
+        status = gk_blob_lease_check(request, &put->target, GK_ACCESS_WRITE, error);
     }
     if (status == GK_OK) {
         status = gk_block_id_check_length(request, &put->target, &put->block, error);

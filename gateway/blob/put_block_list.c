@@ -13,6 +13,7 @@
 #include "gateway/blob/body.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
+#include "gateway/blob/lease_action.h"
 #include "gateway/blob/locks.h"
 #include "gateway/blob/manifest.h"
 #include "gateway/blob/tags.h"
@@ -203,13 +204,15 @@ static enum gk_status keep_identity(struct gk_request *request, struct put_block
                : gk_blob_open_data_key(request, &put->target, &put->data_key, error);
 }
 
-static void fill_times(const struct gk_request *request, struct put_block_list *put)
+/* What the blob keeps, and when it became what it is. */
+static void fill_rest(const struct gk_request *request, struct put_block_list *put)
 {
     const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
     put->record.state = GK_BLOB_COMMITTED;
     put->record.etag = gk_etag_new(now);
     put->record.modified_wall_ms = now;
     put->record.created_wall_ms = put->target.committed ? put->target.record.created_wall_ms : now;
+    put->record.lease = gk_lease_after_write(&put->target.record.lease, now);
 }
 
 static void add_unused(struct gk_garbage *garbage, const struct known_list *list)
@@ -336,7 +339,7 @@ static enum gk_status finish_locked(struct gk_request *request, struct put_block
     if (status != GK_OK) {
         return status;
     }
-    fill_times(request, put);
+    fill_rest(request, put);
     return write_blob(request, put, error);
 }
 

@@ -1,64 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Set Blob Properties and Set Blob Metadata (Storage REST reference). */
 #include "common/error.h"
-#include "gateway/blob/blob_write.h"
+#include "gateway/blob/blob_change.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
-#include "gateway/blob/locks.h"
-
-/* What one of the operations below does to a blob, once it is loaded under its lock. */
-typedef enum gk_status change_fn(struct gk_request *request, struct gk_blob_target *target,
-                                 struct gk_blob_write *write, struct gk_error *error);
-
-static enum gk_status change_locked(struct gk_request *request, struct gk_blob_target *target,
-                                    change_fn *change, struct gk_error *error)
-{
-    enum gk_status status = gk_blob_target_read(request, target, error);
-    if (status == GK_OK && !target->committed) {
-        status = gk_refuse(error, 404, "BlobNotFound");
-    }
-    if (status == GK_OK) {
-        status = gk_blob_conditions(request, target, GK_ACCESS_WRITE, error);
-    }
-    if (status != GK_OK) {
-        return status;
-    }
-    struct gk_blob_write write;
-    gk_blob_write_init(&write, target);
-    status = change(request, target, &write, error);
-    if (status == GK_OK) {
-        status = gk_blob_write_commit(&write, request, target, NULL, error);
-    }
-    gk_blob_write_cleanup(&write);
-    return status;
-}
-
-static enum gk_status change_blob(struct gk_request *request, change_fn *change,
-                                  struct gk_blob_target *target, struct gk_error *error)
-{
-    enum gk_status status = gk_blob_target_locate(request, target, error);
-    if (status == GK_OK) {
-        status = gk_record_lock_write(target, error);
-    }
-    if (status == GK_OK) {
-        status = change_locked(request, target, change, error);
-        gk_record_unlock(target);
-    }
-    return status;
-}
+#include "gateway/blob/lease_action.h"
 
 static void touch(const struct gk_request *request, struct gk_blob_record *record)
 {
     const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
     record->etag = gk_etag_new(now);
     record->modified_wall_ms = now;
+    record->lease = gk_lease_after_write(&record->lease, now);
 }
 
-static enum gk_status answer_changed(struct gk_request *request, change_fn *change,
+static enum gk_status answer_changed(struct gk_request *request, gk_blob_change_fn *change,
                                      struct gk_error *error)
 {
     struct gk_blob_target target;
-    enum gk_status status = change_blob(request, change, &target, error);
+    enum gk_status status = gk_blob_change(request, &target, change, NULL, error);
     if (status == GK_OK) {
         gk_respond_version(request, target.record.etag, target.record.modified_wall_ms);
         status = gk_respond(request, 200);
@@ -71,10 +31,15 @@ static enum gk_status answer_changed(struct gk_request *request, change_fn *chan
 
 /* Documented: a content header that is not sent is cleared. */
 static enum gk_status change_properties(struct gk_request *request, struct gk_blob_target *target,
-                                        struct gk_blob_write *write, struct gk_error *error)
+                                        struct gk_blob_write *write, void *ctx,
+                                        struct gk_error *error)
 {
-    gk_content_headers_clear(&target->record);
-    const enum gk_status status = gk_content_headers_read(request, false, &target->record, error);
+    (void)ctx;
+    enum gk_status status = gk_blob_conditions(request, target, GK_ACCESS_WRITE, error);
+    if (status == GK_OK) {
+        gk_content_headers_clear(&target->record);
+        status = gk_content_headers_read(request, false, &target->record, error);
+    }
     if (status != GK_OK) {
         return status;
     }
@@ -101,12 +66,17 @@ const struct gk_handler gk_set_blob_properties_handler = {
 /* --- Set Blob Metadata --------------------------------------------------------------------------*/
 
 static enum gk_status change_metadata(struct gk_request *request, struct gk_blob_target *target,
-                                      struct gk_blob_write *write, struct gk_error *error)
+                                      struct gk_blob_write *write, void *ctx,
+                                      struct gk_error *error)
 {
+    (void)ctx;
     struct gk_data_key *data_key = NULL;
     struct gk_metadata metadata;
     gk_metadata_init(&metadata);
-    enum gk_status status = gk_metadata_from_headers(request, &metadata, error);
+    enum gk_status status = gk_blob_conditions(request, target, GK_ACCESS_WRITE, error);
+    if (status == GK_OK) {
+        status = gk_metadata_from_headers(request, &metadata, error);
+    }
     if (status == GK_OK) {
         status = gk_blob_open_data_key(request, target, &data_key, error);
     }

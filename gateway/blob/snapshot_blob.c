@@ -65,7 +65,10 @@ static enum gk_status snapshot_locked(struct gk_request *request, struct snapsho
         status = gk_refuse(error, 404, "BlobNotFound");
     }
     if (status == GK_OK) {
-        status = gk_blob_conditions(request, &snapshot->target, GK_ACCESS_WRITE, error);
+        status = gk_blob_conditions_but_lease(request, &snapshot->target, GK_ACCESS_WRITE, error);
+    }
+    if (status == GK_OK) { /* it writes nothing that a lease keeps */
+        status = gk_blob_lease_check(request, &snapshot->target, GK_ACCESS_READ, error);
     }
     if (status == GK_OK && snapshot->metadata.count > 0) {
         status = seal_metadata(request, snapshot, error);

@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/text.h"
 #include "gateway/blob/container_cache.h"
+#include "gateway/blob/lease_headers.h"
 #include "gateway/blob/tag_query.h"
 
 static const struct gk_plugin *plugin_of(const struct gk_request *request)
@@ -49,9 +50,6 @@ enum gk_status gk_container_target_load(struct gk_request *request,
     gk_buf_init(&target->stored, GK_CONTAINER_RECORD_BYTES_MAX);
     if (!gk_container_name_valid(request->container)) {
         return gk_refuse(error, 400, "InvalidResourceName");
-    }
-    if (gk_request_header(request, "x-ms-lease-id") != NULL && request->blob[0] == '\0') {
-        return gk_refuse(error, 412, "LeaseNotPresentWithContainerOperation");
     }
     gk_container_key(&target->key, request->container);
     return read_container(request, target, error);
@@ -150,9 +148,7 @@ static enum gk_status refuse_unserved(const struct gk_request *request, struct g
         return gk_refuse_because(error, 400, "InvalidQueryParameterValue",
                                  "This gateway keeps no versions: versionid");
     }
-    return gk_request_header(request, "x-ms-lease-id") == NULL
-               ? GK_OK
-               : gk_refuse(error, 412, "LeaseNotPresentWithBlobOperation");
+    return GK_OK;
 }
 
 /* The operations that a state can be named to. */
@@ -410,15 +406,30 @@ static enum gk_status check_tags(const struct gk_request *request,
                : gk_refuse(error, 412, "ConditionNotMet");
 }
 
-enum gk_status gk_blob_conditions(const struct gk_request *request,
-                                  const struct gk_blob_target *target, enum gk_access access,
-                                  struct gk_error *error)
+enum gk_status gk_blob_conditions_but_lease(const struct gk_request *request,
+                                            const struct gk_blob_target *target,
+                                            enum gk_access access, struct gk_error *error)
 {
     const struct gk_current current = {.exists = target->committed,
                                        .etag = target->record.etag,
                                        .modified_wall_ms = target->record.modified_wall_ms};
     const enum gk_status status = gk_conditions_check(request, access, &current, error);
     return status == GK_OK ? check_tags(request, target, error) : status;
+}
+
+enum gk_status gk_blob_lease_check(const struct gk_request *request,
+                                   const struct gk_blob_target *target, enum gk_access access,
+                                   struct gk_error *error)
+{
+    return gk_lease_check(request, &target->record.lease, access, GK_LEASE_OF_BLOB, error);
+}
+
+enum gk_status gk_blob_conditions(const struct gk_request *request,
+                                  const struct gk_blob_target *target, enum gk_access access,
+                                  struct gk_error *error)
+{
+    const enum gk_status status = gk_blob_conditions_but_lease(request, target, access, error);
+    return status == GK_OK ? gk_blob_lease_check(request, target, access, error) : status;
 }
 
 enum gk_status gk_blob_may_replace(const struct gk_request *request,

@@ -46,7 +46,7 @@ struct gk_blob_target {
  * Finds the container, by the cache where that knows it, and where the blob's record would be, without
  * looking at it. 400 InvalidResourceName, 404 ContainerNotFound. Also refuses what the gateway would otherwise silently
  * not do: customer-provided keys, encryption scopes, versions, snapshots where the operation takes none
- * (400), and leases that nobody holds (412). cleanup is always fine afterwards.
+ * (400). cleanup is always fine afterwards.
  */
 enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_target *target,
                                      struct gk_error *error) GK_MUST_USE;
@@ -74,11 +74,21 @@ enum gk_status gk_blob_target_load_content(struct gk_request *request,
                                            struct gk_error *error) GK_MUST_USE;
 void gk_blob_target_cleanup(struct gk_blob_target *target);
 
-/* The request's conditional headers against the committed blob, or against its absence. */
+/* The request's conditional headers against the committed blob, or against its absence; and its lease
+ * condition, which is that of whoever writes or reads (lease_action.h). */
 enum gk_status gk_blob_conditions(const struct gk_request *request,
                                   const struct gk_blob_target *target, enum gk_access access,
                                   struct gk_error *error) GK_MUST_USE;
-/* The same for a write that makes or replaces the whole blob: a credential that may only create
+/* The conditional headers alone, for who changes the lease itself. */
+enum gk_status gk_blob_conditions_but_lease(const struct gk_request *request,
+                                            const struct gk_blob_target *target,
+                                            enum gk_access access,
+                                            struct gk_error *error) GK_MUST_USE;
+/* The lease condition alone, for operations that take no conditional headers. */
+enum gk_status gk_blob_lease_check(const struct gk_request *request,
+                                   const struct gk_blob_target *target, enum gk_access access,
+                                   struct gk_error *error) GK_MUST_USE;
+/* The conditions for a write that makes or replaces the whole blob: a credential that may only create
  * replaces none (403 UnauthorizedBlobOverwrite). */
 enum gk_status gk_blob_may_replace(const struct gk_request *request,
                                    const struct gk_blob_target *target,

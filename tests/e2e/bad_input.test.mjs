@@ -160,7 +160,10 @@ const rows = {
     raw: (o) => { o.path += '&prefix=a'; } }, 403, 'AuthenticationFailed'],
   'an unknown account': [{ method: 'GET', path: '/x', raw: (o) => { o.path = '/nosuchaccount/bad/blob'; } }, undefined],
   'no lease, but a condition on one': [{ method: 'PUT', path: '/bad/blob', query: { comp: 'metadata' },
-    headers: { 'x-ms-lease-id': '00000000-0000-0000-0000-000000000001' } }, 412],
+    headers: { 'x-ms-lease-id': '00000000-0000-0000-0000-000000000001' } }, 412, 'LeaseNotPresentWithBlobOperation'],
+  'a lease id that is none': [header('x-ms-lease-id', 'mine'), 400, 'InvalidHeaderValue'],
+  'a lease of a blob that is not there': [{ ...put, path: '/bad/other', headers: { ...put.headers,
+    'x-ms-lease-id': '00000000-0000-0000-0000-000000000001' } }, 412, 'LeaseNotPresentWithBlobOperation'],
 };
 
 for (const [what, [request, status, code]] of Object.entries(rows)) {

@@ -16,6 +16,7 @@ const CODE = 'KeyVaultEncryptionKeyNotFound';
 const BLOCK = Buffer.from('block-1').toString('base64');
 const rows = operations.filter((row) => row.service === 'BLOB');
 const secret = randomBytes(100000);
+const LEASE = '11111111-1111-1111-1111-111111111111';
 const LARGE = 64 * 1024 * 1024;
 let stack;
 let secondKey;
@@ -27,6 +28,9 @@ function asBatch(request) {
   request.body = `--b\r\nContent-Type: application/http\r\n\r\nDELETE /${stack.account}${container}/none HTTP/1.1` +
     '\r\n\r\n--b--\r\n';
 }
+
+const eachLease = (action, change) => ({ [`BLOB_LEASE_BLOB_${action}`]: change,
+  [`BLOB_LEASE_CONTAINER_${action}`]: change });
 
 // What a row's plainest request still lacks to be a good one.
 const complete = {
@@ -56,7 +60,23 @@ const complete = {
   },
   BLOB_GET_BLOCK_LIST: (request) => { request.query.blocklisttype = 'all'; },
   BLOB_SET_BLOB_METADATA: (request) => { request.headers['x-ms-meta-new'] = 'value'; },
+  ...eachLease('ACQUIRE', (request) => { request.headers['x-ms-lease-duration'] = '-1'; }),
+  ...eachLease('RENEW', (request) => { request.headers['x-ms-lease-id'] = LEASE; }),
+  ...eachLease('CHANGE', (request) => {
+    request.headers['x-ms-lease-id'] = LEASE;
+    request.headers['x-ms-proposed-lease-id'] = LEASE.replace('1', '2');
+  }),
+  ...eachLease('RELEASE', (request) => { request.headers['x-ms-lease-id'] = LEASE; }),
 };
+
+// What must have been done before, in a row's own container.
+const acquire = { 'x-ms-lease-action': 'acquire', 'x-ms-lease-duration': '-1', 'x-ms-proposed-lease-id': LEASE };
+const first = Object.fromEntries(['RENEW', 'CHANGE', 'RELEASE', 'BREAK'].flatMap((action) => [
+  [`BLOB_LEASE_BLOB_${action}`, (container) => ({ method: 'PUT', path: `/${container}/blob`,
+    query: { comp: 'lease' }, headers: acquire })],
+  [`BLOB_LEASE_CONTAINER_${action}`, (container) => ({ method: 'PUT', path: `/${container}`,
+    query: { comp: 'lease', restype: 'container' }, headers: acquire })],
+]));
 
 // Everyone who may call: who it is (undefined: it may not), for a row and its container.
 const onBlob = (row) => row.level === 'BLOB';
@@ -78,12 +98,13 @@ async function good(request) {
 }
 
 // Fixtures of one row: a container with a blob and with a staged block that waits for its commit.
-async function prepare(container) {
+async function prepare(container, row) {
   await good({ method: 'PUT', path: `/${container}`, query: { restype: 'container' } });
   await good({ method: 'PUT', path: `/${container}/blob`, body: secret,
     headers: { 'x-ms-blob-type': 'BlockBlob', 'x-ms-meta-secret': 'value' } });
   await good({ method: 'PUT', path: `/${container}/staged`, query: { comp: 'block', blockid: BLOCK },
     body: secret });
+  if (row !== undefined && first[row.id]) await good(first[row.id](container));
 }
 
 function build(row, container) {
@@ -106,7 +127,7 @@ test('what is served while the key is active, and 501 for what is not', async ()
   await prepare('active');
   for (const [index, row] of rows.entries()) {
     const container = `active-${index}`;
-    await prepare(container);
+    await prepare(container, row);
     const answer = await send(stack, build(row, container));
     if (answer.status === 501) {
       assert.equal(answer.code, 'NotImplemented', row.id);
@@ -155,7 +176,7 @@ async function walk(phase, revoked) {
 async function prepareAll(phase) {
   for (const [caller, credential] of Object.entries(callers)) {
     for (const [index, row] of served) {
-      if (credential(row, 'x', 'x') !== undefined) await prepare(containerOf(phase, caller, index));
+      if (credential(row, 'x', 'x') !== undefined) await prepare(containerOf(phase, caller, index), row);
     }
   }
 }
