@@ -108,13 +108,14 @@ static enum gk_status read_stored(struct gk_accounts *accounts, const char *name
     return status;
 }
 
-/* A description that cannot be read refuses plain http: the safer of two guesses. */
+/* A description that cannot be read refuses plain http and the public: the safer of two guesses. */
 static void read_description(const char *arm_json, struct gk_gateway_account *account)
 {
     json_t *description = json_loads(arm_json, JSON_REJECT_DUPLICATES, NULL);
     const char *sku = json_string_value(json_object_get(description, "sku"));
     account->https_only =
         description == NULL || json_is_true(json_object_get(description, "httpsOnly"));
+    account->public_access = json_is_true(json_object_get(description, "publicAccess"));
     snprintf(account->sku, sizeof account->sku, "%s", sku == NULL ? SKU_DEFAULT : sku);
     json_decref(description);
 }

@@ -43,7 +43,8 @@ struct gk_gateway_account {
     const struct gk_access_keys *keys; /* in secret memory */
     int64_t created_wall_ms;
     char location[64];
-    bool https_only; /* as its management description has it: plain http is refused */
+    bool https_only;    /* as its management description has it: plain http is refused */
+    bool public_access; /* likewise: containers may be read without a credential */
     char sku[GK_ACCOUNT_SKU_BYTES_MAX]; /* likewise */
     char *arm_json; /* identity, tags, sku as the management API stored them; "{}" when none */
     struct gk_blob_service blob_service;

@@ -4,17 +4,18 @@
 #include <strings.h>
 
 #include "common/error.h"
+#include "gateway/auth/anonymous.h"
 #include "gateway/auth/sas.h"
 #include "gateway/auth/shared_key.h"
 #include "gateway/auth/signature.h"
 #include "gateway/gateway.h"
 
-/* authorization NULL: a shared access signature. */
+/* authorization NULL: a shared access signature, or nothing at all. */
 static enum gk_status check_credential(struct gk_request *request, const char *authorization,
-                                       struct gk_error *error)
+                                       bool has_sas, struct gk_error *error)
 {
     if (authorization == NULL) {
-        return gk_sas_check(request, error);
+        return has_sas ? gk_sas_check(request, error) : gk_anonymous_check(request, error);
     }
     request->permissions = GK_PERMIT_ALL;
     request->credential_is_account_key = true;
@@ -69,9 +70,6 @@ enum gk_status gk_authenticate(struct gk_request *request, struct gk_error *erro
     }
     const char *authorization = gk_request_header(request, "Authorization");
     const bool has_sas = gk_request_query(request, "sig") != NULL;
-    if (authorization == NULL && !has_sas) {
-        return gk_refuse(error, 401, "NoAuthenticationInformation");
-    }
     const bool shared_key =
         authorization != NULL && (strncasecmp(authorization, "SharedKey ", 10) == 0 ||
                                   strncasecmp(authorization, "SharedKeyLite ", 14) == 0);
@@ -80,12 +78,14 @@ enum gk_status gk_authenticate(struct gk_request *request, struct gk_error *erro
                                  "This endpoint takes Shared Key and shared access signatures.");
     }
     const enum gk_status status = find_account(request, error);
+    if (status == GK_E_INVALID && authorization == NULL && !has_sas) {
+        return gk_refuse(error, 401, "NoAuthenticationInformation");
+    }
     if (status != GK_OK) {
         return status;
     }
-    const enum gk_status checked =
-        check_credential(request, shared_key ? authorization : NULL, error);
-    /* Only who has a credential may learn that the account exists. */
+    const enum gk_status checked = check_credential(request, authorization, has_sas, error);
+    /* Only who has a credential, or reads what is public, may learn that the account exists. */
     return checked == GK_OK && request->account->https_only && !request->tls
                ? gk_refuse(error, 400, "AccountRequiresHttps")
                : checked;

@@ -3,7 +3,9 @@
 
 #include <arpa/inet.h>
 
+#include "common/error.h"
 #include "gateway/auth/signature.h"
+#include "gateway/blob/target.h"
 
 #define STRING_BYTES_MAX    (32u * 1024u)
 #define VERSION_FIRST       20150405
@@ -58,15 +60,90 @@ static void service_string(const struct gk_request *request, int64_t version, st
     out->len--; /* the last line has no end */
 }
 
-static bool time_window_open(const struct gk_request *request)
+/* --- what a signature allows --------------------------------------------------------------------*/
+
+/* Each by a field of the signature or by the stored access policy that it names, and not by both. */
+struct terms {
+    int64_t start_wall_ms;
+    int64_t expiry_wall_ms;
+    const char *permissions;
+    struct gk_acl acl; /* what they point into */
+};
+
+static enum gk_status not_valid(struct gk_error *error, const char *why)
 {
-    int64_t wall_ms;
-    const char *start = field(request, "st");
-    if (start[0] != '\0' &&
-        (!gk_time_iso_parse(start, &wall_ms) || wall_ms > request->received_wall_ms)) {
-        return false;
+    return gk_refuse_because(error, 403, "AuthenticationFailed", "%s", why);
+}
+
+/* policy NULL: none is named. */
+static enum gk_status read_time(const struct gk_request *request, const char *name,
+                                const int64_t *policy, int64_t *wall_ms, struct gk_error *error)
+{
+    const char *text = field(request, name);
+    *wall_ms = policy == NULL ? GK_ACL_NO_TIME : *policy;
+    if (text[0] == '\0') {
+        return GK_OK;
     }
-    return gk_time_iso_parse(field(request, "se"), &wall_ms) && wall_ms > request->received_wall_ms;
+    if (*wall_ms != GK_ACL_NO_TIME) {
+        return not_valid(error, "A time stands in the signature and in its policy.");
+    }
+    return gk_time_iso_parse(text, wall_ms) ? GK_OK : not_valid(error, "A time is none.");
+}
+
+/* The policies are read from the container's record each time: one that was withdrawn ends at once. */
+static enum gk_status load_acl(struct gk_request *request, struct gk_acl *acl,
+                               struct gk_error *error)
+{
+    struct gk_container_target container;
+    enum gk_status status = gk_container_target_load(request, &container, error);
+    if (status == GK_OK) {
+        *acl = container.container.acl;
+    } else if (status == GK_E_INVALID) { /* there is none, so there are no policies */
+        gk_error_clear(error);
+        status = GK_OK;
+    }
+    gk_container_target_cleanup(&container);
+    return status;
+}
+
+static enum gk_status find_policy(struct gk_request *request, struct gk_acl *acl,
+                                  const struct gk_stored_policy **policy, struct gk_error *error)
+{
+    const char *id = gk_request_query(request, "si");
+    *policy = NULL;
+    if (id == NULL) {
+        return GK_OK;
+    }
+    const enum gk_status status = load_acl(request, acl, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    *policy = gk_acl_find(acl, id);
+    return *policy != NULL ? GK_OK : not_valid(error, "The policy that si names is not there.");
+}
+
+static enum gk_status read_terms(struct gk_request *request, struct terms *terms,
+                                 struct gk_error *error)
+{
+    const struct gk_stored_policy *policy = NULL;
+    *terms = (struct terms){.permissions = field(request, "sp")};
+    enum gk_status status = find_policy(request, &terms->acl, &policy, error);
+    if (status == GK_OK) {
+        status = read_time(request, "st", policy == NULL ? NULL : &policy->start_wall_ms,
+                           &terms->start_wall_ms, error);
+    }
+    if (status == GK_OK) {
+        status = read_time(request, "se", policy == NULL ? NULL : &policy->expiry_wall_ms,
+                           &terms->expiry_wall_ms, error);
+    }
+    if (status != GK_OK || policy == NULL || policy->permissions[0] == '\0') {
+        return status;
+    }
+    if (terms->permissions[0] != '\0') {
+        return not_valid(error, "Permissions stand in the signature and in its policy.");
+    }
+    terms->permissions = policy->permissions;
+    return GK_OK;
 }
 
 static bool parse_ipv4(const char *text, size_t len, uint32_t *address)
@@ -116,11 +193,13 @@ static uint32_t permissions_of(const char *letters)
     return permissions;
 }
 
-static enum gk_status check_common(const struct gk_request *request, struct gk_error *error)
+/* Without a start it has begun; without an end it never was any good. */
+static enum gk_status check_common(const struct gk_request *request, const struct terms *terms,
+                                   struct gk_error *error)
 {
-    if (!time_window_open(request)) {
-        return gk_refuse_because(error, 403, "AuthenticationFailed",
-                                 "Signature not valid in the specified time frame.");
+    if (terms->start_wall_ms > request->received_wall_ms ||
+        terms->expiry_wall_ms <= request->received_wall_ms) {
+        return not_valid(error, "Signature not valid in the specified time frame.");
     }
     const char *addresses = field(request, "sip");
     if (addresses[0] != '\0' && !address_allowed(addresses, request->client_address)) {
@@ -173,9 +252,11 @@ enum gk_status gk_sas_check(struct gk_request *request, struct gk_error *error)
     if (version < VERSION_FIRST) {
         return gk_refuse_because(error, 403, "AuthenticationFailed", "sv is missing or too old.");
     }
-    if (gk_request_query(request, "si") != NULL || gk_request_query(request, "skoid") != NULL) {
-        return gk_refuse_because(error, 403, "AuthenticationFailed",
-                                 "Stored access policies and user delegation are not served.");
+    if (gk_request_query(request, "skoid") != NULL) {
+        return not_valid(error, "User delegation is not served.");
+    }
+    if (of_account && gk_request_query(request, "si") != NULL) {
+        return not_valid(error, "An account SAS has no stored access policy.");
     }
     const bool of_snapshot =
         strcmp(resource, "bs") == 0 && gk_request_query(request, "snapshot") != NULL;
@@ -197,9 +278,13 @@ enum gk_status gk_sas_check(struct gk_request *request, struct gk_error *error)
     if (!matches) {
         return gk_refuse_because(error, 403, "AuthenticationFailed", "Signature did not match.");
     }
-    enum gk_status status = check_common(request, error);
+    struct terms terms;
+    enum gk_status status = read_terms(request, &terms, error);
     if (status == GK_OK) {
-        request->permissions = permissions_of(field(request, "sp"));
+        status = check_common(request, &terms, error);
+    }
+    if (status == GK_OK) {
+        request->permissions = permissions_of(terms.permissions);
         status = of_account ? check_account(request, error) : check_service(request, error);
         take_overrides(request);
     }

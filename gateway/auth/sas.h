@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Shared access signatures: account SAS, and service SAS of a container or blob. Source: "Create an
- * account SAS", "Create a service SAS". Not served yet, and refused: stored access policies (si) and
- * user delegation (skoid).
+ * Shared access signatures: account SAS, and service SAS of a container or blob, which may name a stored
+ * access policy of the container (si). Source: "Create an account SAS", "Create a service SAS", "Define a
+ * stored access policy". Not served, and refused: user delegation (skoid).
  */
 #ifndef GATEWAY_AUTH_SAS_H
 #define GATEWAY_AUTH_SAS_H

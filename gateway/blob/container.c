@@ -75,9 +75,6 @@ static enum gk_status check_create(const struct gk_request *request, struct gk_e
     if (!gk_container_name_valid(request->container)) {
         return gk_refuse(error, 400, "InvalidResourceName");
     }
-    if (gk_request_header(request, "x-ms-blob-public-access") != NULL) {
-        return gk_refuse(error, 409, "PublicAccessNotPermitted");
-    }
     static const char *const unserved[] = {"x-ms-default-encryption-scope",
                                            "x-ms-deny-encryption-scope-override"};
     for (size_t i = 0; i < sizeof unserved / sizeof *unserved; i++) {
@@ -132,6 +129,9 @@ static enum gk_status create_container(struct gk_request *request, struct gk_err
     struct gk_container container = {0};
     enum gk_status status = check_create(request, error);
     gk_metadata_init(&container.metadata);
+    if (status == GK_OK) {
+        status = gk_public_access_read(request, &container.acl.level, error);
+    }
     if (status == GK_OK) {
         status = read_shards(request, &container.shards, error);
     }
@@ -267,6 +267,7 @@ static enum gk_status get_container(struct gk_request *request, struct gk_error 
         gk_respond_version(request, target.container.etag, target.container.modified_wall_ms);
         gk_metadata_to_headers(request, &target.container.metadata);
         gk_respond_lease(request, &target.container.lease);
+        gk_respond_public_access(request, target.container.acl.level);
         gk_respond_header(request, "x-ms-has-immutability-policy", "false");
         gk_respond_header(request, "x-ms-has-legal-hold", "false");
         status = gk_respond(request, 200);

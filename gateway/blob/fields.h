@@ -15,6 +15,7 @@
 /* Which field it is; the numbers are part of the format. */
 enum gk_field_tag {
     GK_FIELD_LEASE = 1,
+    GK_FIELD_ACL = 2,
     GK_FIELD_TAGS = 16,
     GK_FIELD_HISTORY = 20,
 };

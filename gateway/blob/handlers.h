@@ -15,6 +15,8 @@ extern const struct gk_handler gk_create_container_handler;
 extern const struct gk_handler gk_delete_container_handler;
 extern const struct gk_handler gk_get_container_properties_handler; /* and Get Container Metadata */
 extern const struct gk_handler gk_set_container_metadata_handler;
+extern const struct gk_handler gk_get_container_acl_handler;
+extern const struct gk_handler gk_set_container_acl_handler;
 /* Lease Container and Lease Blob: all actions but break, which who may delete may do, too. */
 extern const struct gk_handler gk_lease_container_handler;
 extern const struct gk_handler gk_break_container_lease_handler;

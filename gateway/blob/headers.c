@@ -178,6 +178,36 @@ void gk_content_headers_clear(struct gk_blob_record *record)
     record->has_md5 = false;
 }
 
+/* --- public access ------------------------------------------------------------------------------*/
+
+enum gk_status gk_public_access_read(const struct gk_request *request, enum gk_public_access *level,
+                                     struct gk_error *error)
+{
+    const char *value = gk_request_header(request, "x-ms-blob-public-access");
+    *level = GK_PUBLIC_NONE;
+    if (value == NULL) {
+        return GK_OK;
+    }
+    for (size_t i = GK_PUBLIC_BLOB; i < GK_PUBLIC_LEVELS; i++) {
+        if (strcasecmp(value, gk_public_access_names[i]) == 0) {
+            *level = (enum gk_public_access)i;
+        }
+    }
+    if (*level == GK_PUBLIC_NONE) {
+        return gk_refuse_because(error, 400, "InvalidHeaderValue",
+                                 "x-ms-blob-public-access is container or blob.");
+    }
+    return request->account->public_access ? GK_OK
+                                           : gk_refuse(error, 409, "PublicAccessNotPermitted");
+}
+
+void gk_respond_public_access(struct gk_request *request, enum gk_public_access level)
+{
+    if (level != GK_PUBLIC_NONE) {
+        gk_respond_header(request, "x-ms-blob-public-access", gk_public_access_names[level]);
+    }
+}
+
 /* --- answers ------------------------------------------------------------------------------------*/
 
 void gk_respond_version(struct gk_request *request, uint64_t etag, int64_t modified_wall_ms)

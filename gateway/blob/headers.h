@@ -31,6 +31,12 @@ void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_re
 /* name: Content-MD5, or what an answer to a part has instead. */
 void gk_respond_md5(struct gk_request *request, const char *name, const uint8_t md5[16]);
 
+/* x-ms-blob-public-access; none when it is not there. 400 InvalidHeaderValue, 409
+ * PublicAccessNotPermitted when the account does not permit any. */
+enum gk_status gk_public_access_read(const struct gk_request *request, enum gk_public_access *level,
+                                     struct gk_error *error) GK_MUST_USE;
+void gk_respond_public_access(struct gk_request *request, enum gk_public_access level);
+
 /* A header of base64 for exactly len bytes. *given tells whether it was there. code of the error. */
 enum gk_status gk_header_bytes(const struct gk_request *request, const char *name, uint8_t *out,
                                size_t len, bool *given, const char *code,

@@ -30,6 +30,9 @@ static void write_properties(struct gk_list_page *page, const struct gk_containe
     gk_etag_format(container->etag, text);
     gk_xml_text(xml, "Etag", text);
     gk_list_page_lease(page, &container->lease);
+    if (container->acl.level != GK_PUBLIC_NONE) {
+        gk_xml_text(xml, "PublicAccess", gk_public_access_names[container->acl.level]);
+    }
     gk_xml_text(xml, "HasImmutabilityPolicy", "false");
     gk_xml_text(xml, "HasLegalHold", "false");
     gk_xml_close(xml);

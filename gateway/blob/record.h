@@ -26,6 +26,7 @@
 
 #include "common/buf.h"
 #include "gatekey/plugin.h"
+#include "gateway/blob/acl.h"
 #include "gateway/blob/history.h"
 #include "gateway/blob/lease.h"
 
@@ -68,6 +69,7 @@ struct gk_container {
     uint32_t shards; /* of its index, 1 to GK_INDEX_SHARDS_MAX (names.h) */
     struct gk_metadata metadata;
     struct gk_lease lease;
+    struct gk_acl acl;
 };
 
 enum gk_status gk_container_decode(struct gk_span in, struct gk_container *out,

@@ -32,6 +32,7 @@ struct gk_arm_account {
     char user_identity[GK_RESOURCE_ID_BYTES_MAX]; /* "" for none */
     json_t *tags;                                 /* object of texts, owned */
     bool https_only;
+    bool public_access;
     char access_tier[16];
 };
 

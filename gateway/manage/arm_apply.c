@@ -18,7 +18,6 @@ struct fixed_property {
 };
 
 static const struct fixed_property fixed_properties[] = {
-    {"allowBlobPublicAccess", "false", "anonymous access is not served"},
     {"allowSharedKeyAccess", "true", "access keys cannot be switched off"},
     {"allowCrossTenantReplication", "false", "replication is not served"},
     {"defaultToOAuthAuthentication", "false", "there is no portal that it could concern"},
@@ -300,7 +299,8 @@ static enum gk_status apply_properties(const json_t *body, struct gk_arm_account
     json_t *value = NULL;
     json_object_foreach(properties, name, value)
     {
-        const bool own = gk_arm_in_list("encryption|accessTier|supportsHttpsTrafficOnly", name);
+        const bool own = gk_arm_in_list(
+            "encryption|accessTier|supportsHttpsTrafficOnly|allowBlobPublicAccess", name);
         status = own ? GK_OK : check_other_property(name, value, error);
         if (status != GK_OK) {
             return status;
@@ -310,6 +310,10 @@ static enum gk_status apply_properties(const json_t *body, struct gk_arm_account
     if (status == GK_OK) {
         status = gk_json_bool(properties, "properties.", "supportsHttpsTrafficOnly",
                               &arm->https_only, &present, error);
+    }
+    if (status == GK_OK) {
+        status = gk_json_bool(properties, "properties.", "allowBlobPublicAccess",
+                              &arm->public_access, &present, error);
     }
     if (status == GK_OK) {
         status = gk_json_object(properties, "properties.", "encryption", &encryption, error);

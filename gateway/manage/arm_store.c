@@ -25,11 +25,11 @@ void gk_arm_account_cleanup(struct gk_arm_account *arm)
 enum gk_status gk_arm_store(const struct gk_arm_account *arm, struct gk_buf *out,
                             struct gk_error *error)
 {
-    json_t *object =
-        json_pack("{s:i, s:s, s:s, s:s, s:b, s:s, s:O, s:b, s:s}", "version", 1, "subscription",
-                  arm->subscription, "resourceGroup", arm->resource_group, "sku", arm->sku,
-                  "systemIdentity", arm->system_identity, "userIdentity", arm->user_identity,
-                  "tags", arm->tags, "httpsOnly", arm->https_only, "accessTier", arm->access_tier);
+    json_t *object = json_pack(
+        "{s:i, s:s, s:s, s:s, s:b, s:s, s:O, s:b, s:b, s:s}", "version", 1, "subscription",
+        arm->subscription, "resourceGroup", arm->resource_group, "sku", arm->sku, "systemIdentity",
+        arm->system_identity, "userIdentity", arm->user_identity, "tags", arm->tags, "httpsOnly",
+        arm->https_only, "publicAccess", arm->public_access, "accessTier", arm->access_tier);
     char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(object);
     if (text == NULL) {
@@ -57,6 +57,7 @@ static bool read_object(const json_t *object, struct gk_arm_account *out)
     json_t *tags = json_object_get(object, "tags");
     out->system_identity = json_is_true(json_object_get(object, "systemIdentity"));
     out->https_only = json_is_true(json_object_get(object, "httpsOnly"));
+    out->public_access = json_is_true(json_object_get(object, "publicAccess"));
     out->tags = json_is_object(tags) ? json_incref(tags) : NULL;
     return out->tags != NULL && json_integer_value(json_object_get(object, "version")) == 1 &&
            copy_text(object, "subscription", out->subscription, sizeof out->subscription) &&

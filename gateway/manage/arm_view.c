@@ -155,8 +155,8 @@ static json_t *properties_json(const struct gk_arm_view *view)
         "Succeeded", "statusOfPrimary", "available", "primaryLocation", arm->location,
         "primaryEndpoints", "blob", view->blob_endpoint, "keyCreationTime", keys, "encryption",
         encryption_json(view), "gatekey", gatekey_json(view->status), "supportsHttpsTrafficOnly",
-        arm->https_only, "accessTier", arm->access_tier, "allowBlobPublicAccess", 0,
-        "minimumTlsVersion", "TLS1_2", "publicNetworkAccess", "Enabled");
+        arm->https_only, "accessTier", arm->access_tier, "allowBlobPublicAccess",
+        arm->public_access, "minimumTlsVersion", "TLS1_2", "publicNetworkAccess", "Enabled");
     if (properties != NULL) {
         set_time(keys, "key1", view->key_created_wall_ms[0]);
         set_time(keys, "key2", view->key_created_wall_ms[1]);

@@ -80,13 +80,14 @@ const first = Object.fromEntries(['RENEW', 'CHANGE', 'RELEASE', 'BREAK'].flatMap
 
 // Everyone who may call: who it is (undefined: it may not), for a row and its container.
 const onBlob = (row) => row.level === 'BLOB';
+const ofOwner = (row) => row.comp === 'acl';
 const inContainer = (row) => onBlob(row) || row.id.startsWith('BLOB_LIST_BLOBS');
 const callers = {
   'account key': () => ({}),
   'second key': () => ({ as: { ...stack, accountKey: secondKey } }),
   'account key over TLS': () => ({ tls: true }),
-  'account SAS': () => ({ sas: accountSas(stack) }),
-  'account SAS over TLS': () => ({ sas: accountSas(stack), tls: true }),
+  'account SAS': (row) => (ofOwner(row) ? undefined : { sas: accountSas(stack) }),
+  'account SAS over TLS': (row) => (ofOwner(row) ? undefined : { sas: accountSas(stack), tls: true }),
   'container SAS': (row, container) => (inContainer(row) ? { sas: serviceSas(stack, container) } : undefined),
   'blob SAS': (row, container, blob) => (onBlob(row) ? { sas: serviceSas(stack, container, blob) } : undefined),
 };

@@ -159,7 +159,8 @@ static void test_arm__properties(void **state)
         /* Only what is true of this gateway. */
         {"{'properties':{'allowBlobPublicAccess':false,'allowSharedKeyAccess':true}}", ACCEPTED},
         {"{'properties':{'minimumTlsVersion':'TLS1_2','publicNetworkAccess':'Enabled'}}", ACCEPTED},
-        {"{'properties':{'allowBlobPublicAccess':true}}", VALUE, "anonymous"},
+        {"{'properties':{'allowBlobPublicAccess':true}}", ACCEPTED},
+        {"{'properties':{'allowBlobPublicAccess':'yes'}}", CONTENT, "allowBlobPublicAccess"},
         {"{'properties':{'allowSharedKeyAccess':false}}", VALUE, "allowSharedKeyAccess"},
         {"{'properties':{'isHnsEnabled':true}}", VALUE, "isHnsEnabled"},
         {"{'properties':{'isHnsEnabled':null}}", ACCEPTED},

@@ -110,6 +110,17 @@ static void assert_same_history(const struct gk_history *a, const struct gk_hist
     assert_true(a->kept_until_wall_ms == b->kept_until_wall_ms);
 }
 
+static struct gk_acl some_acl(void)
+{
+    return (struct gk_acl){.level = GK_PUBLIC_CONTAINER,
+                           .policies_count = 2,
+                           .policies = {{.id = "one",
+                                         .start_wall_ms = GK_ACL_NO_TIME,
+                                         .expiry_wall_ms = INT64_MAX,
+                                         .permissions = "racwdxyltmeopif"},
+                                        {.id = "two", .start_wall_ms = -1}}};
+}
+
 static struct gk_blob_record some_blob(void)
 {
     struct gk_blob_record record = {.state = GK_BLOB_COMMITTED,
@@ -419,7 +430,8 @@ static void test_blob_record__container(void **state)
                                      .created_wall_ms = 3,
                                      .modified_wall_ms = 4,
                                      .shards = 1024,
-                                     .lease = some_lease()};
+                                     .lease = some_lease(),
+                                     .acl = some_acl()};
     gk_metadata_init(&container.metadata);
     gk_metadata_add(&container.metadata, gk_span_str("Name"), gk_span_str("value"));
     gk_metadata_add(&container.metadata, gk_span_str("empty"), gk_span_str(""));
@@ -432,6 +444,7 @@ static void test_blob_record__container(void **state)
     assert_true(decoded.etag == 2 && decoded.created_wall_ms == 3 && decoded.modified_wall_ms == 4);
     assert_int_equal(decoded.shards, 1024);
     assert_same_lease(&decoded.lease, &container.lease);
+    assert_memory_equal(&decoded.acl, &container.acl, sizeof container.acl);
     size_t at = 0;
     struct gk_span name;
     struct gk_span value;
@@ -481,7 +494,7 @@ static void test_blob_record__container_of_no_or_too_many_shards(void **state)
     }
 }
 
-/* As much metadata as is ever accepted fits a container's record. */
+/* As much metadata and as many policies as are ever accepted fit a container's record. */
 static void test_blob_record__container_at_its_largest(void **state)
 {
     (void)state;
@@ -495,6 +508,11 @@ static void test_blob_record__container_at_its_largest(void **state)
         gk_metadata_add(&container.metadata, gk_span_str(name), gk_span_of(value, sizeof value));
     }
     assert_int_equal(gk_buf_status(&container.metadata.bytes), GK_OK);
+    container.acl.policies_count = GK_ACL_POLICIES_MAX;
+    for (unsigned i = 0; i < GK_ACL_POLICIES_MAX; i++) {
+        memset(container.acl.policies[i].id, 'i', GK_ACL_ID_BYTES_MAX);
+        memset(container.acl.policies[i].permissions, 'r', GK_ACL_PERMISSIONS_BYTES_MAX);
+    }
     struct gk_buf encoded;
     gk_buf_init(&encoded, GK_CONTAINER_RECORD_BYTES_MAX - GK_RECORD_OVERHEAD_BYTES);
     gk_container_encode(&container, &encoded);

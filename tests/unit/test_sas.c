@@ -2,17 +2,46 @@
 /*
  * Goal: a shared access signature opens what it says and nothing else.
  * Method: known answers that the vendor's emulator took; then tables in which each request comes with
- * its string to sign, spelled out, and the test signs that.
+ * its string to sign, spelled out, and the test signs that. The one container that there is has stored
+ * access policies.
  */
 #include "gateway/auth/sas.h"
 
 #include <stdio.h>
 
+#include "gateway/blob/target.h"
 #include "unit/auth_fixture.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static const struct gk_pair no_headers[] = {{NULL, NULL}};
+
+/* --- the container "c" --------------------------------------------------------------------------- */
+
+#define STORED_END INT64_C(2093472000000) /* 2036-05-04 */
+
+static const struct gk_acl stored = {
+    .policies_count = 3,
+    .policies = {
+        {.id = "whole", .start_wall_ms = 0, .expiry_wall_ms = STORED_END, .permissions = "rl"},
+        {.id = "open", .start_wall_ms = GK_ACL_NO_TIME, .expiry_wall_ms = GK_ACL_NO_TIME},
+        {.id = "over", .start_wall_ms = 0, .expiry_wall_ms = 1, .permissions = "r"}}};
+
+enum gk_status __wrap_gk_container_target_load(struct gk_request *request,
+                                               struct gk_container_target *target,
+                                               struct gk_error *error);
+
+enum gk_status __wrap_gk_container_target_load(struct gk_request *request,
+                                               struct gk_container_target *target,
+                                               struct gk_error *error)
+{
+    memset(target, 0, sizeof *target);
+    if (strcmp(request->container, "c") != 0) {
+        return gk_refuse(error, 404, "ContainerNotFound");
+    }
+    target->container.acl = stored;
+    return GK_OK;
+}
 
 /* --- known answers ------------------------------------------------------------------------------ */
 
@@ -371,6 +400,47 @@ static void test_sas__overrides(void **state)
     auth_case_cleanup(&test);
 }
 
+/* A stored access policy and a signature together say each thing once. */
+static void test_sas__stored_access_policies(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"/c/b", "sv=2020-12-06&sr=b&si=whole",
+         "\n\n\n" CANON "/b\nwhole\n\n\n2020-12-06\nb\n\n\n\n\n\n\n", 0, ""},
+        {"/c/b", "sv=2020-12-06&sr=c&si=whole",
+         "\n\n\n" CANON "\nwhole\n\n\n2020-12-06\nc\n\n\n\n\n\n\n", 0, ""},
+        {"/c/b", "sv=2020-12-06&sr=b&si=open&sp=r" TO_END,
+         "r\n\n" SE "\n" CANON "/b\nopen\n\n\n2020-12-06\nb\n\n\n\n\n\n\n", 0, ""},
+        {"/c/b", "sv=2020-12-06&sr=b&si=open&sp=r",
+         "r\n\n\n" CANON "/b\nopen\n\n\n2020-12-06\nb\n\n\n\n\n\n\n", 403, "AuthenticationFailed"},
+        {"/c/b", "sv=2020-12-06&sr=b&si=whole&sp=r",
+         "r\n\n\n" CANON "/b\nwhole\n\n\n2020-12-06\nb\n\n\n\n\n\n\n", 403, "AuthenticationFailed"},
+        {"/c/b", "sv=2020-12-06&sr=b&si=whole" TO_END,
+         "\n\n" SE "\n" CANON "/b\nwhole\n\n\n2020-12-06\nb\n\n\n\n\n\n\n", 403,
+         "AuthenticationFailed"},
+        {"/c/b", "sv=2020-12-06&sr=b&si=whole&st=2026-01-01",
+         "\n2026-01-01\n\n" CANON "/b\nwhole\n\n\n2020-12-06\nb\n\n\n\n\n\n\n", 403,
+         "AuthenticationFailed"},
+        {"/c/b", "sv=2020-12-06&sr=b&si=over",
+         "\n\n\n" CANON "/b\nover\n\n\n2020-12-06\nb\n\n\n\n\n\n\n", 403, "AuthenticationFailed"},
+        {"/d/b", "sv=2020-12-06&sr=b&si=whole",
+         "\n\n\n/blob/devstoreaccount1/d/b\nwhole\n\n\n2020-12-06\nb\n\n\n\n\n\n\n", 403,
+         "AuthenticationFailed"},
+        /* The policy's name is signed. */
+        {"/c/b", "sv=2020-12-06&sr=b&si=whole",
+         "\n\n\n" CANON "/b\nopen\n\n\n2020-12-06\nb\n\n\n\n\n\n\n", 403, "AuthenticationFailed"},
+        {"/c/b", "sv=2020-12-06&ss=b&srt=o&sp=r&si=whole" TO_END,
+         "devstoreaccount1\nr\nb\no\n\n" SE "\n\n\n2020-12-06\n\n", 403, "AuthenticationFailed"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        check_row(&rows[i], "192.0.2.7", false);
+    }
+    struct auth_case test;
+    assert_int_equal(check_signed(&rows[0], 0, &test, "192.0.2.7", false, NULL), GK_OK);
+    assert_int_equal(test.request->permissions, GK_PERMIT_READ | GK_PERMIT_LIST);
+    auth_case_cleanup(&test);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_sas__level_of_a_service),
         cmocka_unit_test(test_sas__permissions),
         cmocka_unit_test(test_sas__overrides),
+        cmocka_unit_test(test_sas__stored_access_policies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -190,7 +190,16 @@ def read_history(reader):
             "deleted": reader.number(8), "keptUntil": reader.number(8)}
 
 
-FIELDS = {1: ("lease", read_lease), 16: ("tags", read_metadata), 20: ("history", read_history)}
+def read_acl(reader):
+    level = reader.number(1)
+    need(level < 3, "public access of an unknown level")
+    policies = [{"id": reader.text().decode(), "start": reader.number(8), "expiry": reader.number(8),
+                 "permissions": reader.text().decode()} for _ in range(reader.number(1))]
+    return {"publicAccess": (None, "blob", "container")[level], "policies": policies}
+
+
+FIELDS = {1: ("lease", read_lease), 2: ("acl", read_acl), 16: ("tags", read_metadata),
+          20: ("history", read_history)}
 
 
 def read_fields(reader):
