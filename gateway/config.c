@@ -12,10 +12,12 @@
 #include "gateway/blob/names.h"
 #include "gateway/config_value.h"
 
-#define CONNECTIONS_MAX_DEFAULT   256u
-#define REMOVAL_DELAY_S_DEFAULT   300u
-#define VAULT_DEADLINE_MS_DEFAULT 10000u
-#define INLINE_BYTES_DEFAULT      4096u
+#define CONNECTIONS_MAX_DEFAULT      256u
+#define REMOVAL_DELAY_S_DEFAULT      300u
+#define VAULT_DEADLINE_MS_DEFAULT    10000u
+#define INLINE_BYTES_DEFAULT         4096u
+#define REHYDRATE_STANDARD_S_DEFAULT 3600u
+#define REHYDRATE_HIGH_S_DEFAULT     300u
 
 enum rule_kind {
     RULE_GROUP,     /* read by its own code */
@@ -79,6 +81,8 @@ static const struct rule blob_rules[] = {
     {"removal_delay_s", RULE_NUMBER, false, FIELD(blob.removal_delay_s), 0, 86400},
     {"inline_bytes", RULE_NUMBER, false, FIELD(blob.inline_bytes), 0, GK_BESIDE_BYTES_MAX},
     {"index_shards", RULE_NUMBER, false, FIELD(blob.index_shards), 1, GK_INDEX_SHARDS_MAX},
+    {"rehydrate_standard_s", RULE_NUMBER, false, FIELD(blob.rehydrate_standard_s), 0, 604800},
+    {"rehydrate_high_s", RULE_NUMBER, false, FIELD(blob.rehydrate_high_s), 0, 604800},
     {NULL, RULE_GROUP, false, 0, 0, 0},
 };
 
@@ -315,6 +319,8 @@ static struct gk_config *new_config(const char *path)
     config->blob.connections_max = CONNECTIONS_MAX_DEFAULT;
     config->blob.removal_delay_s = REMOVAL_DELAY_S_DEFAULT;
     config->blob.inline_bytes = INLINE_BYTES_DEFAULT;
+    config->blob.rehydrate_standard_s = REHYDRATE_STANDARD_S_DEFAULT;
+    config->blob.rehydrate_high_s = REHYDRATE_HIGH_S_DEFAULT;
     config->vault_deadline_ms = VAULT_DEADLINE_MS_DEFAULT;
     config->settings = calloc(GK_CONFIG_SETTINGS_MAX, sizeof *config->settings);
     config->private_ = calloc(1, sizeof *config->private_);

@@ -45,9 +45,11 @@ struct gk_config {
         const char *domain;
         const char *web_domain;
         uint32_t connections_max;
-        uint32_t removal_delay_s; /* how long replaced data rests (gateway/blob/reaper.h) */
-        uint32_t inline_bytes;    /* of the largest blob that stands beside its record */
-        uint32_t index_shards;    /* of a new container; 0: as the engine likes it */
+        uint32_t removal_delay_s;      /* how long replaced data rests (gateway/blob/reaper.h) */
+        uint32_t inline_bytes;         /* of the largest blob that stands beside its record */
+        uint32_t index_shards;         /* of a new container; 0: as the engine likes it */
+        uint32_t rehydrate_standard_s; /* how long an archived blob takes, by priority */
+        uint32_t rehydrate_high_s;
     } blob;
     struct {
         struct gk_config_listen listen;

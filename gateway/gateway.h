@@ -25,7 +25,9 @@ struct gk_gateway {
     struct gk_hasher *hasher;
     uint32_t
         inline_bytes; /* a blob of at most so many stands beside its record; GK_BESIDE_BYTES_MAX */
-    uint32_t index_shards; /* of a container that does not say how many it wants */
+    uint32_t index_shards;         /* of a container that does not say how many it wants */
+    uint32_t rehydrate_standard_s; /* how long an archived blob takes, by priority */
+    uint32_t rehydrate_high_s;
     struct gk_scrub *scrub;
     const char
         *blob_domain; /* host-style requests: <account>.<blob_domain>; NULL: path style only */

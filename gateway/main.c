@@ -135,6 +135,8 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
     gateway->vault_deadline_ms = config->vault_deadline_ms;
     gateway->inline_bytes = config->blob.inline_bytes;
     gateway->index_shards = index_shards(config);
+    gateway->rehydrate_standard_s = config->blob.rehydrate_standard_s;
+    gateway->rehydrate_high_s = config->blob.rehydrate_high_s;
     enum gk_status status = open_store(config, &gateway->store, error);
     if (status == GK_OK) {
         status = gk_registry_open(gateway->store, gk_clock_wall_ms(&gateway->clock), error);

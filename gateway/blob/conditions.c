@@ -113,9 +113,9 @@ enum gk_status gk_conditions_check(const struct gk_request *request, enum gk_acc
 
 bool gk_conditions_given(const struct gk_request *request)
 {
-    static const char *const names[] = {"If-Match", "If-None-Match", "If-Modified-Since",
-                                        "If-Unmodified-Since", "x-ms-if-tags",
-                                        "x-ms-lease-id"};
+    static const char *const names[] = {"If-Match",          "If-None-Match",
+                                        "If-Modified-Since", "If-Unmodified-Since",
+                                        "x-ms-if-tags",      "x-ms-lease-id"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (gk_request_header(request, names[i]) != NULL) {
             return true;

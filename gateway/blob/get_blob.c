@@ -59,9 +59,20 @@ static void end_answer(struct gk_request *request, struct gk_blob_target *target
 
 static void respond_tier(struct gk_request *request, const struct gk_blob_record *record)
 {
-    gk_respond_header(request, "x-ms-access-tier", gk_tier_names[record->tier]);
-    if (record->tier == GK_TIER_INFERRED) {
+    const struct gk_tier_view view = gk_tier_view_of(record->tier, &record->tier_times,
+                                                     gk_clock_wall_ms(&request->gateway->clock));
+    gk_respond_header(request, "x-ms-access-tier", view.name);
+    if (view.inferred) {
         gk_respond_header(request, "x-ms-access-tier-inferred", "true");
+    }
+    if (view.changed_wall_ms != 0) {
+        char time[GK_TIME_TEXT_BYTES];
+        gk_time_http(view.changed_wall_ms, time);
+        gk_respond_header(request, "x-ms-access-tier-change-time", time);
+    }
+    if (view.archive_status != NULL) {
+        gk_respond_header(request, "x-ms-archive-status", view.archive_status);
+        gk_respond_header(request, "x-ms-rehydrate-priority", view.priority);
     }
 }
 
@@ -244,6 +255,9 @@ static enum gk_status get_blob(struct gk_request *request, struct gk_error *erro
     struct gk_data_key *data_key = NULL;
     enum gk_status status =
         begin_answer(request, &target, gk_blob_target_load_content, &data_key, error);
+    if (status == GK_OK) {
+        status = gk_blob_online_check(request, &target, error);
+    }
     if (status == GK_OK) {
         status = respond_range(request, &target, &data_key, error);
     }

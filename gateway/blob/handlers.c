@@ -34,6 +34,7 @@ static const struct gk_handler *const handlers[GK_OPERATIONS_COUNT] = {
     [GK_OP_BLOB_SNAPSHOT_BLOB_WITH_METADATA] = &gk_snapshot_blob_handler,
     [GK_OP_BLOB_SNAPSHOT_BLOB] = &gk_snapshot_blob_handler,
     [GK_OP_BLOB_DELETE_BLOB] = &gk_delete_blob_handler,
+    [GK_OP_BLOB_SET_BLOB_TIER] = &gk_set_blob_tier_handler,
     [GK_OP_BLOB_PUT_BLOCK] = &gk_put_block_handler,
     [GK_OP_BLOB_PUT_BLOCK_LIST] = &gk_put_block_list_handler,
     [GK_OP_BLOB_GET_BLOCK_LIST] = &gk_get_block_list_handler,

@@ -34,6 +34,7 @@ extern const struct gk_handler gk_set_blob_properties_handler;
 extern const struct gk_handler gk_set_blob_metadata_handler;
 extern const struct gk_handler gk_snapshot_blob_handler;
 extern const struct gk_handler gk_delete_blob_handler;
+extern const struct gk_handler gk_set_blob_tier_handler;
 extern const struct gk_handler gk_blob_batch_handler; /* of an account, and of a container */
 extern const struct gk_handler gk_find_blobs_handler; /* of an account, and of a container */
 extern const struct gk_handler gk_get_blob_tags_handler;

@@ -108,21 +108,15 @@ static const struct {
 static const char *const answer_headers[GK_CONTENT_HEADERS] = {
     "Content-Type", "Content-Encoding", "Content-Language", "Content-Disposition", "Cache-Control"};
 
-static enum gk_status read_tier(const struct gk_request *request, struct gk_blob_record *record,
-                                struct gk_error *error)
+enum gk_status gk_tier_header_read(const struct gk_request *request, enum gk_tier *tier,
+                                   struct gk_error *error)
 {
-    const char *tier = gk_request_header(request, "x-ms-access-tier");
-    if (tier == NULL) {
-        return GK_OK;
-    }
-    for (size_t i = GK_TIER_HOT; i < GK_TIERS; i++) {
-        if (strcasecmp(tier, gk_tier_names[i]) == 0) {
-            record->tier = (enum gk_tier)i;
-            return GK_OK;
-        }
-    }
-    return gk_refuse_because(error, 400, "InvalidHeaderValue",
-                             "This gateway has the tiers Hot, Cool and Cold.");
+    const char *value = gk_request_header(request, "x-ms-access-tier");
+    *tier = GK_TIER_INFERRED;
+    return value == NULL || gk_tier_parse(value, tier)
+               ? GK_OK
+               : gk_refuse_because(error, 400, "InvalidHeaderValue",
+                                   "x-ms-access-tier is Hot, Cool, Cold or Archive.");
 }
 
 enum gk_status gk_header_bytes(const struct gk_request *request, const char *name, uint8_t *out,
@@ -163,10 +157,8 @@ enum gk_status gk_content_headers_read(const struct gk_request *request, bool fa
             return gk_fail(error, GK_E_RESOURCE, "out of memory");
         }
     }
-    const enum gk_status status =
-        gk_header_bytes(request, "x-ms-blob-content-md5", record->md5, sizeof record->md5,
-                        &record->has_md5, "InvalidMd5", error);
-    return status == GK_OK ? read_tier(request, record, error) : status;
+    return gk_header_bytes(request, "x-ms-blob-content-md5", record->md5, sizeof record->md5,
+                           &record->has_md5, "InvalidMd5", error);
 }
 
 void gk_content_headers_clear(struct gk_blob_record *record)

@@ -14,8 +14,8 @@ void gk_metadata_to_headers(struct gk_request *request, const struct gk_metadata
 
 /*
  * x-ms-blob-content-type and its sisters, into record; with fallback, Content-Type and its sisters
- * where those are missing (Put Blob). x-ms-blob-content-md5 becomes the record's MD5, and
- * x-ms-access-tier its tier. 400 InvalidHeaderValue, InvalidMd5, UnsupportedHeader.
+ * where those are missing (Put Blob). x-ms-blob-content-md5 becomes the record's MD5. 400
+ * InvalidHeaderValue, InvalidMd5, UnsupportedHeader.
  */
 enum gk_status gk_content_headers_read(const struct gk_request *request, bool fallback,
                                        struct gk_blob_record *record,
@@ -30,6 +30,10 @@ void gk_respond_version(struct gk_request *request, uint64_t etag, int64_t modif
 void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_record *record);
 /* name: Content-MD5, or what an answer to a part has instead. */
 void gk_respond_md5(struct gk_request *request, const char *name, const uint8_t md5[16]);
+
+/* x-ms-access-tier; inferred when it is not there. 400 InvalidHeaderValue. */
+enum gk_status gk_tier_header_read(const struct gk_request *request, enum gk_tier *tier,
+                                   struct gk_error *error) GK_MUST_USE;
 
 /* x-ms-blob-public-access; none when it is not there. 400 InvalidHeaderValue, 409
  * PublicAccessNotPermitted when the account does not permit any. */

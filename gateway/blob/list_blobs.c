@@ -194,6 +194,26 @@ static void write_etag(struct gk_xml_writer *xml, uint64_t etag)
     gk_xml_text(xml, "Etag", text + 1);
 }
 
+static void write_tier(struct gk_list_page *page, const struct gk_blob_record *record)
+{
+    struct gk_xml_writer *xml = &page->xml;
+    const struct gk_tier_view view = gk_tier_view_of(
+        record->tier, &record->tier_times, gk_clock_wall_ms(&page->request->gateway->clock));
+    gk_xml_text(xml, "AccessTier", view.name);
+    if (view.inferred) {
+        gk_xml_text(xml, "AccessTierInferred", "true");
+    }
+    if (view.changed_wall_ms != 0) {
+        char time[GK_TIME_TEXT_BYTES];
+        gk_time_http(view.changed_wall_ms, time);
+        gk_xml_text(xml, "AccessTierChangeTime", time);
+    }
+    if (view.archive_status != NULL) {
+        gk_xml_text(xml, "ArchiveStatus", view.archive_status);
+        gk_xml_text(xml, "RehydratePriority", view.priority);
+    }
+}
+
 static void write_properties(struct gk_list_page *page, const struct gk_blob_record *record)
 {
     struct gk_xml_writer *xml = &page->xml;
@@ -206,10 +226,7 @@ static void write_properties(struct gk_list_page *page, const struct gk_blob_rec
     write_etag(xml, record->etag);
     write_content(xml, record);
     gk_xml_text(xml, "BlobType", "BlockBlob");
-    gk_xml_text(xml, "AccessTier", gk_tier_names[record->tier]);
-    if (record->tier == GK_TIER_INFERRED) {
-        gk_xml_text(xml, "AccessTierInferred", "true");
-    }
+    write_tier(page, record);
     gk_list_page_lease(page, &record->lease);
     gk_xml_text(xml, "ServerEncrypted", "true");
     if (record->tags.count > 0) {

@@ -37,6 +37,9 @@ static enum gk_status read_headers(struct gk_request *request, struct put_blob *
 {
     enum gk_status status = gk_content_headers_read(request, true, &put->record, error);
     if (status == GK_OK) {
+        status = gk_tier_header_read(request, &put->record.tier, error);
+    }
+    if (status == GK_OK) {
         status = gk_metadata_from_headers(request, &put->metadata, error);
     }
     if (status == GK_OK) {
@@ -93,6 +96,7 @@ static enum gk_status fill_record(const struct gk_request *request, struct put_b
     record->etag = gk_etag_new(now);
     record->modified_wall_ms = now;
     record->created_wall_ms = put->target.committed ? put->target.record.created_wall_ms : now;
+    gk_tier_begin(record->tier, &record->tier_times, now);
     record->lease = gk_lease_after_write(&put->target.record.lease, now);
     record->size = request->content_length;
     record->has_md5 = true;

@@ -106,6 +106,9 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
         status = gk_blob_lease_check(request, &put->target, GK_ACCESS_WRITE, error);
     }
     if (status == GK_OK) {
+        status = gk_blob_online_check(request, &put->target, error);
+    }
+    if (status == GK_OK) {
         status = open_blob(request, put, error);
     }
     if (status == GK_OK) {

@@ -212,6 +212,7 @@ static void fill_rest(const struct gk_request *request, struct put_block_list *p
     put->record.etag = gk_etag_new(now);
     put->record.modified_wall_ms = now;
     put->record.created_wall_ms = put->target.committed ? put->target.record.created_wall_ms : now;
+    gk_tier_begin(put->record.tier, &put->record.tier_times, now);
     put->record.lease = gk_lease_after_write(&put->target.record.lease, now);
 }
 
@@ -309,6 +310,9 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
         status = gk_content_headers_read(request, false, &put->record, error);
     }
     if (status == GK_OK) {
+        status = gk_tier_header_read(request, &put->record.tier, error);
+    }
+    if (status == GK_OK) {
         status = gk_metadata_from_headers(request, &put->metadata, error);
     }
     if (status == GK_OK) {
@@ -323,6 +327,9 @@ static enum gk_status finish_locked(struct gk_request *request, struct put_block
     enum gk_status status = gk_blob_target_read(request, &put->target, error);
     if (status == GK_OK) {
         status = gk_blob_may_replace(request, &put->target, error);
+    }
+    if (status == GK_OK) {
+        status = gk_blob_online_check(request, &put->target, error);
     }
     if (status == GK_OK && put->target.exists) {
         status = load_listed(request, put, error);

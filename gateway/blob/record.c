@@ -19,8 +19,6 @@
 #define MANIFEST_BESIDE  2u
 #define ETAG_RANDOM_BITS 20u
 
-const char *const gk_tier_names[GK_TIERS] = {"Hot", "Hot", "Cool", "Cold"};
-
 static enum gk_status not_well_formed(struct gk_error *error, const char *what)
 {
     return gk_fail(error, GK_E_INTEGRITY, "the record of a %s is not well-formed", what);
@@ -122,6 +120,7 @@ static const struct gk_field_kind tags_field = {
 
 static const struct gk_field blob_fields[] = {
     {GK_FIELD_LEASE, offsetof(struct gk_blob_record, lease), &gk_lease_field},
+    {GK_FIELD_TIER_TIMES, offsetof(struct gk_blob_record, tier_times), &gk_tier_times_field},
     {GK_FIELD_TAGS, offsetof(struct gk_blob_record, tags), &tags_field},
     {GK_FIELD_HISTORY, offsetof(struct gk_blob_record, history), &gk_history_field},
 };

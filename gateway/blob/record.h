@@ -29,6 +29,7 @@
 #include "gateway/blob/acl.h"
 #include "gateway/blob/history.h"
 #include "gateway/blob/lease.h"
+#include "gateway/blob/tier.h"
 
 #define GK_BLOCK_NAME_BYTES_MAX  64u
 #define GK_BLOCK_LIST_MAX        50000u
@@ -111,10 +112,6 @@ struct gk_manifest {
     uint64_t page_bytes[GK_MANIFEST_PAGES_MAX];
 };
 
-/* tier: 0 not set (Hot is inferred), else one of the documented names, in this order. */
-enum gk_tier { GK_TIER_INFERRED, GK_TIER_HOT, GK_TIER_COOL, GK_TIER_COLD, GK_TIERS };
-extern const char *const gk_tier_names[GK_TIERS];
-
 struct gk_blob_record {
     enum gk_blob_state state;
     struct gk_id object;
@@ -129,6 +126,7 @@ struct gk_blob_record {
     uint8_t md5[16];
     char *headers[GK_CONTENT_HEADERS]; /* owned, NULL when not set */
     struct gk_lease lease;
+    struct gk_tier_times tier_times;
     struct gk_metadata tags; /* the blob's index tags, tags.h */
     struct gk_history history;
     struct gk_manifest manifest;

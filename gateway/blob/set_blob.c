@@ -37,6 +37,9 @@ static enum gk_status change_properties(struct gk_request *request, struct gk_bl
     (void)ctx;
     enum gk_status status = gk_blob_conditions(request, target, GK_ACCESS_WRITE, error);
     if (status == GK_OK) {
+        status = gk_blob_online_check(request, target, error);
+    }
+    if (status == GK_OK) {
         gk_content_headers_clear(&target->record);
         status = gk_content_headers_read(request, false, &target->record, error);
     }
@@ -74,6 +77,9 @@ static enum gk_status change_metadata(struct gk_request *request, struct gk_blob
     struct gk_metadata metadata;
     gk_metadata_init(&metadata);
     enum gk_status status = gk_blob_conditions(request, target, GK_ACCESS_WRITE, error);
+    if (status == GK_OK) {
+        status = gk_blob_online_check(request, target, error);
+    }
     if (status == GK_OK) {
         status = gk_metadata_from_headers(request, &metadata, error);
     }

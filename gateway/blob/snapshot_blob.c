@@ -70,6 +70,9 @@ static enum gk_status snapshot_locked(struct gk_request *request, struct snapsho
     if (status == GK_OK) { /* it writes nothing that a lease keeps */
         status = gk_blob_lease_check(request, &snapshot->target, GK_ACCESS_READ, error);
     }
+    if (status == GK_OK) {
+        status = gk_blob_online_check(request, &snapshot->target, error);
+    }
     if (status == GK_OK && snapshot->metadata.count > 0) {
         status = seal_metadata(request, snapshot, error);
     }

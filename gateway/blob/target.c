@@ -432,6 +432,13 @@ enum gk_status gk_blob_conditions(const struct gk_request *request,
     return status == GK_OK ? gk_blob_lease_check(request, target, access, error) : status;
 }
 
+enum gk_status gk_blob_online_check(const struct gk_request *request,
+                                    const struct gk_blob_target *target, struct gk_error *error)
+{
+    return gk_tier_check_online(target->record.tier, &target->record.tier_times,
+                                gk_clock_wall_ms(&request->gateway->clock), error);
+}
+
 enum gk_status gk_blob_may_replace(const struct gk_request *request,
                                    const struct gk_blob_target *target, struct gk_error *error)
 {

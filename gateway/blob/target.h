@@ -88,6 +88,10 @@ enum gk_status gk_blob_conditions_but_lease(const struct gk_request *request,
 enum gk_status gk_blob_lease_check(const struct gk_request *request,
                                    const struct gk_blob_target *target, enum gk_access access,
                                    struct gk_error *error) GK_MUST_USE;
+/* Whether its content and properties can be had or changed: 409 BlobArchived, BlobBeingRehydrated. */
+enum gk_status gk_blob_online_check(const struct gk_request *request,
+                                    const struct gk_blob_target *target,
+                                    struct gk_error *error) GK_MUST_USE;
 /* The conditions for a write that makes or replaces the whole blob: a credential that may only create
  * replaces none (403 UnauthorizedBlobOverwrite). */
 enum gk_status gk_blob_may_replace(const struct gk_request *request,

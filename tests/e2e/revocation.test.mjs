@@ -60,6 +60,7 @@ const complete = {
   },
   BLOB_GET_BLOCK_LIST: (request) => { request.query.blocklisttype = 'all'; },
   BLOB_SET_BLOB_METADATA: (request) => { request.headers['x-ms-meta-new'] = 'value'; },
+  BLOB_SET_BLOB_TIER: (request) => { request.headers['x-ms-access-tier'] = 'Cool'; },
   ...eachLease('ACQUIRE', (request) => { request.headers['x-ms-lease-duration'] = '-1'; }),
   ...eachLease('RENEW', (request) => { request.headers['x-ms-lease-id'] = LEASE; }),
   ...eachLease('CHANGE', (request) => {

@@ -135,6 +135,10 @@ static struct gk_blob_record some_blob(void)
     memset(record.sealed_data_key, 2, sizeof record.sealed_data_key);
     memset(record.md5, 3, sizeof record.md5);
     record.lease = some_lease();
+    record.tier_times = (struct gk_tier_times){.changed_wall_ms = 5,
+                                               .rehydrates_to = GK_TIER_COLD,
+                                               .high_priority = true,
+                                               .ready_wall_ms = INT64_MAX};
     record.history = (struct gk_history){.kind = GK_STATE_VERSION,
                                          .newest = UINT64_MAX,
                                          .version = 1,
@@ -161,6 +165,10 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
                             b->headers[i] == NULL ? "" : b->headers[i]);
     }
     assert_same_lease(&a->lease, &b->lease);
+    assert_true(a->tier_times.changed_wall_ms == b->tier_times.changed_wall_ms);
+    assert_int_equal(a->tier_times.rehydrates_to, b->tier_times.rehydrates_to);
+    assert_int_equal(a->tier_times.high_priority, b->tier_times.high_priority);
+    assert_true(a->tier_times.ready_wall_ms == b->tier_times.ready_wall_ms);
     assert_same_history(&a->history, &b->history);
     assert_int_equal(a->manifest.paged, b->manifest.paged);
     assert_int_equal(a->manifest.beside, b->manifest.beside);
@@ -200,6 +208,7 @@ static void test_blob_record__without_content(void **state)
     record.state = GK_BLOB_UNCOMMITTED;
     record.has_md5 = false;
     record.lease = (struct gk_lease){0};
+    record.tier_times = (struct gk_tier_times){0};
     assert_blob_comes_back(&record);
     record.state = GK_BLOB_GONE;
     record.history = (struct gk_history){.newest = 1};

@@ -200,7 +200,6 @@ static void test_headers__content(void **state)
                                              {"x-ms-blob-content-disposition", "attachment"},
                                              {"x-ms-blob-cache-control", ""},
                                              {"x-ms-blob-content-md5", "AQIDBAUGBwgJCgsMDQ4PEA=="},
-                                             {"x-ms-access-tier", "cool"},
                                              {NULL, NULL}};
     struct gk_blob_record record;
     assert_int_equal(read_content(headers, true, &record, NULL), GK_OK);
@@ -210,7 +209,6 @@ static void test_headers__content(void **state)
     assert_string_equal(record.headers[GK_CONTENT_DISPOSITION], "attachment");
     assert_null(record.headers[GK_CACHE_CONTROL]);
     assert_true(record.has_md5 && record.md5[0] == 1 && record.md5[15] == 16);
-    assert_int_equal(record.tier, GK_TIER_COOL);
     gk_blob_record_cleanup(&record);
     assert_int_equal(read_content(headers, false, &record, NULL), GK_OK);
     assert_null(record.headers[GK_CONTENT_LANGUAGE]);
@@ -232,8 +230,6 @@ static void test_headers__content_refused(void **state)
         {{"x-ms-blob-content-md5", ""}, "InvalidMd5"},
         {{"x-ms-blob-content-md5", "AQIDBAUGBwgJCgsMDQ4PEA"}, "InvalidMd5"},
         {{"x-ms-blob-content-md5", "AQIDBAUGBwgJCgsMDQ4P"}, "InvalidMd5"},
-        {{"x-ms-access-tier", "Archive"}, "InvalidHeaderValue"},
-        {{"x-ms-access-tier", ""}, "InvalidHeaderValue"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct gk_blob_record record;
@@ -241,6 +237,29 @@ static void test_headers__content_refused(void **state)
         const struct gk_pair headers[] = {rows[i].header, {NULL, NULL}};
         assert_answer(read_content(headers, true, &record, &error), &error, 400, rows[i].code);
         gk_blob_record_cleanup(&record);
+    }
+}
+
+static void test_headers__tier(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        enum gk_tier tier;
+    } rows[] = {{"Hot", GK_TIER_HOT},         {"cool", GK_TIER_COOL},  {"COLD", GK_TIER_COLD},
+                {"Archive", GK_TIER_ARCHIVE}, {"", GK_TIER_INFERRED},  {"Warm", GK_TIER_INFERRED},
+                {"Hot ", GK_TIER_INFERRED},   {NULL, GK_TIER_INFERRED}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const bool good = rows[i].value == NULL || rows[i].tier != GK_TIER_INFERRED;
+        const struct gk_pair headers[] = {
+            {rows[i].value == NULL ? NULL : "x-ms-access-tier", rows[i].value}, {NULL, NULL}};
+        struct headed headed;
+        struct gk_error error = {0};
+        enum gk_tier tier = GK_TIER_COLD;
+        headed_init(&headed, headers);
+        assert_answer(gk_tier_header_read(&headed.request, &tier, &error), &error, good ? 0 : 400,
+                      good ? "" : "InvalidHeaderValue");
+        assert_int_equal(tier, rows[i].tier);
     }
 }
 
@@ -256,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_headers__metadata_of_8_kilobytes),
         cmocka_unit_test(test_headers__content),
         cmocka_unit_test(test_headers__content_refused),
+        cmocka_unit_test(test_headers__tier),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

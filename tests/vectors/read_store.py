@@ -45,7 +45,7 @@ need = fmt.need
 META, DATA = 0, 1
 OBJECT_CHUNKS = 64
 SEALED_CHUNK_BYTES = fmt.CHUNK_BYTES + fmt.TAG_BYTES
-TIERS = ("", "Hot", "Cool", "Cold")
+TIERS = ("", "Hot", "Cool", "Cold", "Archive")
 HEADERS = ("contentType", "contentEncoding", "contentLanguage", "contentDisposition", "cacheControl")
 
 
@@ -198,8 +198,13 @@ def read_acl(reader):
     return {"publicAccess": (None, "blob", "container")[level], "policies": policies}
 
 
-FIELDS = {1: ("lease", read_lease), 2: ("acl", read_acl), 16: ("tags", read_metadata),
-          20: ("history", read_history)}
+def read_tier_times(reader):
+    return {"changed": reader.number(8), "rehydratesTo": TIERS[reader.number(1)],
+            "highPriority": reader.number(1) == 1, "ready": reader.number(8)}
+
+
+FIELDS = {1: ("lease", read_lease), 2: ("acl", read_acl), 3: ("tierTimes", read_tier_times),
+          16: ("tags", read_metadata), 20: ("history", read_history)}
 
 
 def read_fields(reader):
