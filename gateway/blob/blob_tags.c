@@ -53,7 +53,10 @@ static enum gk_status change_tags(struct gk_request *request, struct gk_blob_tar
                                   struct gk_blob_write *write, void *ctx, struct gk_error *error)
 {
     (void)ctx;
-    enum gk_status status = gk_blob_conditions(request, target, GK_ACCESS_WRITE, error);
+    enum gk_status status = gk_blob_conditions_but_lease(request, target, GK_ACCESS_WRITE, error);
+    if (status == GK_OK) { /* what may not be changed is the blob, not what it is found by */
+        status = gk_blob_lease_check(request, target, GK_ACCESS_WRITE, error);
+    }
     if (status == GK_OK) {
         status = gk_tags_from_xml(gk_buf_span(&request->body), &target->record.tags, error);
     }

@@ -82,8 +82,10 @@ static enum gk_status remove_snapshot(void *ctx, struct gk_blob_target *state,
         return GK_OK;
     }
     *action = GK_STATE_REMOVE;
-    return deletion->snapshots == SNAPSHOTS_REFUSE ? gk_refuse(error, 409, "SnapshotsPresent")
-                                                   : GK_OK;
+    return deletion->snapshots == SNAPSHOTS_REFUSE
+               ? gk_refuse(error, 409, "SnapshotsPresent")
+               : gk_immutability_check(&state->record.immutability,
+                                       gk_clock_wall_ms(&deletion->request->gateway->clock), error);
 }
 
 static enum gk_status remove_base(void *ctx, struct gk_blob_write *write,

@@ -17,6 +17,7 @@ enum gk_field_tag {
     GK_FIELD_LEASE = 1,
     GK_FIELD_ACL = 2,
     GK_FIELD_TIER_TIMES = 3,
+    GK_FIELD_IMMUTABILITY = 4,
     GK_FIELD_TAGS = 16,
     GK_FIELD_HISTORY = 20,
 };

@@ -35,6 +35,9 @@ extern const struct gk_handler gk_set_blob_metadata_handler;
 extern const struct gk_handler gk_snapshot_blob_handler;
 extern const struct gk_handler gk_delete_blob_handler;
 extern const struct gk_handler gk_set_blob_tier_handler;
+extern const struct gk_handler gk_set_blob_immutability_policy_handler;
+extern const struct gk_handler gk_delete_blob_immutability_policy_handler;
+extern const struct gk_handler gk_set_blob_legal_hold_handler;
 extern const struct gk_handler gk_blob_batch_handler; /* of an account, and of a container */
 extern const struct gk_handler gk_find_blobs_handler; /* of an account, and of a container */
 extern const struct gk_handler gk_get_blob_tags_handler;

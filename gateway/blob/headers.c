@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "gateway/blob/conditions.h"
+#include "gateway/blob/immutability_headers.h"
 #include "gateway/blob/lease_headers.h"
 
 #define META_PREFIX "x-ms-meta-"
@@ -241,6 +242,7 @@ void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_re
     gk_respond_header(request, "x-ms-creation-time", created);
     gk_respond_header(request, "x-ms-blob-type", "BlockBlob");
     gk_respond_lease(request, &record->lease);
+    gk_respond_immutability(request, &record->immutability);
     gk_respond_header(request, "x-ms-server-encrypted", "true");
     if (record->tags.count > 0 && (request->permissions & GK_PERMIT_TAGS) != 0) {
         gk_respond_headerf(request, "x-ms-tag-count", "%u", record->tags.count);

@@ -24,7 +24,13 @@
 #define KEY_KIND_BYTES 2u
 #define KEY_LAST       0xffu /* follows all that UTF-8 can go on with */
 
-enum { INCLUDE_UNCOMMITTED = 1u, INCLUDE_SNAPSHOTS = 2u, INCLUDE_TAGS = 4u };
+enum {
+    INCLUDE_UNCOMMITTED = 1u,
+    INCLUDE_SNAPSHOTS = 2u,
+    INCLUDE_TAGS = 4u,
+    INCLUDE_POLICY = 8u,
+    INCLUDE_LEGAL_HOLD = 16u
+};
 
 /* Whether metadata is shown, the operation tells: that is what the plugin has authorized. */
 static const struct gk_list_include known[] = {{"metadata", 0},
@@ -35,8 +41,8 @@ static const struct gk_list_include known[] = {{"metadata", 0},
                                                {"deletedwithversions", 0},
                                                {"tags", INCLUDE_TAGS},
                                                {"copy", 0},
-                                               {"immutabilitypolicy", 0},
-                                               {"legalhold", 0},
+                                               {"immutabilitypolicy", INCLUDE_POLICY},
+                                               {"legalhold", INCLUDE_LEGAL_HOLD},
                                                {"permissions", 0},
                                                {NULL, 0}};
 
@@ -214,6 +220,20 @@ static void write_tier(struct gk_list_page *page, const struct gk_blob_record *r
     }
 }
 
+static void write_immutability(struct gk_list_page *page,
+                               const struct gk_immutability *immutability)
+{
+    if ((page->include & INCLUDE_POLICY) != 0 && immutability->mode != GK_POLICY_NONE) {
+        char until[GK_TIME_TEXT_BYTES];
+        gk_time_http(immutability->until_wall_ms, until);
+        gk_xml_text(&page->xml, "ImmutabilityPolicyUntilDate", until);
+        gk_xml_text(&page->xml, "ImmutabilityPolicyMode", gk_policy_mode_names[immutability->mode]);
+    }
+    if ((page->include & INCLUDE_LEGAL_HOLD) != 0 && immutability->legal_hold) {
+        gk_xml_text(&page->xml, "LegalHold", "true");
+    }
+}
+
 static void write_properties(struct gk_list_page *page, const struct gk_blob_record *record)
 {
     struct gk_xml_writer *xml = &page->xml;
@@ -228,6 +248,7 @@ static void write_properties(struct gk_list_page *page, const struct gk_blob_rec
     gk_xml_text(xml, "BlobType", "BlockBlob");
     write_tier(page, record);
     gk_list_page_lease(page, &record->lease);
+    write_immutability(page, &record->immutability);
     gk_xml_text(xml, "ServerEncrypted", "true");
     if (record->tags.count > 0) {
         gk_xml_u64(xml, "TagCount", record->tags.count);

@@ -7,6 +7,7 @@
 #include "gateway/blob/body.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
+#include "gateway/blob/immutability_headers.h"
 #include "gateway/blob/lease_action.h"
 #include "gateway/blob/locks.h"
 #include "gateway/blob/tags.h"
@@ -38,6 +39,9 @@ static enum gk_status read_headers(struct gk_request *request, struct put_blob *
     enum gk_status status = gk_content_headers_read(request, true, &put->record, error);
     if (status == GK_OK) {
         status = gk_tier_header_read(request, &put->record.tier, error);
+    }
+    if (status == GK_OK) {
+        status = gk_immutability_read(request, &put->record.immutability, error);
     }
     if (status == GK_OK) {
         status = gk_metadata_from_headers(request, &put->metadata, error);

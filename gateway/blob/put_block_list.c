@@ -13,6 +13,7 @@
 #include "gateway/blob/body.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
+#include "gateway/blob/immutability_headers.h"
 #include "gateway/blob/lease_action.h"
 #include "gateway/blob/locks.h"
 #include "gateway/blob/manifest.h"
@@ -311,6 +312,9 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
     }
     if (status == GK_OK) {
         status = gk_tier_header_read(request, &put->record.tier, error);
+    }
+    if (status == GK_OK) {
+        status = gk_immutability_read(request, &put->record.immutability, error);
     }
     if (status == GK_OK) {
         status = gk_metadata_from_headers(request, &put->metadata, error);

@@ -28,6 +28,7 @@
 #include "gatekey/plugin.h"
 #include "gateway/blob/acl.h"
 #include "gateway/blob/history.h"
+#include "gateway/blob/immutability.h"
 #include "gateway/blob/lease.h"
 #include "gateway/blob/tier.h"
 
@@ -127,6 +128,7 @@ struct gk_blob_record {
     char *headers[GK_CONTENT_HEADERS]; /* owned, NULL when not set */
     struct gk_lease lease;
     struct gk_tier_times tier_times;
+    struct gk_immutability immutability;
     struct gk_metadata tags; /* the blob's index tags, tags.h */
     struct gk_history history;
     struct gk_manifest manifest;

@@ -130,15 +130,9 @@ struct gk_place gk_blob_place(const struct gk_request *request, const struct gk_
 /* Accepting these and doing without them would be a lie about where and how data is kept. */
 static enum gk_status refuse_unserved(const struct gk_request *request, struct gk_error *error)
 {
-    static const char *const headers[] = {"x-ms-encryption-key",
-                                          "x-ms-encryption-key-sha256",
-                                          "x-ms-encryption-algorithm",
-                                          "x-ms-encryption-scope",
-                                          "x-ms-legal-hold",
-                                          "x-ms-immutability-policy-mode",
-                                          "x-ms-immutability-policy-until-date",
-                                          "x-ms-expiry-option",
-                                          "x-ms-structured-body"};
+    static const char *const headers[] = {"x-ms-encryption-key",       "x-ms-encryption-key-sha256",
+                                          "x-ms-encryption-algorithm", "x-ms-encryption-scope",
+                                          "x-ms-expiry-option",        "x-ms-structured-body"};
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         if (gk_request_header(request, headers[i]) != NULL) {
             return gk_refuse_because(error, 400, "UnsupportedHeader", "Header: %s", headers[i]);
@@ -428,8 +422,14 @@ enum gk_status gk_blob_conditions(const struct gk_request *request,
                                   const struct gk_blob_target *target, enum gk_access access,
                                   struct gk_error *error)
 {
-    const enum gk_status status = gk_blob_conditions_but_lease(request, target, access, error);
-    return status == GK_OK ? gk_blob_lease_check(request, target, access, error) : status;
+    enum gk_status status = gk_blob_conditions_but_lease(request, target, access, error);
+    if (status == GK_OK) {
+        status = gk_blob_lease_check(request, target, access, error);
+    }
+    return status == GK_OK && access == GK_ACCESS_WRITE
+               ? gk_immutability_check(&target->record.immutability,
+                                       gk_clock_wall_ms(&request->gateway->clock), error)
+               : status;
 }
 
 enum gk_status gk_blob_online_check(const struct gk_request *request,

@@ -19,6 +19,8 @@ const READER = fileURLToPath(new URL('../vectors/read_store.py', import.meta.url
 
 const CONTAINER = 'formats';
 const OTHER_ACCOUNT = 'servicekept';
+const LEASE = '11111111-2222-3333-4444-555555555555';
+const UNTIL = new Date('2099-01-01T00:00:00Z');
 
 // Blobs by name: what was stored.
 const stored = new Map();
@@ -79,6 +81,13 @@ before(async () => {
   await putBlocks(container, 'in one page', Array.from({ length: 70 }, (_, i) => 1 + i * 997),
     { metadata: { pages: 'one' } });
   await putBlocks(container, 'in two pages', Array.from({ length: 1030 }, () => 3));
+  await container.getBlobLeaseClient(LEASE).acquireLease(-1);
+  await container.setAccessPolicy(undefined, [{ id: 'readers', accessPolicy: { permissions: 'rl' } }]);
+  const fielded = container.getBlockBlobClient('one byte');
+  await fielded.getBlobLeaseClient(LEASE).acquireLease(60);
+  await fielded.setAccessTier('Archive', { conditions: { leaseId: LEASE } });
+  await fielded.setAccessTier('Cold', { conditions: { leaseId: LEASE }, rehydratePriority: 'High' });
+  await fielded.setImmutabilityPolicy({ expiriesOn: UNTIL });
   await container.getBlockBlobClient('staged alone')
     .stageBlock(Buffer.from('x').toString('base64'), 'x', 1);
 
@@ -119,6 +128,25 @@ maybe('accounts, containers and blobs with the service key alone', async () => {
   assert.equal(blobs['two/data objects'].tier, 'Cool');
   assert.deepEqual(blobs['two/data objects'].headers, { contentType: 'text/x-proof',
     contentLanguage: 'en', contentDisposition: 'inline', cacheControl: 'no-cache' });
+});
+
+maybe('what most have not', async () => {
+  const { json } = await read(stack.gateway.store.place, '--account', stack.account);
+  const { lease, acl } = json.containers[CONTAINER].fields;
+  assert.equal(lease.id, LEASE.replaceAll('-', ''));
+  assert.equal(lease.duration, 2 ** 32 - 1);
+  assert.equal(acl.publicAccess, null);
+  assert.deepEqual(acl.policies.map(({ id, permissions }) => [id, permissions]), [['readers', 'rl']]);
+  const blobs = (await read(stack.gateway.store.place, '--account', stack.account, '--container', CONTAINER)).json;
+  const { tier, fields } = blobs['one byte'];
+  assert.equal(tier, 'Archive');
+  assert.equal(fields.lease.id, LEASE.replaceAll('-', ''));
+  assert.equal(fields.lease.duration, 60);
+  assert.equal(fields.tierTimes.rehydratesTo, 'Cold');
+  assert.equal(fields.tierTimes.highPriority, true);
+  assert.equal(fields.tierTimes.ready - fields.tierTimes.changed, 300e3);
+  assert.deepEqual(fields.immutability, { policyMode: 'unlocked', until: UNTIL.getTime(), legalHold: false });
+  assert.deepEqual(blobs.empty.fields, {});
 });
 
 maybe('every blob, byte for byte, with the customer\'s key', async () => {

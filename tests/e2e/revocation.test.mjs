@@ -61,6 +61,10 @@ const complete = {
   BLOB_GET_BLOCK_LIST: (request) => { request.query.blocklisttype = 'all'; },
   BLOB_SET_BLOB_METADATA: (request) => { request.headers['x-ms-meta-new'] = 'value'; },
   BLOB_SET_BLOB_TIER: (request) => { request.headers['x-ms-access-tier'] = 'Cool'; },
+  BLOB_SET_BLOB_IMMUTABILITY_POLICY: (request) => {
+    request.headers['x-ms-immutability-policy-until-date'] = new Date(Date.now() + 86400e3).toUTCString();
+  },
+  BLOB_SET_BLOB_LEGAL_HOLD: (request) => { request.headers['x-ms-legal-hold'] = 'true'; },
   ...eachLease('ACQUIRE', (request) => { request.headers['x-ms-lease-duration'] = '-1'; }),
   ...eachLease('RENEW', (request) => { request.headers['x-ms-lease-id'] = LEASE; }),
   ...eachLease('CHANGE', (request) => {

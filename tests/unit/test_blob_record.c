@@ -139,6 +139,8 @@ static struct gk_blob_record some_blob(void)
                                                .rehydrates_to = GK_TIER_COLD,
                                                .high_priority = true,
                                                .ready_wall_ms = INT64_MAX};
+    record.immutability = (struct gk_immutability){
+        .mode = GK_POLICY_LOCKED, .until_wall_ms = INT64_MIN, .legal_hold = true};
     record.history = (struct gk_history){.kind = GK_STATE_VERSION,
                                          .newest = UINT64_MAX,
                                          .version = 1,
@@ -169,6 +171,9 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
     assert_int_equal(a->tier_times.rehydrates_to, b->tier_times.rehydrates_to);
     assert_int_equal(a->tier_times.high_priority, b->tier_times.high_priority);
     assert_true(a->tier_times.ready_wall_ms == b->tier_times.ready_wall_ms);
+    assert_int_equal(a->immutability.mode, b->immutability.mode);
+    assert_true(a->immutability.until_wall_ms == b->immutability.until_wall_ms);
+    assert_int_equal(a->immutability.legal_hold, b->immutability.legal_hold);
     assert_same_history(&a->history, &b->history);
     assert_int_equal(a->manifest.paged, b->manifest.paged);
     assert_int_equal(a->manifest.beside, b->manifest.beside);
@@ -209,6 +214,7 @@ static void test_blob_record__without_content(void **state)
     record.has_md5 = false;
     record.lease = (struct gk_lease){0};
     record.tier_times = (struct gk_tier_times){0};
+    record.immutability = (struct gk_immutability){0};
     assert_blob_comes_back(&record);
     record.state = GK_BLOB_GONE;
     record.history = (struct gk_history){.newest = 1};

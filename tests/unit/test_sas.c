@@ -355,7 +355,8 @@ static const struct {
     {"/c/b", "racwdltf",
      GK_PERMIT_READ | GK_PERMIT_ADD | GK_PERMIT_CREATE | GK_PERMIT_WRITE | GK_PERMIT_DELETE |
          GK_PERMIT_LIST | GK_PERMIT_TAGS | GK_PERMIT_FILTER},
-    {"/c/b", "xyzmeopi", 0},
+    {"/c/b", "xyzmeop", 0},
+    {"/c/b", "i", GK_PERMIT_IMMUTABILITY},
     {"/c/b", "R", 0},
     {"/c/b", "", 0},
     /* Of the container itself: listing and finding. */

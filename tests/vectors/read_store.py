@@ -203,8 +203,16 @@ def read_tier_times(reader):
             "highPriority": reader.number(1) == 1, "ready": reader.number(8)}
 
 
+def read_immutability(reader):
+    mode = reader.number(1)
+    need(mode < 3, "an immutability policy of an unknown mode")
+    return {"policyMode": (None, "unlocked", "locked")[mode], "until": reader.number(8),
+            "legalHold": reader.number(1) == 1}
+
+
 FIELDS = {1: ("lease", read_lease), 2: ("acl", read_acl), 3: ("tierTimes", read_tier_times),
-          16: ("tags", read_metadata), 20: ("history", read_history)}
+          4: ("immutability", read_immutability), 16: ("tags", read_metadata),
+          20: ("history", read_history)}
 
 
 def read_fields(reader):

@@ -22,7 +22,7 @@ export function sharedKey({ account, accountKey, method, path, query, headers })
   return `SharedKey ${account}:${signature}`;
 }
 
-export function accountSas({ account, accountKey, permissions = 'rwdlactf', expiry }) {
+export function accountSas({ account, accountKey, permissions = 'rwdlactfi', expiry }) {
   const query = { sv: '2020-12-06', ss: 'b', srt: 'sco', sp: permissions,
     se: expiry ?? new Date(Date.now() + 3600e3).toISOString().replace(/\.\d+/, '') };
   const toSign = [account, query.sp, query.ss, query.srt, '', query.se, '', '', query.sv, '', ''].join('\n');
@@ -31,7 +31,7 @@ export function accountSas({ account, accountKey, permissions = 'rwdlactf', expi
 }
 
 // For a container and all its blobs (blob undefined), or for one blob.
-export function serviceSas({ account, accountKey }, container, blob, permissions = 'racwdltf') {
+export function serviceSas({ account, accountKey }, container, blob, permissions = 'racwdltfi') {
   const query = { sv: '2020-12-06', sr: blob === undefined ? 'c' : 'b', sp: permissions,
     se: new Date(Date.now() + 3600e3).toISOString().replace(/\.\d+/, '') };
   const resource = `/blob/${account}/${container}${blob === undefined ? '' : `/${blob}`}`;

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Immutability policies and legal holds with the vendor's SDK: what they protect is neither changed nor
+// deleted, by whatever operation, with and without the customer's key.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { BlobServiceClient } from '@azure/storage-blob';
+
+import { accountSas, send } from './lib/signed.mjs';
+import { noRetry, startStack } from './lib/stack.mjs';
+
+const DAY = 86400e3;
+const BLOCK = Buffer.from('block-1').toString('base64');
+let stack;
+let container;
+let names = 0;
+
+before(async () => {
+  stack = await startStack({ movableClock: true, checkIntervalMs: 1000 });
+  container = BlobServiceClient.fromConnectionString(stack.connectionString, noRetry).getContainerClient('worm');
+  await container.create();
+});
+after(() => stack?.stop());
+
+async function refused(promise, status, code) {
+  await assert.rejects(promise, (error) => {
+    assert.equal(error.statusCode, status, `${error.statusCode} ${error.code}: ${error.message}`);
+    assert.equal(error.code ?? error.details?.errorCode, code);
+    return true;
+  });
+}
+
+async function newBlob(options) {
+  const blob = container.getBlockBlobClient(`blob-${names++}`);
+  await blob.upload('content', 7, options);
+  return blob;
+}
+
+// The gateway's clock may be ahead of this one.
+const inDays = (days) => new Date(Math.floor((Date.now() + stack.gateway.shared.offsetMs) / 1000) * 1000 + days * DAY);
+
+// What headers tell, and that the listing tells the same when it is asked.
+async function protectionOf(blob) {
+  const { immutabilityPolicyExpiresOn, immutabilityPolicyMode, legalHold } = await blob.getProperties();
+  const told = [immutabilityPolicyExpiresOn, immutabilityPolicyMode, legalHold];
+  const listed = async (options) => {
+    for await (const item of container.listBlobsFlat({ prefix: blob.name, ...options })) {
+      if (item.name === blob.name) return item.properties;
+    }
+    return undefined;
+  };
+  const shown = await listed({ includeImmutabilityPolicy: true, includeLegalHold: true });
+  assert.deepEqual([shown.immutabilityPolicyExpiresOn, shown.immutabilityPolicyMode, shown.legalHold], told);
+  const hidden = await listed({});
+  assert.deepEqual([hidden.immutabilityPolicyExpiresOn, hidden.immutabilityPolicyMode, hidden.legalHold],
+    [undefined, undefined, undefined]);
+  return told;
+}
+
+async function assertProtected(blob) {
+  const attempts = [() => blob.upload('x', 1), () => blob.setMetadata({ a: 'b' }), () => blob.setHTTPHeaders({}),
+    () => blob.commitBlockList([]), () => blob.delete()];
+  for (const attempt of attempts) await refused(attempt(), 409, 'BlobImmutableDueToPolicy');
+  assert.equal((await blob.downloadToBuffer()).toString(), 'content');
+}
+
+test('an unlocked policy protects until its date, and can be changed and taken away', async () => {
+  const blob = await newBlob();
+  const { etag, lastModified } = await blob.getProperties();
+  assert.deepEqual(await protectionOf(blob), [undefined, undefined, undefined]);
+  const until = inDays(2);
+  const set = await blob.setImmutabilityPolicy({ expiriesOn: until, policyMode: 'Unlocked' });
+  assert.deepEqual([set.immutabilityPolicyExpiry, set.immutabilityPolicyMode], [until, 'unlocked']);
+  assert.deepEqual(await protectionOf(blob), [until, 'unlocked', undefined]);
+  await assertProtected(blob);
+  await blob.setAccessTier('Cool'); // how it is kept is not what is kept
+  await blob.setImmutabilityPolicy({ expiriesOn: inDays(1) });
+  await blob.deleteImmutabilityPolicy();
+  assert.deepEqual(await protectionOf(blob), [undefined, undefined, undefined]);
+  const now = await blob.getProperties();
+  assert.equal(now.etag, etag);
+  assert.deepEqual(now.lastModified, lastModified);
+  await blob.setImmutabilityPolicy({ expiriesOn: inDays(1) });
+  stack.gateway.moveClock(DAY + 60e3);
+  await stack.until(() => blob.setMetadata({ a: 'b' }).then(() => true), 'the policy to end');
+  await blob.delete();
+});
+
+test('a locked policy is extended, and nothing else', async () => {
+  const blob = await newBlob();
+  const until = inDays(2);
+  await blob.setImmutabilityPolicy({ expiriesOn: until, policyMode: 'Locked' });
+  assert.deepEqual(await protectionOf(blob), [until, 'locked', undefined]);
+  for (const attempt of [() => blob.deleteImmutabilityPolicy(),
+    () => blob.setImmutabilityPolicy({ expiriesOn: inDays(3), policyMode: 'Unlocked' }),
+    () => blob.setImmutabilityPolicy({ expiriesOn: inDays(1), policyMode: 'Locked' })]) {
+    await refused(attempt(), 409, 'BlobImmutableDueToPolicy');
+  }
+  const later = inDays(3);
+  await blob.setImmutabilityPolicy({ expiriesOn: later, policyMode: 'Locked' });
+  assert.deepEqual(await protectionOf(blob), [later, 'locked', undefined]);
+  await assertProtected(blob);
+});
+
+test('a legal hold protects until it is taken away, beside a policy and without one', async () => {
+  const blob = await newBlob();
+  assert.equal((await blob.setLegalHold(true)).legalHold, true);
+  assert.deepEqual(await protectionOf(blob), [undefined, undefined, true]);
+  await assertProtected(blob);
+  await blob.setImmutabilityPolicy({ expiriesOn: inDays(1) });
+  assert.equal((await blob.setLegalHold(false)).legalHold, false);
+  await assertProtected(blob);
+  await blob.deleteImmutabilityPolicy();
+  await blob.upload('x', 1);
+  await blob.delete();
+});
+
+test('a blob is protected from its first moment on', async () => {
+  const until = inDays(1);
+  const put = await newBlob({ immutabilityPolicy: { expiriesOn: until, policyMode: 'Unlocked' }, legalHold: true });
+  assert.deepEqual(await protectionOf(put), [until, 'unlocked', true]);
+  await assertProtected(put);
+  const listed = container.getBlockBlobClient('of-blocks');
+  await listed.stageBlock(BLOCK, 'content', 7);
+  await listed.commitBlockList([BLOCK], { immutabilityPolicy: { expiriesOn: until, policyMode: 'Unlocked' } });
+  assert.deepEqual(await protectionOf(listed), [until, 'unlocked', undefined]);
+  await assertProtected(listed);
+});
+
+test('conditions, permissions and bad requests', async () => {
+  const blob = await newBlob();
+  await refused(blob.setImmutabilityPolicy({ expiriesOn: inDays(1) },
+    { modifiedAccessCondition: { ifUnmodifiedSince: new Date(0) } }), 412, 'ConditionNotMet');
+  await refused(container.getBlobClient('absent').setLegalHold(true), 404, 'BlobNotFound');
+  const ask = (comp, headers, more = {}) => send(stack, { method: 'PUT', path: `/worm/${blob.name}`, query: { comp },
+    headers, ...more });
+  const date = (days) => ({ 'x-ms-immutability-policy-until-date': inDays(days).toUTCString() });
+  const rows = [
+    [ask('immutabilityPolicies', {}), 400, 'MissingRequiredHeader'],
+    [ask('immutabilityPolicies', { 'x-ms-immutability-policy-until-date': 'tomorrow' }), 400, 'InvalidHeaderValue'],
+    [ask('immutabilityPolicies', date(-1)), 400, 'InvalidHeaderValue'],
+    [ask('immutabilityPolicies', { ...date(1), 'x-ms-immutability-policy-mode': 'Mutable' }), 400, 'InvalidHeaderValue'],
+    [ask('legalhold', {}), 400, 'MissingRequiredHeader'],
+    [ask('legalhold', { 'x-ms-legal-hold': 'perhaps' }), 400, 'InvalidHeaderValue'],
+    [ask('legalhold', { 'x-ms-legal-hold': 'true' }, { sas: accountSas({ ...stack, permissions: 'rwdl' }) }), 403,
+      'AuthorizationPermissionMismatch'],
+  ];
+  for (const [asked, status, code] of rows) {
+    const answer = await asked;
+    assert.deepEqual([answer.status, answer.code], [status, code]);
+  }
+  assert.deepEqual(await protectionOf(blob), [undefined, undefined, undefined]);
+});
+
+test('a revoked key neither lifts a protection nor hinders one', async () => {
+  const held = await newBlob({ legalHold: true });
+  const free = await newBlob();
+  const versions = await stack.vault.disableAllVersions(stack.keyName);
+  const status = async (expected) => (await send(stack, { method: 'GET', path: `/worm/${free.name}` })).status === expected;
+  await stack.until(() => status(403), 'the key to be revoked');
+  await refused(held.delete(), 409, 'BlobImmutableDueToPolicy');
+  await refused(held.setHTTPHeaders({}), 409, 'BlobImmutableDueToPolicy');
+  await free.setImmutabilityPolicy({ expiriesOn: inDays(1), policyMode: 'Locked' });
+  await refused(free.delete(), 409, 'BlobImmutableDueToPolicy');
+  await held.setLegalHold(false);
+  await held.delete();
+  await stack.vault.enableVersions(stack.keyName, versions);
+  await stack.until(() => status(200), 'the key to be back');
+  await assertProtected(free);
+});
