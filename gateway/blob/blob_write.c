@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "gateway/blob/block_id.h"
+#include "gateway/blob/protection.h"
 #include "gateway/blob/reaper.h"
 
 void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target *target)
@@ -91,10 +92,14 @@ static enum gk_status encode(const struct gk_blob_write *write, const struct gk_
     return gk_buf_status(out);
 }
 
-/* Takes value over as the blob's new value when status is good, else frees it. */
+/* Takes value over as the blob's new value, which is record's, when status is good, else frees it. */
 static enum gk_status put_value(struct gk_blob_write *write, const struct gk_blob_target *target,
-                                struct gk_buf *value, enum gk_status status)
+                                const struct gk_blob_record *record, struct gk_buf *value,
+                                enum gk_status status, struct gk_error *error)
 {
+    if (status == GK_OK) {
+        status = gk_protection_mark(&write->changes, record, error);
+    }
     if (status == GK_OK) {
         struct gk_buf key;
         copy_key(target, &key);
@@ -129,7 +134,7 @@ enum gk_status gk_blob_write_record(struct gk_blob_write *write, const struct gk
     }
     gk_buf_cleanup(&open_part);
     gk_buf_cleanup_wipe(&sealed_part);
-    return put_value(write, target, &value, status);
+    return put_value(write, target, record, &value, status, error);
 }
 
 enum gk_status gk_blob_write_open_part(struct gk_blob_write *write,
@@ -148,7 +153,7 @@ enum gk_status gk_blob_write_open_part(struct gk_blob_write *write,
                                       &value, error);
     }
     gk_buf_cleanup(&open_part);
-    return put_value(write, target, &value, status);
+    return put_value(write, target, record, &value, status, error);
 }
 
 void gk_blob_write_beside(struct gk_blob_write *write, const struct gk_blob_target *target,

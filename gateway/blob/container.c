@@ -16,6 +16,7 @@
 #include "gateway/blob/headers.h"
 #include "gateway/blob/index.h"
 #include "gateway/blob/lease_headers.h"
+#include "gateway/blob/protection.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/blob/target.h"
 
@@ -231,6 +232,9 @@ static enum gk_status delete_container(struct gk_request *request, struct gk_err
     if (status == GK_OK) {
         status = gk_lease_check(request, &target.container.lease, GK_ACCESS_WRITE,
                                 GK_LEASE_OF_CONTAINER, error);
+    }
+    if (status == GK_OK) {
+        status = gk_protection_check(request, &target.container, error);
     }
     if (status == GK_OK) {
         status = gk_index_close(request->gateway->store, &target.container.id,

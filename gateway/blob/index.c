@@ -17,7 +17,8 @@ void gk_index_guards(struct gk_guard guards[GK_INDEX_GUARDS])
 
 /* What is written to each shard. */
 struct shard_write {
-    const struct gk_guard *guard; /* NULL for none */
+    const struct gk_guard *guards;
+    size_t guards_count;
     struct gk_change change;
 };
 
@@ -31,8 +32,8 @@ static enum gk_status write_some(struct gk_store *store, const struct gk_id *con
         gk_index_name(container, first + i, names[i]);
         ops[i] = (struct gk_write_op){.pool = GK_POOL_META,
                                       .object = names[i],
-                                      .guards = write->guard,
-                                      .guards_count = write->guard != NULL,
+                                      .guards = write->guards,
+                                      .guards_count = write->guards_count,
                                       .changes = &write->change,
                                       .changes_count = 1};
     }
@@ -73,9 +74,12 @@ static enum gk_status close_some(struct gk_store *store, const struct gk_id *con
 enum gk_status gk_index_close(struct gk_store *store, const struct gk_id *container,
                               uint32_t shards, struct gk_error *error)
 {
-    const struct gk_guard exists = {.kind = GK_GUARD_EXISTS};
+    const struct gk_guard guards[] = {
+        {.kind = GK_GUARD_EXISTS},
+        {.kind = GK_GUARD_MAP_ABSENT, .key = gk_span_str(GK_PROTECTED_KEY)}};
     const struct shard_write write = {
-        .guard = &exists,
+        .guards = guards,
+        .guards_count = 2,
         .change = {.kind = GK_CHANGE_MAP_SET,
                    .key = gk_span_str(GK_CLOSED_KEY),
                    .value = gk_span_of(closed_value, sizeof closed_value)}};

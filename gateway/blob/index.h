@@ -21,7 +21,8 @@ void gk_index_guards(struct gk_guard guards[GK_INDEX_GUARDS]);
 /* Of a container that nobody knows yet. */
 enum gk_status gk_index_create(struct gk_store *store, const struct gk_id *container,
                                uint32_t shards, struct gk_error *error) GK_MUST_USE;
-/* Closed ones may be closed again; one that is not there needs no closing. */
+/* Closed ones may be closed again; one that is not there needs no closing. GK_E_EXISTS: one has a blob that
+ * may not be deleted (protection.h), others may be closed. */
 enum gk_status gk_index_close(struct gk_store *store, const struct gk_id *container,
                               uint32_t shards, struct gk_error *error) GK_MUST_USE;
 /* Absent ones are fine. */

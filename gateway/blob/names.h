@@ -13,6 +13,7 @@
  *                                                 m/<manifest><page>            manifest page
  *                                                 g/<freed><16 bytes>           data to remove
  *                                                 x                             closed (index.h)
+ *                                                 w                             protected (protection.h)
  *                 deleted/<account id>       map  <container id>                of a deleted account,
  *                                                                               with its shards, 4 bytes
  *                 registry                   gateway/registry.h
@@ -21,8 +22,8 @@
  * Identifiers are 32 lower-case hexadecimal digits in object names and 16 bytes in map keys; epoch
  * and page are 4 bytes, a state's time and freed (a time in milliseconds, so that what was freed first
  * stands first) are 8, big endian. Every value in a map is a record of the plugin's, bound to the
- * container and its key; but for "x", which says nothing that has to be hidden, and "d/", which is as
- * it would stand in a data object.
+ * container and its key; but for "x" and "w", which say nothing that has to be hidden, and "d/", which is
+ * as it would stand in a data object.
  *
  * A container's index has a fixed number of shards, 0 to GK_INDEX_SHARDS_MAX - 1 in decimal. All of one
  * blob stands in one of them, so that what changes together is in one object.
@@ -42,6 +43,7 @@
 #define GK_BESIDE_BYTES_MAX         65520u /* of a blob whose sealed chunk is a map's value */
 #define GK_STATE_KIND               "v/"
 #define GK_CLOSED_KEY               "x"
+#define GK_PROTECTED_KEY            "w"
 #define GK_DATA_NAME_BYTES          96u
 #define GK_DELETED_NAME_PREFIX      "deleted/"
 #define GK_DELETED_NAME_ATTR        "gateway.name" /* of such an object: the account's name */
