@@ -7,6 +7,7 @@
 #include "gateway/blob/block_id.h"
 #include "gateway/blob/protection.h"
 #include "gateway/blob/reaper.h"
+#include "gateway/blob/states.h"
 
 void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target *target)
 {
@@ -14,6 +15,7 @@ void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target
     gk_garbage_init(&write->garbage);
     gk_garbage_init(&write->shared);
     write->newest = target->record.history.newest;
+    write->kept_until_wall_ms = 0;
     gk_index_guards(write->guards);
     write->guards[GK_INDEX_GUARDS] = gk_blob_guard(target);
     write->guards_count = GK_INDEX_GUARDS + 1;
@@ -47,8 +49,10 @@ void gk_blob_write_guard_staging(struct gk_blob_write *write, const struct gk_bl
                                  .value = gk_buf_span(&write->mark)});
 }
 
-enum gk_status gk_blob_write_discard(struct gk_blob_write *write, const struct gk_request *request,
-                                     const struct gk_blob_target *target, struct gk_error *error)
+enum gk_status gk_blob_write_discard_staged(struct gk_blob_write *write,
+                                            const struct gk_request *request,
+                                            const struct gk_blob_target *target,
+                                            struct gk_error *error)
 {
     if (!target->exists) {
         return GK_OK;
@@ -58,7 +62,6 @@ enum gk_status gk_blob_write_discard(struct gk_blob_write *write, const struct g
     gk_buf_init(&mark, GK_STAGED_BYTES_MAX);
     const enum gk_status status = gk_staging_mark_read(request, target, &any, &mark, error);
     if (status == GK_OK) {
-        gk_blob_write_drop(write, target);
         if (any) {
             gk_garbage_add(&write->garbage, GK_GARBAGE_STAGED, &target->record.object,
                            target->record.epoch);
@@ -66,6 +69,19 @@ enum gk_status gk_blob_write_discard(struct gk_blob_write *write, const struct g
         gk_blob_write_guard_staging(write, target, gk_buf_span(&mark));
     }
     gk_buf_cleanup(&mark);
+    return status;
+}
+
+enum gk_status gk_blob_write_discard(struct gk_blob_write *write, struct gk_request *request,
+                                     const struct gk_blob_target *target, struct gk_error *error)
+{
+    const enum gk_status status = gk_blob_write_discard_staged(write, request, target, error);
+    if (status == GK_OK && gk_state_is_kept(request, target)) {
+        return gk_state_keep(write, request, target, error);
+    }
+    if (status == GK_OK) {
+        gk_blob_write_drop(write, target);
+    }
     return status;
 }
 
@@ -182,6 +198,21 @@ void gk_blob_write_removal(struct gk_blob_write *write, const struct gk_blob_tar
     gk_blob_write_beside(write, target, (struct gk_span){0});
 }
 
+/* When what is kept is kept no more. */
+static enum gk_status queue_expiry(struct gk_blob_write *write, const struct gk_blob_target *target,
+                                   const struct gk_place *place, struct gk_error *error)
+{
+    const struct gk_id none = {{0}};
+    struct gk_garbage expiry;
+    gk_garbage_init(&expiry);
+    gk_buf_append(&expiry.blob, target->key.data + 2, target->key.len - 2);
+    gk_garbage_add(&expiry, GK_GARBAGE_EXPIRED, &none, 0);
+    const enum gk_status status =
+        gk_garbage_queue(&expiry, place, write->kept_until_wall_ms, &write->changes, error);
+    gk_garbage_cleanup(&expiry);
+    return status;
+}
+
 static enum gk_status queue_garbage(struct gk_blob_write *write, const struct gk_request *request,
                                     const struct gk_blob_target *target, struct gk_error *error)
 {
@@ -189,10 +220,13 @@ static enum gk_status queue_garbage(struct gk_blob_write *write, const struct gk
         gk_index_place(request, &target->container, GK_VALUE_GARBAGE, (struct gk_span){0});
     const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
     gk_buf_append(&write->shared.blob, target->key.data + 2, target->key.len - 2);
-    const enum gk_status status =
-        gk_garbage_queue(&write->garbage, &place, now, &write->changes, error);
-    return status == GK_OK ? gk_garbage_queue(&write->shared, &place, now, &write->changes, error)
-                           : status;
+    enum gk_status status = gk_garbage_queue(&write->garbage, &place, now, &write->changes, error);
+    if (status == GK_OK) {
+        status = gk_garbage_queue(&write->shared, &place, now, &write->changes, error);
+    }
+    return status == GK_OK && write->kept_until_wall_ms != 0
+               ? queue_expiry(write, target, &place, error)
+               : status;
 }
 
 enum gk_status gk_blob_write_commit(struct gk_blob_write *write, struct gk_request *request,
@@ -217,7 +251,8 @@ enum gk_status gk_blob_write_commit(struct gk_blob_write *write, struct gk_reque
     if (status == GK_E_NOT_FOUND || status == GK_E_EXISTS || status == GK_E_CONFLICT) {
         return gk_blob_write_refused(request, target, status, error);
     }
-    if (status == GK_OK && write->garbage.count + write->shared.count > 0) {
+    if (status == GK_OK &&
+        (write->garbage.count + write->shared.count > 0 || write->kept_until_wall_ms != 0)) {
         gk_reaper_note(request->gateway->reaper, request->account->name, &target->container,
                        target->shard);
     }

@@ -15,8 +15,9 @@
 struct gk_blob_write {
     struct gk_change_list changes;
     struct gk_garbage garbage;
-    struct gk_garbage shared; /* what other records of the same blob may still refer to */
-    uint64_t newest;          /* time of a state, as the base's next record says it */
+    struct gk_garbage shared;   /* what other records of the same blob may still refer to */
+    uint64_t newest;            /* time of a state, as the base's next record says it */
+    int64_t kept_until_wall_ms; /* of what this write deletes and keeps; 0: nothing */
     struct gk_guard guards[GK_INDEX_GUARDS + 2];
     size_t guards_count;
     struct gk_buf mark_key; /* of a guarded staging mark */
@@ -33,12 +34,17 @@ void gk_blob_write_guard(struct gk_blob_write *write, struct gk_guard guard);
 /* One more: the staging mark (block_id.h) still is this one, or, when it is empty, there still is none. */
 void gk_blob_write_guard_staging(struct gk_blob_write *write, const struct gk_blob_target *target,
                                  struct gk_span mark);
-/* All that the base had is garbage from now on, staged blocks included, but for what states of it still
- * have; nothing for no record. */
-enum gk_status gk_blob_write_discard(struct gk_blob_write *write, const struct gk_request *request,
+/* Other content comes in the base's place: what it had is kept as a state where the account has it so
+ * (states.h), else it is garbage, as far as no state of it has it; staged blocks are. Nothing for no
+ * record. */
+enum gk_status gk_blob_write_discard(struct gk_blob_write *write, struct gk_request *request,
                                      const struct gk_blob_target *target,
                                      struct gk_error *error) GK_MUST_USE;
-
+/* The blocks that are staged are garbage. */
+enum gk_status gk_blob_write_discard_staged(struct gk_blob_write *write,
+                                            const struct gk_request *request,
+                                            const struct gk_blob_target *target,
+                                            struct gk_error *error) GK_MUST_USE;
 /* What the record of target, a base or a state, refers to is garbage, as far as nothing else does. */
 void gk_blob_write_drop(struct gk_blob_write *write, const struct gk_blob_target *target);
 

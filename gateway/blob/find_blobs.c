@@ -103,7 +103,8 @@ static enum gk_status look_at(struct search *search, struct gk_span key, struct 
 {
     struct gk_blob_record record = {0};
     const enum gk_status status = open_record(search, key, value, &record, error);
-    if (status == GK_OK && record.state == GK_BLOB_COMMITTED && record.tags.count > 0 &&
+    if (status == GK_OK && record.state == GK_BLOB_COMMITTED &&
+        record.history.deleted_wall_ms == 0 && record.tags.count > 0 &&
         gk_tag_query_matches(&search->query, search->name, &record.tags)) {
         show(search, key, &record.tags);
     }

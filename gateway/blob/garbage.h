@@ -19,6 +19,8 @@
  *   4     manifest   0        a manifest's pages and all its segments
  *   5     manifest   0        a manifest's pages alone
  *   6     container  shards   a container with all that is in it; 0 shards are 1
+ *   7     none       0        what of the blob is deleted and not kept any more (expiry.h); freed is the
+ *                             time until which something is kept
  */
 #ifndef GATEWAY_BLOB_GARBAGE_H
 #define GATEWAY_BLOB_GARBAGE_H
@@ -32,7 +34,8 @@ enum gk_garbage_kind {
     GK_GARBAGE_STAGED_ENTRIES = 3,
     GK_GARBAGE_MANIFEST = 4,
     GK_GARBAGE_MANIFEST_ENTRIES = 5,
-    GK_GARBAGE_CONTAINER = 6
+    GK_GARBAGE_CONTAINER = 6,
+    GK_GARBAGE_EXPIRED = 7
 };
 
 struct gk_garbage_item {

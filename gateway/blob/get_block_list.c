@@ -96,7 +96,7 @@ static void respond_headers(struct gk_request *request, const struct gk_blob_tar
         gk_respond_version(request, target->record.etag, target->record.modified_wall_ms);
     }
     gk_respond_headerf(request, "x-ms-blob-content-length", "%llu",
-                       (unsigned long long)target->record.size);
+                       (unsigned long long)(target->committed ? target->record.size : 0));
 }
 
 static enum gk_status respond_list(struct gk_request *request, const struct gk_blob_target *target,
@@ -107,7 +107,7 @@ static enum gk_status respond_list(struct gk_request *request, const struct gk_b
     struct gk_block_sizes committed_sizes = {0};
     struct gk_block_sizes uncommitted_sizes = {0};
     enum gk_status status = GK_OK;
-    if (wanted.committed) {
+    if (wanted.committed && target->committed) {
         status = list_committed(request, target, &committed, &committed_sizes.count, error);
         committed_sizes.items = committed;
     }
@@ -131,6 +131,22 @@ static enum gk_status respond_list(struct gk_request *request, const struct gk_b
     return status;
 }
 
+/* Without a blob there is a list when blocks are staged for one; what was deleted is none. */
+static enum gk_status check_staged(const struct gk_request *request,
+                                   const struct gk_blob_target *target, struct gk_error *error)
+{
+    struct gk_buf mark;
+    bool any = false;
+    enum gk_status status = GK_OK;
+    gk_buf_init(&mark, GK_STAGED_BYTES_MAX);
+    if (target->exists && target->kind == GK_STATE_BASE) {
+        any = target->record.state == GK_BLOB_UNCOMMITTED;
+        status = any ? GK_OK : gk_staging_mark_read(request, target, &any, &mark, error);
+    }
+    gk_buf_cleanup(&mark);
+    return status == GK_OK && !any ? gk_refuse(error, 404, "BlobNotFound") : status;
+}
+
 static enum gk_status finish(struct gk_request *request, struct gk_error *error)
 {
     struct wanted wanted;
@@ -140,8 +156,8 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
     }
     struct gk_blob_target target;
     status = gk_blob_target_load(request, &target, error);
-    if (status == GK_OK && !(target.committed || (target.exists && target.kind == GK_STATE_BASE))) {
-        status = gk_refuse(error, 404, "BlobNotFound");
+    if (status == GK_OK && !target.committed) {
+        status = check_staged(request, &target, error);
     }
     if (status == GK_OK) {
         status = gk_blob_lease_check(request, &target, GK_ACCESS_READ, error);

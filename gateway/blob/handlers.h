@@ -34,6 +34,7 @@ extern const struct gk_handler gk_set_blob_properties_handler;
 extern const struct gk_handler gk_set_blob_metadata_handler;
 extern const struct gk_handler gk_snapshot_blob_handler;
 extern const struct gk_handler gk_delete_blob_handler;
+extern const struct gk_handler gk_undelete_blob_handler;
 extern const struct gk_handler gk_set_blob_tier_handler;
 extern const struct gk_handler gk_set_blob_immutability_policy_handler;
 extern const struct gk_handler gk_delete_blob_immutability_policy_handler;

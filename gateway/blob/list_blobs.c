@@ -22,6 +22,7 @@
 
 #define KEY_KIND       "b/"
 #define KEY_KIND_BYTES 2u
+#define DAY_MS         INT64_C(86400000)
 #define KEY_LAST       0xffu /* follows all that UTF-8 can go on with */
 
 enum {
@@ -29,7 +30,8 @@ enum {
     INCLUDE_SNAPSHOTS = 2u,
     INCLUDE_TAGS = 4u,
     INCLUDE_POLICY = 8u,
-    INCLUDE_LEGAL_HOLD = 16u
+    INCLUDE_LEGAL_HOLD = 16u,
+    INCLUDE_DELETED = 32u
 };
 
 /* Whether metadata is shown, the operation tells: that is what the plugin has authorized. */
@@ -37,7 +39,7 @@ static const struct gk_list_include known[] = {{"metadata", 0},
                                                {"uncommittedblobs", INCLUDE_UNCOMMITTED},
                                                {"snapshots", INCLUDE_SNAPSHOTS},
                                                {"versions", 0},
-                                               {"deleted", 0},
+                                               {"deleted", INCLUDE_DELETED},
                                                {"deletedwithversions", 0},
                                                {"tags", INCLUDE_TAGS},
                                                {"copy", 0},
@@ -139,6 +141,9 @@ static bool is_shown(const struct listing *listing)
 {
     const struct gk_blob_record *record = &listing->blob.record;
     const unsigned include = listing->page.include;
+    if (record->history.deleted_wall_ms != 0 && (include & INCLUDE_DELETED) == 0) {
+        return false;
+    }
     if (record->history.kind == GK_STATE_SNAPSHOT) {
         return (include & INCLUDE_SNAPSHOTS) != 0;
     }
@@ -200,6 +205,18 @@ static void write_etag(struct gk_xml_writer *xml, uint64_t etag)
     gk_xml_text(xml, "Etag", text + 1);
 }
 
+/* When, and for how many days more it can be undeleted, begun ones included. */
+static void write_deleted(struct gk_xml_writer *xml, const struct gk_history *history,
+                          int64_t wall_ms)
+{
+    char time[GK_TIME_TEXT_BYTES];
+    const int64_t left_ms = history->kept_until_wall_ms - wall_ms;
+    gk_time_http(history->deleted_wall_ms, time);
+    gk_xml_text(xml, "DeletedTime", time);
+    gk_xml_u64(xml, "RemainingRetentionDays",
+               left_ms <= 0 ? 0 : (uint64_t)((left_ms + DAY_MS - 1) / DAY_MS));
+}
+
 static void write_tier(struct gk_list_page *page, const struct gk_blob_record *record)
 {
     struct gk_xml_writer *xml = &page->xml;
@@ -253,6 +270,9 @@ static void write_properties(struct gk_list_page *page, const struct gk_blob_rec
     if (record->tags.count > 0) {
         gk_xml_u64(xml, "TagCount", record->tags.count);
     }
+    if (record->history.deleted_wall_ms != 0) {
+        write_deleted(xml, &record->history, page->request->received_wall_ms);
+    }
     gk_xml_close(xml);
 }
 
@@ -288,6 +308,9 @@ static void write_state(struct gk_xml_writer *xml, const struct gk_blob_target *
     if (blob->record.history.kind == GK_STATE_SNAPSHOT) {
         gk_state_time_format(gk_state_key_time(gk_buf_span(&blob->key)), time);
         gk_xml_text(xml, "Snapshot", time);
+    }
+    if (blob->record.history.deleted_wall_ms != 0) {
+        gk_xml_text(xml, "Deleted", "true");
     }
 }
 

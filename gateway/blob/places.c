@@ -11,6 +11,7 @@
 struct gk_places_node {
     struct gk_reap_place place;
     size_t bucket_hash;
+    size_t at;                   /* in the heap */
     struct gk_places_node *next; /* in its bucket */
 };
 
@@ -58,13 +59,14 @@ static struct gk_places_node **bucket(const struct gk_places *places, size_t has
     return &places->buckets[hash & (places->buckets_count - 1)];
 }
 
-static bool has(const struct gk_places *places, const struct gk_reap_place *place, size_t hash)
+static struct gk_places_node *find(const struct gk_places *places,
+                                   const struct gk_reap_place *place, size_t hash)
 {
-    const struct gk_places_node *node = *bucket(places, hash);
+    struct gk_places_node *node = places->buckets_count == 0 ? NULL : *bucket(places, hash);
     while (node != NULL && !is_same(&node->place, place)) {
         node = node->next;
     }
-    return node != NULL;
+    return node;
 }
 
 static void link_node(struct gk_places *places, struct gk_places_node *node)
@@ -95,6 +97,8 @@ static void swap(struct gk_places *places, size_t a, size_t b)
     struct gk_places_node *node = places->heap[a];
     places->heap[a] = places->heap[b];
     places->heap[b] = node;
+    places->heap[a]->at = a;
+    places->heap[b]->at = b;
 }
 
 static void rise(struct gk_places *places, size_t at)
@@ -151,10 +155,15 @@ static bool grow(struct gk_places *places)
 enum gk_status gk_places_add(struct gk_places *places, const struct gk_reap_place *place)
 {
     const size_t hash = hash_of(place);
-    if (places->buckets_count > 0 && has(places, place, hash)) {
+    struct gk_places_node *node = find(places, place, hash);
+    if (node != NULL) {
+        if (place->due_mono_ms < node->place.due_mono_ms) {
+            node->place.due_mono_ms = place->due_mono_ms;
+            rise(places, node->at);
+        }
         return GK_OK;
     }
-    struct gk_places_node *node = calloc(1, sizeof *node);
+    node = calloc(1, sizeof *node);
     if (node == NULL || !grow(places)) {
         free(node);
         return GK_E_RESOURCE;
@@ -162,6 +171,7 @@ enum gk_status gk_places_add(struct gk_places *places, const struct gk_reap_plac
     node->place = *place;
     node->bucket_hash = hash;
     link_node(places, node);
+    node->at = places->count;
     places->heap[places->count++] = node;
     rise(places, places->count - 1);
     return GK_OK;
@@ -181,6 +191,7 @@ bool gk_places_take(struct gk_places *places, int64_t now_mono_ms, struct gk_rea
     }
     unlink_node(places, node);
     places->heap[0] = places->heap[--places->count];
+    places->heap[0]->at = 0;
     sink(places, 0);
     *out = node->place;
     free(node);

@@ -30,7 +30,7 @@ struct gk_places {
 
 void gk_places_init(struct gk_places *places);
 void gk_places_cleanup(struct gk_places *places);
-/* Copies the place; one that is there already stays as it is. GK_E_RESOURCE. */
+/* Copies the place; of one that is there already, the sooner time counts. GK_E_RESOURCE. */
 enum gk_status gk_places_add(struct gk_places *places,
                              const struct gk_reap_place *place) GK_MUST_USE;
 /* Takes out the one that is due first, when it is due; else false, and *wait_ms tells how long until

@@ -17,6 +17,7 @@
 #include "gateway/blob/lease_action.h"
 #include "gateway/blob/locks.h"
 #include "gateway/blob/manifest.h"
+#include "gateway/blob/states.h"
 #include "gateway/blob/tags.h"
 
 /* A block that can be listed, and whether it was. */
@@ -121,11 +122,13 @@ static enum gk_status load_committed(struct gk_request *request, struct put_bloc
     return status == GK_E_NOT_FOUND ? GK_OK : status;
 }
 
-/* What stands beside the record came as a whole blob: no list can name it. */
+/* What stands beside the record came as a whole blob: no list can name it. Nor what was deleted. */
 static enum gk_status load_listed(struct gk_request *request, struct put_block_list *put,
                                   struct gk_error *error)
 {
-    return put->target.record.manifest.beside ? GK_OK : load_committed(request, put, error);
+    return put->target.record.manifest.beside || !put->target.committed
+               ? GK_OK
+               : load_committed(request, put, error);
 }
 
 /* The store gives them in the order of their names already. */
@@ -248,7 +251,7 @@ static void mark_twins(struct known_list *committed)
 static void add_committed(struct put_block_list *put, struct gk_blob_write *write)
 {
     const struct gk_manifest *old = &put->target.record.manifest;
-    if (put->target.record.history.newest > 0) {
+    if (write->newest > 0) {
         gk_blob_write_drop(write, &put->target);
         return;
     }
@@ -259,14 +262,23 @@ static void add_committed(struct put_block_list *put, struct gk_blob_write *writ
     }
 }
 
-static void add_garbage(struct put_block_list *put, struct gk_blob_write *write)
+static enum gk_status replace_content(struct gk_request *request, struct put_block_list *put,
+                                      struct gk_blob_write *write, struct gk_error *error)
 {
     const struct gk_blob_record *old = &put->target.record;
-    add_committed(put, write);
+    if (gk_state_is_kept(request, &put->target)) {
+        const enum gk_status status = gk_state_keep(write, request, &put->target, error);
+        if (status != GK_OK) {
+            return status;
+        }
+    } else {
+        add_committed(put, write);
+    }
     add_unused(&write->garbage, &put->staged);
     if (put->staged.count > 0) {
         gk_garbage_add(&write->garbage, GK_GARBAGE_STAGED_ENTRIES, &old->object, old->epoch);
     }
+    return GK_OK;
 }
 
 static enum gk_status write_blob(struct gk_request *request, struct put_block_list *put,
@@ -283,7 +295,9 @@ static enum gk_status write_blob(struct gk_request *request, struct put_block_li
         gk_manifest_make(request, &put->target.container, put->entries, put->refs_count,
                          &put->record.manifest, &write.changes, error);
     if (status == GK_OK) {
-        add_garbage(put, &write);
+        status = replace_content(request, put, &write, error);
+    }
+    if (status == GK_OK) {
         status = gk_blob_write_record(&write, request, &put->target, &put->record, put->data_key,
                                       &put->metadata, error);
     }

@@ -3,6 +3,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "gateway/blob/expiry.h"
 #include "gateway/blob/garbage.h"
 #include "gateway/blob/shared.h"
 
@@ -47,6 +48,7 @@ static enum gk_status next_batch(const struct gk_reap *reap, const char *object,
 /* Of which map. */
 struct reaping {
     const struct gk_reap *reap;
+    struct gk_expiry_place where; /* of a container's index */
     const struct gk_removal *removal;
     const char *object;
 };
@@ -58,21 +60,38 @@ struct due {
     size_t removals_count;
 };
 
-/* What an entry that is due stands for: to due, or, when a blob may still refer to some of it, removed as
- * far as none does. */
-static enum gk_status take_entry(const struct gk_removal *removal, const struct gk_place *place,
-                                 const char *object, const struct gk_garbage *garbage,
-                                 struct due *due, struct gk_error *error)
+static bool is_expiry(const struct gk_garbage *garbage)
 {
-    enum gk_status status = GK_OK;
-    if (garbage->blob.len > 0) {
-        status = gk_shared_remove(removal, &place->container, object, garbage, error);
+    return garbage->count == 1 && garbage->items[0].kind == GK_GARBAGE_EXPIRED;
+}
+
+/* What an entry that is due stands for: to due, or, when a blob may still refer to some of it, removed as
+ * far as none does. *stays: it is for another day. */
+static enum gk_status take_garbage(const struct reaping *reaping, const struct gk_place *place,
+                                   const struct gk_garbage *garbage, struct due *due, bool *stays,
+                                   struct gk_error *error)
+{
+    if (is_expiry(garbage)) {
+        return gk_expiry_remove(&reaping->where, gk_buf_span(&garbage->blob), stays, error);
     }
-    for (size_t i = 0; i < garbage->count && garbage->blob.len == 0; i++) {
+    if (garbage->blob.len > 0) {
+        return gk_shared_remove(reaping->removal, &place->container, reaping->object, garbage,
+                                error);
+    }
+    for (size_t i = 0; i < garbage->count; i++) {
         gk_garbage_add(&due->garbage, garbage->items[i].kind, &garbage->items[i].id,
                        garbage->items[i].number);
     }
-    if (status == GK_OK) {
+    return GK_OK;
+}
+
+static enum gk_status take_entry(const struct reaping *reaping, const struct gk_place *place,
+                                 const struct gk_garbage *garbage, struct due *due,
+                                 struct gk_error *error)
+{
+    bool stays = false;
+    const enum gk_status status = take_garbage(reaping, place, garbage, due, &stays, error);
+    if (status == GK_OK && !stays) {
         due->removals[due->removals_count++] =
             (struct gk_change){.kind = GK_CHANGE_MAP_REMOVE, .key = place->key};
     }
@@ -96,10 +115,12 @@ static enum gk_status open_entry(const struct reaping *reaping, const struct gk_
     }
     gk_buf_cleanup(&open);
     const int64_t rested = gk_clock_wall_ms(&reap->gateway->clock) - freed_wall_ms;
-    if (status == GK_OK && rested >= 0 && rested < (int64_t)reap->delay_ms) {
+    /* What was freed in the future was freed by a clock that was wrong; what expires then is early. */
+    if (status == GK_OK && (rested >= 0 || is_expiry(&garbage)) &&
+        rested < (int64_t)reap->delay_ms) {
         *wait_ms = (int64_t)reap->delay_ms - rested;
     } else if (status == GK_OK) {
-        status = take_entry(reaping->removal, place, reaping->object, &garbage, due, error);
+        status = take_entry(reaping, place, &garbage, due, error);
     }
     gk_garbage_cleanup(&garbage);
     return status;
@@ -161,24 +182,23 @@ static enum gk_status reap_batch(const struct reaping *reaping, const struct gk_
 }
 
 /* Goes through a map; *wait_ms tells when to come again, -1 for not at all. */
-static enum gk_status reap_map(const struct gk_reap *reap, const struct gk_removal *removal,
-                               const struct gk_id *container, const char *object, int64_t *wait_ms,
+static enum gk_status reap_map(const struct reaping *reaping, int64_t *wait_ms,
                                struct gk_error *error)
 {
-    const struct gk_place place = {.plugin = removal->plugin,
-                                   .account = removal->account,
+    const struct gk_reap *reap = reaping->reap;
+    const struct gk_place place = {.plugin = reaping->removal->plugin,
+                                   .account = reaping->removal->account,
                                    .kind = GK_VALUE_GARBAGE,
-                                   .container = *container};
-    const struct reaping reaping = {.reap = reap, .removal = removal, .object = object};
+                                   .container = reaping->where.container};
     struct batch batch = {.count = 0};
     gk_buf_init(&batch.entries, BATCH_BYTES + GK_MAP_VALUE_BYTES_MAX + GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&batch.last, GK_MAP_KEY_BYTES_MAX);
     *wait_ms = -1;
-    enum gk_status status = next_batch(reap, object, &batch, error);
+    enum gk_status status = next_batch(reap, reaping->object, &batch, error);
     while (status == GK_OK && batch.count > 0 && *wait_ms < 0 && !reap->stop(reap->stop_ctx)) {
-        status = reap_batch(&reaping, &place, &batch, wait_ms, error);
+        status = reap_batch(reaping, &place, &batch, wait_ms, error);
         if (status == GK_OK && *wait_ms < 0) {
-            status = next_batch(reap, object, &batch, error);
+            status = next_batch(reap, reaping->object, &batch, error);
         }
     }
     gk_buf_cleanup(&batch.entries);
@@ -207,9 +227,15 @@ enum gk_status gk_reap_place(const struct gk_reap *reap, const struct gk_reap_pl
                                        .stop_ctx = reap->stop_ctx};
     char index[GK_INDEX_NAME_BYTES];
     gk_index_name(&place->container, place->shard, index);
-    status = place->of_account
-                 ? reap_map(reap, &removal, &account->id, account->object, wait_ms, error)
-                 : reap_map(reap, &removal, &place->container, index, wait_ms, error);
+    const struct reaping reaping = {
+        .reap = reap,
+        .where = {.gateway = gateway,
+                  .account = account,
+                  .container = place->of_account ? account->id : place->container,
+                  .shard = place->shard},
+        .removal = &removal,
+        .object = place->of_account ? account->object : index};
+    status = reap_map(&reaping, wait_ms, error);
     gk_accounts_put(account);
     return status;
 }

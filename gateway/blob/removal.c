@@ -286,6 +286,8 @@ static enum gk_status remove_item(const struct gk_removal *removal, const struct
     case GK_GARBAGE_CONTAINER:
         status = remove_container(removal, &item->id, gk_garbage_shards(item), names, error);
         break;
+    case GK_GARBAGE_EXPIRED: /* of a blob, never with other items: expiry.h */
+        break;
     }
     gk_buf_cleanup(&prefix);
     return status;

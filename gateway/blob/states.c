@@ -5,6 +5,8 @@
 
 #include "common/error.h"
 
+#define DAY_MS INT64_C(86400000)
+
 /* --- reading ------------------------------------------------------------------------------------*/
 
 static void state_init(const struct gk_blob_target *base, uint64_t time, struct gk_blob_target *out)
@@ -155,6 +157,41 @@ enum gk_status gk_state_make(struct gk_blob_write *write, struct gk_request *req
     gk_buf_cleanup(&value);
     gk_blob_target_cleanup(&state);
     return status;
+}
+
+/* --- keeping ------------------------------------------------------------------------------------*/
+
+bool gk_state_mark_deleted(struct gk_blob_write *write, const struct gk_request *request,
+                           struct gk_history *history)
+{
+    const uint32_t days = gk_account_delete_retention_days(request->account);
+    if (days == 0) {
+        return false;
+    }
+    history->deleted_wall_ms = gk_clock_wall_ms(&request->gateway->clock);
+    history->kept_until_wall_ms = history->deleted_wall_ms + days * DAY_MS;
+    write->kept_until_wall_ms = history->kept_until_wall_ms;
+    return true;
+}
+
+bool gk_state_is_kept(const struct gk_request *request, const struct gk_blob_target *base)
+{
+    return base->exists && base->record.state == GK_BLOB_COMMITTED &&
+           (!base->committed || gk_account_delete_retention_days(request->account) > 0);
+}
+
+enum gk_status gk_state_keep(struct gk_blob_write *write, struct gk_request *request,
+                             const struct gk_blob_target *base, struct gk_error *error)
+{
+    struct gk_history as = {.kind = GK_STATE_SNAPSHOT,
+                            .deleted_wall_ms = base->record.history.deleted_wall_ms,
+                            .kept_until_wall_ms = base->record.history.kept_until_wall_ms};
+    if (base->committed) {
+        (void)gk_state_mark_deleted(write, request, &as);
+    }
+    const struct gk_history so_far = {.newest = write->newest};
+    const uint64_t time = gk_history_next(&so_far, gk_clock_wall_ms(&request->gateway->clock));
+    return gk_state_make(write, request, base, gk_buf_span(&base->stored), &as, time, error);
 }
 
 /* --- the base -----------------------------------------------------------------------------------*/

@@ -36,6 +36,16 @@ enum gk_status gk_state_make(struct gk_blob_write *write, struct gk_request *req
                              const struct gk_blob_target *base, struct gk_span stored,
                              const struct gk_history *as, uint64_t time,
                              struct gk_error *error) GK_MUST_USE;
+/* Whether what the base has outlives other content that comes in its place: it was deleted and is kept, or
+ * the account keeps what is overwritten. */
+bool gk_state_is_kept(const struct gk_request *request, const struct gk_blob_target *base);
+/* It does, as a state. */
+enum gk_status gk_state_keep(struct gk_blob_write *write, struct gk_request *request,
+                             const struct gk_blob_target *base, struct gk_error *error) GK_MUST_USE;
+/* Marks a record, a base's or a state's, as deleted by this write and kept for as long as the account
+ * has it; false, and nothing done, when it keeps nothing. */
+bool gk_state_mark_deleted(struct gk_blob_write *write, const struct gk_request *request,
+                           struct gk_history *history);
 /* The base after something else was done to its states: as it is, or, when it is gone and none remain,
  * no more. */
 enum gk_status gk_state_settle_base(struct gk_blob_write *write, const struct gk_request *request,

@@ -14,7 +14,7 @@ static enum gk_status change_state(struct changing *changing, struct gk_blob_wri
 {
     const struct gk_states_change *change = changing->change;
     enum gk_state_action action = GK_STATE_KEEP;
-    const enum gk_status status = change->state(change->ctx, state, &action, error);
+    const enum gk_status status = change->state(change->ctx, write, state, &action, error);
     changing->after = state->time;
     changing->remain = changing->remain || action != GK_STATE_REMOVE;
     if (status != GK_OK || action == GK_STATE_KEEP) {

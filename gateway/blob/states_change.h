@@ -18,8 +18,8 @@ enum gk_state_action {
 struct gk_states_change {
     void *ctx;
     /* What becomes of a state; an error ends the change before anything of this write is done. */
-    enum gk_status (*state)(void *ctx, struct gk_blob_target *state, enum gk_state_action *action,
-                            struct gk_error *error);
+    enum gk_status (*state)(void *ctx, struct gk_blob_write *write, struct gk_blob_target *state,
+                            enum gk_state_action *action, struct gk_error *error);
     /* What becomes of the base, as a part of write, at the end. remain: there are states behind. */
     enum gk_status (*base)(void *ctx, struct gk_blob_write *write, struct gk_blob_target *base,
                            bool remain, struct gk_error *error);

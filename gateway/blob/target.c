@@ -149,8 +149,8 @@ static enum gk_status refuse_unserved(const struct gk_request *request, struct g
 static bool takes_state(enum gk_operation operation)
 {
     static const enum gk_operation operations[] = {
-        GK_OP_BLOB_GET_BLOB, GK_OP_BLOB_GET_BLOB_PROPERTIES, GK_OP_BLOB_GET_BLOB_METADATA,
-        GK_OP_BLOB_GET_BLOCK_LIST, GK_OP_BLOB_DELETE_BLOB};
+        GK_OP_BLOB_GET_BLOB,       GK_OP_BLOB_GET_BLOB_PROPERTIES, GK_OP_BLOB_GET_BLOB_METADATA,
+        GK_OP_BLOB_GET_BLOCK_LIST, GK_OP_BLOB_GET_BLOB_TAGS,       GK_OP_BLOB_DELETE_BLOB};
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
         if (operations[i] == operation) {
             return true;

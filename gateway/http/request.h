@@ -34,6 +34,7 @@ enum gk_permission {
     GK_PERMIT_LIST = 1u << 5,
     GK_PERMIT_TAGS = 1u << 6,
     GK_PERMIT_FILTER = 1u << 7,
+    GK_PERMIT_PERMANENT_DELETE = 1u << 8,
     GK_PERMIT_IMMUTABILITY = 1u << 12,
     GK_PERMIT_OWNER = 1u << 30, /* what no signature can give */
     GK_PERMIT_ALL = 0xffffffffu

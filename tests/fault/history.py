@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Blobs and what they were against a model: random puts, block lists, snapshots and deletes of a few
-blobs, each answer compared with what a simple model says; gateway restarts in between. In the end the
-store holds exactly what the model's blobs refer to: no data too much, none too little.
+"""Blobs and what they were against a model: random puts, block lists, snapshots, deletes and undeletes of a
+few blobs, each answer compared with what a simple model says; the account begins and ends to keep what is
+deleted, and the gateway is restarted, in between. In the end the store holds exactly what the model's blobs
+refer to: no data too much, none too little.
 
 usage: history.py [--operations N] [--seed N]
 """
@@ -47,11 +48,31 @@ class State:
         return b"".join(content for _, content in self.blocks)
 
 
+class Past:
+    """A snapshot, or what was overwritten; which time that was given, a listing tells."""
+
+    def __init__(self, time, state, deleted):
+        self.time, self.state, self.deleted = time, state, deleted
+
+
 class Blob:
     def __init__(self):
         self.now = None  # a State
+        self.deleted = False  # and kept
         self.staged = {}
-        self.snapshots = {}  # by their times
+        self.past = []  # in the order of their times
+
+    @property
+    def live(self):
+        return None if self.deleted else self.now
+
+    def snapshots(self):
+        return [past for past in self.past if not past.deleted]
+
+    def replace(self, state, keeping):
+        if self.now and (self.deleted or keeping):
+            self.past.append(Past(None, self.now, True))
+        self.now, self.deleted, self.staged = state, False, {}
 
 
 class Model:
@@ -59,6 +80,7 @@ class Model:
         self.gateway, self.rng = gateway, rng
         self.key = gateway.create_account(ACCOUNT)
         self.blobs = {name: Blob() for name in NAMES}
+        self.keeping = False
         self.connect()
         expect(self.client.create_container(CONTAINER), 201)
 
@@ -78,10 +100,19 @@ class Model:
 
     # --- operations --------------------------------------------------------------------------------
 
+    def keep(self, _name, _blob):
+        """Begins or ends to keep what is deleted."""
+        self.keeping = not self.keeping
+        policy = "<Enabled>true</Enabled><Days>7</Days><AllowPermanentDelete>true</AllowPermanentDelete>" \
+            if self.keeping else "<Enabled>false</Enabled>"
+        body = f"""<?xml version="1.0"?><StorageServiceProperties><DeleteRetentionPolicy>{policy}
+</DeleteRetentionPolicy></StorageServiceProperties>"""
+        expect(self.client.request("PUT", "", "restype=service&comp=properties", {}, body.encode()), 202)
+
     def put(self, name, blob):
         content, metadata = self.rng.randbytes(self.rng.choice(SIZES)), self.metadata()
         expect(self.client.put(self.path(name), content, metadata), 201)
-        blob.now, blob.staged = State([(None, content)], metadata), {}
+        blob.replace(State([(None, content)], metadata), self.keeping)
 
     def put_block(self, name, blob):
         block, content = self.rng.choice(BLOCKS), self.rng.randbytes(self.rng.choice(SIZES[1:]))
@@ -89,13 +120,13 @@ class Model:
         blob.staged[block] = content
 
     def put_block_list(self, name, blob):
-        known = {block: content for block, content in (blob.now.blocks if blob.now else [])
+        known = {block: content for block, content in (blob.live.blocks if blob.live else [])
                  if block is not None}
         known.update(blob.staged)
         chosen = [block for block in known if self.rng.random() < 0.8]
         metadata = self.metadata()
         expect(self.client.put_block_list(self.path(name), chosen, metadata), 201)
-        blob.now, blob.staged = State([(block, known[block]) for block in chosen], metadata), {}
+        blob.replace(State([(block, known[block]) for block in chosen], metadata), self.keeping)
 
     def many_blocks(self, name, blob):
         """A list that does not fit into the record."""
@@ -108,46 +139,72 @@ class Model:
     def set_metadata(self, name, blob):
         metadata = self.metadata()
         answer = self.client.set_metadata(self.path(name), metadata)
-        expect(answer, 200 if blob.now else 404)
-        if blob.now:
+        expect(answer, 200 if blob.live else 404)
+        if blob.live:
             blob.now = State(blob.now.blocks, metadata)
 
     def snapshot(self, name, blob):
         metadata = self.metadata()
         answer = self.client.request("PUT", self.path(name), "comp=snapshot", meta(metadata))
-        if blob.now is None:
+        if blob.live is None:
             expect(answer, 404, "BlobNotFound")
             return
         time = expect(answer, 201).headers["x-ms-snapshot"]
-        if blob.snapshots and time <= max(blob.snapshots):
-            raise Wrong(f"{name}: a snapshot's time is not later than the one before")
-        blob.snapshots[time] = State(blob.now.blocks, metadata or blob.now.metadata)
+        blob.past.append(Past(time, State(blob.now.blocks, metadata or blob.now.metadata), False))
 
     def delete(self, name, blob):
         snapshots = self.rng.choice(["", "include", "only"])
         headers = {"x-ms-delete-snapshots": snapshots} if snapshots else {}
         answer = self.client.request("DELETE", self.path(name), "", headers)
-        if blob.now is None:
+        if blob.live is None:
             expect(answer, 404, "BlobNotFound")
-        elif blob.snapshots and not snapshots:
+        elif blob.snapshots() and not snapshots:
             expect(answer, 409, "SnapshotsPresent")
         else:
             expect(answer, 202)
-            blob.snapshots = {}
+            for past in blob.snapshots():
+                past.deleted = True
+                if not self.keeping:
+                    blob.past.remove(past)
             if snapshots != "only":
-                blob.now, blob.staged = None, {}
+                blob.staged, blob.deleted = {}, self.keeping
+                blob.now = blob.now if self.keeping else None
 
     def delete_snapshot(self, name, blob):
-        if blob.snapshots:
-            time = self.rng.choice(sorted(blob.snapshots))
-            expect(self.client.request("DELETE", self.path(name), at(time)), 202)
-            expect(self.client.request("DELETE", self.path(name), at(time)), 404)
-            del blob.snapshots[time]
+        if blob.snapshots():
+            past = self.rng.choice(blob.snapshots())
+            expect(self.client.request("DELETE", self.path(name), at(past.time)), 202)
+            expect(self.client.request("DELETE", self.path(name), at(past.time)), 404)
+            past.deleted = True
+            if not self.keeping:
+                blob.past.remove(past)
+
+    def delete_for_good(self, name, blob):
+        self.learn(name, blob)
+        deleted = [past for past in blob.past if past.deleted]
+        if deleted and self.keeping:
+            past = self.rng.choice(deleted)
+            query = f"deletetype=permanent&{at(past.time)}"
+            expect(self.client.request("DELETE", self.path(name), query), 202)
+            expect(self.client.request("DELETE", self.path(name), query), 404)
+            blob.past.remove(past)
+
+    def undelete(self, name, blob):
+        there = blob.now is not None or blob.past
+        answer = self.client.request("PUT", self.path(name), "comp=undelete")
+        if there:
+            expect(answer, 200)
+        elif answer.status not in (200, 404):
+            raise Wrong(f"undelete of nothing: {answer.status}")
+        self.learn(name, blob)
+        blob.deleted = False
+        for past in blob.past:
+            past.deleted = False
 
     def read(self, name, blob):
-        self.compare(name, "", blob.now)
-        for time in sorted(blob.snapshots)[-2:]:
-            self.compare(name, at(time), blob.snapshots[time])
+        self.compare(name, "", blob.live)
+        for past in blob.snapshots()[-2:]:
+            self.compare(name, at(past.time), past.state)
 
     # --- comparing ---------------------------------------------------------------------------------
 
@@ -162,32 +219,45 @@ class Model:
 
     def compare_all(self):
         for name, blob in self.blobs.items():
-            self.compare(name, "", blob.now)
-            for time, state in blob.snapshots.items():
-                self.compare(name, at(time), state)
-        for page in (1, 3, 5000):
-            found = self.listed(page)
-            if found != self.wanted():
-                raise Wrong(f"pages of {page} list {found}, not {self.wanted()}")
+            self.learn(name, blob)
+            self.compare(name, "", blob.live)
+            for past in blob.past:
+                self.compare(name, at(past.time), None if past.deleted else past.state)
+        for include, deleted in (("snapshots", False), ("snapshots,deleted", True)):
+            for page in (1, 3, 5000):
+                found, wanted = self.listed(include, page), self.wanted(deleted)
+                if found != wanted:
+                    raise Wrong(f"pages of {page} with {include} list {found}, not {wanted}")
 
-    def wanted(self):
+    def learn(self, name, blob):
+        """The times of what was overwritten."""
+        rows = [time for found, time, _ in self.listed("snapshots,deleted", 5000)
+                if found == name and time]
+        if len(rows) != len(blob.past) or rows != sorted(set(rows)):
+            raise Wrong(f"{name} has states {rows}, not {len(blob.past)}")
+        for past, time in zip(blob.past, rows):
+            if past.time not in (None, time):
+                raise Wrong(f"{name} has a state of {time}, not of {past.time}")
+            past.time = time
+
+    def wanted(self, deleted):
         rows = []
         for name in sorted(NAMES, key=lambda name: name.encode()):
             blob = self.blobs[name]
-            rows += [(name, time) for time in sorted(blob.snapshots)]
-            rows += [(name, "")] if blob.now else []
-        return rows
+            rows += [(name, past.time, past.deleted) for past in blob.past]
+            rows += [(name, "", blob.deleted)] if blob.now else []
+        return [row for row in rows if deleted or not row[2]]
 
-    def listed(self, page):
+    def listed(self, include, page):
         rows, marker = [], ""
         while True:
             answer = expect(self.client.list_blobs(
-                CONTAINER, f"&include=snapshots&maxresults={page}&marker={marker}"), 200)
+                CONTAINER, f"&include={include}&maxresults={page}&marker={marker}"), 200)
             text = answer.body.decode()
             for item in re.findall(r"<Blob>(.*?)</Blob>", text, re.DOTALL):
                 time = re.search(r"<Snapshot>(.*?)</Snapshot>", item)
                 rows.append((re.search(r"<Name>(.*?)</Name>", item).group(1),
-                             time.group(1) if time else ""))
+                             time.group(1) if time else "", "<Deleted>true</Deleted>" in item))
             found = re.search(r"<NextMarker>(.+?)</NextMarker>", text)
             if not found:
                 return rows
@@ -200,7 +270,8 @@ def at(time):
 
 OPERATIONS = [(Model.put, 4), (Model.put_block, 6), (Model.put_block_list, 4), (Model.many_blocks, 1),
               (Model.set_metadata, 2), (Model.snapshot, 6), (Model.delete, 3),
-              (Model.delete_snapshot, 4), (Model.read, 4)]
+              (Model.delete_snapshot, 4), (Model.delete_for_good, 2), (Model.undelete, 2), (Model.read, 4),
+              (Model.keep, 1)]
 
 
 def run(gateway, arguments):

@@ -31,7 +31,7 @@ SAS_HOURS = 6
 def account_sas(account, key):
     """An account SAS for all that a client does, so that it signs nothing."""
     expiry = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + SAS_HOURS * 3600))
-    query = {"sv": "2020-12-06", "ss": "b", "srt": "sco", "sp": "rwdlac", "se": expiry}
+    query = {"sv": "2020-12-06", "ss": "b", "srt": "sco", "sp": "rwdylac", "se": expiry}
     text = "\n".join([account, query["sp"], query["ss"], query["srt"], "", expiry, "", "",
                       query["sv"], "", ""])
     signature = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()

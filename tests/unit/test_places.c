@@ -26,15 +26,24 @@ static void add(struct gk_places *places, struct gk_reap_place place)
     assert_int_equal(gk_places_add(places, &place), GK_OK);
 }
 
-static void test_places__one_that_is_there_stays_as_it_is(void **state)
+static void test_places__the_sooner_time_counts(void **state)
 {
     (void)state;
     struct gk_places places;
     struct gk_reap_place out;
     int64_t wait_ms = 0;
     gk_places_init(&places);
-    add(&places, place_of(1, 100));
+    add(&places, place_of(2, 90));
+    add(&places, place_of(1, 300));
     add(&places, place_of(1, 50));
+    add(&places, place_of(1, 100));
+    assert_false(gk_places_take(&places, 49, &out, &wait_ms));
+    assert_int_equal(wait_ms, 1);
+    assert_true(gk_places_take(&places, 50, &out, &wait_ms));
+    assert_int_equal(out.container.bytes[0], 1);
+    assert_true(gk_places_take(&places, 90, &out, &wait_ms));
+    assert_int_equal(out.container.bytes[0], 2);
+    add(&places, place_of(1, 100));
     assert_false(gk_places_take(&places, 99, &out, &wait_ms));
     assert_int_equal(wait_ms, 1);
     assert_true(gk_places_take(&places, 100, &out, &wait_ms));
@@ -90,7 +99,7 @@ static void test_places__many_come_out_in_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places__one_that_is_there_stays_as_it_is),
+        cmocka_unit_test(test_places__the_sooner_time_counts),
         cmocka_unit_test(test_places__which_are_different),
         cmocka_unit_test(test_places__many_come_out_in_order),
     };

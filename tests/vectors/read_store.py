@@ -266,7 +266,7 @@ def read_blob(data):
     need(version in (1, 2), "a version that this does not know")
     state = reader.number(1)
     need(state in (1, 2, 3), "a state that this does not know")
-    blob = {"committed": state == 1, "object": reader.bytes(16),
+    blob = {"committed": state == 1, "gone": state == 3, "object": reader.bytes(16),
             "sealedDataKey": reader.bytes(112), "etag": reader.number(8),
             "created": reader.number(8), "modified": reader.number(8), "size": reader.number(8),
             "epoch": reader.number(4), "tier": TIERS[reader.number(1)]}
