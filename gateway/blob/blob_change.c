@@ -3,22 +3,48 @@
 
 #include "common/error.h"
 #include "gateway/blob/locks.h"
+#include "gateway/blob/states.h"
 
-static enum gk_status change_locked(struct gk_request *request, struct gk_blob_target *target,
-                                    gk_blob_change_fn *change, void *ctx, struct gk_error *error)
+/* A change under way: of the base, or of the state of it that the request names. */
+struct changing {
+    struct gk_request *request;
+    struct gk_blob_target *base;
+    struct gk_blob_target *state; /* NULL: the base is changed */
+    gk_blob_change_fn *change;
+    void *ctx;
+};
+
+static enum gk_status fill_write(const struct changing *changing, struct gk_blob_write *write,
+                                 struct gk_error *error)
 {
-    enum gk_status status = gk_blob_target_read(request, target, error);
-    if (status == GK_OK && !target->committed) {
-        status = gk_refuse(error, 404, "BlobNotFound");
+    struct gk_blob_target *base = changing->base;
+    struct gk_blob_target *changed = changing->state == NULL ? base : changing->state;
+    if (!changed->committed) {
+        return gk_refuse(error, 404, "BlobNotFound");
+    }
+    const enum gk_status status =
+        changing->change(changing->request, changed, write, changing->ctx, error);
+    return status == GK_OK && changing->state != NULL
+               ? gk_state_settle_base(write, changing->request, base, true, error)
+               : status;
+}
+
+static enum gk_status change_locked(const struct changing *changing, struct gk_error *error)
+{
+    struct gk_request *request = changing->request;
+    struct gk_blob_target *base = changing->base;
+    enum gk_status status = gk_blob_target_read(request, base, error);
+    if (status == GK_OK && changing->state != NULL) {
+        status = gk_state_read(request, base, base->time, changing->state, error);
     }
     if (status != GK_OK) {
         return status;
     }
     struct gk_blob_write write;
-    gk_blob_write_init(&write, target);
-    status = change(request, target, &write, ctx, error);
+    gk_blob_write_init(&write, base);
+    status = fill_write(changing, &write, error);
     if (status == GK_OK) {
-        status = gk_blob_write_commit(&write, request, target, NULL, error);
+        status = gk_blob_write_commit(&write, request, base, NULL, error);
     }
     gk_blob_write_cleanup(&write);
     return status;
@@ -27,13 +53,24 @@ static enum gk_status change_locked(struct gk_request *request, struct gk_blob_t
 enum gk_status gk_blob_change(struct gk_request *request, struct gk_blob_target *target,
                               gk_blob_change_fn *change, void *ctx, struct gk_error *error)
 {
+    struct gk_blob_target state = {.exists = false};
     enum gk_status status = gk_blob_target_locate(request, target, error);
     if (status == GK_OK) {
         status = gk_record_lock_write(target, error);
     }
-    if (status == GK_OK) {
-        status = change_locked(request, target, change, ctx, error);
-        gk_record_unlock(target);
+    if (status != GK_OK) {
+        return status;
+    }
+    const struct changing changing = {.request = request,
+                                      .base = target,
+                                      .state = target->kind == GK_STATE_BASE ? NULL : &state,
+                                      .change = change,
+                                      .ctx = ctx};
+    status = change_locked(&changing, error);
+    gk_record_unlock(target);
+    if (changing.state != NULL) {
+        gk_blob_target_cleanup(target);
+        *target = state;
     }
     return status;
 }

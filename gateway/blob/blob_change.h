@@ -16,8 +16,9 @@ typedef enum gk_status gk_blob_change_fn(struct gk_request *request, struct gk_b
                                          struct gk_blob_write *write, void *ctx,
                                          struct gk_error *error);
 
-/* As gk_blob_target_load_existing, then change, whatever that refuses, and as gk_blob_write_commit.
- * target is cleaned up by the caller, always. */
+/* As gk_blob_target_load_existing, then change, whatever that refuses, and as gk_blob_write_commit. Of a
+ * state that the request names it is the state that is changed, and target shows it afterwards. target is
+ * cleaned up by the caller, always. */
 enum gk_status gk_blob_change(struct gk_request *request, struct gk_blob_target *target,
                               gk_blob_change_fn *change, void *ctx,
                               struct gk_error *error) GK_MUST_USE;

@@ -148,9 +148,16 @@ static enum gk_status refuse_unserved(const struct gk_request *request, struct g
 /* The operations that a state can be named to. */
 static bool takes_state(enum gk_operation operation)
 {
-    static const enum gk_operation operations[] = {
-        GK_OP_BLOB_GET_BLOB,       GK_OP_BLOB_GET_BLOB_PROPERTIES, GK_OP_BLOB_GET_BLOB_METADATA,
-        GK_OP_BLOB_GET_BLOCK_LIST, GK_OP_BLOB_GET_BLOB_TAGS,       GK_OP_BLOB_DELETE_BLOB};
+    static const enum gk_operation operations[] = {GK_OP_BLOB_GET_BLOB,
+                                                   GK_OP_BLOB_GET_BLOB_PROPERTIES,
+                                                   GK_OP_BLOB_GET_BLOB_METADATA,
+                                                   GK_OP_BLOB_GET_BLOCK_LIST,
+                                                   GK_OP_BLOB_GET_BLOB_TAGS,
+                                                   GK_OP_BLOB_DELETE_BLOB,
+                                                   GK_OP_BLOB_SET_BLOB_TIER,
+                                                   GK_OP_BLOB_SET_BLOB_IMMUTABILITY_POLICY,
+                                                   GK_OP_BLOB_DELETE_BLOB_IMMUTABILITY_POLICY,
+                                                   GK_OP_BLOB_SET_BLOB_LEGAL_HOLD};
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
         if (operations[i] == operation) {
             return true;

@@ -119,6 +119,26 @@ test('a legal hold protects until it is taken away, beside a policy and without 
   await blob.delete();
 });
 
+test('a snapshot is protected by itself, and from going with its blob', async () => {
+  const blob = await newBlob();
+  const { snapshot } = await blob.createSnapshot();
+  const state = blob.withSnapshot(snapshot);
+  await state.setLegalHold(true);
+  assert.equal((await state.getProperties()).legalHold, true);
+  assert.deepEqual(await protectionOf(blob), [undefined, undefined, undefined]);
+  await refused(state.delete(), 409, 'BlobImmutableDueToPolicy');
+  await refused(blob.delete({ deleteSnapshots: 'include' }), 409, 'BlobImmutableDueToPolicy');
+  await refused(blob.delete({ deleteSnapshots: 'only' }), 409, 'BlobImmutableDueToPolicy');
+  assert.equal((await state.downloadToBuffer()).toString(), 'content');
+  await blob.upload('x', 1);
+  const set = await state.setImmutabilityPolicy({ expiriesOn: inDays(1) });
+  assert.equal(set.immutabilityPolicyMode, 'unlocked');
+  await state.setLegalHold(false);
+  await refused(state.delete(), 409, 'BlobImmutableDueToPolicy');
+  await state.deleteImmutabilityPolicy();
+  await blob.delete({ deleteSnapshots: 'include' });
+});
+
 test('a blob is protected from its first moment on', async () => {
   const until = inDays(1);
   const put = await newBlob({ immutabilityPolicy: { expiriesOn: until, policyMode: 'Unlocked' }, legalHold: true });

@@ -120,6 +120,23 @@ test('a higher priority makes it sooner', async () => {
   await stack.until(async () => (await blob.getProperties()).accessTier === 'Hot', 'the blob to be rehydrated');
 });
 
+test('a snapshot has a tier of its own', async () => {
+  const blob = await newBlob();
+  const { snapshot } = await blob.createSnapshot();
+  const { etag } = await blob.getProperties();
+  const state = blob.withSnapshot(snapshot);
+  await state.setAccessTier('Archive');
+  assert.equal((await state.getProperties()).accessTier, 'Archive');
+  await refused(state.downloadToBuffer(), 409, 'BlobArchived');
+  assert.equal((await blob.downloadToBuffer()).toString(), 'content');
+  assert.equal((await blob.getProperties()).etag, etag);
+  assert.equal((await state.setAccessTier('Cool'))._response.status, 202);
+  assert.equal((await state.getProperties()).archiveStatus, 'rehydrate-pending-to-cool');
+  await refused(blob.withSnapshot('2020-01-01T00:00:00.0000000Z').setAccessTier('Cool'), 404, 'BlobNotFound');
+  await blob.setAccessTier('Archive');
+  await refused(blob.createSnapshot(), 409, 'BlobArchived');
+});
+
 test('a lease keeps the tier; bad requests', async () => {
   const blob = await newBlob();
   const { leaseId } = await blob.getBlobLeaseClient().acquireLease(-1);
