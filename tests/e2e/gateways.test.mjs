@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, afterEach, before, describe, test } from 'node:test';
 
-import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
+import { BlobServiceClient, StorageSharedKeyCredential, generateBlobSASQueryParameters } from '@azure/storage-blob';
 
 import { accountSas, encodeQuery, send } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
@@ -176,6 +176,35 @@ describe('changes, told by notice: the interval is a minute', { skip: !onRados }
     }
     // The customer has the last word in all of them, whoever was asked to change it.
     await stack.sides[0].checkKey();
+  });
+
+  // These stand in records that are read for each request: there is nothing to wait for.
+  test('leases and access policies', async () => {
+    const [first, second, third] = stack.sides.map((side) => ({ ...side, accountKey: key1 }));
+    const put = (side, path, query, headers, body) => send(side, { method: 'PUT', path, query, headers, body });
+    const block = { 'x-ms-blob-type': 'BlockBlob' };
+    const lease = '11111111-1111-1111-1111-111111111111';
+    assert.equal((await put(first, '/shared', { restype: 'container' })).status, 201);
+    assert.equal((await put(second, '/shared/blob', {}, block, 'content')).status, 201);
+    assert.equal((await put(third, '/shared/blob', { comp: 'lease' }, { 'x-ms-lease-action': 'acquire',
+      'x-ms-lease-duration': '-1', 'x-ms-proposed-lease-id': lease })).status, 201);
+    for (const side of [first, second, third]) {
+      assert.equal((await put(side, '/shared/blob', {}, block, 'other')).code, 'LeaseIdMissing');
+      assert.equal((await put(side, '/shared/blob', {}, { ...block, 'x-ms-lease-id': lease }, 'own')).status, 201);
+    }
+    const policies = (side, permissions) => put(side, '/shared', { restype: 'container', comp: 'acl' }, {},
+      '<SignedIdentifiers><SignedIdentifier><Id>p</Id><AccessPolicy><Expiry>2099-01-01</Expiry>' +
+      `<Permission>${permissions}</Permission></AccessPolicy></SignedIdentifier></SignedIdentifiers>`);
+    const credential = new StorageSharedKeyCredential(stack.account, key1);
+    const sas = Object.fromEntries(new URLSearchParams(generateBlobSASQueryParameters({ containerName: 'shared',
+      identifier: 'p' }, credential).toString()));
+    for (let round = 0; round < 10; round++) {
+      const [writer, reader] = [stack.sides[round % GATEWAYS], stack.sides[(round + 1) % GATEWAYS]];
+      for (const [permissions, status] of [['r', 200], ['w', 403]]) {
+        assert.equal((await policies({ ...writer, accountKey: key1 }, permissions)).status, 200);
+        assert.equal((await send(reader, { method: 'GET', path: '/shared/blob', sas })).status, status);
+      }
+    }
   });
 
   test('an account made, deleted and made anew', async (t) => {
