@@ -9,7 +9,8 @@
 #include "common/text.h"
 
 #define VERSION_FIRST     1u /* without settings of the Blob service */
-#define VERSION           2u
+#define VERSION_SERVICE   2u /* without a secret of user delegation keys */
+#define VERSION           3u
 #define BINDING_BYTES_MAX 64u
 
 static struct gk_span binding_of(const char *name, char text[BINDING_BYTES_MAX])
@@ -84,6 +85,19 @@ enum gk_status gk_account_profile_regenerate(struct gk_account_profile *record, 
     return GK_OK;
 }
 
+enum gk_status gk_account_profile_renew_delegation(struct gk_account_profile *record, bool missing,
+                                                   struct gk_error *error)
+{
+    static const uint8_t none[GK_DELEGATION_BYTES];
+    uint8_t *secret = record->keys->delegation;
+    if (missing && memcmp(secret, none, sizeof none) != 0) {
+        return GK_OK;
+    }
+    return gk_random(secret, GK_DELEGATION_BYTES)
+               ? GK_OK
+               : gk_fail(error, GK_E_RESOURCE, "the kernel gave no randomness");
+}
+
 static void encode(const struct gk_account_profile *record, struct gk_buf *out)
 {
     gk_buf_append_u8(out, VERSION);
@@ -97,6 +111,7 @@ static void encode(const struct gk_account_profile *record, struct gk_buf *out)
     gk_buf_append_u32(out, (uint32_t)strlen(record->arm_json));
     gk_buf_append_str(out, record->arm_json);
     gk_blob_service_encode(&record->blob_service, out);
+    gk_buf_append(out, record->keys->delegation, GK_DELEGATION_BYTES);
 }
 
 enum gk_status gk_account_profile_seal(const struct gk_plugin *plugin, struct gk_account *account,
@@ -137,6 +152,15 @@ static bool decode_text(struct gk_reader *reader, size_t len, char *out, size_t 
     return true;
 }
 
+static bool decode_delegation(struct gk_reader *reader, struct gk_access_keys *keys)
+{
+    const struct gk_span secret = gk_read_span(reader, GK_DELEGATION_BYTES);
+    if (secret.len == GK_DELEGATION_BYTES) {
+        memcpy(keys->delegation, secret.data, GK_DELEGATION_BYTES);
+    }
+    return !reader->failed;
+}
+
 static bool decode(struct gk_span plain, struct gk_account_profile *out)
 {
     struct gk_reader reader = gk_reader_of(plain);
@@ -160,6 +184,7 @@ static bool decode(struct gk_span plain, struct gk_account_profile *out)
     out->arm_json = malloc(arm_len + 1);
     return out->arm_json != NULL && decode_text(&reader, arm_len, out->arm_json, arm_len + 1) &&
            (version == VERSION_FIRST || gk_blob_service_decode(&reader, &out->blob_service)) &&
+           (version <= VERSION_SERVICE || decode_delegation(&reader, out->keys)) &&
            gk_read_done(&reader);
 }
 

@@ -4,9 +4,10 @@
  * account's object. The plugin seals it under the service key, bound to the account's name, so that
  * it can neither be read nor changed nor moved in the store, and stays readable after revocation.
  *
- *   open part:  version(1) = 2 | created(8) | 2 x { created(8) | access key(64) }
+ *   open part:  version(1) = 3 | created(8) | 2 x { created(8) | access key(64) }
  *               | location length(2) | location | management JSON length(4) | management JSON
  *               | settings of the Blob service (blob_service.h), not in version 1
+ *               | secret of user delegation keys(32), zeros for none, not before version 3
  *   binding:    "account keys/" | account name
  *
  * Integers are big endian, times milliseconds since the epoch.
@@ -39,6 +40,9 @@ enum gk_status gk_account_profile_set_arm(struct gk_account_profile *record, con
                                           struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_account_profile_regenerate(struct gk_account_profile *record, unsigned index,
                                              int64_t wall_ms, struct gk_error *error) GK_MUST_USE;
+/* Makes another secret for user delegation keys; with missing, only if there is none. */
+enum gk_status gk_account_profile_renew_delegation(struct gk_account_profile *record, bool missing,
+                                                   struct gk_error *error) GK_MUST_USE;
 /* Appends the sealed record to out. */
 enum gk_status gk_account_profile_seal(const struct gk_plugin *plugin, struct gk_account *account,
                                        const char *name, const struct gk_account_profile *record,

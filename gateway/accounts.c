@@ -360,6 +360,19 @@ enum gk_status gk_accounts_regenerate_key(struct gk_accounts *accounts, const ch
     return change_record(accounts, name, mutate_key, &what, error);
 }
 
+static enum gk_status mutate_delegation(void *ctx, struct gk_account_profile *record,
+                                        struct gk_error *error)
+{
+    const bool *missing = ctx;
+    return gk_account_profile_renew_delegation(record, *missing, error);
+}
+
+enum gk_status gk_accounts_renew_delegation(struct gk_accounts *accounts, const char *name,
+                                            bool missing, struct gk_error *error)
+{
+    return change_record(accounts, name, mutate_delegation, &missing, error);
+}
+
 /* --- create ------------------------------------------------------------------------------------*/
 
 static enum gk_status read_version(struct gk_accounts *accounts, const char *name,

@@ -30,9 +30,13 @@
 #define GK_ACCESS_KEYS           2u
 #define GK_ACCOUNT_SKU_BYTES_MAX 32u
 
+#define GK_DELEGATION_BYTES 32u
+
 struct gk_access_keys {
     uint8_t key[GK_ACCESS_KEYS][GK_ACCESS_KEY_BYTES];
     int64_t created_wall_ms[GK_ACCESS_KEYS];
+    uint8_t
+        delegation[GK_DELEGATION_BYTES]; /* of which user delegation keys are made; zeros: none */
 };
 
 struct gk_gateway_account {
@@ -84,6 +88,9 @@ enum gk_status gk_accounts_set_blob_service(struct gk_accounts *accounts, const 
 /* index 0 or 1. */
 enum gk_status gk_accounts_regenerate_key(struct gk_accounts *accounts, const char *name,
                                           unsigned index, struct gk_error *error) GK_MUST_USE;
+/* Another secret for user delegation keys: those that there are end. missing: only if there is none. */
+enum gk_status gk_accounts_renew_delegation(struct gk_accounts *accounts, const char *name,
+                                            bool missing, struct gk_error *error) GK_MUST_USE;
 /* Writes the account's row in the registry (registry.h), for one that is made otherwise: before its
  * object is, and once more after that, for who deleted an account of that name may have taken it. */
 enum gk_status gk_accounts_register(struct gk_accounts *accounts, const char *name,

@@ -54,6 +54,7 @@ static const struct rule top_rules[] = {
     {"clock_offset_file", RULE_NEW_FILE, false, FIELD(clock_offset_file), 0, 0},
     {"blob", RULE_GROUP, true, 0, 0, 0},
     {"management", RULE_GROUP, true, 0, 0, 0},
+    {"bearer", RULE_GROUP, false, 0, 0, 0},
     {"provider", RULE_GROUP, true, 0, 0, 0},
     {NULL, RULE_GROUP, false, 0, 0, 0},
 };
@@ -301,6 +302,9 @@ static enum gk_status read_all(struct gk_config *config, struct gk_error *error)
     if (status == GK_OK) {
         status = read_group(config, config_setting_get_member(root, "management"), management_rules,
                             error);
+    }
+    if (status == GK_OK) {
+        status = gk_config_read_bearer(config, config_setting_get_member(root, "bearer"), error);
     }
     if (status == GK_OK) {
         status =

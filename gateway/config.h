@@ -28,6 +28,26 @@ struct gk_config_listen {
     uint16_t port;
 };
 
+/* What somebody with a bearer token may do: the vendor's roles for blobs, by their last word. */
+enum gk_config_role { GK_ROLE_DELEGATOR, GK_ROLE_READER, GK_ROLE_CONTRIBUTOR, GK_ROLE_OWNER };
+
+struct gk_config_principal {
+    struct gk_id object; /* oid of its tokens */
+    enum gk_config_role role;
+    const char *account; /* NULL: all */
+};
+
+/* Whose bearer tokens are taken, and for what. */
+#define GK_CONFIG_PRINCIPALS_MAX 256u
+struct gk_config_bearer {
+    bool given;
+    const char *issuer;
+    const char *audience;
+    const char *jwks_file;
+    size_t principals_count;
+    struct gk_config_principal principals[GK_CONFIG_PRINCIPALS_MAX];
+};
+
 /* All strings belong to the configuration; NULL where a setting is absent. */
 struct gk_config {
     const char *state_dir; /* of the embedded engine; NULL: the store is on RADOS */
@@ -57,6 +77,7 @@ struct gk_config {
         const char *tls_key;
         const char *token_file;
     } management;
+    struct gk_config_bearer bearer;
     uint32_t vault_deadline_ms; /* also one of the plugin's settings */
     struct gk_plugin_setting *settings;
     size_t settings_count;

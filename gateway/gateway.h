@@ -8,6 +8,7 @@
 #include "gateway/plugin_host.h"
 #include "gateway/store/store.h"
 
+struct gk_bearer;          /* auth/bearer.h */
 struct gk_reaper;          /* blob/reaper.h */
 struct gk_container_cache; /* blob/container_cache.h */
 struct gk_hasher;          /* blob/hasher.h */
@@ -20,6 +21,7 @@ struct gk_gateway {
     struct gk_plugin_host *host;
     struct gk_accounts *accounts;
     struct gk_notices *notices;
+    struct gk_bearer *bearer; /* NULL: no bearer tokens are taken */
     struct gk_reaper *reaper;
     struct gk_container_cache *containers;
     struct gk_hasher *hasher;

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/process.h"
 #include "common/secret.h"
+#include "gateway/auth/bearer.h"
 #include "gateway/blob/container_cache.h"
 #include "gateway/blob/hasher.h"
 #include "gateway/blob/reaper.h"
@@ -150,6 +151,9 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
         status = gk_accounts_new(gateway->store, gateway->host, &gateway->clock, &gateway->accounts,
                                  error);
     }
+    if (status == GK_OK && config->bearer.given) {
+        status = gk_bearer_new(&config->bearer, &gateway->bearer, error);
+    }
     if (status == GK_OK) {
         status = gk_container_cache_new(&gateway->containers, error);
     }
@@ -177,6 +181,7 @@ static void close_gateway(struct gk_gateway *gateway)
     gk_notices_stop(gateway->notices);
     gk_hasher_free(gateway->hasher);
     gk_container_cache_free(gateway->containers);
+    gk_bearer_free(gateway->bearer);
     gk_accounts_free(gateway->accounts);
     gk_plugin_host_close(gateway->host);
     gk_store_close(gateway->store);

@@ -5,10 +5,13 @@
 
 #include "common/error.h"
 #include "gateway/auth/anonymous.h"
+#include "gateway/auth/bearer.h"
 #include "gateway/auth/sas.h"
 #include "gateway/auth/shared_key.h"
 #include "gateway/auth/signature.h"
 #include "gateway/gateway.h"
+
+#define BEARER "Bearer "
 
 /* authorization NULL: a shared access signature, or nothing at all. */
 static enum gk_status check_credential(struct gk_request *request, const char *authorization,
@@ -16,6 +19,9 @@ static enum gk_status check_credential(struct gk_request *request, const char *a
 {
     if (authorization == NULL) {
         return has_sas ? gk_sas_check(request, error) : gk_anonymous_check(request, error);
+    }
+    if (strncasecmp(authorization, BEARER, strlen(BEARER)) == 0) {
+        return gk_bearer_check(request, authorization + strlen(BEARER), error);
     }
     request->permissions = GK_PERMIT_ALL;
     request->credential_is_account_key = true;
@@ -73,7 +79,9 @@ enum gk_status gk_authenticate(struct gk_request *request, struct gk_error *erro
     const bool shared_key =
         authorization != NULL && (strncasecmp(authorization, "SharedKey ", 10) == 0 ||
                                   strncasecmp(authorization, "SharedKeyLite ", 14) == 0);
-    if (authorization != NULL && !shared_key) {
+    const bool bearer = authorization != NULL && request->gateway->bearer != NULL &&
+                        strncasecmp(authorization, BEARER, strlen(BEARER)) == 0;
+    if (authorization != NULL && !shared_key && !bearer) {
         return gk_refuse_because(error, 401, "NoAuthenticationInformation",
                                  "This endpoint takes Shared Key and shared access signatures.");
     }

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 
 #include "common/error.h"
+#include "gateway/auth/delegation.h"
 #include "gateway/auth/signature.h"
 #include "gateway/blob/target.h"
 
@@ -11,6 +12,10 @@
 #define VERSION_FIRST       20150405
 #define VERSION_WITH_SR     20181109
 #define VERSION_WITH_SCOPES 20201206
+/* Of user delegation alone. */
+#define VERSION_WITH_AGENTS   20200210
+#define VERSION_WITH_USERS    20250705
+#define VERSION_WITH_REQUESTS 20260406
 
 /* The value of a query parameter, "" when absent. */
 static const char *field(const struct gk_request *request, const char *name)
@@ -35,27 +40,60 @@ static void account_string(const struct gk_request *request, int64_t version, st
     append_fields(out, request, names, version >= VERSION_WITH_SCOPES ? 9 : 8);
 }
 
+static void append_resource(struct gk_buf *out, const struct gk_request *request)
+{
+    gk_buf_printf(out, "/blob/%s/%s", request->account_name, request->container);
+    if (strcmp(field(request, "sr"), "c") != 0) {
+        gk_buf_printf(out, "/%s", request->blob);
+    }
+    gk_buf_append_str(out, "\n");
+}
+
+/* The time of a snapshot is signed with sr=bs alone, whatever the request asks for. */
+static void append_snapshot(struct gk_buf *out, const struct gk_request *request)
+{
+    const char *resource = field(request, "sr");
+    gk_buf_printf(out, "%s\n%s\n", resource,
+                  strcmp(resource, "bs") == 0 ? field(request, "snapshot") : "");
+}
+
 static void service_string(const struct gk_request *request, int64_t version, struct gk_buf *out)
 {
     static const char *const before[] = {"sp", "st", "se"};
     static const char *const access[] = {"si", "sip", "spr", "sv"};
     static const char *const headers[] = {"rscc", "rscd", "rsce", "rscl", "rsct"};
     append_fields(out, request, before, 3);
-    gk_buf_printf(out, "/blob/%s/%s", request->account_name, request->container);
-    if (strcmp(field(request, "sr"), "c") != 0) {
-        gk_buf_printf(out, "/%s", request->blob);
-    }
-    gk_buf_append_str(out, "\n");
+    append_resource(out, request);
     append_fields(out, request, access, 4);
     if (version >= VERSION_WITH_SR) {
-        /* The time of a snapshot is signed with sr=bs alone, whatever the request asks for. */
-        const char *resource = field(request, "sr");
-        gk_buf_printf(out, "%s\n%s\n", resource,
-                      strcmp(resource, "bs") == 0 ? field(request, "snapshot") : "");
+        append_snapshot(out, request);
     }
     if (version >= VERSION_WITH_SCOPES) {
         gk_buf_printf(out, "%s\n", field(request, "ses"));
     }
+    append_fields(out, request, headers, 5);
+    out->len--; /* the last line has no end */
+}
+
+/* The same for one that is signed with a user delegation key. */
+static void delegation_string(const struct gk_request *request, int64_t version, struct gk_buf *out)
+{
+    static const char *const before[] = {"sp", "st", "se"};
+    static const char *const key[] = {"skoid", "sktid", "skt", "ske", "sks", "skv"};
+    static const char *const agents[] = {"saoid", "suoid", "scid"};
+    static const char *const access[] = {"sip", "spr", "sv"};
+    static const char *const headers[] = {"rscc", "rscd", "rsce", "rscl", "rsct"};
+    append_fields(out, request, before, 3);
+    append_resource(out, request);
+    append_fields(out, request, key, 6);
+    append_fields(out, request, agents, version >= VERSION_WITH_AGENTS ? 3 : 0);
+    gk_buf_append_str(out, version >= VERSION_WITH_USERS ? "\n\n" : ""); /* none are served */
+    append_fields(out, request, access, 3);
+    append_snapshot(out, request);
+    if (version >= VERSION_WITH_SCOPES) {
+        gk_buf_printf(out, "%s\n", field(request, "ses"));
+    }
+    gk_buf_append_str(out, version >= VERSION_WITH_REQUESTS ? "\n\n" : "");
     append_fields(out, request, headers, 5);
     out->len--; /* the last line has no end */
 }
@@ -246,6 +284,46 @@ static void take_overrides(struct gk_request *request)
     request->override_content_type = gk_request_query(request, "rsct");
 }
 
+/* What it says of who may use it, or with what, and what is not looked at here. */
+static bool has_restrictions(const struct gk_request *request)
+{
+    static const char *const names[] = {"skdutid", "sduoid", "srh", "srq"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (gk_request_query(request, names[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* allowed: what a signature can give at most, as who signed it may do that. */
+static enum gk_status check_signature(const struct gk_request *request, int64_t version,
+                                      uint32_t *allowed, struct gk_error *error)
+{
+    const bool of_account = gk_request_query(request, "ss") != NULL;
+    const bool delegated = !of_account && gk_request_query(request, "skoid") != NULL;
+    enum gk_status status = GK_OK;
+    struct gk_buf text;
+    gk_buf_init(&text, STRING_BYTES_MAX);
+    if (of_account) {
+        account_string(request, version, &text);
+    } else if (delegated) {
+        delegation_string(request, version, &text);
+    } else {
+        service_string(request, version, &text);
+    }
+    if (gk_buf_status(&text) != GK_OK || (delegated && has_restrictions(request))) {
+        status = not_valid(error, "It has fields that are too long, or that are not served.");
+    } else if (delegated) {
+        status = gk_delegation_check(request, gk_buf_span(&text), allowed, error);
+    } else if (!gk_signature_matches(request->account->keys, gk_buf_span(&text),
+                                     field(request, "sig"))) {
+        status = not_valid(error, "Signature did not match.");
+    }
+    gk_buf_cleanup(&text);
+    return status;
+}
+
 enum gk_status gk_sas_check(struct gk_request *request, struct gk_error *error)
 {
     const int64_t version = gk_service_version(field(request, "sv"));
@@ -254,11 +332,9 @@ enum gk_status gk_sas_check(struct gk_request *request, struct gk_error *error)
     if (version < VERSION_FIRST) {
         return gk_refuse_because(error, 403, "AuthenticationFailed", "sv is missing or too old.");
     }
-    if (gk_request_query(request, "skoid") != NULL) {
-        return not_valid(error, "User delegation is not served.");
-    }
-    if (of_account && gk_request_query(request, "si") != NULL) {
-        return not_valid(error, "An account SAS has no stored access policy.");
+    const bool delegated = gk_request_query(request, "skoid") != NULL;
+    if ((of_account || delegated) && gk_request_query(request, "si") != NULL) {
+        return not_valid(error, "Only a service SAS has a stored access policy.");
     }
     const bool of_snapshot =
         strcmp(resource, "bs") == 0 && gk_request_query(request, "snapshot") != NULL;
@@ -266,27 +342,17 @@ enum gk_status gk_sas_check(struct gk_request *request, struct gk_error *error)
         return gk_refuse_because(error, 403, "AuthenticationFailed",
                                  "sr must be b, c, or bs with a snapshot.");
     }
-    struct gk_buf text;
-    gk_buf_init(&text, STRING_BYTES_MAX);
-    if (of_account) {
-        account_string(request, version, &text);
-    } else {
-        service_string(request, version, &text);
-    }
-    const bool matches =
-        gk_buf_status(&text) == GK_OK &&
-        gk_signature_matches(request->account->keys, gk_buf_span(&text), field(request, "sig"));
-    gk_buf_cleanup(&text);
-    if (!matches) {
-        return gk_refuse_because(error, 403, "AuthenticationFailed", "Signature did not match.");
-    }
+    uint32_t allowed = GK_PERMIT_ALL;
     struct terms terms;
-    enum gk_status status = read_terms(request, &terms, error);
+    enum gk_status status = check_signature(request, version, &allowed, error);
+    if (status == GK_OK) {
+        status = read_terms(request, &terms, error);
+    }
     if (status == GK_OK) {
         status = check_common(request, &terms, error);
     }
     if (status == GK_OK) {
-        request->permissions = permissions_of(terms.permissions);
+        request->permissions = permissions_of(terms.permissions) & allowed;
         status = of_account ? check_account(request, error) : check_service(request, error);
         take_overrides(request);
     }

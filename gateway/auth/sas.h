@@ -2,7 +2,8 @@
 /*
  * Shared access signatures: account SAS, and service SAS of a container or blob, which may name a stored
  * access policy of the container (si). Source: "Create an account SAS", "Create a service SAS", "Define a
- * stored access policy". Not served, and refused: user delegation (skoid).
+ * stored access policy", "Create a user delegation SAS", which is signed with a user delegation key
+ * (delegation.h).
  */
 #ifndef GATEWAY_AUTH_SAS_H
 #define GATEWAY_AUTH_SAS_H

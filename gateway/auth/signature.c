@@ -9,8 +9,6 @@
 #include "common/secret.h"
 #include "common/text.h"
 
-#define SIGNATURE_BYTES 32u
-
 /* Keyed with zeros, to be duplicated and keyed: looking HMAC and SHA-256 up by name for each request
  * costs more than the signature does. NULL when libcrypto lacks them. */
 static EVP_MAC_CTX *hmac_sha256;
@@ -31,36 +29,39 @@ static void make_hmac_sha256(void)
     }
 }
 
-static bool sign(const uint8_t key[GK_ACCESS_KEY_BYTES], struct gk_span text,
-                 uint8_t made[SIGNATURE_BYTES])
+bool gk_signature_make(struct gk_span key, struct gk_span text, uint8_t made[GK_SIGNATURE_BYTES])
 {
     pthread_once(&hmac_sha256_made, make_hmac_sha256);
     EVP_MAC_CTX *ctx = hmac_sha256 == NULL ? NULL : EVP_MAC_CTX_dup(hmac_sha256);
     size_t len = 0;
-    const bool good = ctx != NULL && EVP_MAC_init(ctx, key, GK_ACCESS_KEY_BYTES, NULL) == 1 &&
+    const bool good = ctx != NULL && EVP_MAC_init(ctx, key.data, key.len, NULL) == 1 &&
                       EVP_MAC_update(ctx, text.data, text.len) == 1 &&
-                      EVP_MAC_final(ctx, made, &len, SIGNATURE_BYTES) == 1 &&
-                      len == SIGNATURE_BYTES;
+                      EVP_MAC_final(ctx, made, &len, GK_SIGNATURE_BYTES) == 1 &&
+                      len == GK_SIGNATURE_BYTES;
     EVP_MAC_CTX_free(ctx);
     return good;
+}
+
+bool gk_signature_is(struct gk_span key, struct gk_span text, const char *signature)
+{
+    struct gk_buf given;
+    uint8_t made[GK_SIGNATURE_BYTES];
+    gk_buf_init(&given, GK_SIGNATURE_BYTES);
+    const bool is = gk_base64_decode(&given, gk_span_str(signature)) &&
+                    given.len == GK_SIGNATURE_BYTES && gk_signature_make(key, text, made) &&
+                    gk_secret_equal(gk_span_of(made, sizeof made), gk_buf_span(&given));
+    gk_wipe(made, sizeof made);
+    gk_buf_cleanup(&given);
+    return is;
 }
 
 bool gk_signature_matches(const struct gk_access_keys *keys, struct gk_span text,
                           const char *signature)
 {
-    struct gk_buf given;
-    gk_buf_init(&given, SIGNATURE_BYTES);
     bool matches = false;
-    if (gk_base64_decode(&given, gk_span_str(signature)) && given.len == SIGNATURE_BYTES) {
-        for (unsigned i = 0; i < GK_ACCESS_KEYS; i++) {
-            uint8_t made[SIGNATURE_BYTES];
-            if (sign(keys->key[i], text, made)) {
-                matches |= gk_secret_equal(gk_span_of(made, sizeof made), gk_buf_span(&given));
-            }
-            gk_wipe(made, sizeof made);
-        }
+    for (unsigned i = 0; i < GK_ACCESS_KEYS; i++) {
+        matches |= gk_signature_is(gk_span_of(keys->key[i], GK_ACCESS_KEY_BYTES), text, signature);
     }
-    gk_buf_cleanup(&given);
     return matches;
 }
 

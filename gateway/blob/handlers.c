@@ -10,6 +10,7 @@ static const struct gk_handler *const handlers[GK_OPERATIONS_COUNT] = {
     [GK_OP_BLOB_PREFLIGHT_BLOB_REQUEST] = &gk_preflight_handler,
     [GK_OP_BLOB_GET_BLOB_SERVICE_STATS] = &gk_get_service_stats_handler,
     [GK_OP_BLOB_GET_ACCOUNT_INFORMATION] = &gk_get_account_information_handler,
+    [GK_OP_BLOB_GET_USER_DELEGATION_KEY] = &gk_get_user_delegation_key_handler,
     [GK_OP_BLOB_CREATE_CONTAINER] = &gk_create_container_handler,
     [GK_OP_BLOB_GET_CONTAINER_PROPERTIES] = &gk_get_container_properties_handler,
     [GK_OP_BLOB_GET_CONTAINER_METADATA] = &gk_get_container_properties_handler,

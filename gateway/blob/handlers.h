@@ -10,6 +10,7 @@ extern const struct gk_handler gk_get_service_properties_handler;
 extern const struct gk_handler gk_preflight_handler;
 extern const struct gk_handler gk_get_service_stats_handler;
 extern const struct gk_handler gk_get_account_information_handler;
+extern const struct gk_handler gk_get_user_delegation_key_handler;
 
 extern const struct gk_handler gk_create_container_handler;
 extern const struct gk_handler gk_delete_container_handler;

@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "gateway/auth/auth.h"
+#include "gateway/auth/bearer.h"
 #include "gateway/auth/signature.h"
 #include "gateway/http/request.h"
 #include "gateway/http/route.h"
@@ -97,7 +98,9 @@ static void answer_error(struct gk_request *request, struct gk_error *error)
         gk_respond_headerf(request, "Retry-After", "%u", error->retry_after_s);
     }
     if (error->http_status == 401) {
-        gk_respond_header(request, "WWW-Authenticate", "SharedKey");
+        const struct gk_bearer *bearer = request->gateway->bearer;
+        gk_respond_header(request, "WWW-Authenticate",
+                          bearer == NULL ? "SharedKey" : gk_bearer_challenge(bearer));
     }
     char time[GK_TIME_TEXT_BYTES];
     gk_time_iso(request->received_wall_ms, time);

@@ -36,7 +36,8 @@ enum gk_permission {
     GK_PERMIT_FILTER = 1u << 7,
     GK_PERMIT_PERMANENT_DELETE = 1u << 8,
     GK_PERMIT_IMMUTABILITY = 1u << 12,
-    GK_PERMIT_OWNER = 1u << 30, /* what no signature can give */
+    GK_PERMIT_DELEGATE = 1u << 13, /* to get a user delegation key */
+    GK_PERMIT_OWNER = 1u << 30,    /* what no signature can give */
     GK_PERMIT_ALL = 0xffffffffu
 };
 
@@ -70,6 +71,9 @@ struct gk_request {
     struct gk_gateway_account *account; /* once authenticated */
     uint32_t permissions;               /* GK_PERMIT_* of the credential */
     bool credential_is_account_key;
+    bool credential_is_bearer; /* then the next two tell whose token it was */
+    struct gk_id principal;
+    struct gk_id tenant;
     int64_t received_wall_ms;
     /* Response headers that a SAS overrides (rscc, rscd, rsce, rscl, rsct); NULL when not. */
     const char *override_cache_control;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Storage Accounts: List Keys, Regenerate Key, Check Name Availability; our own key check. */
+/* Storage Accounts: List Keys, Regenerate Key, Revoke User Delegation Keys, Check Name Availability; our
+ * own key check. */
 #include <strings.h>
 
 #include "common/error.h"
@@ -88,6 +89,26 @@ enum gk_status gk_manage_regenerate_key(struct gk_manage *manage, const struct g
     }
     gk_manage_audit(manage, "account.keys.regenerate", path->account, index == 0 ? "key1" : "key2");
     return gk_manage_list_keys(manage, path, request, answer, error);
+}
+
+enum gk_status gk_manage_revoke_delegation(struct gk_manage *manage,
+                                           const struct gk_manage_path *path,
+                                           const struct gk_manage_request *request,
+                                           struct gk_manage_answer *answer, struct gk_error *error)
+{
+    (void)request;
+    struct gk_managed_account managed = {0};
+    enum gk_status status = gk_managed_account_find(manage, path, &managed, error);
+    gk_managed_account_cleanup(&managed);
+    if (status == GK_OK) {
+        status =
+            gk_accounts_renew_delegation(manage->gateway->accounts, path->account, false, error);
+    }
+    if (status == GK_OK) {
+        gk_manage_audit(manage, "account.delegation.revoke", path->account, "");
+        answer->status = 200;
+    }
+    return status;
 }
 
 enum gk_status gk_manage_check_key(struct gk_manage *manage, const struct gk_manage_path *path,

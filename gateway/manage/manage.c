@@ -110,6 +110,8 @@ static const struct operation operations[] = {
     {GK_ROUTE_ACCOUNT, "DELETE", NULL, gk_manage_account_delete, true, false},
     {GK_ROUTE_ACCOUNT_ACTION, "POST", "listKeys", gk_manage_list_keys, true, false},
     {GK_ROUTE_ACCOUNT_ACTION, "POST", "regenerateKey", gk_manage_regenerate_key, true, false},
+    {GK_ROUTE_ACCOUNT_ACTION, "POST", "revokeUserDelegationKeys", gk_manage_revoke_delegation, true,
+     false},
     {GK_ROUTE_ACCOUNT_ACTION, "POST", "gatekeyCheckKey", gk_manage_check_key, true, false},
     {GK_ROUTE_LIST_GROUP, "GET", NULL, gk_manage_account_list, true, false},
     {GK_ROUTE_LIST_SUBSCRIPTION, "GET", NULL, gk_manage_account_list, true, false},

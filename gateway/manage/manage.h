@@ -107,6 +107,7 @@ gk_manage_fn gk_manage_export;
 gk_manage_fn gk_manage_restore;
 gk_manage_fn gk_manage_list_keys;
 gk_manage_fn gk_manage_regenerate_key;
+gk_manage_fn gk_manage_revoke_delegation;
 gk_manage_fn gk_manage_check_key;
 gk_manage_fn gk_manage_check_name;
 gk_manage_fn gk_manage_scrub_get;

@@ -2,13 +2,14 @@
 // The documented list, walked row by row: with the customer key revoked, what the table marks fails
 // with 403 for every kind of caller, what it does not mark goes on, and enabling brings all back.
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 
 import { needsKey, operations, requestFor } from './lib/operations.mjs';
 import { BlobServiceClient } from '@azure/storage-blob';
 
+import { makeIdentityProvider } from './lib/identity.mjs';
 import { accountSas, send, serviceSas } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 
@@ -18,6 +19,8 @@ const rows = operations.filter((row) => row.service === 'BLOB');
 const secret = randomBytes(100000);
 const LEASE = '11111111-1111-1111-1111-111111111111';
 const LARGE = 64 * 1024 * 1024;
+const DELEGATOR = randomUUID();
+const provider = makeIdentityProvider();
 let stack;
 let secondKey;
 
@@ -50,6 +53,12 @@ const complete = {
   BLOB_FIND_BLOBS_BY_TAGS_IN_CONTAINER: (request) => { request.query.where = "a='1'"; },
   BLOB_SET_BLOB_TAGS: (request) => {
     request.body = '<Tags><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tags>';
+  },
+  BLOB_GET_USER_DELEGATION_KEY: (request) => {
+    Object.assign(request, { unsigned: true, tls: true });
+    request.headers.authorization = `Bearer ${provider.token(DELEGATOR)}`;
+    request.body = `<KeyInfo><Start>${new Date().toISOString()}</Start>` +
+      `<Expiry>${new Date(Date.now() + 3600e3).toISOString()}</Expiry></KeyInfo>`;
   },
   BLOB_CREATE_CONTAINER: (request) => { request.path += '-new'; },
   BLOB_PUT_BLOB_BLOCKBLOB: (request) => { request.body = secret; },
@@ -124,7 +133,8 @@ const containerOf = (phase, caller, index) => `${phase}-${caller.replace(/\W/g, 
 let versions;
 
 before(async () => {
-  stack = await startStack({ checkIntervalMs: 1000 });
+  stack = await startStack({ checkIntervalMs: 1000,
+    bearer: { provider, principals: [{ object_id: DELEGATOR, role: 'delegator' }] } });
   secondKey = (await stack.keysOf(stack.account))[1].value;
 });
 after(() => stack?.stop());
@@ -150,7 +160,7 @@ test('what is served while the key is active, and 501 for what is not', async ()
     'BLOB_GET_CONTAINER_PROPERTIES', 'BLOB_GET_CONTAINER_METADATA', 'BLOB_SET_CONTAINER_METADATA',
     'BLOB_SET_BLOB_SERVICE_PROPERTIES', 'BLOB_GET_BLOB_SERVICE_PROPERTIES',
     'BLOB_PREFLIGHT_BLOB_REQUEST', 'BLOB_GET_BLOB_SERVICE_STATS', 'BLOB_GET_ACCOUNT_INFORMATION',
-    'BLOB_BLOB_BATCH', 'BLOB_BLOB_BATCH_CONTAINER',
+    'BLOB_GET_USER_DELEGATION_KEY', 'BLOB_BLOB_BATCH', 'BLOB_BLOB_BATCH_CONTAINER',
     'BLOB_GET_BLOB_TAGS', 'BLOB_SET_BLOB_TAGS', 'BLOB_FIND_BLOBS_BY_TAGS', 'BLOB_FIND_BLOBS_BY_TAGS_IN_CONTAINER']) {
     assert.ok(served.some(([, row]) => row.id === id), `${id} is not served`);
   }

@@ -16,6 +16,7 @@
 #define WALL_MS       INT64_C(1767225600000)
 #define BINDING       "account keys/acct"
 #define SERVICE_BYTES 34 /* of the Blob service's settings when nothing was set */
+#define LATER_BYTES   (SERVICE_BYTES + GK_DELEGATION_BYTES) /* that version 1 has not */
 #define LOCATION_AT   (1 + 8 + GK_ACCESS_KEYS * (8 + GK_ACCESS_KEY_BYTES))
 
 /* --- the plugin --------------------------------------------------------------------------------- */
@@ -149,6 +150,13 @@ static void test_account_profile__changes(void **state)
     assert_int_equal(gk_account_profile_regenerate(&profile, GK_ACCESS_KEYS, WALL_MS, NULL),
                      GK_E_INVALID);
     assert_memory_equal(profile.keys, &before, sizeof before);
+    assert_int_equal(gk_account_profile_renew_delegation(&profile, true, NULL), GK_OK);
+    assert_memory_not_equal(profile.keys->delegation, before.delegation, GK_DELEGATION_BYTES);
+    before = *profile.keys;
+    assert_int_equal(gk_account_profile_renew_delegation(&profile, true, NULL), GK_OK);
+    assert_memory_equal(profile.keys, &before, sizeof before);
+    assert_int_equal(gk_account_profile_renew_delegation(&profile, false, NULL), GK_OK);
+    assert_memory_not_equal(profile.keys->delegation, before.delegation, GK_DELEGATION_BYTES);
     assert_int_equal(gk_account_profile_set_arm(&profile, "{}", NULL), GK_OK);
     assert_string_equal(profile.arm_json, "{}");
     gk_account_profile_cleanup(&profile);
@@ -197,7 +205,7 @@ static void test_account_profile__version_1(void **state)
     make(&profile);
     seal(&profile, &sealed);
     sealed.data[strlen(BINDING)] = 1;
-    sealed.len -= SERVICE_BYTES;
+    sealed.len -= LATER_BYTES;
     assert_int_equal(
         gk_account_profile_open(&plugin, NULL, "acct", gk_buf_span(&sealed), &opened, NULL), GK_OK);
     assert_string_equal(opened.arm_json, profile.arm_json);
@@ -216,7 +224,7 @@ static void test_account_profile__layout(void **state)
     profile.keys->created_wall_ms[1] = INT64_C(0x0102030405060708);
     seal(&profile, &sealed);
     const uint8_t *plain = sealed.data + strlen(BINDING);
-    static const uint8_t head[] = {2, 0, 0, 1, 0x9b, 0x76, 0xda, 0xa8, 0x00};
+    static const uint8_t head[] = {3, 0, 0, 1, 0x9b, 0x76, 0xda, 0xa8, 0x00};
     static const uint8_t second[] = {1, 2, 3, 4, 5, 6, 7, 8};
     assert_memory_equal(sealed.data, BINDING, strlen(BINDING));
     assert_memory_equal(plain, head, sizeof head);
@@ -228,7 +236,9 @@ static void test_account_profile__layout(void **state)
     assert_memory_equal(plain + 153, "\0\12westeurope\0\0\0\7{\"a\":1}", 2 + 10 + 4 + 7);
     static const uint8_t nothing_set[SERVICE_BYTES];
     assert_memory_equal(plain + 153 + 23, nothing_set, sizeof nothing_set);
-    assert_int_equal(sealed.len, strlen(BINDING) + 153 + 23 + SERVICE_BYTES);
+    assert_memory_equal(plain + 153 + 23 + SERVICE_BYTES, profile.keys->delegation,
+                        GK_DELEGATION_BYTES);
+    assert_int_equal(sealed.len, strlen(BINDING) + 153 + 23 + LATER_BYTES);
     gk_buf_cleanup(&sealed);
     gk_account_profile_cleanup(&profile);
 }
@@ -253,7 +263,8 @@ static void test_account_profile__not_well_formed(void **state)
     } rows[] = {
         {0, 0},                   /* another version */
         {0, 1},                   /* an earlier one, which has less */
-        {0, 3},                   /* a later one */
+        {0, 2},                   /* likewise */
+        {0, 4},                   /* a later one */
         {LOCATION_AT, 1},         /* a location longer than the record */
         {LOCATION_AT + 1, 9},     /* shorter: the rest does not fit */
         {LOCATION_AT + 1, 11},    /* longer */

@@ -52,6 +52,9 @@ static const char *const good_lines[] = {
     /* 28 */ "  vaults = ( { uri = \"https://v.example\"; } );",
     /* 29 */ "};",
 };
+#define GUID "11111111-2222-3333-4444-555555555555"
+#define BEARER(principal)                                                                          \
+    "}; bearer = { issuer = \"i\"; jwks_file = \"@/token\"; principals = ( " principal " ); };"
 #define LINES (sizeof good_lines / sizeof good_lines[0])
 
 static char *in_directory(const char *name)
@@ -261,6 +264,17 @@ static const struct wrong wrongs[] = {
     {11, "connections_max = -1;", 11, "1 to 16384"},
     {11, "connections_max = \"7\";", 11, "whole number"},
     {11, "connections_max = 7.5;", 11, "whole number"},
+    {12, "}; bearer = 1;", 12, "is not a group"},
+    {12, "}; bearer = { };", 12, "issuer or jwks_file is missing"},
+    {12, "}; bearer = { issuer = \"i\"; jwks_file = \"@/none\"; };", 12, "there is no file"},
+    {12, "}; bearer = { issuer = \"i\"; jwks_file = \"none\"; };", 12, "from the root"},
+    {12, "}; bearer = { issuer = \"i\"; jwks_file = \"@/token\"; };", 12, "principals: is missing"},
+    {12, "}; bearer = { secret = \"i\"; };", 12, "there is no such setting"},
+    {12, BEARER("1"), 12, "not a group"},
+    {12, BEARER("{ }"), 12, "object_id: is missing"},
+    {12, BEARER("{ object_id = \"me\"; role = \"reader\"; }"), 12, "no GUID"},
+    {12, BEARER("{ object_id = \"" GUID "\"; role = \"king\"; }"), 12, "role: is missing or not"},
+    {12, BEARER("{ object_id = \"" GUID "\"; name = \"x\"; }"), 12, "no such setting"},
     {14, "", 13, "management.listen: is missing"},
     {14, "listen = \"0.0.0.0:1\";", 14, "other machines"},
     {14, "listen = \"[::]:1\";", 14, "other machines"},
@@ -409,7 +423,8 @@ static void remove_example_files(void)
     static const char *const names[] = {
         "audit.log",      "tls.crt",          "tls.key",     "management.crt",
         "management.key", "management.token", "service.key", "gateway.secret",
-        "vault-ca.crt",   "example.conf",     "ceph.conf",   "ceph.client.gatekey.keyring"};
+        "vault-ca.crt",   "example.conf",     "ceph.conf",   "ceph.client.gatekey.keyring",
+        "jwks.json"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = in_directory(names[i]);
         unlink(path);

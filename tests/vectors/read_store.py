@@ -327,14 +327,16 @@ class Account:
                                         b"account keys/" + self.name.encode(),
                                         self.attributes["gateway.account"]))
         version = reader.number(1)
-        need(version in (1, 2), "a version that this does not know")
+        need(version in (1, 2, 3), "a version that this does not know")
         profile = {"created": reader.number(8)}
         for _ in range(2):
             reader.bytes(8 + 64)
         profile["location"] = reader.text().decode()
         profile["management"] = json.loads(reader.bytes(reader.number(4)))
-        if version == 2:
+        if version > 1:
             profile["blobService"] = read_blob_service(reader)
+        if version > 2:
+            reader.bytes(32)
         reader.end()
         return profile
 

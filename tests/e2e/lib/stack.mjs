@@ -45,6 +45,19 @@ export async function until(probe, what, timeoutMs = UNTIL_MS) {
 
 /* --- the gateway -------------------------------------------------------------------------------*/
 
+function bearerConfig(bearer, file) {
+  if (bearer === undefined) return '';
+  const group = (members) => `{ ${Object.entries(members).map(([name, value]) => `${name} = ${quote(value)};`)
+    .join(' ')} }`;
+  return `
+bearer = {
+  issuer = ${quote(bearer.provider.issuer)};
+  audience = ${quote(bearer.provider.audience)};
+  jwks_file = ${quote(file)};
+  principals = ( ${bearer.principals.map(group).join(', ')} );
+};`;
+}
+
 function gatewayConfig({ store, ports, files, tls, vault, domain, options }) {
   const address = (name) => quote(`127.0.0.1:${ports[name]}`);
   const setting = (name, value) => (value === undefined ? '' : `  ${name} = ${value};\n`);
@@ -69,6 +82,7 @@ management = {
   tls_key = ${quote(tls.keyFile)};
   token_file = ${quote(files.token)};
 };
+${bearerConfig(options.bearer, files.jwks)}
 provider = {
   service_key_file = ${quote(files.serviceKey)};
   ca_file = ${quote(vault.caFile)};
@@ -104,7 +118,8 @@ async function startGateway(directory, { authority, vault, domain, hosts, option
   const inside = (name) => path.join(directory, name);
   const shared = beside?.shared ?? makeShared(inside);
   const files = { ...shared.files, audit: inside('audit.log'), config: inside('gateway.conf'),
-    log: inside('gateway.log') };
+    log: inside('gateway.log'), jwks: inside('jwks.json') };
+  if (options.bearer) writeFileSync(files.jwks, JSON.stringify(options.bearer.provider.jwks));
   const { token, store } = shared;
   const tls = authority.issue(path.basename(directory), hosts);
   // Free ports are the system's to choose, once: clients keep their endpoints over a restart.
@@ -131,7 +146,7 @@ async function startGateway(directory, { authority, vault, domain, hosts, option
 
   return {
     directory, shared, token, tokenFile: files.token, serviceKeyFile: files.serviceKey, auditFile: files.audit,
-    configFile: files.config, logFile: files.log, store, start, stop,
+    configFile: files.config, jwksFile: files.jwks, logFile: files.log, store, start, stop,
     get pid() { return server.pid; },
     get ready() { return server.ready; },
     get ended() { return server.ended; },
@@ -232,6 +247,7 @@ function sideOf(gateway, { vault, account }) {
  *   gatewayEnv                more environment for the gateway
  *   gateways (1)              how many, on one store, which is on RADOS then; sides has what is done
  *                             through each, and what the stack itself has is the first one's
+ *   bearer                    { provider (identity.mjs), principals: [{ object_id, role, account }] }
  *   vault                     options of startVault()
  *
  * All servers end, and all files go, with stop(). GATEKEY_KEEP in the environment keeps the files.

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/auth/jwt.h"
+
+#include <jansson.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "common/text.h"
+
+#define KEY_BITS_MIN  2048
+#define KEY_BITS_MAX  8192
+#define KEY_ID_BYTES  256u
+#define NUMBER_BYTES  (KEY_BITS_MAX / 8u + 8u)
+#define CLOCK_SLACK_S 300 /* a token may be this much too early: clocks differ */
+#define ALGORITHM     "RS256"
+
+struct key {
+    char id[KEY_ID_BYTES];
+    EVP_PKEY *public_;
+};
+
+struct gk_jwks {
+    struct key keys[GK_JWKS_KEYS_MAX];
+    size_t count;
+};
+
+/* --- keys ---------------------------------------------------------------------------------------*/
+
+static BIGNUM *number_of(const json_t *key, const char *name)
+{
+    const char *text = json_string_value(json_object_get(key, name));
+    struct gk_buf bytes;
+    gk_buf_init(&bytes, NUMBER_BYTES);
+    BIGNUM *number = NULL;
+    if (text != NULL && gk_base64url_decode(&bytes, gk_span_str(text)) && bytes.len > 0) {
+        number = BN_bin2bn(bytes.data, (int)bytes.len, NULL);
+    }
+    gk_buf_cleanup(&bytes);
+    return number;
+}
+
+static EVP_PKEY *make_key(const BIGNUM *modulus, const BIGNUM *exponent)
+{
+    EVP_PKEY *key = NULL;
+    OSSL_PARAM *params = NULL;
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    if (build != NULL && ctx != NULL &&
+        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
+        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, exponent) == 1) {
+        params = OSSL_PARAM_BLD_to_param(build);
+    }
+    if (params == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
+        EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1) {
+        key = NULL;
+    }
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(build);
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
+
+static bool is(const json_t *object, const char *name, const char *value)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text != NULL && strcmp(text, value) == 0;
+}
+
+static void add_key(struct gk_jwks *jwks, const json_t *json)
+{
+    const char *id = json_string_value(json_object_get(json, "kid"));
+    const bool signs = json_object_get(json, "use") == NULL || is(json, "use", "sig");
+    if (!is(json, "kty", "RSA") || !signs || id == NULL || strlen(id) >= KEY_ID_BYTES ||
+        jwks->count == GK_JWKS_KEYS_MAX) {
+        return;
+    }
+    BIGNUM *modulus = number_of(json, "n");
+    BIGNUM *exponent = number_of(json, "e");
+    const int bits = modulus == NULL ? 0 : BN_num_bits(modulus);
+    if (exponent != NULL && bits >= KEY_BITS_MIN && bits <= KEY_BITS_MAX) {
+        struct key *key = &jwks->keys[jwks->count];
+        key->public_ = make_key(modulus, exponent);
+        memcpy(key->id, id, strlen(id) + 1);
+        jwks->count += key->public_ != NULL;
+    }
+    BN_free(modulus);
+    BN_free(exponent);
+}
+
+enum gk_status gk_jwks_parse(struct gk_span json, struct gk_jwks **out, struct gk_error *error)
+{
+    *out = calloc(1, sizeof **out);
+    if (*out == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    json_t *root = NULL;
+    if (json.len > 0 && json.len <= GK_JWKS_BYTES_MAX) {
+        root = json_loadb((const char *)json.data, json.len, JSON_REJECT_DUPLICATES, NULL);
+    }
+    const json_t *keys = json_object_get(root, "keys");
+    for (size_t i = 0; i < json_array_size(keys); i++) {
+        add_key(*out, json_array_get(keys, i));
+    }
+    json_decref(root);
+    if ((*out)->count > 0) {
+        return GK_OK;
+    }
+    gk_jwks_free(*out);
+    *out = NULL;
+    return gk_fail(error, GK_E_INVALID, "there is no RSA key with a kid for signatures in it");
+}
+
+void gk_jwks_free(struct gk_jwks *jwks)
+{
+    for (size_t i = 0; jwks != NULL && i < jwks->count; i++) {
+        EVP_PKEY_free(jwks->keys[i].public_);
+    }
+    free(jwks);
+}
+
+/* --- tokens -------------------------------------------------------------------------------------*/
+
+/* header.payload.signature, each in base64url. */
+struct parts {
+    struct gk_span signed_; /* the first two, with their dot */
+    struct gk_span header;
+    struct gk_span payload;
+    struct gk_span signature;
+};
+
+static bool split(const char *token, struct parts *parts)
+{
+    const size_t len = strnlen(token, GK_JWT_BYTES_MAX + 1);
+    const char *first = strchr(token, '.');
+    const char *second = first == NULL ? NULL : strchr(first + 1, '.');
+    if (len > GK_JWT_BYTES_MAX || second == NULL || strchr(second + 1, '.') != NULL) {
+        return false;
+    }
+    parts->signed_ = gk_span_of(token, (size_t)(second - token));
+    parts->header = gk_span_of(token, (size_t)(first - token));
+    parts->payload = gk_span_of(first + 1, (size_t)(second - first) - 1);
+    parts->signature = gk_span_str(second + 1);
+    return true;
+}
+
+static json_t *decode(struct gk_span text)
+{
+    struct gk_buf bytes;
+    gk_buf_init(&bytes, GK_JWT_BYTES_MAX);
+    json_t *json = NULL;
+    if (gk_base64url_decode(&bytes, text) && bytes.len > 0) {
+        json = json_loadb((const char *)bytes.data, bytes.len, JSON_REJECT_DUPLICATES, NULL);
+    }
+    gk_buf_cleanup(&bytes);
+    return json;
+}
+
+static enum gk_status refuse(struct gk_error *error, const char *why)
+{
+    return gk_fail(error, GK_E_DENIED, "%s", why);
+}
+
+static enum gk_status find_key(const struct gk_jwks *jwks, struct gk_span header, EVP_PKEY **key,
+                               struct gk_error *error)
+{
+    json_t *json = decode(header);
+    const bool known = is(json, "alg", ALGORITHM) && json_object_get(json, "crit") == NULL;
+    *key = NULL;
+    for (size_t i = 0; known && i < jwks->count; i++) {
+        if (is(json, "kid", jwks->keys[i].id)) {
+            *key = jwks->keys[i].public_;
+        }
+    }
+    json_decref(json);
+    if (!known) {
+        return refuse(error, "it is not signed with " ALGORITHM);
+    }
+    return *key != NULL ? GK_OK : refuse(error, "no key has its key id");
+}
+
+static bool signature_good(EVP_PKEY *key, const struct parts *parts)
+{
+    struct gk_buf signature;
+    gk_buf_init(&signature, NUMBER_BYTES);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    const bool good = ctx != NULL && gk_base64url_decode(&signature, parts->signature) &&
+                      EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+                      EVP_DigestVerify(ctx, signature.data, signature.len, parts->signed_.data,
+                                       parts->signed_.len) == 1;
+    EVP_MD_CTX_free(ctx);
+    gk_buf_cleanup(&signature);
+    return good;
+}
+
+static bool is_audience(const json_t *value, const char *wanted)
+{
+    const char *text = json_string_value(value);
+    const size_t whole = strlen(wanted);
+    const size_t len = whole > 0 && wanted[whole - 1] == '/' ? whole - 1 : whole;
+    return text != NULL && strncmp(text, wanted, len) == 0 &&
+           (text[len] == '\0' || strcmp(text + len, "/") == 0);
+}
+
+static bool has_audience(const json_t *claims, const char *wanted)
+{
+    const json_t *audience = json_object_get(claims, "aud");
+    bool has = is_audience(audience, wanted);
+    for (size_t i = 0; i < json_array_size(audience); i++) {
+        has = has || is_audience(json_array_get(audience, i), wanted);
+    }
+    return has;
+}
+
+static bool is_valid_now(const json_t *claims, int64_t now_s)
+{
+    const json_t *not_before = json_object_get(claims, "nbf");
+    const json_t *expires = json_object_get(claims, "exp");
+    const bool begun =
+        not_before == NULL ||
+        (json_is_integer(not_before) && json_integer_value(not_before) <= now_s + CLOCK_SLACK_S);
+    return begun && json_is_integer(expires) && json_integer_value(expires) > now_s;
+}
+
+static bool read_id(const json_t *claims, const char *name, struct gk_id *id)
+{
+    const char *text = json_string_value(json_object_get(claims, name));
+    return text != NULL && gk_id_parse(text, id);
+}
+
+static enum gk_status check_claims(const json_t *json, const struct gk_jwt_wanted *wanted,
+                                   struct gk_jwt_claims *claims, struct gk_error *error)
+{
+    if (!is(json, "iss", wanted->issuer)) {
+        return refuse(error, "it is another issuer's");
+    }
+    if (!has_audience(json, wanted->audience)) {
+        return refuse(error, "it is for another audience");
+    }
+    if (!is_valid_now(json, wanted->now_s)) {
+        return refuse(error, "it has expired, or is not valid yet");
+    }
+    return read_id(json, "oid", &claims->object) && read_id(json, "tid", &claims->tenant)
+               ? GK_OK
+               : refuse(error, "it has no oid or no tid");
+}
+
+enum gk_status gk_jwt_verify(const struct gk_jwks *jwks, const char *token,
+                             const struct gk_jwt_wanted *wanted, struct gk_jwt_claims *claims,
+                             struct gk_error *error)
+{
+    struct parts parts;
+    EVP_PKEY *key = NULL;
+    *claims = (struct gk_jwt_claims){0};
+    if (!split(token, &parts)) {
+        return refuse(error, "it has not three parts");
+    }
+    enum gk_status status = find_key(jwks, parts.header, &key, error);
+    if (status == GK_OK && !signature_good(key, &parts)) {
+        status = refuse(error, "its signature is not good");
+    }
+    if (status == GK_OK) {
+        json_t *json = decode(parts.payload);
+        status = check_claims(json, wanted, claims, error);
+        json_decref(json);
+    }
+    return status;
+}
