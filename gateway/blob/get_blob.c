@@ -57,8 +57,12 @@ static void end_answer(struct gk_request *request, struct gk_blob_target *target
     gk_blob_target_cleanup(target);
 }
 
+/* Append blobs have none. */
 static void respond_tier(struct gk_request *request, const struct gk_blob_record *record)
 {
+    if (record->kind.type != GK_BLOB_BLOCK) {
+        return;
+    }
     const struct gk_tier_view view = gk_tier_view_of(record->tier, &record->tier_times,
                                                      gk_clock_wall_ms(&request->gateway->clock));
     gk_respond_header(request, "x-ms-access-tier", view.name);

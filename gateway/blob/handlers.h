@@ -47,5 +47,8 @@ extern const struct gk_handler gk_set_blob_tags_handler;
 extern const struct gk_handler gk_put_block_handler;
 extern const struct gk_handler gk_put_block_list_handler;
 extern const struct gk_handler gk_get_block_list_handler;
+extern const struct gk_handler gk_put_append_blob_handler;
+extern const struct gk_handler gk_append_block_handler;
+extern const struct gk_handler gk_append_blob_seal_handler;
 
 #endif

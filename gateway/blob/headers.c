@@ -138,6 +138,28 @@ enum gk_status gk_header_bytes(const struct gk_request *request, const char *nam
     return valid ? GK_OK : gk_refuse_because(error, 400, code, "Header: %s", name);
 }
 
+enum gk_status gk_header_u64(const struct gk_request *request, const char *name, uint64_t *out,
+                             bool *given, struct gk_error *error)
+{
+    const char *value = gk_request_header(request, name);
+    *given = value != NULL;
+    return value == NULL || gk_parse_u64(gk_span_str(value), INT64_MAX, out)
+               ? GK_OK
+               : gk_refuse_because(error, 400, "InvalidHeaderValue", "Header: %s", name);
+}
+
+enum gk_status gk_append_position_check(const struct gk_request *request, uint64_t size,
+                                        struct gk_error *error)
+{
+    uint64_t position = 0;
+    bool given = false;
+    const enum gk_status status =
+        gk_header_u64(request, "x-ms-blob-condition-appendpos", &position, &given, error);
+    return status == GK_OK && given && position != size
+               ? gk_refuse(error, 412, "AppendPositionConditionNotMet")
+               : status;
+}
+
 enum gk_status gk_content_headers_read(const struct gk_request *request, bool fallback,
                                        struct gk_blob_record *record, struct gk_error *error)
 {
@@ -212,6 +234,11 @@ void gk_respond_version(struct gk_request *request, uint64_t etag, int64_t modif
     gk_respond_header(request, "ETag", text);
 }
 
+void gk_respond_blocks_count(struct gk_request *request, const struct gk_blob_record *record)
+{
+    gk_respond_headerf(request, "x-ms-blob-committed-block-count", "%u", record->kind.blocks_count);
+}
+
 void gk_respond_md5(struct gk_request *request, const char *name, const uint8_t md5[16])
 {
     struct gk_buf text;
@@ -240,7 +267,13 @@ void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_re
     char created[GK_TIME_TEXT_BYTES];
     gk_time_http(record->created_wall_ms, created);
     gk_respond_header(request, "x-ms-creation-time", created);
-    gk_respond_header(request, "x-ms-blob-type", "BlockBlob");
+    gk_respond_header(request, "x-ms-blob-type", gk_blob_type_names[record->kind.type]);
+    if (record->kind.type == GK_BLOB_APPEND) {
+        gk_respond_blocks_count(request, record);
+        if (record->kind.sealed) {
+            gk_respond_header(request, "x-ms-blob-sealed", "true");
+        }
+    }
     gk_respond_lease(request, &record->lease);
     gk_respond_immutability(request, &record->immutability);
     gk_respond_header(request, "x-ms-server-encrypted", "true");

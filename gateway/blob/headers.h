@@ -28,6 +28,8 @@ void gk_content_headers_clear(struct gk_blob_record *record);
 void gk_respond_version(struct gk_request *request, uint64_t etag, int64_t modified_wall_ms);
 /* What Get Blob and Get Blob Properties tell beside length, range and MD5. */
 void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_record *record);
+/* x-ms-blob-committed-block-count, of an append blob. */
+void gk_respond_blocks_count(struct gk_request *request, const struct gk_blob_record *record);
 /* name: Content-MD5, or what an answer to a part has instead. */
 void gk_respond_md5(struct gk_request *request, const char *name, const uint8_t md5[16]);
 
@@ -45,6 +47,14 @@ void gk_respond_public_access(struct gk_request *request, enum gk_public_access 
 enum gk_status gk_header_bytes(const struct gk_request *request, const char *name, uint8_t *out,
                                size_t len, bool *given, const char *code,
                                struct gk_error *error) GK_MUST_USE;
+
+/* A header that is a number of at most INT64_MAX; *given as above. 400 InvalidHeaderValue. */
+enum gk_status gk_header_u64(const struct gk_request *request, const char *name, uint64_t *out,
+                             bool *given, struct gk_error *error) GK_MUST_USE;
+/* x-ms-blob-condition-appendpos against the size of an append blob. 400 InvalidHeaderValue, 412
+ * AppendPositionConditionNotMet. */
+enum gk_status gk_append_position_check(const struct gk_request *request, uint64_t size,
+                                        struct gk_error *error) GK_MUST_USE;
 
 /* The part of a resource of size bytes that x-ms-range or Range asks for. */
 struct gk_range {

@@ -237,6 +237,18 @@ static void write_tier(struct gk_list_page *page, const struct gk_blob_record *r
     }
 }
 
+/* Append blobs have no tier. */
+static void write_type(struct gk_list_page *page, const struct gk_blob_record *record)
+{
+    gk_xml_text(&page->xml, "BlobType", gk_blob_type_names[record->kind.type]);
+    if (record->kind.sealed) {
+        gk_xml_text(&page->xml, "Sealed", "true");
+    }
+    if (record->kind.type == GK_BLOB_BLOCK) {
+        write_tier(page, record);
+    }
+}
+
 static void write_immutability(struct gk_list_page *page,
                                const struct gk_immutability *immutability)
 {
@@ -262,8 +274,7 @@ static void write_properties(struct gk_list_page *page, const struct gk_blob_rec
     gk_xml_text(xml, "Last-Modified", time);
     write_etag(xml, record->etag);
     write_content(xml, record);
-    gk_xml_text(xml, "BlobType", "BlockBlob");
-    write_tier(page, record);
+    write_type(page, record);
     gk_list_page_lease(page, &record->lease);
     write_immutability(page, &record->immutability);
     gk_xml_text(xml, "ServerEncrypted", "true");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Walking a blob's manifest, whole or by pages, and making one. */
+/* Walking a blob's manifest, making one, and adding to one. */
 #ifndef GATEWAY_BLOB_MANIFEST_H
 #define GATEWAY_BLOB_MANIFEST_H
 
@@ -21,14 +21,24 @@ enum gk_status gk_manifest_walk_seek(struct gk_manifest_walk *walk, uint64_t off
                                      struct gk_manifest_entry *entry, uint64_t *within,
                                      struct gk_error *error) GK_MUST_USE;
 
+struct gk_change_list;
 /*
  * Fills manifest from entries, and appends to changes what must be written with the record that it
  * is for. Few entries are copied into manifest itself; many become sealed pages.
  */
-struct gk_change_list;
 enum gk_status gk_manifest_make(const struct gk_request *request, const struct gk_id *container,
                                 const struct gk_manifest_entry *entries, uint32_t count,
                                 struct gk_manifest *manifest, struct gk_change_list *changes,
                                 struct gk_error *error) GK_MUST_USE;
+/*
+ * Adds an entry to manifest, which is the one that is stored and becomes the next record's. Entries that
+ * fill the record become a page first, which is appended to changes; its key is appended to page_key:
+ * guard that there is nothing under it. A blob of many entries so costs one row with each entry, and a
+ * page with some; no page is written twice.
+ */
+enum gk_status gk_manifest_append(const struct gk_request *request, const struct gk_id *container,
+                                  const struct gk_manifest_entry *entry,
+                                  struct gk_manifest *manifest, struct gk_change_list *changes,
+                                  struct gk_buf *page_key, struct gk_error *error) GK_MUST_USE;
 
 #endif

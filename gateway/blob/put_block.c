@@ -5,29 +5,23 @@
  * as it is. The first block of a new blob makes a record without content, which holds the data key.
  */
 #include <assert.h>
-#include <stdlib.h>
 
 #include "common/error.h"
-#include "gateway/blob/blob_write.h"
 #include "gateway/blob/block_id.h"
-#include "gateway/blob/body.h"
 #include "gateway/blob/handlers.h"
-#include "gateway/blob/locks.h"
+#include "gateway/blob/upload.h"
 
 #define BLOCK_BYTES_MAX (UINT64_C(4000) << 20)
 static_assert(BLOCK_BYTES_MAX <= GK_SEGMENT_BYTES_MAX, "a block is one segment");
 
 struct put_block {
-    struct gk_blob_target target;
+    struct gk_upload upload;
     struct gk_block_id block;
-    struct gk_data_key *data_key;
-    struct gk_body_sums sums;
-    struct gk_writer *writer;
     struct gk_buf key; /* of the staged block */
 };
 
 /* Makes the record that the first staged block of a blob needs. Holds the record's lock. */
-static enum gk_status make_record(struct gk_request *request, struct put_block *put,
+static enum gk_status make_record(struct gk_request *request, struct gk_upload *put,
                                   struct gk_error *error)
 {
     struct gk_blob_record record = {.state = GK_BLOB_UNCOMMITTED};
@@ -60,7 +54,7 @@ static enum gk_status make_record(struct gk_request *request, struct put_block *
 }
 
 /* The blob's data key, of a record that is there or is made now. */
-static enum gk_status open_blob(struct gk_request *request, struct put_block *put,
+static enum gk_status open_blob(struct gk_request *request, struct gk_upload *put,
                                 struct gk_error *error)
 {
     enum gk_status status = GK_OK;
@@ -85,45 +79,37 @@ static enum gk_status open_blob(struct gk_request *request, struct put_block *pu
 
 static enum gk_status begin(struct gk_request *request, struct gk_error *error)
 {
-    struct put_block *put = calloc(1, sizeof *put);
-    if (put == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    enum gk_status status = gk_upload_new(request, sizeof(struct put_block), error);
+    if (status != GK_OK) {
+        return status;
     }
-    request->state = put;
+    struct put_block *put = request->state;
+    struct gk_upload *upload = &put->upload;
     gk_buf_init(&put->key, GK_MAP_KEY_BYTES_MAX);
     if (request->content_length == 0) {
         return gk_refuse_because(error, 400, "InvalidHeaderValue",
                                  "A block has one byte at least: Content-Length");
     }
-    enum gk_status status = gk_block_id_read(request, &put->block, error);
+    status = gk_block_id_read(request, &put->block, error);
     if (status == GK_OK) {
-        status = gk_body_sums_read(request, false, &put->sums, error);
+        status = gk_body_sums_read(request, false, &upload->sums, error);
     }
     if (status == GK_OK) {
-        status = gk_blob_target_load(request, &put->target, error);
+        status = gk_blob_target_load(request, &upload->target, error);
     }
     if (status == GK_OK) {
-        status = gk_blob_lease_check(request, &put->target, GK_ACCESS_WRITE, error);
+        status = gk_blob_check_type(&upload->target, GK_BLOB_BLOCK, error);
     }
     if (status == GK_OK) {
-        status = gk_blob_online_check(request, &put->target, error);
+        status = gk_blob_lease_check(request, &upload->target, GK_ACCESS_WRITE, error);
     }
     if (status == GK_OK) {
-        status = open_blob(request, put, error);
+        status = gk_blob_online_check(request, &upload->target, error);
     }
     if (status == GK_OK) {
-        status = gk_writer_new(request->gateway, put->data_key, &put->target.container,
-                               request->content_length, gk_body_sums_wanted(&put->sums), false,
-                               &put->writer, error);
+        status = open_blob(request, upload, error);
     }
-    return status;
-}
-
-static enum gk_status chunk(struct gk_request *request, struct gk_span bytes,
-                            struct gk_error *error)
-{
-    const struct put_block *put = request->state;
-    return gk_writer_append(put->writer, bytes, error);
+    return status == GK_OK ? gk_upload_expect(request, false, error) : status;
 }
 
 /* --- staging ------------------------------------------------------------------------------------*/
@@ -133,25 +119,27 @@ static enum gk_status read_staged(const struct gk_request *request, const struct
                                   struct gk_buf *stored, struct gk_staged *staged,
                                   struct gk_error *error)
 {
-    enum gk_status status = gk_value_get(request->gateway->store, put->target.index,
+    enum gk_status status = gk_value_get(request->gateway->store, put->upload.target.index,
                                          gk_buf_span(&put->key), stored, error);
     if (status == GK_E_NOT_FOUND) {
         gk_error_clear(error);
         return GK_OK;
     }
-    return status == GK_OK ? gk_staged_open(request, &put->target.container, gk_buf_span(&put->key),
-                                            gk_buf_span(stored), staged, error)
-                           : status;
+    return status == GK_OK
+               ? gk_staged_open(request, &put->upload.target.container, gk_buf_span(&put->key),
+                                gk_buf_span(stored), staged, error)
+               : status;
 }
 
 static enum gk_status add_staged(struct gk_blob_write *write, const struct gk_request *request,
                                  const struct put_block *put, struct gk_error *error)
 {
     struct gk_manifest_entry entries[GK_WRITER_SEGMENTS_MAX];
-    (void)gk_writer_segments(put->writer, entries); /* a block is never longer than one segment */
+    (void)gk_writer_segments(put->upload.writer,
+                             entries); /* a block is never longer than one segment */
     const struct gk_staged staged = {.segment = entries[0].segment, .length = entries[0].length};
-    const struct gk_place place =
-        gk_index_place(request, &put->target.container, GK_VALUE_STAGED, gk_buf_span(&put->key));
+    const struct gk_place place = gk_index_place(request, &put->upload.target.container,
+                                                 GK_VALUE_STAGED, gk_buf_span(&put->key));
     struct gk_buf open;
     struct gk_buf value;
     struct gk_buf key;
@@ -179,7 +167,7 @@ static enum gk_status stage(struct gk_request *request, struct put_block *put,
     gk_buf_init(&stored, GK_STAGED_BYTES_MAX);
     enum gk_status status = read_staged(request, put, &stored, &old, error);
     struct gk_blob_write write;
-    gk_blob_write_init(&write, &put->target);
+    gk_blob_write_init(&write, &put->upload.target);
     gk_blob_write_guard(
         &write, (struct gk_guard){.kind = stored.len > 0 ? GK_GUARD_MAP_EQUAL : GK_GUARD_MAP_ABSENT,
                                   .key = gk_buf_span(&put->key),
@@ -191,10 +179,11 @@ static enum gk_status stage(struct gk_request *request, struct put_block *put,
         status = add_staged(&write, request, put, error);
     }
     if (status == GK_OK) {
-        status = gk_staging_mark_new(request, &put->target, &write.changes, error);
+        status = gk_staging_mark_new(request, &put->upload.target, &write.changes, error);
     }
     if (status == GK_OK) {
-        status = gk_blob_write_commit(&write, request, &put->target, put->writer, error);
+        status =
+            gk_blob_write_commit(&write, request, &put->upload.target, put->upload.writer, error);
     }
     gk_blob_write_cleanup(&write);
     gk_buf_cleanup(&stored);
@@ -203,25 +192,25 @@ static enum gk_status stage(struct gk_request *request, struct put_block *put,
 
 /* Holds the record's lock for reading. The blocks belong to the present record: what was sealed
  * under the data key of a blob that has been replaced meanwhile cannot be kept. */
-static enum gk_status finish_locked(struct gk_request *request, struct put_block *put,
-                                    struct gk_error *error)
+static enum gk_status commit(struct gk_request *request, struct gk_error *error)
 {
-    const struct gk_id object = put->target.record.object;
-    enum gk_status status = gk_blob_target_read(request, &put->target, error);
-    if (status == GK_OK &&
-        (!put->target.exists || !gk_id_equal(&object, &put->target.record.object))) {
+    struct put_block *put = request->state;
+    struct gk_blob_target *target = &put->upload.target;
+    const struct gk_id object = target->record.object;
+    enum gk_status status = gk_blob_target_read(request, target, error);
+    if (status == GK_OK && (!target->exists || !gk_id_equal(&object, &target->record.object))) {
         status = gk_fail(error, GK_E_CONFLICT, "a blob was replaced while a block was staged");
     }
     if (status == GK_OK) {
-        status = gk_blob_lease_check(request, &put->target, GK_ACCESS_WRITE, error);
+        status = gk_blob_lease_check(request, target, GK_ACCESS_WRITE, error);
     }
     if (status == GK_OK) {
-        status = gk_block_id_check_length(request, &put->target, &put->block, error);
+        status = gk_block_id_check_length(request, target, &put->block, error);
     }
     if (status != GK_OK) {
         return status;
     }
-    gk_staged_prefix(&put->key, &put->target.record.object, put->target.record.epoch);
+    gk_staged_prefix(&put->key, &target->record.object, target->record.epoch);
     gk_buf_append(&put->key, put->block.bytes, put->block.len);
     status = gk_block_lock(gk_buf_span(&put->key), error);
     if (status == GK_OK) {
@@ -233,35 +222,17 @@ static enum gk_status finish_locked(struct gk_request *request, struct put_block
 
 static enum gk_status finish(struct gk_request *request, struct gk_error *error)
 {
-    struct put_block *put = request->state;
-    enum gk_status status = gk_body_sums_check(&put->sums, put->writer, error);
-    if (status == GK_OK) {
-        status = gk_record_lock_read(&put->target, error);
-    }
-    if (status != GK_OK) {
-        return status;
-    }
-    status = finish_locked(request, put, error);
-    gk_record_unlock(&put->target);
-    if (status != GK_OK) {
-        return status;
-    }
-    gk_body_sums_respond(request, &put->sums);
-    gk_respond_header(request, "x-ms-request-server-encrypted", "true");
-    return gk_respond(request, 201);
+    const enum gk_status status = gk_upload_commit(request, GK_ACCESS_READ, commit, error);
+    return status == GK_OK ? gk_upload_respond(request, NULL) : status;
 }
 
 static void cleanup(struct gk_request *request)
 {
     struct put_block *put = request->state;
-    if (put == NULL) {
-        return;
+    if (put != NULL) {
+        gk_buf_cleanup(&put->key);
     }
-    gk_writer_free(put->writer);
-    request->gateway->host->plugin->data_key_free(put->data_key);
-    gk_buf_cleanup(&put->key);
-    gk_blob_target_cleanup(&put->target);
-    free(put);
+    gk_upload_free(request);
 }
 
 const struct gk_handler gk_put_block_handler = {
@@ -269,7 +240,7 @@ const struct gk_handler gk_put_block_handler = {
     .body_max = BLOCK_BYTES_MAX,
     .permissions = GK_PERMIT_CREATE | GK_PERMIT_WRITE,
     .begin = begin,
-    .chunk = chunk,
+    .chunk = gk_upload_chunk,
     .finish = finish,
     .cleanup = cleanup,
 };

@@ -7,18 +7,15 @@
 #include <stdlib.h>
 
 #include "common/error.h"
-#include "gateway/blob/blob_write.h"
 #include "gateway/blob/block_id.h"
 #include "gateway/blob/block_list_xml.h"
-#include "gateway/blob/body.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/immutability_headers.h"
-#include "gateway/blob/lease_action.h"
-#include "gateway/blob/locks.h"
 #include "gateway/blob/manifest.h"
 #include "gateway/blob/states.h"
 #include "gateway/blob/tags.h"
+#include "gateway/blob/upload.h"
 
 /* A block that can be listed, and whether it was. */
 struct known {
@@ -33,10 +30,7 @@ struct known_list {
 };
 
 struct put_block_list {
-    struct gk_blob_target target;
-    struct gk_blob_record record;
-    struct gk_metadata metadata;
-    struct gk_data_key *data_key;
+    struct gk_upload upload;
     struct gk_block_ref *refs;
     uint32_t refs_count;
     struct known_list committed;
@@ -104,7 +98,7 @@ static enum gk_status load_committed(struct gk_request *request, struct put_bloc
     uint32_t max = 0;
     enum gk_status status =
         gk_manifest_walk_new(request->gateway->store, request->gateway->host->plugin,
-                             request->account->handle, &put->target, &walk, error);
+                             request->account->handle, &put->upload.target, &walk, error);
     while (status == GK_OK) {
         struct gk_manifest_entry entry;
         status = gk_manifest_walk_next(walk, &entry, error);
@@ -126,7 +120,7 @@ static enum gk_status load_committed(struct gk_request *request, struct put_bloc
 static enum gk_status load_listed(struct gk_request *request, struct put_block_list *put,
                                   struct gk_error *error)
 {
-    return put->target.record.manifest.beside || !put->target.committed
+    return put->upload.target.record.manifest.beside || !put->upload.target.committed
                ? GK_OK
                : load_committed(request, put, error);
 }
@@ -138,7 +132,7 @@ static enum gk_status load_staged(struct gk_request *request, struct put_block_l
     struct gk_staged_block *blocks = NULL;
     uint32_t count = 0;
     enum gk_status status =
-        gk_staged_blocks(request, &put->target, &blocks, &count, &put->mark, error);
+        gk_staged_blocks(request, &put->upload.target, &blocks, &count, &put->mark, error);
     if (status != GK_OK || count == 0) {
         return status;
     }
@@ -186,38 +180,27 @@ static enum gk_status resolve_all(struct put_block_list *put, struct gk_error *e
         }
         known->used = true;
         put->entries[i] = known->entry;
-        put->record.size += known->entry.length;
+        put->upload.record.size += known->entry.length;
     }
     return GK_OK;
 }
 
 /* A blob that has staged blocks or content keeps its data key; one out of nothing gets one. */
-static enum gk_status keep_identity(struct gk_request *request, struct put_block_list *put,
+static enum gk_status keep_identity(struct gk_request *request, struct gk_upload *upload,
                                     struct gk_error *error)
 {
-    const struct gk_blob_record *old = &put->target.record;
-    if (!put->target.exists) {
-        return gk_blob_new_data_key(request, &put->target.container, &put->record, &put->data_key,
+    const struct gk_blob_record *old = &upload->target.record;
+    struct gk_blob_record *record = &upload->record;
+    if (!upload->target.exists) {
+        return gk_blob_new_data_key(request, &upload->target.container, record, &upload->data_key,
                                     error);
     }
-    put->record.object = old->object;
-    put->record.epoch = old->epoch + 1;
-    memcpy(put->record.sealed_data_key, old->sealed_data_key, sizeof old->sealed_data_key);
-    return put->metadata.count == 0
+    record->object = old->object;
+    record->epoch = old->epoch + 1;
+    memcpy(record->sealed_data_key, old->sealed_data_key, sizeof old->sealed_data_key);
+    return upload->metadata.count == 0
                ? GK_OK
-               : gk_blob_open_data_key(request, &put->target, &put->data_key, error);
-}
-
-/* What the blob keeps, and when it became what it is. */
-static void fill_rest(const struct gk_request *request, struct put_block_list *put)
-{
-    const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
-    put->record.state = GK_BLOB_COMMITTED;
-    put->record.etag = gk_etag_new(now);
-    put->record.modified_wall_ms = now;
-    put->record.created_wall_ms = put->target.committed ? put->target.record.created_wall_ms : now;
-    gk_tier_begin(put->record.tier, &put->record.tier_times, now);
-    put->record.lease = gk_lease_after_write(&put->target.record.lease, now);
+               : gk_blob_open_data_key(request, &upload->target, &upload->data_key, error);
 }
 
 static void add_unused(struct gk_garbage *garbage, const struct known_list *list)
@@ -250,9 +233,9 @@ static void mark_twins(struct known_list *committed)
  * the reaper finds which. */
 static void add_committed(struct put_block_list *put, struct gk_blob_write *write)
 {
-    const struct gk_manifest *old = &put->target.record.manifest;
+    const struct gk_manifest *old = &put->upload.target.record.manifest;
     if (write->newest > 0) {
-        gk_blob_write_drop(write, &put->target);
+        gk_blob_write_drop(write, &put->upload.target);
         return;
     }
     mark_twins(&put->committed);
@@ -265,9 +248,9 @@ static void add_committed(struct put_block_list *put, struct gk_blob_write *writ
 static enum gk_status replace_content(struct gk_request *request, struct put_block_list *put,
                                       struct gk_blob_write *write, struct gk_error *error)
 {
-    const struct gk_blob_record *old = &put->target.record;
-    if (gk_state_is_kept(request, &put->target)) {
-        const enum gk_status status = gk_state_keep(write, request, &put->target, error);
+    const struct gk_blob_record *old = &put->upload.target.record;
+    if (gk_state_is_kept(request, &put->upload.target)) {
+        const enum gk_status status = gk_state_keep(write, request, &put->upload.target, error);
         if (status != GK_OK) {
             return status;
         }
@@ -284,26 +267,28 @@ static enum gk_status replace_content(struct gk_request *request, struct put_blo
 static enum gk_status write_blob(struct gk_request *request, struct put_block_list *put,
                                  struct gk_error *error)
 {
+    struct gk_upload *upload = &put->upload;
+    const struct gk_blob_target *target = &upload->target;
     struct gk_blob_write write;
-    gk_blob_write_init(&write, &put->target);
-    if (put->target.exists) {
+    gk_blob_write_init(&write, target);
+    if (target->exists) {
         /* A block that another gateway stages meanwhile would be taken by half: the data of the one that
          * was there before is garbage by then. */
-        gk_blob_write_guard_staging(&write, &put->target, gk_buf_span(&put->mark));
+        gk_blob_write_guard_staging(&write, target, gk_buf_span(&put->mark));
     }
     enum gk_status status =
-        gk_manifest_make(request, &put->target.container, put->entries, put->refs_count,
-                         &put->record.manifest, &write.changes, error);
+        gk_manifest_make(request, &target->container, put->entries, put->refs_count,
+                         &upload->record.manifest, &write.changes, error);
     if (status == GK_OK) {
         status = replace_content(request, put, &write, error);
     }
     if (status == GK_OK) {
-        status = gk_blob_write_record(&write, request, &put->target, &put->record, put->data_key,
-                                      &put->metadata, error);
+        status = gk_blob_write_record(&write, request, target, &upload->record, upload->data_key,
+                                      &upload->metadata, error);
     }
     if (status == GK_OK) {
-        gk_blob_write_beside(&write, &put->target, (struct gk_span){0});
-        status = gk_blob_write_commit(&write, request, &put->target, NULL, error);
+        gk_blob_write_beside(&write, target, (struct gk_span){0});
+        status = gk_blob_write_commit(&write, request, target, NULL, error);
     }
     gk_blob_write_cleanup(&write);
     return status;
@@ -313,106 +298,93 @@ static enum gk_status write_blob(struct gk_request *request, struct put_block_li
 
 static enum gk_status begin(struct gk_request *request, struct gk_error *error)
 {
-    struct put_block_list *put = calloc(1, sizeof *put);
-    if (put == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    enum gk_status status = gk_upload_new(request, sizeof(struct put_block_list), error);
+    if (status != GK_OK) {
+        return status;
     }
-    request->state = put;
-    gk_metadata_init(&put->metadata);
+    struct put_block_list *put = request->state;
     gk_buf_init(&put->mark, GK_STAGED_BYTES_MAX);
-    enum gk_status status = gk_blob_target_locate(request, &put->target, error);
+    status = gk_blob_target_locate(request, &put->upload.target, error);
     if (status == GK_OK) {
-        status = gk_content_headers_read(request, false, &put->record, error);
+        status = gk_content_headers_read(request, false, &put->upload.record, error);
     }
     if (status == GK_OK) {
-        status = gk_tier_header_read(request, &put->record.tier, error);
+        status = gk_tier_header_read(request, &put->upload.record.tier, error);
     }
     if (status == GK_OK) {
-        status = gk_immutability_read(request, &put->record.immutability, error);
+        status = gk_immutability_read(request, &put->upload.record.immutability, error);
     }
     if (status == GK_OK) {
-        status = gk_metadata_from_headers(request, &put->metadata, error);
+        status = gk_metadata_from_headers(request, &put->upload.metadata, error);
     }
     if (status == GK_OK) {
-        status = gk_tags_from_header(request, &put->record.tags, error);
+        status = gk_tags_from_header(request, &put->upload.record.tags, error);
     }
     return status;
 }
 
-static enum gk_status finish_locked(struct gk_request *request, struct put_block_list *put,
-                                    struct gk_error *error)
+static enum gk_status commit(struct gk_request *request, struct gk_error *error)
 {
-    enum gk_status status = gk_blob_target_read(request, &put->target, error);
+    struct put_block_list *put = request->state;
+    struct gk_blob_target *target = &put->upload.target;
+    enum gk_status status = gk_blob_target_read(request, target, error);
     if (status == GK_OK) {
-        status = gk_blob_may_replace(request, &put->target, error);
+        status = gk_blob_may_replace(request, target, error);
     }
     if (status == GK_OK) {
-        status = gk_blob_online_check(request, &put->target, error);
+        status = gk_blob_check_type(target, GK_BLOB_BLOCK, error);
     }
-    if (status == GK_OK && put->target.exists) {
+    if (status == GK_OK) {
+        status = gk_blob_online_check(request, target, error);
+    }
+    if (status == GK_OK && target->exists) {
         status = load_listed(request, put, error);
     }
-    if (status == GK_OK && put->target.exists) {
+    if (status == GK_OK && target->exists) {
         status = load_staged(request, put, error);
     }
     if (status == GK_OK) {
         status = resolve_all(put, error);
     }
     if (status == GK_OK) {
-        status = keep_identity(request, put, error);
+        status = keep_identity(request, &put->upload, error);
     }
     if (status != GK_OK) {
         return status;
     }
-    fill_rest(request, put);
+    gk_upload_fill(request, &put->upload);
     return write_blob(request, put, error);
 }
 
 static enum gk_status finish(struct gk_request *request, struct gk_error *error)
 {
     struct put_block_list *put = request->state;
-    struct gk_body_sums sums;
-    enum gk_status status = gk_body_sums_read(request, false, &sums, error);
+    struct gk_body_sums *sums = &put->upload.sums;
+    enum gk_status status = gk_body_sums_read(request, false, sums, error);
     if (status == GK_OK) {
-        status = gk_body_sums_check_bytes(&sums, gk_buf_span(&request->body), error);
+        status = gk_body_sums_check_bytes(sums, gk_buf_span(&request->body), error);
     }
     if (status == GK_OK) {
         status =
             gk_block_list_parse(gk_buf_span(&request->body), &put->refs, &put->refs_count, error);
     }
     if (status == GK_OK) {
-        status = gk_record_lock_write(&put->target, error);
+        status = gk_upload_locked(request, GK_ACCESS_WRITE, commit, error);
     }
-    if (status != GK_OK) {
-        return status;
-    }
-    status = finish_locked(request, put, error);
-    gk_record_unlock(&put->target);
-    if (status != GK_OK) {
-        return status;
-    }
-    gk_respond_version(request, put->record.etag, put->record.modified_wall_ms);
-    gk_body_sums_respond(request, &sums);
-    gk_respond_header(request, "x-ms-request-server-encrypted", "true");
-    return gk_respond(request, 201);
+    return status == GK_OK ? gk_upload_respond(request, &put->upload.record) : status;
 }
 
 static void cleanup(struct gk_request *request)
 {
     struct put_block_list *put = request->state;
-    if (put == NULL) {
-        return;
+    if (put != NULL) {
+        gk_buf_cleanup(&put->mark);
+        free(put->committed.items);
+        free(put->staged.items);
+        free(put->entries);
+        free(put->refs);
     }
-    request->gateway->host->plugin->data_key_free(put->data_key);
-    gk_metadata_cleanup(&put->metadata);
-    gk_blob_record_cleanup(&put->record);
-    gk_blob_target_cleanup(&put->target);
-    gk_buf_cleanup(&put->mark);
-    free(put->committed.items);
-    free(put->staged.items);
-    free(put->entries);
-    free(put->refs);
-    free(put);
+    gk_upload_free(request);
 }
 
 const struct gk_handler gk_put_block_list_handler = {

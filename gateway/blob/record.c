@@ -17,6 +17,7 @@
 #define MANIFEST_INLINE  0u
 #define MANIFEST_PAGED   1u
 #define MANIFEST_BESIDE  2u
+#define MANIFEST_TAILED  3u
 #define ETAG_RANDOM_BITS 20u
 
 static enum gk_status not_well_formed(struct gk_error *error, const char *what)
@@ -122,6 +123,7 @@ static const struct gk_field blob_fields[] = {
     {GK_FIELD_LEASE, offsetof(struct gk_blob_record, lease), &gk_lease_field},
     {GK_FIELD_TIER_TIMES, offsetof(struct gk_blob_record, tier_times), &gk_tier_times_field},
     {GK_FIELD_IMMUTABILITY, offsetof(struct gk_blob_record, immutability), &gk_immutability_field},
+    {GK_FIELD_BLOB_KIND, offsetof(struct gk_blob_record, kind), &gk_blob_kind_field},
     {GK_FIELD_TAGS, offsetof(struct gk_blob_record, tags), &tags_field},
     {GK_FIELD_HISTORY, offsetof(struct gk_blob_record, history), &gk_history_field},
 };
@@ -260,16 +262,16 @@ static void append_manifest(struct gk_buf *out, const struct gk_manifest *manife
         gk_buf_append_u64(out, manifest->entries[0].length);
         return;
     }
-    gk_buf_append_u8(out, manifest->paged ? MANIFEST_PAGED : MANIFEST_INLINE);
-    if (!manifest->paged) {
-        append_entries(out, manifest->entries, manifest->entries_count);
-        return;
+    gk_buf_append_u8(out, manifest->paged ? MANIFEST_TAILED : MANIFEST_INLINE);
+    if (manifest->paged) {
+        gk_append_id(out, &manifest->id);
+        gk_buf_append_u32(out, manifest->pages_count);
+        for (uint32_t i = 0; i < manifest->pages_count; i++) {
+            gk_buf_append_u32(out, manifest->pages[i].number);
+            gk_buf_append_u64(out, manifest->pages[i].bytes);
+        }
     }
-    gk_append_id(out, &manifest->id);
-    gk_buf_append_u32(out, manifest->pages_count);
-    for (uint32_t i = 0; i < manifest->pages_count; i++) {
-        gk_buf_append_u64(out, manifest->page_bytes[i]);
-    }
+    append_entries(out, manifest->entries, manifest->entries_count);
 }
 
 static enum gk_status read_beside(struct gk_reader *in, struct gk_manifest *manifest,
@@ -289,6 +291,27 @@ static enum gk_status read_beside(struct gk_reader *in, struct gk_manifest *mani
                : GK_OK;
 }
 
+static enum gk_status read_pages(struct gk_reader *in, bool numbered, struct gk_manifest *manifest,
+                                 struct gk_error *error)
+{
+    manifest->paged = true;
+    gk_read_id(in, &manifest->id);
+    const uint32_t count = gk_read_u32(in);
+    if (in->failed || count == 0 || count > GK_MANIFEST_PAGES_MAX) {
+        return not_well_formed(error, "blob's manifest");
+    }
+    manifest->pages = calloc(count, sizeof *manifest->pages);
+    if (manifest->pages == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    manifest->pages_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        manifest->pages[i].number = numbered ? gk_read_u32(in) : i;
+        manifest->pages[i].bytes = gk_read_u64(in);
+    }
+    return GK_OK;
+}
+
 static enum gk_status read_manifest(struct gk_reader *in, struct gk_manifest *manifest,
                                     struct gk_error *error)
 {
@@ -300,17 +323,14 @@ static enum gk_status read_manifest(struct gk_reader *in, struct gk_manifest *ma
         return read_entries(in, GK_MANIFEST_INLINE_MAX, &manifest->entries,
                             &manifest->entries_count, error);
     }
-    manifest->paged = true;
-    gk_read_id(in, &manifest->id);
-    manifest->pages_count = gk_read_u32(in);
-    if (kind != MANIFEST_PAGED || in->failed || manifest->pages_count > GK_MANIFEST_PAGES_MAX) {
-        manifest->pages_count = 0;
+    if (kind != MANIFEST_PAGED && kind != MANIFEST_TAILED) {
         return not_well_formed(error, "blob's manifest");
     }
-    for (uint32_t i = 0; i < manifest->pages_count; i++) {
-        manifest->page_bytes[i] = gk_read_u64(in);
-    }
-    return GK_OK;
+    const enum gk_status status = read_pages(in, kind == MANIFEST_TAILED, manifest, error);
+    return status == GK_OK && kind == MANIFEST_TAILED
+               ? read_entries(in, GK_MANIFEST_INLINE_MAX, &manifest->entries,
+                              &manifest->entries_count, error)
+               : status;
 }
 
 /* --- blobs --------------------------------------------------------------------------------------*/
@@ -408,6 +428,7 @@ void gk_blob_record_cleanup(struct gk_blob_record *record)
     for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
         free(record->headers[i]);
     }
+    free(record->manifest.pages);
     free(record->manifest.entries);
     gk_fields_cleanup(blob_fields, BLOB_FIELDS, record);
     memset(record, 0, sizeof *record);

@@ -12,9 +12,13 @@
  *               5 texts | fields, from version 2 | manifest
  *   manifest    kind 1:  0 | entries 4 | entry ...         all of it, up to
  *                                                          GK_MANIFEST_INLINE_MAX entries
- *                        1 | id 16 | pages 4 | bytes 8 ... its pages and the blob's bytes in each
+ *                        1 | id 16 | pages 4 | bytes 8 ... pages 0, 1 ... and the blob's bytes in each; is
+ *                                                          not written any more
  *                        2 | segment 16 | length 8         one segment of one chunk, which stands beside
  *                                                          the record and not in a data object
+ *                        3 | id 16 | pages 4 | page 4, bytes 8 ... | entries 4 | entry ...
+ *                                                          pages by their numbers, and what comes after
+ *                                                          them, as in kind 0
  *   page        version | entries 4 | entry ...
  *   entry       segment 16 | length 8 | block name, a text
  *   staged      version | segment 16 | length 8
@@ -27,6 +31,7 @@
 #include "common/buf.h"
 #include "gatekey/plugin.h"
 #include "gateway/blob/acl.h"
+#include "gateway/blob/blob_type.h"
 #include "gateway/blob/history.h"
 #include "gateway/blob/immutability.h"
 #include "gateway/blob/lease.h"
@@ -36,7 +41,7 @@
 #define GK_BLOCK_LIST_MAX        50000u
 #define GK_MANIFEST_INLINE_MAX   64u
 #define GK_MANIFEST_PAGE_ENTRIES 1024u
-#define GK_MANIFEST_PAGES_MAX    49u /* GK_BLOCK_LIST_MAX, rounded up */
+#define GK_MANIFEST_PAGES_MAX    782u /* of GK_MANIFEST_INLINE_MAX entries, as appends make them */
 #define GK_MANIFEST_ENTRY_BYTES  (16u + 8u + 2u + GK_BLOCK_NAME_BYTES_MAX)
 #define GK_MANIFEST_PAGE_BYTES_MAX                                                                 \
     (GK_MANIFEST_PAGE_ENTRIES * GK_MANIFEST_ENTRY_BYTES + 256u + GK_RECORD_OVERHEAD_BYTES)
@@ -94,8 +99,8 @@ enum gk_blob_state {
     GK_BLOB_GONE = 3         /* of a base: there is nothing but its states (history.h) */
 };
 
-/* What the blob consists of: entries in order, or pages that hold them. beside: one entry, of one
- * chunk, which stands in the index beside the record. */
+/* What the blob consists of, in order: what its pages hold, and then entries. beside: one entry, of one
+ * chunk, which stands in the index beside the record. A page never changes: other records may name it. */
 struct gk_manifest_entry {
     struct gk_id segment;
     uint64_t length;
@@ -103,14 +108,19 @@ struct gk_manifest_entry {
     uint8_t name[GK_BLOCK_NAME_BYTES_MAX];
 };
 
+struct gk_manifest_page {
+    uint32_t number; /* its own among all that ever were of this manifest */
+    uint64_t bytes;  /* of the blob in it */
+};
+
 struct gk_manifest {
     bool paged;
     bool beside;
-    uint32_t entries_count;            /* when not paged */
-    struct gk_manifest_entry *entries; /* owned */
-    struct gk_id id;                   /* when paged */
+    struct gk_id id; /* when paged */
     uint32_t pages_count;
-    uint64_t page_bytes[GK_MANIFEST_PAGES_MAX];
+    struct gk_manifest_page *pages;    /* owned */
+    uint32_t entries_count;            /* up to GK_MANIFEST_INLINE_MAX */
+    struct gk_manifest_entry *entries; /* owned */
 };
 
 struct gk_blob_record {
@@ -130,6 +140,7 @@ struct gk_blob_record {
     struct gk_tier_times tier_times;
     struct gk_immutability immutability;
     struct gk_metadata tags; /* the blob's index tags, tags.h */
+    struct gk_blob_kind kind;
     struct gk_history history;
     struct gk_manifest manifest;
 };

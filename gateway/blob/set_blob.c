@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Set Blob Properties and Set Blob Metadata (Storage REST reference). */
+/* Set Blob Properties, Set Blob Metadata and Append Blob Seal (Storage REST reference). */
 #include "common/error.h"
 #include "gateway/blob/blob_change.h"
 #include "gateway/blob/handlers.h"
@@ -104,3 +104,42 @@ static enum gk_status set_metadata(struct gk_request *request, struct gk_error *
 
 const struct gk_handler gk_set_blob_metadata_handler = {
     .body = GK_BODY_NONE, .permissions = GK_PERMIT_WRITE, .finish = set_metadata};
+
+/* --- Append Blob Seal ---------------------------------------------------------------------------*/
+
+/* One that is sealed may be sealed again. */
+static enum gk_status change_to_sealed(struct gk_request *request, struct gk_blob_target *target,
+                                       struct gk_blob_write *write, void *ctx,
+                                       struct gk_error *error)
+{
+    (void)ctx;
+    enum gk_status status = gk_blob_check_type(target, GK_BLOB_APPEND, error);
+    if (status == GK_OK) {
+        status = gk_blob_conditions(request, target, GK_ACCESS_WRITE, error);
+    }
+    if (status == GK_OK) {
+        status = gk_append_position_check(request, target->record.size, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    target->record.kind.sealed = true;
+    touch(request, &target->record);
+    return gk_blob_write_open_part(write, request, target, &target->record, error);
+}
+
+static enum gk_status seal_blob(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_blob_target target;
+    enum gk_status status = gk_blob_change(request, &target, change_to_sealed, NULL, error);
+    if (status == GK_OK) {
+        gk_respond_version(request, target.record.etag, target.record.modified_wall_ms);
+        gk_respond_header(request, "x-ms-blob-sealed", "true");
+        status = gk_respond(request, 200);
+    }
+    gk_blob_target_cleanup(&target);
+    return status;
+}
+
+const struct gk_handler gk_append_blob_seal_handler = {
+    .body = GK_BODY_NONE, .permissions = GK_PERMIT_WRITE, .finish = seal_blob};

@@ -74,6 +74,9 @@ enum gk_status gk_blob_target_load_content(struct gk_request *request,
                                            struct gk_error *error) GK_MUST_USE;
 void gk_blob_target_cleanup(struct gk_blob_target *target);
 
+/* 409 InvalidBlobType when there is a blob and it is of another type. */
+enum gk_status gk_blob_check_type(const struct gk_blob_target *target, enum gk_blob_type type,
+                                  struct gk_error *error) GK_MUST_USE;
 /* The request's conditional headers against the committed blob, or against its absence; its lease
  * condition, which is that of whoever writes or reads (lease_action.h); and, for who writes, whether the
  * blob may be changed at all (immutability.h). */

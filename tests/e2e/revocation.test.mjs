@@ -31,6 +31,7 @@ function asBatch(request) {
   request.body = `--b\r\nContent-Type: application/http\r\n\r\nDELETE /${stack.account}${container}/none HTTP/1.1` +
     '\r\n\r\n--b--\r\n';
 }
+const onAppend = (request) => { request.path = request.path.replace(/blob$/, 'append'); };
 
 const eachLease = (action, change) => ({ [`BLOB_LEASE_BLOB_${action}`]: change,
   [`BLOB_LEASE_CONTAINER_${action}`]: change });
@@ -68,6 +69,8 @@ const complete = {
     request.body = `<?xml version="1.0"?><BlockList><Latest>${BLOCK}</Latest></BlockList>`;
   },
   BLOB_GET_BLOCK_LIST: (request) => { request.query.blocklisttype = 'all'; },
+  BLOB_APPEND_BLOCK: (request) => { onAppend(request); request.body = secret; },
+  BLOB_APPEND_BLOB_SEAL: (request) => onAppend(request),
   BLOB_SET_BLOB_METADATA: (request) => { request.headers['x-ms-meta-new'] = 'value'; },
   BLOB_SET_BLOB_TIER: (request) => { request.headers['x-ms-access-tier'] = 'Cool'; },
   BLOB_SET_BLOB_IMMUTABILITY_POLICY: (request) => {
@@ -112,13 +115,15 @@ async function good(request) {
   return answer;
 }
 
-// Fixtures of one row: a container with a blob and with a staged block that waits for its commit.
+// Fixtures of one row: a container with a blob, with a staged block that waits for its commit, and with
+// an append blob.
 async function prepare(container, row) {
   await good({ method: 'PUT', path: `/${container}`, query: { restype: 'container' } });
   await good({ method: 'PUT', path: `/${container}/blob`, body: secret,
     headers: { 'x-ms-blob-type': 'BlockBlob', 'x-ms-meta-secret': 'value' } });
   await good({ method: 'PUT', path: `/${container}/staged`, query: { comp: 'block', blockid: BLOCK },
     body: secret });
+  await good({ method: 'PUT', path: `/${container}/append`, headers: { 'x-ms-blob-type': 'AppendBlob' } });
   if (row !== undefined && first[row.id]) await good(first[row.id](container));
 }
 
@@ -161,6 +166,7 @@ test('what is served while the key is active, and 501 for what is not', async ()
     'BLOB_SET_BLOB_SERVICE_PROPERTIES', 'BLOB_GET_BLOB_SERVICE_PROPERTIES',
     'BLOB_PREFLIGHT_BLOB_REQUEST', 'BLOB_GET_BLOB_SERVICE_STATS', 'BLOB_GET_ACCOUNT_INFORMATION',
     'BLOB_GET_USER_DELEGATION_KEY', 'BLOB_BLOB_BATCH', 'BLOB_BLOB_BATCH_CONTAINER',
+    'BLOB_PUT_BLOB_APPENDBLOB', 'BLOB_APPEND_BLOCK', 'BLOB_APPEND_BLOB_SEAL',
     'BLOB_GET_BLOB_TAGS', 'BLOB_SET_BLOB_TAGS', 'BLOB_FIND_BLOBS_BY_TAGS', 'BLOB_FIND_BLOBS_BY_TAGS_IN_CONTAINER']) {
     assert.ok(served.some(([, row]) => row.id === id), `${id} is not served`);
   }

@@ -92,8 +92,8 @@ class Audit:
             index = read_store.index_of(container, name)
             keys = shards[index]
             keys.add(kind + place)
-            _, manifest, pages = blob["manifest"]
-            for page in range(len(pages)):
+            manifest, pages, _ = blob["manifest"]
+            for page, _ in pages:
                 keys.add(b"m/" + manifest + struct.pack(">I", page))
             for segment, length, _, beside in account.entries(container, name, blob["manifest"]):
                 if beside:

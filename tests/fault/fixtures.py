@@ -166,7 +166,7 @@ class World:
         opened = read_store.read_blob(account.open_value("blob", container_id, blob.key,
                                                          self.record(blob)))
         blob.object_id, blob.epoch = opened["object"], opened["epoch"]
-        _, blob.manifest, blob.page_bytes = opened["manifest"]
+        blob.manifest, manifest_pages, _ = opened["manifest"]
         blob.segments = []
         first = 0
         blob.beside = None
@@ -183,7 +183,7 @@ class World:
         blob.pieces = [piece for pieces in blob.segments for piece in pieces]
         blob.pages = []
         begin = 0
-        for page, total in enumerate(blob.page_bytes):
+        for page, total in manifest_pages:
             key = b"m/" + blob.manifest + struct.pack(">I", page)
             blob.pages.append((key, begin, begin + total))
             begin += total

@@ -174,6 +174,9 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
     assert_int_equal(a->immutability.mode, b->immutability.mode);
     assert_true(a->immutability.until_wall_ms == b->immutability.until_wall_ms);
     assert_int_equal(a->immutability.legal_hold, b->immutability.legal_hold);
+    assert_int_equal(a->kind.type, b->kind.type);
+    assert_int_equal(a->kind.blocks_count, b->kind.blocks_count);
+    assert_int_equal(a->kind.sealed, b->kind.sealed);
     assert_same_history(&a->history, &b->history);
     assert_int_equal(a->manifest.paged, b->manifest.paged);
     assert_int_equal(a->manifest.beside, b->manifest.beside);
@@ -188,8 +191,10 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
         assert_memory_equal(x->name, y->name, x->name_len);
     }
     assert_memory_equal(&a->manifest.id, &b->manifest.id, sizeof a->manifest.id);
-    assert_memory_equal(a->manifest.page_bytes, b->manifest.page_bytes,
-                        a->manifest.pages_count * sizeof *a->manifest.page_bytes);
+    for (uint32_t i = 0; i < a->manifest.pages_count; i++) {
+        assert_int_equal(a->manifest.pages[i].number, b->manifest.pages[i].number);
+        assert_true(a->manifest.pages[i].bytes == b->manifest.pages[i].bytes);
+    }
 }
 
 static void assert_blob_comes_back(const struct gk_blob_record *record)
@@ -244,12 +249,59 @@ static void test_blob_record__with_pages(void **state)
 {
     (void)state;
     struct gk_blob_record record = some_blob();
+    struct gk_manifest_page pages[GK_MANIFEST_PAGES_MAX];
+    struct gk_manifest_entry tail[2] = {{.segment = id_of(4), .length = 1},
+                                        {.segment = id_of(5), .length = 2}};
+    for (uint32_t i = 0; i < GK_MANIFEST_PAGES_MAX; i++) {
+        pages[i] =
+            (struct gk_manifest_page){.number = UINT32_MAX - i, .bytes = UINT64_C(1) << (i % 64)};
+    }
     record.manifest.paged = true;
     record.manifest.id = id_of(7);
+    record.manifest.pages = pages;
     record.manifest.pages_count = GK_MANIFEST_PAGES_MAX;
-    for (uint32_t i = 0; i < GK_MANIFEST_PAGES_MAX; i++) {
-        record.manifest.page_bytes[i] = UINT64_C(1) << i;
+    assert_blob_comes_back(&record);
+    record.manifest.pages_count = 1;
+    record.manifest.entries = tail;
+    record.manifest.entries_count = 2;
+    assert_blob_comes_back(&record);
+}
+
+/* What Put Block List wrote before pages had numbers: kind 1, pages in order. */
+static void test_blob_record__with_pages_in_order(void **state)
+{
+    (void)state;
+    const struct gk_blob_record record = some_blob();
+    struct gk_buf encoded;
+    struct gk_blob_record decoded;
+    gk_buf_init(&encoded, GK_BLOB_RECORD_BYTES_MAX);
+    gk_blob_record_encode(&record, &encoded);
+    encoded.len -= 5; /* the manifest: its kind, and how many entries */
+    gk_buf_append_u8(&encoded, 1);
+    gk_buf_append(&encoded, record.object.bytes, sizeof record.object.bytes);
+    gk_buf_append_u32(&encoded, 2);
+    gk_buf_append_u64(&encoded, 30);
+    gk_buf_append_u64(&encoded, 40);
+    assert_int_equal(gk_blob_record_decode(gk_buf_span(&encoded), &decoded, NULL), GK_OK);
+    assert_true(decoded.manifest.paged && decoded.manifest.entries_count == 0);
+    assert_int_equal(decoded.manifest.pages_count, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(decoded.manifest.pages[i].number, i);
+        assert_true(decoded.manifest.pages[i].bytes == 30 + 10 * i);
     }
+    gk_blob_record_cleanup(&decoded);
+    assert_strict(&encoded, decode_blob);
+    gk_buf_cleanup(&encoded);
+}
+
+static void test_blob_record__of_an_append_blob(void **state)
+{
+    (void)state;
+    struct gk_blob_record record = some_blob();
+    record.kind = (struct gk_blob_kind){.type = GK_BLOB_APPEND};
+    assert_blob_comes_back(&record);
+    record.kind.blocks_count = 50000;
+    record.kind.sealed = true;
     assert_blob_comes_back(&record);
 }
 
@@ -579,6 +631,8 @@ int main(void)
         cmocka_unit_test(test_blob_record__without_content),
         cmocka_unit_test(test_blob_record__with_headers_and_entries),
         cmocka_unit_test(test_blob_record__with_pages),
+        cmocka_unit_test(test_blob_record__with_pages_in_order),
+        cmocka_unit_test(test_blob_record__of_an_append_blob),
         cmocka_unit_test(test_blob_record__at_its_largest),
         cmocka_unit_test(test_blob_record__refuses_what_no_writer_makes),
         cmocka_unit_test(test_blob_record__data_beside_it),

@@ -182,6 +182,12 @@ def read_lease(reader):
             "brokenAt": reader.number(8)}
 
 
+def read_type(reader):
+    kind = reader.number(1)
+    need(kind == 1, "a blob of an unknown type")
+    return {"type": "AppendBlob", "blocks": reader.number(4), "sealed": reader.number(1) == 1}
+
+
 KINDS = ("base", "snapshot", "version")
 
 
@@ -211,7 +217,7 @@ def read_immutability(reader):
 
 
 FIELDS = {1: ("lease", read_lease), 2: ("acl", read_acl), 3: ("tierTimes", read_tier_times),
-          4: ("immutability", read_immutability), 16: ("tags", read_metadata),
+          4: ("immutability", read_immutability), 8: ("type", read_type), 16: ("tags", read_metadata),
           20: ("history", read_history)}
 
 
@@ -248,16 +254,20 @@ def read_entries(reader):
 
 
 def read_manifest(reader):
-    """A list of entries, or the id of a paged manifest and the blob's bytes in each page. An entry has
-    its segment's id, its length, its block's name, and whether it stands beside the record."""
+    """A manifest's id, its pages, each with its number and the blob's bytes in it, and the entries that
+    come after them. An entry has its segment's id, its length, its block's name, and whether it stands
+    beside the record."""
     kind = reader.number(1)
-    need(kind in (0, 1, 2), "a manifest of an unknown kind")
+    need(kind in (0, 1, 2, 3), "a manifest of an unknown kind")
     if kind == 0:
-        return read_entries(reader), None, []
+        return None, [], read_entries(reader)
     if kind == 2:
-        return [(reader.bytes(16), reader.number(8), b"", True)], None, []
-    manifest = reader.bytes(16)
-    return [], manifest, [reader.number(8) for _ in range(reader.number(4))]
+        return None, [], [(reader.bytes(16), reader.number(8), b"", True)]
+    manifest, count = reader.bytes(16), reader.number(4)
+    if kind == 1:
+        return manifest, [(page, reader.number(8)) for page in range(count)], []
+    pages = [(reader.number(4), reader.number(8)) for _ in range(count)]
+    return manifest, pages, read_entries(reader)
 
 
 def read_blob(data):
@@ -390,9 +400,8 @@ class Account:
 
     def entries(self, container, name, manifest):
         """Of the blob of that name."""
-        inline, manifest_id, page_bytes = manifest
-        yield from inline
-        for page, total in enumerate(page_bytes):
+        manifest_id, pages, tail = manifest
+        for page, total in pages:
             key = b"m/" + manifest_id + struct.pack(">I", page)
             value = self.store.map_value(index_of(container, name), key)
             reader = Reader(self.open_value("manifest page", container["id"], key, value))
@@ -401,6 +410,7 @@ class Account:
             reader.end()
             need(sum(entry[1] for entry in entries) == total, "a page of another length")
             yield from entries
+        yield from tail
 
     def content(self, container, name, data_key, blob, time=None):
         size = 0
@@ -509,7 +519,7 @@ def run(arguments):
         return account.blobs(container)
     blob, content = account.blob(container, arguments.blob, arguments.time)
     entries = list(account.entries(container, arguments.blob, blob["manifest"]))
-    blob["segments"], blob["pages"] = len(entries), len(blob["manifest"][2])
+    blob["segments"], blob["pages"] = len(entries), len(blob["manifest"][1])
     blob["sha256"] = save(arguments.out, content)
     return blob
 

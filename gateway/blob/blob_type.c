@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/blob/blob_type.h"
+
+#include "common/error.h"
+
+const char *const gk_blob_type_names[GK_BLOB_TYPES] = {"BlockBlob", "AppendBlob"};
+
+static bool given(const void *value)
+{
+    const struct gk_blob_kind *kind = value;
+    return kind->type != GK_BLOB_BLOCK;
+}
+
+static void encode(const void *value, struct gk_buf *out)
+{
+    const struct gk_blob_kind *kind = value;
+    gk_buf_append_u8(out, (uint8_t)kind->type);
+    gk_buf_append_u32(out, kind->blocks_count);
+    gk_buf_append_u8(out, kind->sealed);
+}
+
+static enum gk_status decode(struct gk_reader *in, void *value, struct gk_error *error)
+{
+    struct gk_blob_kind *kind = value;
+    const uint8_t type = gk_read_u8(in);
+    if (type != GK_BLOB_APPEND) {
+        return gk_fail(error, GK_E_INTEGRITY, "a blob's type is not well-formed");
+    }
+    kind->type = GK_BLOB_APPEND;
+    kind->blocks_count = gk_read_u32(in);
+    kind->sealed = gk_read_u8(in) != 0;
+    return GK_OK;
+}
+
+const struct gk_field_kind gk_blob_kind_field = {
+    .given = given, .encode = encode, .decode = decode};

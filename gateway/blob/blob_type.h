@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A blob's type, and what belongs to that type alone, as its record has it (Storage REST reference,
+ * "Understanding block blobs, append blobs, and page blobs"). Block blobs have none of it.
+ *   append blob   1 | blocks 4 | sealed 1
+ */
+#ifndef GATEWAY_BLOB_BLOB_TYPE_H
+#define GATEWAY_BLOB_BLOB_TYPE_H
+
+#include "gateway/blob/fields.h"
+
+/* The numbers are part of the format. */
+enum gk_blob_type { GK_BLOB_BLOCK, GK_BLOB_APPEND, GK_BLOB_TYPES };
+
+/* As x-ms-blob-type has them. */
+extern const char *const gk_blob_type_names[GK_BLOB_TYPES];
+
+/* All zero: a block blob. */
+struct gk_blob_kind {
+    enum gk_blob_type type;
+    uint32_t blocks_count; /* of an append blob: how many were appended */
+    bool sealed;           /* of an append blob: nothing is appended to it any more */
+};
+
+extern const struct gk_field_kind gk_blob_kind_field;
+
+#endif

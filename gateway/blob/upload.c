@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/blob/upload.h"
+
+#include <stdlib.h>
+
+#include "common/error.h"
+#include "gateway/blob/headers.h"
+#include "gateway/blob/lease_action.h"
+
+enum gk_status gk_upload_new(struct gk_request *request, size_t bytes, struct gk_error *error)
+{
+    struct gk_upload *upload = calloc(1, bytes);
+    if (upload == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    gk_metadata_init(&upload->metadata);
+    request->state = upload;
+    return GK_OK;
+}
+
+void gk_upload_free(struct gk_request *request)
+{
+    struct gk_upload *upload = request->state;
+    if (upload == NULL) {
+        return;
+    }
+    gk_writer_free(upload->writer);
+    request->gateway->host->plugin->data_key_free(upload->data_key);
+    gk_metadata_cleanup(&upload->metadata);
+    gk_blob_record_cleanup(&upload->record);
+    gk_blob_target_cleanup(&upload->target);
+    free(upload);
+}
+
+enum gk_status gk_upload_expect(struct gk_request *request, bool keep, struct gk_error *error)
+{
+    struct gk_upload *upload = request->state;
+    return request->content_length == 0
+               ? GK_OK
+               : gk_writer_new(request->gateway, upload->data_key, &upload->target.container,
+                               request->content_length, gk_body_sums_wanted(&upload->sums), keep,
+                               &upload->writer, error);
+}
+
+enum gk_status gk_upload_chunk(struct gk_request *request, struct gk_span bytes,
+                               struct gk_error *error)
+{
+    const struct gk_upload *upload = request->state;
+    return gk_writer_append(upload->writer, bytes, error);
+}
+
+enum gk_status gk_upload_locked(struct gk_request *request, enum gk_access access,
+                                gk_upload_commit_fn *commit, struct gk_error *error)
+{
+    const struct gk_upload *upload = request->state;
+    enum gk_status status = access == GK_ACCESS_READ ? gk_record_lock_read(&upload->target, error)
+                                                     : gk_record_lock_write(&upload->target, error);
+    if (status == GK_OK) {
+        status = commit(request, error);
+        gk_record_unlock(&upload->target);
+    }
+    return status;
+}
+
+enum gk_status gk_upload_commit(struct gk_request *request, enum gk_access access,
+                                gk_upload_commit_fn *commit, struct gk_error *error)
+{
+    struct gk_upload *upload = request->state;
+    const enum gk_status status = gk_body_sums_check(&upload->sums, upload->writer, error);
+    return status == GK_OK ? gk_upload_locked(request, access, commit, error) : status;
+}
+
+void gk_upload_fill(const struct gk_request *request, struct gk_upload *upload)
+{
+    struct gk_blob_record *record = &upload->record;
+    const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
+    record->state = GK_BLOB_COMMITTED;
+    record->etag = gk_etag_new(now);
+    record->modified_wall_ms = now;
+    record->created_wall_ms =
+        upload->target.committed ? upload->target.record.created_wall_ms : now;
+    gk_tier_begin(record->tier, &record->tier_times, now);
+    record->lease = gk_lease_after_write(&upload->target.record.lease, now);
+}
+
+enum gk_status gk_upload_replace(struct gk_request *request, struct gk_upload *upload,
+                                 struct gk_error *error)
+{
+    const struct gk_blob_target *target = &upload->target;
+    struct gk_blob_write write;
+    gk_blob_write_init(&write, target);
+    enum gk_status status = gk_blob_write_discard(&write, request, target, error);
+    if (status == GK_OK) {
+        status = gk_blob_write_record(&write, request, target, &upload->record, upload->data_key,
+                                      &upload->metadata, error);
+    }
+    if (status == GK_OK) {
+        gk_blob_write_beside(&write, target, gk_writer_kept(upload->writer));
+        status = gk_blob_write_commit(&write, request, target, upload->writer, error);
+    }
+    gk_blob_write_cleanup(&write);
+    return status;
+}
+
+enum gk_status gk_upload_respond(struct gk_request *request, const struct gk_blob_record *version)
+{
+    const struct gk_upload *upload = request->state;
+    if (version != NULL) {
+        gk_respond_version(request, version->etag, version->modified_wall_ms);
+    }
+    gk_body_sums_respond(request, &upload->sums);
+    gk_respond_header(request, "x-ms-request-server-encrypted", "true");
+    return gk_respond(request, 201);
+}
