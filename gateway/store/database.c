@@ -6,7 +6,7 @@
 
 #include "common/error.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 static const char *const sql[GK_DB_STATEMENTS_COUNT] = {
     [GK_DB_BEGIN] = "BEGIN IMMEDIATE",
@@ -18,6 +18,7 @@ static const char *const sql[GK_DB_STATEMENTS_COUNT] = {
     [GK_DB_OBJECT_INSERT] =
         "INSERT INTO object (pool, name, version, size, bytes) VALUES (?, ?, ?, ?, ?)",
     [GK_DB_OBJECT_TOUCH] = "UPDATE object SET version = ?2 WHERE id = ?1",
+    [GK_DB_OBJECT_GROW] = "UPDATE object SET bytes = x'', size = max(size, ?2) WHERE id = ?1",
     [GK_DB_OBJECT_DELETE] = "DELETE FROM object WHERE id = ?",
     [GK_DB_OBJECT_LIST] = "SELECT name FROM object WHERE pool = ? AND name > ? ORDER BY name",
     [GK_DB_ATTR_SET] = "INSERT OR REPLACE INTO attr (object, name, value) VALUES (?, ?, ?)",
@@ -35,13 +36,24 @@ static const char *const sql[GK_DB_STATEMENTS_COUNT] = {
                            "AND start < ?3 AND start + length > ?2 ORDER BY start"),
     [GK_DB_EXTENT_DELETE_ALL] = "DELETE FROM extent WHERE object = ?",
     [GK_DB_EXTENT_EACH] = "SELECT volume, offset, length FROM extent ORDER BY volume, offset",
+    [GK_DB_BLOCK_SET] = "INSERT OR REPLACE INTO block (object, number, bytes) VALUES (?, ?, ?)",
+    [GK_DB_BLOCK_FIND] = ("SELECT number, bytes FROM block WHERE object = ?1 AND number >= ?2 "
+                          "AND number < ?3 ORDER BY number"),
+    [GK_DB_BLOCK_DELETE_ALL] = "DELETE FROM block WHERE object = ?",
 };
 
+/* What version 2 has beside version 1: the bytes of objects that are written in place. */
+#define BLOCKS                                                                                     \
+    "CREATE TABLE block (object INTEGER NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL,"   \
+    " PRIMARY KEY (object, number)) WITHOUT ROWID;"                                                \
+    "PRAGMA user_version = 2;"
+
 /*
- * object.bytes holds small contents; larger ones stand in extents. Maps and attributes are
- * clustered by object, so a walk is one range of one tree.
+ * object.bytes holds small contents; larger ones stand in extents, and in blocks what is written in
+ * place. Maps and attributes are clustered by object, so a walk is one range of one tree.
  */
 static const char schema[] =
+    "BEGIN;"
     "CREATE TABLE object (id INTEGER PRIMARY KEY, pool INTEGER NOT NULL, name BLOB NOT NULL,"
     " version INTEGER NOT NULL, size INTEGER NOT NULL, bytes BLOB, UNIQUE (pool, name));"
     "CREATE TABLE attr (object INTEGER NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL,"
@@ -50,8 +62,8 @@ static const char schema[] =
     " PRIMARY KEY (object, key)) WITHOUT ROWID;"
     "CREATE TABLE extent (object INTEGER NOT NULL, start INTEGER NOT NULL,"
     " volume INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,"
-    " PRIMARY KEY (object, start)) WITHOUT ROWID;"
-    "PRAGMA user_version = 1;";
+    " PRIMARY KEY (object, start)) WITHOUT ROWID;" BLOCKS "COMMIT;";
+static const char schema_of_1[] = "BEGIN;" BLOCKS "COMMIT;";
 
 enum gk_status gk_db_fail(struct gk_db *db, struct gk_error *error)
 {
@@ -88,6 +100,8 @@ static enum gk_status prepare_schema(struct gk_db *db, struct gk_error *error)
     enum gk_status status = read_schema_version(db, &version, error);
     if (status == GK_OK && version == 0) {
         status = execute(db, schema, error);
+    } else if (status == GK_OK && version == 1) {
+        status = execute(db, schema_of_1, error);
     } else if (status == GK_OK && version != SCHEMA_VERSION) {
         status = gk_fail(error, GK_E_UNSUPPORTED,
                          "the store was written by a newer version (schema %d, this one knows %d)",

@@ -19,6 +19,7 @@ enum gk_db_statement {
     GK_DB_OBJECT_BYTES,  /* pool, name -> id, version, size, bytes */
     GK_DB_OBJECT_INSERT, /* pool, name, version, size, bytes */
     GK_DB_OBJECT_TOUCH,  /* id, version */
+    GK_DB_OBJECT_GROW,   /* id, size: at least as long, and in blocks */
     GK_DB_OBJECT_DELETE, /* id */
     GK_DB_OBJECT_LIST,   /* pool, from -> name */
     GK_DB_ATTR_SET,      /* object, name, value */
@@ -34,6 +35,9 @@ enum gk_db_statement {
     GK_DB_EXTENT_FIND,    /* object, from, to -> start, volume, offset, length */
     GK_DB_EXTENT_DELETE_ALL,
     GK_DB_EXTENT_EACH, /* -> volume, offset, length, in order */
+    GK_DB_BLOCK_SET,   /* object, number, bytes */
+    GK_DB_BLOCK_FIND,  /* object, from, to -> number, bytes, in order */
+    GK_DB_BLOCK_DELETE_ALL,
     GK_DB_STATEMENTS_COUNT
 };
 

@@ -80,9 +80,36 @@ static enum gk_status read_extents(struct gk_embedded *store, struct gk_db *db, 
     return status;
 }
 
-static enum gk_status embedded_read(struct gk_store *base, enum gk_store_pool pool,
-                                    const char *object, uint64_t offset, uint8_t *buffer,
-                                    size_t len, size_t *read_len, struct gk_error *error)
+/* Of the object of a row of GK_DB_OBJECT_BYTES. */
+static enum gk_status read_part(struct gk_embedded *store, struct gk_db *db, sqlite3_stmt *row,
+                                struct gk_read_part *part, struct gk_error *error)
+{
+    const int64_t id = sqlite3_column_int64(row, 0);
+    const uint64_t size = (uint64_t)sqlite3_column_int64(row, 2);
+    const uint64_t there = part->offset < size ? size - part->offset : 0;
+    const size_t len = there < part->len ? (size_t)there : part->len;
+    enum gk_status status = GK_OK;
+    if (sqlite3_column_type(row, 3) == SQLITE_NULL) {
+        status =
+            len == 0 ? GK_OK : read_extents(store, db, id, part->offset, part->buffer, len, error);
+    } else if (sqlite3_column_bytes(row, 3) == 0) {
+        status = len == 0 ? GK_OK
+                          : gk_embedded_blocks_read(db, id, part->offset, part->buffer, len, error);
+    } else {
+        const struct gk_span bytes = gk_db_column_span(row, 3);
+        if (bytes.len != size) {
+            status = gk_fail(error, GK_E_INTEGRITY, "an object lacks a part of its bytes");
+        } else if (len > 0) {
+            memcpy(part->buffer, bytes.data + part->offset, len);
+        }
+    }
+    part->read_len = status == GK_OK ? len : 0;
+    return status;
+}
+
+static enum gk_status embedded_read_parts(struct gk_store *base, enum gk_store_pool pool,
+                                          const char *object, struct gk_read_part *parts,
+                                          size_t count, uint64_t *version, struct gk_error *error)
 {
     struct gk_embedded *store = own(base);
     struct gk_db *db = gk_readers_take(store->readers, error);
@@ -93,25 +120,26 @@ static enum gk_status embedded_read(struct gk_store *base, enum gk_store_pool po
     sqlite3_stmt *row;
     enum gk_status status = find(db, GK_DB_OBJECT_BYTES, pool, object, &row, error);
     if (status == GK_OK) {
-        const uint64_t size = (uint64_t)sqlite3_column_int64(row, 2);
-        const uint64_t there = offset < size ? size - offset : 0;
-        const size_t part = there < len ? (size_t)there : len;
-        if (sqlite3_column_type(row, 3) != SQLITE_NULL) {
-            const struct gk_span bytes = gk_db_column_span(row, 3);
-            if (bytes.len != size) {
-                status = gk_fail(error, GK_E_INTEGRITY, "an object lacks a part of its bytes");
-            } else if (part > 0) {
-                memcpy(buffer, bytes.data + offset, part);
-            }
-        } else if (part > 0) {
-            status =
-                read_extents(store, db, sqlite3_column_int64(row, 0), offset, buffer, part, error);
+        *version = (uint64_t)sqlite3_column_int64(row, 1);
+        for (size_t i = 0; i < count && status == GK_OK; i++) {
+            status = read_part(store, db, row, &parts[i], error);
         }
-        *read_len = status == GK_OK ? part : 0;
         sqlite3_reset(row);
     }
     gk_volumes_unhold(store->volumes);
     gk_readers_give(store->readers, db);
+    return status;
+}
+
+static enum gk_status embedded_read(struct gk_store *base, enum gk_store_pool pool,
+                                    const char *object, uint64_t offset, uint8_t *buffer,
+                                    size_t len, size_t *read_len, struct gk_error *error)
+{
+    uint64_t version = 0;
+    struct gk_read_part part = {.offset = offset, .buffer = buffer, .len = len};
+    const enum gk_status status =
+        embedded_read_parts(base, pool, object, &part, 1, &version, error);
+    *read_len = part.read_len;
     return status;
 }
 
@@ -514,6 +542,7 @@ static const struct gk_store_ops embedded_ops = {
     .read = embedded_read,
     .read_begin = embedded_read_begin,
     .read_end = embedded_read_end,
+    .read_parts = embedded_read_parts,
     .stat = embedded_stat,
     .map_find = embedded_map_find,
     .map_walk = embedded_map_walk,

@@ -5,6 +5,7 @@
  *   embedded.c         opening, closing, the reads
  *   embedded_batch.c   data objects on their way to a commit
  *   embedded_commit.c  group commit: guards and changes, one transaction for all who wait
+ *   embedded_blocks.c  bytes of objects that are written in place
  *   database.c readers.c volume.c   what they stand on
  *
  * A commit is led by one of those who wait for it: it takes what has queued up, syncs the volumes
@@ -26,6 +27,13 @@
 /* Contents up to this size stand in the database: one sync instead of two, at the price of being
  * written twice. */
 #define GK_INLINE_BYTES_MAX 16384u
+
+/*
+ * An object that is written in place has its bytes in the database as well, in blocks of this size: so
+ * what one operation writes is one transaction with its guards, wherever it lies. Its own bytes are empty,
+ * whatever its size; a block that is not there is zeros.
+ */
+#define GK_STORE_BLOCK_BYTES 4096u
 
 /* A data object of a batch: inline bytes, or an extent. */
 struct gk_new_object {
@@ -89,6 +97,14 @@ enum gk_status gk_embedded_commit(struct gk_embedded *store, struct gk_commit *c
 /* Hands extents to the janitor; frees them at once where memory is out. */
 void gk_embedded_free_extents(struct gk_embedded *store, const struct gk_extent *extents,
                               size_t count);
+
+/* embedded_blocks.c */
+enum gk_status gk_embedded_blocks_write(struct gk_db *db, int64_t object,
+                                        const struct gk_change *change,
+                                        struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_embedded_blocks_read(struct gk_db *db, int64_t object, uint64_t offset,
+                                       uint8_t *buffer, size_t len,
+                                       struct gk_error *error) GK_MUST_USE;
 
 /* embedded_batch.c */
 enum gk_status gk_embedded_batch_begin(struct gk_store *store, struct gk_store_batch **out,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -167,11 +168,12 @@ static enum gk_status remove_object(struct gk_db *db, enum gk_store_pool pool, i
 {
     static const enum gk_db_statement of_meta[] = {GK_DB_ATTR_DELETE_ALL, GK_DB_MAP_DELETE_ALL,
                                                    GK_DB_OBJECT_DELETE};
-    static const enum gk_db_statement of_data[] = {GK_DB_EXTENT_DELETE_ALL, GK_DB_OBJECT_DELETE};
+    static const enum gk_db_statement of_data[] = {GK_DB_EXTENT_DELETE_ALL, GK_DB_BLOCK_DELETE_ALL,
+                                                   GK_DB_OBJECT_DELETE};
+    static_assert(sizeof of_meta == sizeof of_data, "one count for both");
     const enum gk_db_statement *statements = pool == GK_POOL_DATA ? of_data : of_meta;
-    const size_t count = pool == GK_POOL_DATA ? 2 : 3;
     enum gk_status status = pool == GK_POOL_DATA ? collect_extents(db, id, freed, error) : GK_OK;
-    for (size_t i = 0; status == GK_OK && i < count; i++) {
+    for (size_t i = 0; status == GK_OK && i < sizeof of_data / sizeof *of_data; i++) {
         sqlite3_stmt *statement = gk_db_use(db, statements[i]);
         sqlite3_bind_int64(statement, 1, id);
         status = gk_db_run(db, statement, error);
@@ -194,6 +196,9 @@ static enum gk_status apply_change(struct gk_db *db, enum gk_store_pool pool,
     }
     if (change->kind == GK_CHANGE_REMOVE) {
         return remove_object(db, pool, id, freed, error);
+    }
+    if (change->kind == GK_CHANGE_BYTES) {
+        return gk_embedded_blocks_write(db, id, change, error);
     }
     sqlite3_stmt *statement = gk_db_use(db, statements[change->kind]);
     sqlite3_bind_int64(statement, 1, id);

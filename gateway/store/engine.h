@@ -28,6 +28,9 @@ struct gk_store_ops {
                                  struct gk_store_read **out, struct gk_error *error);
     enum gk_status (*read_end)(struct gk_store_read *read, size_t *read_len,
                                struct gk_error *error);
+    enum gk_status (*read_parts)(struct gk_store *store, enum gk_store_pool pool,
+                                 const char *object, struct gk_read_part *parts, size_t count,
+                                 uint64_t *version, struct gk_error *error);
     enum gk_status (*stat)(struct gk_store *store, enum gk_store_pool pool, const char *object,
                            struct gk_store_stat *out, struct gk_error *error);
     enum gk_status (*map_find)(struct gk_store *store, enum gk_store_pool pool, const char *object,

@@ -61,7 +61,9 @@ enum gk_status gk_rados_fail(struct gk_error *error, int code, const char *what)
         return gk_fail(error, GK_E_LIMIT, "%s: more than the Ceph cluster takes (error %d)", what,
                        -code);
     case -EOPNOTSUPP:
-        return gk_fail(error, GK_E_UNSUPPORTED, "%s: the pool cannot do that", what);
+        return gk_fail(
+            error, GK_E_UNSUPPORTED,
+            "%s: the pool cannot do that; an erasure-coded one needs allow_ec_overwrites", what);
     default:
         return gk_fail(error, GK_E_INTERNAL, "%s: librados error %d", what, -code);
     }
@@ -332,6 +334,7 @@ static const struct gk_store_ops rados_ops = {
     .read = gk_rados_read,
     .read_begin = gk_rados_read_begin,
     .read_end = gk_rados_read_end,
+    .read_parts = gk_rados_read_parts,
     .stat = gk_rados_stat,
     .map_find = gk_rados_map_find,
     .map_walk = gk_rados_map_walk,

@@ -169,6 +169,9 @@ enum gk_status gk_rados_read_begin(struct gk_store *store, enum gk_store_pool po
                                    struct gk_store_read **out, struct gk_error *error);
 enum gk_status gk_rados_read_end(struct gk_store_read *read, size_t *read_len,
                                  struct gk_error *error);
+enum gk_status gk_rados_read_parts(struct gk_store *store, enum gk_store_pool pool,
+                                   const char *object, struct gk_read_part *parts, size_t count,
+                                   uint64_t *version, struct gk_error *error);
 enum gk_status gk_rados_stat(struct gk_store *store, enum gk_store_pool pool, const char *object,
                              struct gk_store_stat *out, struct gk_error *error);
 enum gk_status gk_rados_attrs(struct gk_store *store, enum gk_store_pool pool, const char *object,

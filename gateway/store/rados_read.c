@@ -90,6 +90,30 @@ enum gk_status gk_rados_read_end(struct gk_store_read *base, size_t *read_len,
     return status;
 }
 
+enum gk_status gk_rados_read_parts(struct gk_store *base, enum gk_store_pool pool,
+                                   const char *object, struct gk_read_part *parts, size_t count,
+                                   uint64_t *version, struct gk_error *error)
+{
+    int *results = calloc(count + 1, sizeof *results);
+    if (results == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    rados_read_op_t op = rados_create_read_op();
+    rados_read_op_assert_exists(op);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len > 0) { /* a read of no bytes is one to the object's end, for RADOS */
+            rados_read_op_read(op, parts[i].offset, parts[i].len, (char *)parts[i].buffer,
+                               &parts[i].read_len, &results[i]);
+        }
+    }
+    int code = gk_rados_read_op(gk_rados_own(base), pool, object, op, version);
+    for (size_t i = 0; i < count && code >= 0; i++) {
+        code = results[i];
+    }
+    free(results);
+    return code < 0 ? gk_rados_fail(error, code, "reading") : GK_OK;
+}
+
 /* RADOS keeps the time of the last change; librados' C functions tell it in whole seconds. */
 enum gk_status gk_rados_stat(struct gk_store *base, enum gk_store_pool pool, const char *object,
                              struct gk_store_stat *out, struct gk_error *error)

@@ -151,6 +151,10 @@ static void add_changes(rados_write_op_t sent, const struct gk_write_op *op,
         case GK_CHANGE_CREATE:
             rados_write_op_create(sent, LIBRADOS_CREATE_IDEMPOTENT, NULL);
             break;
+        case GK_CHANGE_BYTES:
+            rados_write_op_write(sent, (const char *)op->changes[i].value.data,
+                                 op->changes[i].value.len, op->changes[i].number);
+            break;
         case GK_CHANGE_REMOVE:
             rados_write_op_remove(sent);
             break;
@@ -173,7 +177,7 @@ static size_t stored_keys_bytes(const struct gk_write_op *op)
     return bytes;
 }
 
-/* librados copies keys and values into the operation. */
+/* librados copies keys, values and bytes into the operation. */
 static enum gk_status build(struct gk_rados_write *write, struct gk_error *error)
 {
     const struct gk_write_op *op = write->op;

@@ -35,8 +35,21 @@ static enum gk_status check_attr_name(struct gk_span name, struct gk_error *erro
     return GK_OK;
 }
 
+static enum gk_status check_bytes(const struct gk_change *change, struct gk_error *error)
+{
+    if (change->number > GK_OBJECT_BYTES_MAX ||
+        change->value.len > GK_OBJECT_BYTES_MAX - change->number) {
+        return gk_fail(error, GK_E_LIMIT, "%zu bytes at %llu of an object", change->value.len,
+                       (unsigned long long)change->number);
+    }
+    return change->value.len > 0 ? GK_OK : gk_fail(error, GK_E_INVALID, "a write of no bytes");
+}
+
 static enum gk_status check_change(const struct gk_change *change, struct gk_error *error)
 {
+    if (change->kind == GK_CHANGE_BYTES) {
+        return check_bytes(change, error);
+    }
     const enum gk_status status = check_part(change->key, change->value, error);
     if (status != GK_OK) {
         return status;
@@ -65,11 +78,21 @@ static bool is_about_object(const struct gk_write_op *op)
     }
     for (size_t i = 0; i < op->changes_count; i++) {
         const enum gk_change_kind kind = op->changes[i].kind;
-        if (kind != GK_CHANGE_CREATE && kind != GK_CHANGE_REMOVE) {
+        if (kind != GK_CHANGE_CREATE && kind != GK_CHANGE_REMOVE && kind != GK_CHANGE_BYTES) {
             return false;
         }
     }
     return true;
+}
+
+static bool writes_bytes(const struct gk_write_op *op)
+{
+    for (size_t i = 0; i < op->changes_count; i++) {
+        if (op->changes[i].kind == GK_CHANGE_BYTES) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static enum gk_status check_op(const struct gk_write_op *op, struct gk_error *error)
@@ -90,6 +113,9 @@ static enum gk_status check_op(const struct gk_write_op *op, struct gk_error *er
     }
     if (status == GK_OK && op->pool == GK_POOL_DATA && !is_about_object(op)) {
         status = gk_fail(error, GK_E_INVALID, "the data pool has neither attributes nor maps");
+    }
+    if (status == GK_OK && op->pool == GK_POOL_META && writes_bytes(op)) {
+        status = gk_fail(error, GK_E_INVALID, "the meta pool has no bytes");
     }
     return status;
 }
@@ -202,6 +228,17 @@ enum gk_status gk_store_read_end(struct gk_store_read *read, size_t *read_len,
 {
     *read_len = 0;
     return read->store->ops->read_end(read, read_len, error);
+}
+
+enum gk_status gk_store_read_parts(struct gk_store *store, enum gk_store_pool pool,
+                                   const char *object, struct gk_read_part *parts, size_t count,
+                                   uint64_t *version, struct gk_error *error)
+{
+    *version = 0;
+    for (size_t i = 0; i < count; i++) {
+        parts[i].read_len = 0;
+    }
+    return store->ops->read_parts(store, pool, object, parts, count, version, error);
 }
 
 enum gk_status gk_store_stat(struct gk_store *store, enum gk_store_pool pool, const char *object,

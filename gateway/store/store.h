@@ -66,13 +66,18 @@ enum gk_change_kind {
     GK_CHANGE_MAP_SET,    /* map[key] := value, of one byte at least: RADOS compares an absent value
                            * as an empty one */
     GK_CHANGE_MAP_REMOVE, /* absent is fine */
-    GK_CHANGE_REMOVE      /* the whole object; must stand alone */
+    GK_CHANGE_BYTES, /* in GK_POOL_DATA: the bytes from number on := value, of one byte at least. What
+                           * was never written before the object's end reads as zeros. Of an object
+                           * that no batch made: such a one never changes. */
+    GK_CHANGE_REMOVE /* the whole object; must stand alone */
 };
 
 struct gk_change {
     enum gk_change_kind kind;
     struct gk_span key;
     struct gk_span value;
+    uint64_t
+        number; /* of GK_CHANGE_BYTES: the offset, with value's end up to GK_OBJECT_BYTES_MAX */
 };
 
 /* Checks all guards, then makes all changes, atomically. Creates the object when a change needs it
@@ -141,6 +146,17 @@ enum gk_status gk_store_read_begin(struct gk_store *store, enum gk_store_pool po
                                    struct gk_store_read **out, struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_store_read_end(struct gk_store_read *read, size_t *read_len,
                                  struct gk_error *error) GK_MUST_USE;
+
+/* Parts of an object's bytes, all of one state, and its version. read_len is as above. */
+struct gk_read_part {
+    uint64_t offset;
+    uint8_t *buffer;
+    size_t len;
+    size_t read_len;
+};
+enum gk_status gk_store_read_parts(struct gk_store *store, enum gk_store_pool pool,
+                                   const char *object, struct gk_read_part *parts, size_t count,
+                                   uint64_t *version, struct gk_error *error) GK_MUST_USE;
 
 struct gk_store_stat {
     uint64_t size_bytes;

@@ -10,7 +10,8 @@ static struct gk_buf shown = {.max = SHOW_BYTES_MAX};
 int store_suite_run(const struct store_engine *engine)
 {
     const int failed = store_suite_write(engine) + store_suite_batch(engine) +
-                       store_suite_read(engine) + store_suite_threads(engine);
+                       store_suite_bytes(engine) + store_suite_read(engine) +
+                       store_suite_threads(engine);
     gk_buf_cleanup(&shown);
     return failed;
 }

@@ -33,6 +33,7 @@ struct store_case {
 int store_suite_run(const struct store_engine *engine);
 int store_suite_write(const struct store_engine *engine);
 int store_suite_batch(const struct store_engine *engine);
+int store_suite_bytes(const struct store_engine *engine);
 int store_suite_read(const struct store_engine *engine);
 int store_suite_threads(const struct store_engine *engine);
 

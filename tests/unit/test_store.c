@@ -120,9 +120,32 @@ static void test_embedded__refuses_a_newer_schema(void **state)
     close_store(test);
     change_database(test, "PRAGMA user_version = 99");
     assert_does_not_open(test, GK_E_UNSUPPORTED);
-    change_database(test, "PRAGMA user_version = 1");
+    change_database(test, "PRAGMA user_version = 2");
     store_case_reopen(test);
     assert_string_equal(store_show(test->store, "o"), "map:k=v ");
+}
+
+/* A store of before there were objects that are written in place. */
+static void test_embedded__takes_a_store_of_schema_1(void **state)
+{
+    struct store_case *test = *state;
+    store_set(test->store, "o", "k", "v");
+    close_store(test);
+    change_database(test, "DROP TABLE block; PRAGMA user_version = 1");
+    store_case_reopen(test);
+    assert_string_equal(store_show(test->store, "o"), "map:k=v ");
+    const struct gk_change change = {.kind = GK_CHANGE_BYTES, .value = gk_span_str("in place")};
+    const struct gk_write_op op = {
+        .pool = GK_POOL_DATA, .object = "d", .changes = &change, .changes_count = 1};
+    assert_int_equal(gk_store_write(test->store, &op, NULL, NULL), GK_OK);
+    store_case_reopen(test);
+    char got[16];
+    size_t len = 0;
+    assert_int_equal(
+        gk_store_read(test->store, GK_POOL_DATA, "d", 0, (uint8_t *)got, sizeof got, &len, NULL),
+        GK_OK);
+    assert_int_equal(len, 8);
+    assert_memory_equal(got, "in place", 8);
 }
 
 static void test_embedded__refuses_a_damaged_directory(void **state)
@@ -223,6 +246,7 @@ int main(void)
         STORE_TEST(test_embedded__a_second_one_is_refused, state),
         STORE_TEST(test_embedded__is_closed_to_others, state),
         STORE_TEST(test_embedded__refuses_a_newer_schema, state),
+        STORE_TEST(test_embedded__takes_a_store_of_schema_1, state),
         STORE_TEST(test_embedded__refuses_a_damaged_directory, state),
         STORE_TEST(test_embedded__shows_no_data_before_the_commit, state),
         STORE_TEST(test_embedded__gives_space_back, state),

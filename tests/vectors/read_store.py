@@ -62,7 +62,7 @@ class Store:
         uri = (self.directory / "store.sqlite").absolute().as_uri()
         self.database = sqlite3.connect(f"{uri}?mode=ro", uri=True)
         version = self.database.execute("PRAGMA user_version").fetchone()[0]
-        need(version == 1, f"schema {version}")
+        need(version in (1, 2), f"schema {version}")
 
     def rows(self, sql, *values):
         return self.database.execute(sql, values).fetchall()
@@ -97,6 +97,8 @@ class Store:
     def read(self, name):
         """The bytes of a data object."""
         number, size, inline = self.find(DATA, name)
+        if inline == b"" and size > 0:
+            return self.read_blocks(number, size)
         if inline is not None:
             need(len(inline) == size, f"{name} is short")
             return inline
@@ -110,6 +112,14 @@ class Store:
                 content += file.read(length)
         need(len(content) == size, f"{name} is short")
         return content
+
+    def read_blocks(self, number, size):
+        """What is written in place."""
+        content = bytearray(size)
+        for block, data in self.rows("SELECT number, bytes FROM block WHERE object = ?", number):
+            start = block * 4096
+            content[start:min(start + len(data), size)] = data[:max(0, size - start)]
+        return bytes(content)
 
 
 def open_store(place):
