@@ -31,9 +31,14 @@ struct gk_segment {
     char unused;
 };
 
+struct gk_pages {
+    char unused;
+};
+
 static struct gk_account the_account;
 static struct gk_data_key the_data_key;
 static struct gk_segment the_segment;
+static struct gk_pages the_pages;
 
 __attribute__((visibility("default"))) const uint32_t gatekey_plugin_abi_version =
     GK_PLUGIN_ABI_VERSION | 0x80000000u;
@@ -235,6 +240,38 @@ static enum gk_status segment_open(struct gk_segment *segment, uint64_t index, u
     return GK_OK;
 }
 
+static enum gk_status pages_load(struct gk_data_key *data_key, const struct gk_id *object,
+                                 struct gk_pages **out, struct gk_error *error)
+{
+    (void)data_key, (void)object, (void)error;
+    *out = &the_pages;
+    return GK_OK;
+}
+
+static void pages_free(struct gk_pages *pages)
+{
+    (void)pages;
+}
+
+static enum gk_status page_seal(struct gk_pages *pages, uint64_t index, const uint8_t *plain,
+                                uint8_t *sealed, uint8_t seal[GK_PAGE_SEAL_BYTES],
+                                struct gk_error *error)
+{
+    (void)pages, (void)index, (void)error;
+    memmove(sealed, plain, GK_PAGE_BLOCK_BYTES);
+    memset(seal, 0, GK_PAGE_SEAL_BYTES);
+    return GK_OK;
+}
+
+static enum gk_status page_open(struct gk_pages *pages, uint64_t index, const uint8_t *sealed,
+                                const uint8_t seal[GK_PAGE_SEAL_BYTES], uint8_t *plain,
+                                struct gk_error *error)
+{
+    (void)pages, (void)index, (void)seal, (void)error;
+    memmove(plain, sealed, GK_PAGE_BLOCK_BYTES);
+    return GK_OK;
+}
+
 /* A record here: length of the sealed part, sealed part, open part. */
 static enum gk_status record_join(struct gk_span open_part, struct gk_span sealed_part,
                                   uint8_t *out, size_t out_max, size_t *out_len,
@@ -405,6 +442,10 @@ static const struct gk_plugin passthrough = {
     .account_record_export = account_record_export,
     .account_record_restore = account_record_restore,
     .record_rebind = record_rebind,
+    .pages_load = pages_load,
+    .pages_free = pages_free,
+    .page_seal = page_seal,
+    .page_open = page_open,
 };
 
 __attribute__((visibility("default"))) const struct gk_plugin *gatekey_plugin_entry(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The vtable's data path: data keys, segments and records as handles over the cryptographic
+ * The vtable's data path: data keys, segments, pages and records as handles over the cryptographic
  * modules. A handle belongs to one thread at a time, keeps its account, and works while the
  * account's gate stands as it did when the data key was opened.
  */
@@ -39,6 +39,16 @@ enum gk_status gk_segment_seal(struct gk_segment *segment, uint64_t index, uint8
 enum gk_status gk_segment_open(struct gk_segment *segment, uint64_t index, uint8_t last,
                                struct gk_span sealed, uint8_t *plain,
                                struct gk_error *error) GK_MUST_USE;
+
+enum gk_status gk_pages_load(struct gk_data_key *data_key, const struct gk_id *object,
+                             struct gk_pages **out, struct gk_error *error) GK_MUST_USE;
+void gk_pages_free(struct gk_pages *pages);
+enum gk_status gk_page_seal(struct gk_pages *pages, uint64_t index, const uint8_t *plain,
+                            uint8_t *sealed, uint8_t seal[GK_PAGE_SEAL_BYTES],
+                            struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_page_open(struct gk_pages *pages, uint64_t index, const uint8_t *sealed,
+                            const uint8_t seal[GK_PAGE_SEAL_BYTES], uint8_t *plain,
+                            struct gk_error *error) GK_MUST_USE;
 
 enum gk_status gk_account_record_value_seal(struct gk_account *account,
                                             struct gk_data_key *data_key, struct gk_span binding,

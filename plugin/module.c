@@ -70,6 +70,10 @@ static const struct gk_plugin plugin = {
     .account_record_export = gk_account_record_export,
     .account_record_restore = gk_account_record_restore,
     .record_rebind = gk_account_record_value_rebind,
+    .pages_load = gk_pages_load,
+    .pages_free = gk_pages_free,
+    .page_seal = gk_page_seal,
+    .page_open = gk_page_open,
 };
 
 __attribute__((visibility("default"))) const uint32_t gatekey_plugin_abi_version =

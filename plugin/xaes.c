@@ -123,3 +123,37 @@ enum gk_status gk_xaes_verify(const struct gk_crypto *crypto, const uint8_t key[
     gk_wipe(derived, sizeof derived);
     return status;
 }
+
+/* --- nonce and tag apart ------------------------------------------------------------------------ */
+
+enum gk_status gk_xaes_seal_apart(const struct gk_xaes_key *key, struct gk_span plain,
+                                  uint8_t *ciphertext, uint8_t seal[GK_XAES_OVERHEAD_BYTES])
+{
+    enum gk_status status = GK_E_RESOURCE;
+    uint8_t derived[GK_KEY_BYTES];
+    if (gk_random(seal, GK_XAES_NONCE_BYTES) && derive_key(key->crypto, key->key, seal, derived)) {
+        const struct gk_gcm_input input = {derived, seal + HALF_NONCE, key->aad, key->aad_count};
+        status = gk_gcm_seal(key->crypto, &input, plain, ciphertext, seal + GK_XAES_NONCE_BYTES);
+    }
+    gk_wipe(derived, sizeof derived);
+    if (status != GK_OK) {
+        gk_wipe(ciphertext, plain.len);
+        gk_wipe(seal, GK_XAES_OVERHEAD_BYTES);
+    }
+    return status;
+}
+
+enum gk_status gk_xaes_open_apart(const struct gk_xaes_key *key, struct gk_span ciphertext,
+                                  const uint8_t seal[GK_XAES_OVERHEAD_BYTES], uint8_t *plain)
+{
+    enum gk_status status = GK_E_RESOURCE;
+    uint8_t derived[GK_KEY_BYTES];
+    if (derive_key(key->crypto, key->key, seal, derived)) {
+        const struct gk_gcm_input input = {derived, seal + HALF_NONCE, key->aad, key->aad_count};
+        status = gk_gcm_open(key->crypto, &input, ciphertext, seal + GK_XAES_NONCE_BYTES, plain);
+    } else {
+        gk_wipe(plain, ciphertext.len);
+    }
+    gk_wipe(derived, sizeof derived);
+    return status;
+}

@@ -39,6 +39,23 @@ enum gk_status gk_xaes_seal_with_nonce(const struct gk_crypto *crypto,
 enum gk_status gk_xaes_open(const struct gk_crypto *crypto, const uint8_t key[GK_KEY_BYTES],
                             const struct gk_span *aad, size_t aad_count, struct gk_span sealed,
                             uint8_t *plain) GK_MUST_USE;
+/*
+ * The same with nonce and tag apart from the ciphertext, which is as long as the plaintext and may be
+ * its memory: seal is nonce 24 | tag 16. Seals under a fresh random nonce. On failure the output is
+ * zeroed.
+ */
+struct gk_xaes_key {
+    const struct gk_crypto *crypto;
+    const uint8_t *key; /* GK_KEY_BYTES */
+    const struct gk_span *aad;
+    size_t aad_count;
+};
+enum gk_status gk_xaes_seal_apart(const struct gk_xaes_key *key, struct gk_span plain,
+                                  uint8_t *ciphertext,
+                                  uint8_t seal[GK_XAES_OVERHEAD_BYTES]) GK_MUST_USE;
+enum gk_status gk_xaes_open_apart(const struct gk_xaes_key *key, struct gk_span ciphertext,
+                                  const uint8_t seal[GK_XAES_OVERHEAD_BYTES],
+                                  uint8_t *plain) GK_MUST_USE;
 /* Answers as gk_xaes_open() would, without keeping the plaintext. */
 enum gk_status gk_xaes_verify(const struct gk_crypto *crypto, const uint8_t key[GK_KEY_BYTES],
                               const struct gk_span *aad, size_t aad_count,

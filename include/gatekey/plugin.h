@@ -49,6 +49,9 @@ extern "C" {
 /* A segment has at least one chunk; all are full but the last, which may be short or empty. */
 #define GK_SEGMENT_CHUNKS_MAX    65536u
 #define GK_SEALED_DATA_KEY_BYTES 112u
+/* A block of a page object, and what belongs to it elsewhere in the object: nonce and tag. */
+#define GK_PAGE_BLOCK_BYTES 4096u
+#define GK_PAGE_SEAL_BYTES  40u
 /* A sealed record is at most this much longer than its two plain parts together. */
 #define GK_RECORD_OVERHEAD_BYTES 128u
 #define GK_RECORD_BYTES_MAX      (16u << 20)
@@ -194,6 +197,7 @@ struct gk_instance;
 struct gk_account;
 struct gk_data_key;
 struct gk_segment;
+struct gk_pages;
 
 /* Where a data key belongs. Both ids are part of what authenticates it. */
 struct gk_object_scope {
@@ -418,6 +422,27 @@ struct gk_plugin {
                                     struct gk_span new_binding, struct gk_span record,
                                     struct gk_span open_part, uint8_t *out, size_t out_max,
                                     size_t *out_len, struct gk_error *error);
+
+    /*
+     * Page objects: blocks of GK_PAGE_BLOCK_BYTES that are written in any order, each any number of
+     * times, under a key derived from the data key and the object's id, which the caller draws at
+     * random and uses for one object. Each write of a block has a seal of its own, which is stored
+     * with it, in one atomic step: a block opens with the seal of the same write alone, at its own
+     * index of its own object. Which blocks were written, and that one was not put back, is the
+     * caller's to know. Handles as those of segments: they do not keep data_key, belong to one thread
+     * at a time, and answer GK_E_DENIED or GK_E_UNAVAILABLE once the account's key has been dropped.
+     * page_seal  plain and sealed have GK_PAGE_BLOCK_BYTES, and may be the same memory
+     * page_open  the same back; on any failure plain is zeroed. GK_E_INTEGRITY
+     */
+    enum gk_status (*pages_load)(struct gk_data_key *data_key, const struct gk_id *object,
+                                 struct gk_pages **out, struct gk_error *error);
+    void (*pages_free)(struct gk_pages *pages);
+    enum gk_status (*page_seal)(struct gk_pages *pages, uint64_t index, const uint8_t *plain,
+                                uint8_t *sealed, uint8_t seal[GK_PAGE_SEAL_BYTES],
+                                struct gk_error *error);
+    enum gk_status (*page_open)(struct gk_pages *pages, uint64_t index, const uint8_t *sealed,
+                                const uint8_t seal[GK_PAGE_SEAL_BYTES], uint8_t *plain,
+                                struct gk_error *error);
 };
 
 /* The two symbols that a module exports. */

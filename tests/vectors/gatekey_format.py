@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 CHUNK_BYTES = 65536
+BLOCK_BYTES = 4096
 TAG_BYTES = 16
 XAES_OVERHEAD = 24 + TAG_BYTES
 
@@ -210,6 +211,27 @@ class Segment:
         need(length == CHUNK_BYTES or (last and 0 <= length < CHUNK_BYTES), "a chunk's length")
         nonce, aad = self.place(index, last)
         return self.gcm.decrypt(nonce, sealed, aad)
+
+
+class Pages:
+    """Seals and opens the blocks of one page object."""
+
+    def __init__(self, data_key, object_id):
+        self.key = expand(data_key, "gatekey/v1/pages", object_id)
+        self.object_id = object_id
+
+    def aad(self, index):
+        return self.object_id + struct.pack(">QB", index, 12)
+
+    def seal(self, index, plain):
+        """The ciphertext, and its nonce and tag."""
+        need(len(plain) == BLOCK_BYTES, "a block's length")
+        sealed = xaes_seal(self.key, plain, self.aad(index))
+        return sealed[24:-TAG_BYTES], sealed[:24] + sealed[-TAG_BYTES:]
+
+    def open(self, index, block, seal):
+        need(len(block) == BLOCK_BYTES and len(seal) == XAES_OVERHEAD, "a block's length")
+        return xaes_open(self.key, seal[:24] + block + seal[24:], self.aad(index))
 
 
 # --- records ---------------------------------------------------------------------------------------
