@@ -10,7 +10,6 @@
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/immutability_headers.h"
-#include "gateway/blob/lease_action.h"
 #include "gateway/blob/manifest.h"
 #include "gateway/blob/tags.h"
 #include "gateway/blob/upload.h"
@@ -189,14 +188,11 @@ static enum gk_status add_block(const struct gk_request *request, struct append_
         gk_blob_write_guard(write, (struct gk_guard){.kind = GK_GUARD_MAP_ABSENT,
                                                      .key = gk_buf_span(&append->page_key)});
     }
-    const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
     append->offset = record->size;
     record->size += entries[0].length;
     record->kind.blocks_count++;
     record->has_md5 = false; /* what it was of is no longer all */
-    record->etag = gk_etag_new(now);
-    record->modified_wall_ms = now;
-    record->lease = gk_lease_after_write(&record->lease, now);
+    gk_blob_touch(request, record);
     return gk_blob_write_open_part(write, request, target, record, error);
 }
 

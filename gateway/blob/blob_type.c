@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/blob/blob_type.h"
 
+#include <string.h>
+
 #include "common/error.h"
 
-const char *const gk_blob_type_names[GK_BLOB_TYPES] = {"BlockBlob", "AppendBlob"};
+const char *const gk_blob_type_names[GK_BLOB_TYPES] = {"BlockBlob", "AppendBlob", "PageBlob"};
 
 static bool given(const void *value)
 {
@@ -15,20 +17,35 @@ static void encode(const void *value, struct gk_buf *out)
 {
     const struct gk_blob_kind *kind = value;
     gk_buf_append_u8(out, (uint8_t)kind->type);
-    gk_buf_append_u32(out, kind->blocks_count);
-    gk_buf_append_u8(out, kind->sealed);
+    if (kind->type == GK_BLOB_APPEND) {
+        gk_buf_append_u32(out, kind->blocks_count);
+        gk_buf_append_u8(out, kind->sealed);
+    } else {
+        gk_buf_append_u64(out, kind->sequence);
+        gk_append_id(out, &kind->space);
+        gk_buf_append(out, kind->groups, sizeof kind->groups);
+    }
 }
 
 static enum gk_status decode(struct gk_reader *in, void *value, struct gk_error *error)
 {
     struct gk_blob_kind *kind = value;
     const uint8_t type = gk_read_u8(in);
-    if (type != GK_BLOB_APPEND) {
+    if (type != GK_BLOB_APPEND && type != GK_BLOB_PAGE) {
         return gk_fail(error, GK_E_INTEGRITY, "a blob's type is not well-formed");
     }
-    kind->type = GK_BLOB_APPEND;
-    kind->blocks_count = gk_read_u32(in);
-    kind->sealed = gk_read_u8(in) != 0;
+    kind->type = (enum gk_blob_type)type;
+    if (type == GK_BLOB_APPEND) {
+        kind->blocks_count = gk_read_u32(in);
+        kind->sealed = gk_read_u8(in) != 0;
+        return GK_OK;
+    }
+    kind->sequence = gk_read_u64(in);
+    gk_read_id(in, &kind->space);
+    const struct gk_span groups = gk_read_span(in, sizeof kind->groups);
+    if (groups.len == sizeof kind->groups) {
+        memcpy(kind->groups, groups.data, groups.len);
+    }
     return GK_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "gateway/blob/block_id.h"
+#include "gateway/blob/lease_action.h"
 #include "gateway/blob/protection.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/blob/states.h"
@@ -87,7 +88,9 @@ enum gk_status gk_blob_write_discard(struct gk_blob_write *write, struct gk_requ
 
 void gk_blob_write_drop(struct gk_blob_write *write, const struct gk_blob_target *target)
 {
-    gk_garbage_add_blob(write->newest > 0 ? &write->shared : &write->garbage, target);
+    /* What a page blob has, no other record has: no snapshots are made of one. */
+    const bool shares = write->newest > 0 && target->record.kind.type != GK_BLOB_PAGE;
+    gk_garbage_add_blob(shares ? &write->shared : &write->garbage, target);
 }
 
 static void copy_key(const struct gk_blob_target *target, struct gk_buf *key)
@@ -170,6 +173,14 @@ enum gk_status gk_blob_write_open_part(struct gk_blob_write *write,
     }
     gk_buf_cleanup(&open_part);
     return put_value(write, target, record, &value, status, error);
+}
+
+void gk_blob_touch(const struct gk_request *request, struct gk_blob_record *record)
+{
+    const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
+    record->etag = gk_etag_new(now);
+    record->modified_wall_ms = now;
+    record->lease = gk_lease_after_write(&record->lease, now);
 }
 
 void gk_blob_write_beside(struct gk_blob_write *write, const struct gk_blob_target *target,

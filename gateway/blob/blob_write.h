@@ -61,6 +61,8 @@ enum gk_status gk_blob_write_open_part(struct gk_blob_write *write,
                                        const struct gk_blob_target *target,
                                        const struct gk_blob_record *record,
                                        struct gk_error *error) GK_MUST_USE;
+/* What every change of a blob's content or properties changes: ETag, time, and a lease that ran out. */
+void gk_blob_touch(const struct gk_request *request, struct gk_blob_record *record);
 /* What stands beside the blob's record from now on: a sealed chunk, or, when it is empty, nothing. */
 void gk_blob_write_beside(struct gk_blob_write *write, const struct gk_blob_target *target,
                           struct gk_span chunk);

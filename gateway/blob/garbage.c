@@ -44,6 +44,9 @@ void gk_garbage_add_blob(struct gk_garbage *garbage, const struct gk_blob_target
     if (manifest->paged) {
         gk_garbage_add(garbage, GK_GARBAGE_MANIFEST, &manifest->id, 0);
     }
+    if (target->record.kind.type == GK_BLOB_PAGE) {
+        gk_garbage_add(garbage, GK_GARBAGE_PAGES, &target->record.kind.space, 0);
+    }
     for (uint32_t i = 0; i < manifest->entries_count && !manifest->beside; i++) {
         gk_garbage_add(garbage, GK_GARBAGE_SEGMENT, &manifest->entries[i].segment,
                        manifest->entries[i].length);

@@ -21,6 +21,7 @@
  *   6     container  shards   a container with all that is in it; 0 shards are 1
  *   7     none       0        what of the blob is deleted and not kept any more (expiry.h); freed is the
  *                             time until which something is kept
+ *   8     space      0        a page blob's rows and its page objects
  */
 #ifndef GATEWAY_BLOB_GARBAGE_H
 #define GATEWAY_BLOB_GARBAGE_H
@@ -35,7 +36,8 @@ enum gk_garbage_kind {
     GK_GARBAGE_MANIFEST = 4,
     GK_GARBAGE_MANIFEST_ENTRIES = 5,
     GK_GARBAGE_CONTAINER = 6,
-    GK_GARBAGE_EXPIRED = 7
+    GK_GARBAGE_EXPIRED = 7,
+    GK_GARBAGE_PAGES = 8
 };
 
 struct gk_garbage_item {

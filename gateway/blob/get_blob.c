@@ -57,7 +57,7 @@ static void end_answer(struct gk_request *request, struct gk_blob_target *target
     gk_blob_target_cleanup(target);
 }
 
-/* Append blobs have none. */
+/* Append blobs and page blobs have none. */
 static void respond_tier(struct gk_request *request, const struct gk_blob_record *record)
 {
     if (record->kind.type != GK_BLOB_BLOCK) {

@@ -51,4 +51,9 @@ extern const struct gk_handler gk_put_append_blob_handler;
 extern const struct gk_handler gk_append_block_handler;
 extern const struct gk_handler gk_append_blob_seal_handler;
 
+extern const struct gk_handler gk_put_page_blob_handler;
+extern const struct gk_handler gk_put_page_update_handler;
+extern const struct gk_handler gk_put_page_clear_handler;
+extern const struct gk_handler gk_get_page_ranges_handler;
+
 #endif

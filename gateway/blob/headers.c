@@ -184,6 +184,16 @@ enum gk_status gk_content_headers_read(const struct gk_request *request, bool fa
                            &record->has_md5, "InvalidMd5", error);
 }
 
+bool gk_content_headers_given(const struct gk_request *request)
+{
+    for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
+        if (gk_request_header(request, content_headers[i].set) != NULL) {
+            return true;
+        }
+    }
+    return gk_request_header(request, "x-ms-blob-content-md5") != NULL;
+}
+
 void gk_content_headers_clear(struct gk_blob_record *record)
 {
     for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
@@ -239,6 +249,12 @@ void gk_respond_blocks_count(struct gk_request *request, const struct gk_blob_re
     gk_respond_headerf(request, "x-ms-blob-committed-block-count", "%u", record->kind.blocks_count);
 }
 
+void gk_respond_sequence(struct gk_request *request, const struct gk_blob_record *record)
+{
+    gk_respond_headerf(request, "x-ms-blob-sequence-number", "%llu",
+                       (unsigned long long)record->kind.sequence);
+}
+
 void gk_respond_md5(struct gk_request *request, const char *name, const uint8_t md5[16])
 {
     struct gk_buf text;
@@ -273,6 +289,9 @@ void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_re
         if (record->kind.sealed) {
             gk_respond_header(request, "x-ms-blob-sealed", "true");
         }
+    }
+    if (record->kind.type == GK_BLOB_PAGE) {
+        gk_respond_sequence(request, record);
     }
     gk_respond_lease(request, &record->lease);
     gk_respond_immutability(request, &record->immutability);

@@ -21,6 +21,8 @@ enum gk_status gk_content_headers_read(const struct gk_request *request, bool fa
                                        struct gk_blob_record *record,
                                        struct gk_error *error) GK_MUST_USE;
 
+/* Whether any of them is there, or an MD5 of the content. */
+bool gk_content_headers_given(const struct gk_request *request);
 /* Forgets content headers and MD5. */
 void gk_content_headers_clear(struct gk_blob_record *record);
 
@@ -55,6 +57,9 @@ enum gk_status gk_header_u64(const struct gk_request *request, const char *name,
  * AppendPositionConditionNotMet. */
 enum gk_status gk_append_position_check(const struct gk_request *request, uint64_t size,
                                         struct gk_error *error) GK_MUST_USE;
+
+/* x-ms-blob-sequence-number, of a page blob. */
+void gk_respond_sequence(struct gk_request *request, const struct gk_blob_record *record);
 
 /* The part of a resource of size bytes that x-ms-range or Range asks for. */
 struct gk_range {

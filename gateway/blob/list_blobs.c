@@ -237,12 +237,15 @@ static void write_tier(struct gk_list_page *page, const struct gk_blob_record *r
     }
 }
 
-/* Append blobs have no tier. */
+/* Append blobs and page blobs have no tier. */
 static void write_type(struct gk_list_page *page, const struct gk_blob_record *record)
 {
     gk_xml_text(&page->xml, "BlobType", gk_blob_type_names[record->kind.type]);
     if (record->kind.sealed) {
         gk_xml_text(&page->xml, "Sealed", "true");
+    }
+    if (record->kind.type == GK_BLOB_PAGE) {
+        gk_xml_u64(&page->xml, "x-ms-blob-sequence-number", record->kind.sequence);
     }
     if (record->kind.type == GK_BLOB_BLOCK) {
         write_tier(page, record);

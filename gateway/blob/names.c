@@ -134,6 +134,30 @@ void gk_manifest_key(struct gk_buf *out, const struct gk_id *manifest, uint32_t 
     gk_buf_append_u32(out, page);
 }
 
+void gk_page_prefix(struct gk_buf *out, const struct gk_id *space)
+{
+    gk_buf_append_str(out, "p/");
+    gk_buf_append(out, space->bytes, sizeof space->bytes);
+}
+
+void gk_page_key(struct gk_buf *out, const struct gk_id *space, uint32_t index)
+{
+    gk_page_prefix(out, space);
+    gk_buf_append_u32(out, index);
+}
+
+void gk_page_group_prefix(struct gk_buf *out, const struct gk_id *space)
+{
+    gk_buf_append_str(out, "q/");
+    gk_buf_append(out, space->bytes, sizeof space->bytes);
+}
+
+void gk_page_group_key(struct gk_buf *out, const struct gk_id *space, uint32_t group)
+{
+    gk_page_group_prefix(out, space);
+    gk_buf_append_u32(out, group);
+}
+
 void gk_garbage_key(struct gk_buf *out, int64_t freed_wall_ms, const struct gk_id *id)
 {
     gk_buf_append_str(out, "g/");

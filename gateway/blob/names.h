@@ -11,6 +11,8 @@
  *                                                 s/<object><epoch>/<block>     staged block
  *                                                 s/<object><epoch>/            staging mark (block_id.h)
  *                                                 m/<manifest><page>            manifest page
+ *                                                 p/<space><index>              page object (page_map.h)
+ *                                                 q/<space><group>              which page objects there are
  *                                                 g/<freed><16 bytes>           data to remove
  *                                                 x                             closed (index.h)
  *                                                 w                             protected (protection.h)
@@ -18,10 +20,11 @@
  *                                                                               with its shards, 4 bytes
  *                 registry                   gateway/registry.h
  *   GK_POOL_DATA  <container id>/<segment id>/<n>                               64 sealed chunks
+ *                 <container id>/<page object id>/0                             1,024 sealed blocks
  *
- * Identifiers are 32 lower-case hexadecimal digits in object names and 16 bytes in map keys; epoch
- * and page are 4 bytes, a state's time and freed (a time in milliseconds, so that what was freed first
- * stands first) are 8, big endian. Every value in a map is a record of the plugin's, bound to the
+ * Identifiers are 32 lower-case hexadecimal digits in object names and 16 bytes in map keys; epoch,
+ * page, index and group are 4 bytes, a state's time and freed (a time in milliseconds, so that what was
+ * freed first stands first) are 8, big endian. Every value in a map is a record of the plugin's, bound to the
  * container and its key; but for "x" and "w", which say nothing that has to be hidden, and "d/", which is
  * as it would stand in a data object.
  *
@@ -45,6 +48,7 @@
 #define GK_CLOSED_KEY               "x"
 #define GK_PROTECTED_KEY            "w"
 #define GK_DATA_NAME_BYTES          96u
+#define GK_PAGE_KEY_BYTES           22u /* of a page object's or a group's row */
 #define GK_DELETED_NAME_PREFIX      "deleted/"
 #define GK_DELETED_NAME_ATTR        "gateway.name" /* of such an object: the account's name */
 
@@ -78,6 +82,10 @@ void gk_blob_data_key(struct gk_buf *out, struct gk_span record_key);
 void gk_staged_prefix(struct gk_buf *out, const struct gk_id *object, uint32_t epoch);
 void gk_manifest_prefix(struct gk_buf *out, const struct gk_id *manifest);
 void gk_manifest_key(struct gk_buf *out, const struct gk_id *manifest, uint32_t page);
+void gk_page_prefix(struct gk_buf *out, const struct gk_id *space);
+void gk_page_key(struct gk_buf *out, const struct gk_id *space, uint32_t index);
+void gk_page_group_prefix(struct gk_buf *out, const struct gk_id *space);
+void gk_page_group_key(struct gk_buf *out, const struct gk_id *space, uint32_t group);
 void gk_garbage_key(struct gk_buf *out, int64_t freed_wall_ms, const struct gk_id *id);
 
 /* What a value in a map is bound to: "gateway/v1/" | kind | 0x00 | container id | key. */

@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "gateway/blob/manifest.h"
+#include "gateway/blob/page_reader.h"
 #include "gateway/blob/writer.h"
 
 /* A run of chunks of one data object. */
@@ -29,6 +30,7 @@ struct gk_reader_stream {
     struct gk_store *store;
     struct gk_id container;
     struct gk_data_key *data_key; /* owned */
+    struct gk_page_reader *paged; /* of a page blob, which has none of what follows */
     struct gk_manifest_walk *walk;
     struct gk_segment *segment; /* of entry */
     struct gk_manifest_entry entry;
@@ -79,12 +81,37 @@ static enum gk_status take_beside(struct gk_reader_stream *stream,
     return GK_OK;
 }
 
+static enum gk_status new_paged(const struct gk_request *request,
+                                const struct gk_blob_target *target, struct gk_data_key *data_key,
+                                uint64_t from, uint64_t length, struct gk_reader_stream **out,
+                                struct gk_error *error)
+{
+    struct gk_reader_stream *stream = calloc(1, sizeof *stream);
+    if (stream == NULL) {
+        request->gateway->host->plugin->data_key_free(data_key);
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    stream->plugin = request->gateway->host->plugin;
+    stream->data_key = data_key;
+    const enum gk_status status =
+        gk_page_reader_new(request, target, data_key, from, length, &stream->paged, error);
+    if (status != GK_OK) {
+        gk_reader_stream_free(stream);
+        return status;
+    }
+    *out = stream;
+    return GK_OK;
+}
+
 enum gk_status gk_reader_stream_new(const struct gk_request *request,
                                     const struct gk_blob_target *target,
                                     struct gk_data_key *data_key, uint64_t from, uint64_t length,
                                     struct gk_reader_stream **out, struct gk_error *error)
 {
     *out = NULL;
+    if (target->record.kind.type == GK_BLOB_PAGE) {
+        return new_paged(request, target, data_key, from, length, out, error);
+    }
     const size_t chunks_max = chunks_for(length);
     const size_t room = room_for(chunks_max, target->record.size);
     const bool one_run = length <= (uint64_t)(chunks_max - 1) * GK_CHUNK_PLAIN_BYTES;
@@ -129,6 +156,7 @@ void gk_reader_stream_free(struct gk_reader_stream *stream)
     if (stream == NULL) {
         return;
     }
+    gk_page_reader_free(stream->paged);
     stream->plugin->segment_free(stream->segment);
     stream->plugin->data_key_free(stream->data_key);
     gk_manifest_walk_free(stream->walk);
@@ -274,6 +302,9 @@ static enum gk_status open_run(struct gk_reader_stream *stream, const struct run
 
 enum gk_status gk_reader_stream_prime(struct gk_reader_stream *stream, struct gk_error *error)
 {
+    if (stream->paged != NULL) {
+        return gk_page_reader_prime(stream->paged, error);
+    }
     if (stream->piece < stream->pieces || stream->left == 0) {
         return GK_OK;
     }
@@ -299,6 +330,9 @@ enum gk_status gk_reader_stream_next(struct gk_reader_stream *stream, uint8_t *o
                                      size_t *len, struct gk_error *error)
 {
     *len = 0;
+    if (stream->paged != NULL) {
+        return gk_page_reader_next(stream->paged, out, max, len, error);
+    }
     const enum gk_status status = gk_reader_stream_prime(stream, error);
     while (status == GK_OK && *len < max && stream->piece < stream->pieces) {
         struct gk_span *piece = &stream->ready[stream->piece];

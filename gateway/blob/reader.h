@@ -3,7 +3,7 @@
  * A range of a blob on its way out: sealed chunks are read, a few at a time, opened in place, and
  * handed on only then. What the blob consists of comes from its record alone; a chunk that is
  * missing, short or not what was written is GK_E_INTEGRITY. While some are handed out the next ones
- * are read. Memory is twice GK_READ_CHUNKS sealed chunks and one page of the manifest, whatever the
+ * are read. Of a page blob: page_reader.h. Memory is twice GK_READ_CHUNKS sealed chunks and one page of the manifest, whatever the
  * length. Belongs to its request's thread.
  */
 #ifndef GATEWAY_BLOB_READER_H

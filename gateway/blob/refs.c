@@ -88,6 +88,17 @@ static enum gk_status add_page(struct gk_span open, struct gk_refs *refs, struct
     return status;
 }
 
+static enum gk_status add_page_object(struct gk_span open, struct gk_refs *refs,
+                                      struct gk_error *error)
+{
+    struct gk_page_map map;
+    const enum gk_status status = gk_page_map_decode(open, &map, error);
+    if (status == GK_OK) {
+        add(refs, &map.object, GK_PAGE_OBJECT_BYTES);
+    }
+    return status;
+}
+
 static enum gk_status add_garbage(struct gk_span open, struct gk_refs *refs, struct gk_error *error)
 {
     struct gk_garbage garbage;
@@ -112,6 +123,7 @@ static const struct row_kind {
     {GK_STATE_KIND, GK_VALUE_BLOB, GK_BLOB_RECORD_BYTES_MAX, add_blob},
     {"s/", GK_VALUE_STAGED, GK_STAGED_BYTES_MAX, add_staged},
     {"m/", GK_VALUE_MANIFEST, GK_MANIFEST_PAGE_BYTES_MAX, add_page},
+    {"p/", GK_VALUE_PAGES, GK_PAGE_ROW_BYTES_MAX, add_page_object},
     {"g/", GK_VALUE_GARBAGE, GK_GARBAGE_BYTES_MAX, add_garbage},
 };
 

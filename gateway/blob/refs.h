@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the rows of a container's index refer to: segments, whose data objects stand in the data pool.
- * Staged blocks and manifest pages are rows of the same index and refer to their segments themselves.
+ * Staged blocks, manifest pages and page objects are rows of the same index and refer to their data
+ * themselves; a page object counts as a segment of one data object.
  * No store.
  */
 #ifndef GATEWAY_BLOB_REFS_H

@@ -260,6 +260,26 @@ static enum gk_status remove_prefix(const struct gk_removal *removal, const stru
     return status;
 }
 
+/* A page blob's rows with their page objects, then those of their groups. */
+static enum gk_status remove_pages(const struct gk_removal *removal, const struct gk_id *container,
+                                   const char *index, const struct gk_id *space,
+                                   struct some_names *names, struct gk_error *error)
+{
+    struct gk_buf prefix;
+    gk_buf_init(&prefix, GK_MAP_KEY_BYTES_MAX);
+    gk_page_prefix(&prefix, space);
+    enum gk_status status =
+        remove_prefix(removal, container, index, gk_buf_span(&prefix), true, names, error);
+    if (status == GK_OK) {
+        gk_buf_reset(&prefix);
+        gk_page_group_prefix(&prefix, space);
+        status =
+            remove_prefix(removal, container, index, gk_buf_span(&prefix), false, names, error);
+    }
+    gk_buf_cleanup(&prefix);
+    return status;
+}
+
 static enum gk_status remove_item(const struct gk_removal *removal, const struct gk_id *container,
                                   const char *index, const struct gk_garbage_item *item,
                                   struct some_names *names, struct gk_error *error)
@@ -282,6 +302,9 @@ static enum gk_status remove_item(const struct gk_removal *removal, const struct
         gk_manifest_prefix(&prefix, &item->id);
         status = remove_prefix(removal, container, index, gk_buf_span(&prefix),
                                item->kind == GK_GARBAGE_MANIFEST, names, error);
+        break;
+    case GK_GARBAGE_PAGES:
+        status = remove_pages(removal, container, index, &item->id, names, error);
         break;
     case GK_GARBAGE_CONTAINER:
         status = remove_container(removal, &item->id, gk_garbage_shards(item), names, error);

@@ -4,15 +4,7 @@
 #include "gateway/blob/blob_change.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
-#include "gateway/blob/lease_action.h"
-
-static void touch(const struct gk_request *request, struct gk_blob_record *record)
-{
-    const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
-    record->etag = gk_etag_new(now);
-    record->modified_wall_ms = now;
-    record->lease = gk_lease_after_write(&record->lease, now);
-}
+#include "gateway/blob/page_blob.h"
 
 static enum gk_status answer_changed(struct gk_request *request, gk_blob_change_fn *change,
                                      struct gk_error *error)
@@ -46,19 +38,14 @@ static enum gk_status change_properties(struct gk_request *request, struct gk_bl
     if (status != GK_OK) {
         return status;
     }
-    touch(request, &target->record);
+    gk_blob_touch(request, &target->record);
     return gk_blob_write_open_part(write, request, target, &target->record, error);
 }
 
 static enum gk_status set_properties(struct gk_request *request, struct gk_error *error)
 {
-    static const char *const of_page_blobs[] = {
-        "x-ms-blob-content-length", "x-ms-sequence-number-action", "x-ms-blob-sequence-number"};
-    for (size_t i = 0; i < sizeof of_page_blobs / sizeof *of_page_blobs; i++) {
-        if (gk_request_header(request, of_page_blobs[i]) != NULL) {
-            return gk_refuse_because(error, 400, "InvalidBlobType",
-                                     "It is a block blob, which takes no %s.", of_page_blobs[i]);
-        }
+    if (gk_page_properties_given(request)) {
+        return gk_page_properties_set(request, error);
     }
     return answer_changed(request, change_properties, error);
 }
@@ -87,7 +74,7 @@ static enum gk_status change_metadata(struct gk_request *request, struct gk_blob
         status = gk_blob_open_data_key(request, target, &data_key, error);
     }
     if (status == GK_OK) {
-        touch(request, &target->record);
+        gk_blob_touch(request, &target->record);
         status = gk_blob_write_record(write, request, target, &target->record, data_key, &metadata,
                                       error);
     }
@@ -124,7 +111,7 @@ static enum gk_status change_to_sealed(struct gk_request *request, struct gk_blo
         return status;
     }
     target->record.kind.sealed = true;
-    touch(request, &target->record);
+    gk_blob_touch(request, &target->record);
     return gk_blob_write_open_part(write, request, target, &target->record, error);
 }
 

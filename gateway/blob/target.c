@@ -388,7 +388,7 @@ struct gk_guard gk_blob_guard(const struct gk_blob_target *target)
 enum gk_status gk_blob_check_type(const struct gk_blob_target *target, enum gk_blob_type type,
                                   struct gk_error *error)
 {
-    return target->exists && target->record.kind.type != type
+    return target->committed && target->record.kind.type != type
                ? gk_refuse(error, 409, "InvalidBlobType")
                : GK_OK;
 }

@@ -14,6 +14,8 @@
 #define GK_VALUE_BLOB      "blob"
 #define GK_VALUE_STAGED    "staged block"
 #define GK_VALUE_MANIFEST  "manifest page"
+#define GK_VALUE_PAGES     "page object"
+#define GK_VALUE_GROUP     "page group"
 #define GK_VALUE_GARBAGE   "garbage"
 
 /* Where a value belongs. For containers and what stands in the account's map, container is the

@@ -298,6 +298,9 @@ enum gk_status gk_scrub_walk_shard(struct gk_gateway *gateway,
         status = walk_rows(&walk, gk_span_str("m/"));
     }
     if (status == GK_OK) {
+        status = walk_rows(&walk, gk_span_str("p/"));
+    }
+    if (status == GK_OK) {
         status = walk_rows(&walk, gk_span_str("g/"));
     }
     gk_refs_cleanup(&walk.refs);

@@ -5,6 +5,7 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "gateway/blob/block_id.h"
+#include "gateway/blob/page_rows.h"
 #include "gateway/blob/reader.h"
 #include "gateway/blob/target.h"
 #include "gateway/scrub/verify.h"
@@ -104,25 +105,57 @@ static enum gk_status read_beside(struct subject *subject)
                : status;
 }
 
-/* All chunks of what the target's record says. */
-static enum gk_status read_content(struct subject *subject)
+static enum gk_status read_range(struct subject *subject, uint64_t from, uint64_t length)
 {
     const struct gk_blob_target *target = &subject->target;
     struct gk_data_key *data_key = NULL;
     struct gk_reader_stream *stream = NULL;
-    enum gk_status status = read_beside(subject);
+    enum gk_status status =
+        gk_blob_open_data_key(&subject->request, target, &data_key, subject->error);
     if (status == GK_OK) {
-        status = gk_blob_open_data_key(&subject->request, target, &data_key, subject->error);
+        status = gk_reader_stream_new(&subject->request, target, data_key, from, length, &stream,
+                                      subject->error);
     }
     if (status == GK_OK) {
-        status = gk_reader_stream_new(&subject->request, target, data_key, 0, target->record.size,
-                                      &stream, subject->error);
-    }
-    if (status == GK_OK) {
-        status = read_stream(subject, stream, target->record.size);
+        status = read_stream(subject, stream, length);
     }
     gk_reader_stream_free(stream);
     return status;
+}
+
+/* Of a page blob, the pieces that have an object. */
+static enum gk_status read_pages(struct subject *subject)
+{
+    const struct gk_blob_target *target = &subject->target;
+    const uint64_t size = target->record.size;
+    const uint32_t end = (uint32_t)((size + GK_PAGE_OBJECT_BYTES - 1) / GK_PAGE_OBJECT_BYTES);
+    struct gk_page_rows rows = {.items = calloc(GK_PAGE_ROWS_MAX, sizeof *rows.items)};
+    struct gk_page_space space;
+    uint32_t index = 0;
+    enum gk_status status =
+        rows.items == NULL ? gk_fail(subject->error, GK_E_RESOURCE, "out of memory") : GK_OK;
+    gk_page_space_init(&space, &subject->request, target);
+    while (status == GK_OK && index < end) {
+        status = gk_page_rows_next(&space, &index, end, &rows, subject->error);
+        for (uint32_t i = 0; i < rows.count && status == GK_OK; i++) {
+            const uint64_t from = (uint64_t)rows.items[i].index * GK_PAGE_OBJECT_BYTES;
+            const uint64_t left = size - from;
+            status = read_range(subject, from,
+                                left < GK_PAGE_OBJECT_BYTES ? left : GK_PAGE_OBJECT_BYTES);
+        }
+    }
+    free(rows.items);
+    return status;
+}
+
+/* All chunks, or blocks, of what the target's record says. */
+static enum gk_status read_content(struct subject *subject)
+{
+    if (subject->target.record.kind.type == GK_BLOB_PAGE) {
+        return read_pages(subject);
+    }
+    const enum gk_status status = read_beside(subject);
+    return status == GK_OK ? read_range(subject, 0, subject->target.record.size) : status;
 }
 
 static enum gk_status read_metadata(struct subject *subject)

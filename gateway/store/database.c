@@ -12,7 +12,8 @@ static const char *const sql[GK_DB_STATEMENTS_COUNT] = {
     [GK_DB_BEGIN] = "BEGIN IMMEDIATE",
     [GK_DB_COMMIT] = "COMMIT",
     [GK_DB_ROLLBACK] = "ROLLBACK",
-    [GK_DB_OBJECT_FIND] = "SELECT id, version, size FROM object WHERE pool = ? AND name = ?",
+    [GK_DB_OBJECT_FIND] =
+        "SELECT id, version, size, length(bytes) FROM object WHERE pool = ? AND name = ?",
     [GK_DB_OBJECT_BYTES] =
         "SELECT id, version, size, bytes FROM object WHERE pool = ? AND name = ?",
     [GK_DB_OBJECT_INSERT] =

@@ -15,7 +15,7 @@ enum gk_db_statement {
     GK_DB_BEGIN,
     GK_DB_COMMIT,
     GK_DB_ROLLBACK,
-    GK_DB_OBJECT_FIND,   /* pool, name -> id, version, size */
+    GK_DB_OBJECT_FIND,   /* pool, name -> id, version, size, length of bytes */
     GK_DB_OBJECT_BYTES,  /* pool, name -> id, version, size, bytes */
     GK_DB_OBJECT_INSERT, /* pool, name, version, size, bytes */
     GK_DB_OBJECT_TOUCH,  /* id, version */

@@ -183,7 +183,8 @@ static enum gk_status embedded_read_end(struct gk_store_read *base, size_t *read
 
 /* --- objects and maps ---------------------------------------------------------------------------- */
 
-/* What a batch writes is not in the database before its commit. */
+/* What a batch writes is not in the database before its commit. What is written in place is there before
+ * anything refers to it; its version tells when it was written last. */
 static enum gk_status embedded_stat(struct gk_store *base, enum gk_store_pool pool,
                                     const char *object, struct gk_store_stat *out,
                                     struct gk_error *error)
@@ -196,6 +197,10 @@ static enum gk_status embedded_stat(struct gk_store *base, enum gk_store_pool po
     const enum gk_status status = find(db, GK_DB_OBJECT_FIND, pool, object, &row, error);
     if (status == GK_OK) {
         out->size_bytes = (uint64_t)sqlite3_column_int64(row, 2);
+        if (out->size_bytes > 0 && sqlite3_column_type(row, 3) != SQLITE_NULL &&
+            sqlite3_column_int64(row, 3) == 0) {
+            out->modified_wall_ms = sqlite3_column_int64(row, 1) >> GK_VERSION_TIME_BITS;
+        }
         sqlite3_reset(row);
     }
     gk_readers_give(own(base)->readers, db);

@@ -35,6 +35,9 @@
  */
 #define GK_STORE_BLOCK_BYTES 4096u
 
+/* A version is a time in milliseconds and, below it, a count of what was changed within one. */
+#define GK_VERSION_TIME_BITS 10u
+
 /* A data object of a batch: inline bytes, or an extent. */
 struct gk_new_object {
     char *name;

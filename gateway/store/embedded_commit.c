@@ -58,7 +58,7 @@ static enum gk_status find_object(struct gk_db *db, enum gk_store_pool pool, con
 static uint64_t next_version(struct gk_embedded *store, uint64_t old)
 {
     const struct gk_clock clock = gk_clock_system();
-    const uint64_t now = (uint64_t)gk_clock_wall_ms(&clock) << 10;
+    const uint64_t now = (uint64_t)gk_clock_wall_ms(&clock) << GK_VERSION_TIME_BITS;
     const uint64_t last = old > store->last_version ? old : store->last_version;
     store->last_version = last >= now ? last + 1 : now;
     return store->last_version;

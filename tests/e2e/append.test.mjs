@@ -242,6 +242,21 @@ test('what a SAS must allow', async () => {
   assert.equal(`${create.status} ${create.code}`, '403 UnauthorizedBlobOverwrite');
 });
 
+test('a snapshot stays what it is while the blob grows, and the blob when the snapshot goes', async () => {
+  const blob = await created('snapped');
+  const parts = Array.from({ length: 200 }, (_, i) => Buffer.from(`<${i}>`));
+  for (const part of parts.slice(0, 100)) await blob.appendBlock(part, part.length);
+  const { snapshot } = await blob.createSnapshot();
+  for (const part of parts.slice(100)) await blob.appendBlock(part, part.length);
+  const before = container.getAppendBlobClient('snapped').withSnapshot(snapshot);
+  assert.ok((await before.downloadToBuffer()).equals(Buffer.concat(parts.slice(0, 100))));
+  assert.equal((await before.getProperties()).blobCommittedBlockCount, 100);
+  assert.ok((await blob.downloadToBuffer()).equals(Buffer.concat(parts)));
+  await before.delete();
+  await stack.ctl('scrub', '--json');
+  assert.ok((await blob.downloadToBuffer()).equals(Buffer.concat(parts)));
+});
+
 test('a scrub finds every byte of them, and nothing that belongs to nobody', async () => {
   const done = await stack.ctl('scrub', '--verify', '--json');
   assert.equal(done.code, 0, done.stdout + done.stderr);

@@ -62,6 +62,21 @@ async function appendMany(container, name, count) {
   stored.set(name, { content: Buffer.concat(blocks), segments: count, pages: Math.floor((count - 1) / 64) });
 }
 
+// Some pages of some pieces; others were cleared again.
+async function putPages(container, name, size) {
+  const blob = container.getPageBlobClient(name);
+  const content = Buffer.alloc(size);
+  await blob.create(size);
+  for (const [from, length] of [[512, 512], [4096, 8192], [(4 << 20) - 1024, 5120], [size - 512, 512]]) {
+    const bytes = randomBytes(length);
+    await blob.uploadPages(bytes, from, length);
+    bytes.copy(content, from);
+  }
+  await blob.clearPages(8192, 1024);
+  content.fill(0, 8192, 9216);
+  stored.set(name, { content });
+}
+
 // Resolves to { code, json, stderr }.
 function read(directory, ...args) {
   return new Promise((resolve) => {
@@ -99,6 +114,7 @@ before(async () => {
   await fielded.setAccessTier('Cold', { conditions: { leaseId: LEASE }, rehydratePriority: 'High' });
   await fielded.setImmutabilityPolicy({ expiriesOn: UNTIL });
   await appendMany(container, 'appended', 150);
+  await putPages(container, 'pages', 12 << 20);
   await container.getBlockBlobClient('staged alone')
     .stageBlock(Buffer.from('x').toString('base64'), 'x', 1);
 

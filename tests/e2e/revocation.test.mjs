@@ -31,6 +31,10 @@ function asBatch(request) {
   request.body = `--b\r\nContent-Type: application/http\r\n\r\nDELETE /${stack.account}${container}/none HTTP/1.1` +
     '\r\n\r\n--b--\r\n';
 }
+const onPages = (request) => {
+  request.path = request.path.replace(/blob$/, 'pages');
+  request.headers['x-ms-range'] = 'bytes=512-1023';
+};
 const onAppend = (request) => { request.path = request.path.replace(/blob$/, 'append'); };
 
 const eachLease = (action, change) => ({ [`BLOB_LEASE_BLOB_${action}`]: change,
@@ -69,6 +73,10 @@ const complete = {
     request.body = `<?xml version="1.0"?><BlockList><Latest>${BLOCK}</Latest></BlockList>`;
   },
   BLOB_GET_BLOCK_LIST: (request) => { request.query.blocklisttype = 'all'; },
+  BLOB_PUT_BLOB_PAGEBLOB: (request) => { request.headers['x-ms-blob-content-length'] = '8192'; },
+  BLOB_PUT_PAGE_UPDATE: (request) => { onPages(request); request.body = secret.subarray(0, 512); },
+  BLOB_PUT_PAGE_CLEAR: (request) => onPages(request),
+  BLOB_GET_PAGE_RANGES: (request) => { request.path = request.path.replace(/blob$/, 'pages'); },
   BLOB_APPEND_BLOCK: (request) => { onAppend(request); request.body = secret; },
   BLOB_APPEND_BLOB_SEAL: (request) => onAppend(request),
   BLOB_SET_BLOB_METADATA: (request) => { request.headers['x-ms-meta-new'] = 'value'; },
@@ -115,8 +123,8 @@ async function good(request) {
   return answer;
 }
 
-// Fixtures of one row: a container with a blob, with a staged block that waits for its commit, and with
-// an append blob.
+// Fixtures of one row: a container with a blob, with a staged block that waits for its commit, with an
+// append blob and with a page blob.
 async function prepare(container, row) {
   await good({ method: 'PUT', path: `/${container}`, query: { restype: 'container' } });
   await good({ method: 'PUT', path: `/${container}/blob`, body: secret,
@@ -124,6 +132,8 @@ async function prepare(container, row) {
   await good({ method: 'PUT', path: `/${container}/staged`, query: { comp: 'block', blockid: BLOCK },
     body: secret });
   await good({ method: 'PUT', path: `/${container}/append`, headers: { 'x-ms-blob-type': 'AppendBlob' } });
+  await good({ method: 'PUT', path: `/${container}/pages`,
+    headers: { 'x-ms-blob-type': 'PageBlob', 'x-ms-blob-content-length': '8192' } });
   if (row !== undefined && first[row.id]) await good(first[row.id](container));
 }
 
@@ -167,6 +177,7 @@ test('what is served while the key is active, and 501 for what is not', async ()
     'BLOB_PREFLIGHT_BLOB_REQUEST', 'BLOB_GET_BLOB_SERVICE_STATS', 'BLOB_GET_ACCOUNT_INFORMATION',
     'BLOB_GET_USER_DELEGATION_KEY', 'BLOB_BLOB_BATCH', 'BLOB_BLOB_BATCH_CONTAINER',
     'BLOB_PUT_BLOB_APPENDBLOB', 'BLOB_APPEND_BLOCK', 'BLOB_APPEND_BLOB_SEAL',
+    'BLOB_PUT_BLOB_PAGEBLOB', 'BLOB_PUT_PAGE_UPDATE', 'BLOB_PUT_PAGE_CLEAR', 'BLOB_GET_PAGE_RANGES',
     'BLOB_GET_BLOB_TAGS', 'BLOB_SET_BLOB_TAGS', 'BLOB_FIND_BLOBS_BY_TAGS', 'BLOB_FIND_BLOBS_BY_TAGS_IN_CONTAINER']) {
     assert.ok(served.some(([, row]) => row.id === id), `${id} is not served`);
   }

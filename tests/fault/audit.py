@@ -102,6 +102,12 @@ class Audit:
                     objects.update(self._segment(container_id, segment, length))
             if kind == b"v/":
                 continue
+            if blob["fields"].get("type", {}).get("type") == "PageBlob":
+                groups, pieces = account.page_rows(container, name, blob)
+                keys.update(groups)
+                for _, key, object_id, _ in pieces:
+                    keys.add(key)
+                    objects.add(f"{container_id.hex()}/{object_id.hex()}/0")
             prefix = b"s/" + blob["object"] + struct.pack(">I", blob["epoch"]) + b"/"
             for key, value in self.store.map(index, prefix).items():
                 reader = read_store.Reader(
@@ -155,7 +161,7 @@ class Audit:
                        f"{sorted(there ^ wanted)[:3]}")
 
     def _check_rows(self):
-        for table in ("attr", "map", "extent"):
+        for table in ("attr", "map", "extent", "block"):
             lost = self.store.rows(f"SELECT count(*) FROM {table} WHERE object NOT IN "
                                    "(SELECT id FROM object)")[0][0]
             if lost:

@@ -164,6 +164,12 @@ void rados_pool_make(const char *pool, bool erasure)
                 "\"replicated\"}",
                 pool);
     }
+    if (erasure) {
+        monitor(
+            "{\"prefix\": \"osd pool set\", \"pool\": \"%s\", \"var\": \"allow_ec_overwrites\", "
+            "\"val\": \"true\"}",
+            pool);
+    }
     monitor("{\"prefix\": \"osd pool application enable\", \"pool\": \"%s\", \"app\": \"gatekey\"}",
             pool);
 }

@@ -177,6 +177,9 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
     assert_int_equal(a->kind.type, b->kind.type);
     assert_int_equal(a->kind.blocks_count, b->kind.blocks_count);
     assert_int_equal(a->kind.sealed, b->kind.sealed);
+    assert_true(a->kind.sequence == b->kind.sequence);
+    assert_memory_equal(&a->kind.space, &b->kind.space, sizeof a->kind.space);
+    assert_memory_equal(a->kind.groups, b->kind.groups, sizeof a->kind.groups);
     assert_same_history(&a->history, &b->history);
     assert_int_equal(a->manifest.paged, b->manifest.paged);
     assert_int_equal(a->manifest.beside, b->manifest.beside);
@@ -303,6 +306,73 @@ static void test_blob_record__of_an_append_blob(void **state)
     record.kind.blocks_count = 50000;
     record.kind.sealed = true;
     assert_blob_comes_back(&record);
+}
+
+static void test_blob_record__of_a_page_blob(void **state)
+{
+    (void)state;
+    struct gk_blob_record record = some_blob();
+    record.kind = (struct gk_blob_kind){
+        .type = GK_BLOB_PAGE, .sequence = INT64_MAX, .space = id_of(9), .groups = {1, 2, 3}};
+    assert_blob_comes_back(&record);
+}
+
+/* --- rows of page blobs ------------------------------------------------------------------------- */
+
+static enum gk_status decode_page_map(struct gk_span in, struct gk_error *error)
+{
+    struct gk_page_map map;
+    return gk_page_map_decode(in, &map, error);
+}
+
+static enum gk_status decode_page_group(struct gk_span in, struct gk_error *error)
+{
+    struct gk_page_group group;
+    return gk_page_group_decode(in, &group, error);
+}
+
+static void test_blob_record__rows_of_page_blobs(void **state)
+{
+    (void)state;
+    struct gk_page_map map = {.object = id_of(3)};
+    struct gk_page_map decoded;
+    struct gk_page_group group = {.present = {7}};
+    struct gk_page_group decoded_group;
+    struct gk_buf encoded;
+    memset(map.written, 0xa5, sizeof map.written);
+    gk_buf_init(&encoded, GK_PAGE_ROW_BYTES_MAX);
+    gk_page_map_encode(&map, &encoded);
+    assert_int_equal(gk_page_map_decode(gk_buf_span(&encoded), &decoded, NULL), GK_OK);
+    assert_memory_equal(&decoded, &map, sizeof map);
+    assert_strict(&encoded, decode_page_map);
+    gk_buf_reset(&encoded);
+    gk_page_group_encode(&group, &encoded);
+    assert_int_equal(gk_page_group_decode(gk_buf_span(&encoded), &decoded_group, NULL), GK_OK);
+    assert_memory_equal(&decoded_group, &group, sizeof group);
+    assert_strict(&encoded, decode_page_group);
+    gk_buf_cleanup(&encoded);
+}
+
+/* Beside an array of bool: every range of 40 bits, and what is found from everywhere. */
+static void test_blob_record__bits(void **state)
+{
+    (void)state;
+    enum { BITS = 40 };
+    for (uint32_t from = 0; from <= BITS; from++) {
+        for (uint32_t to = from; to <= BITS; to++) {
+            uint8_t bits[BITS / 8] = {0};
+            gk_bits_set(bits, from, to, true);
+            for (uint32_t at = 0; at < BITS; at++) {
+                assert_int_equal(gk_bits_get(bits, at), at >= from && at < to);
+                const uint32_t set = at >= to || from >= to ? BITS : at > from ? at : from;
+                const uint32_t clear = at < from || at >= to ? at : to;
+                assert_int_equal(gk_bits_find(bits, at, BITS, true), set);
+                assert_int_equal(gk_bits_find(bits, at, BITS, false), clear);
+            }
+            gk_bits_set(bits, 0, to, false);
+            assert_int_equal(gk_bits_find(bits, 0, BITS, true), BITS);
+        }
+    }
 }
 
 /* The largest record that can be made fits where records are kept. */
@@ -633,6 +703,9 @@ int main(void)
         cmocka_unit_test(test_blob_record__with_pages),
         cmocka_unit_test(test_blob_record__with_pages_in_order),
         cmocka_unit_test(test_blob_record__of_an_append_blob),
+        cmocka_unit_test(test_blob_record__of_a_page_blob),
+        cmocka_unit_test(test_blob_record__rows_of_page_blobs),
+        cmocka_unit_test(test_blob_record__bits),
         cmocka_unit_test(test_blob_record__at_its_largest),
         cmocka_unit_test(test_blob_record__refuses_what_no_writer_makes),
         cmocka_unit_test(test_blob_record__data_beside_it),

@@ -44,6 +44,7 @@ need = fmt.need
 
 META, DATA = 0, 1
 OBJECT_CHUNKS = 64
+PIECE_BYTES = 4 << 20  # of a page blob, in one page object
 SEALED_CHUNK_BYTES = fmt.CHUNK_BYTES + fmt.TAG_BYTES
 TIERS = ("", "Hot", "Cool", "Cold", "Archive")
 HEADERS = ("contentType", "contentEncoding", "contentLanguage", "contentDisposition", "cacheControl")
@@ -194,8 +195,11 @@ def read_lease(reader):
 
 def read_type(reader):
     kind = reader.number(1)
-    need(kind == 1, "a blob of an unknown type")
-    return {"type": "AppendBlob", "blocks": reader.number(4), "sealed": reader.number(1) == 1}
+    need(kind in (1, 2), "a blob of an unknown type")
+    if kind == 1:
+        return {"type": "AppendBlob", "blocks": reader.number(4), "sealed": reader.number(1) == 1}
+    return {"type": "PageBlob", "sequence": reader.number(8), "space": reader.bytes(16),
+            "groups": reader.bytes(32)}
 
 
 KINDS = ("base", "snapshot", "version")
@@ -422,7 +426,57 @@ class Account:
             yield from entries
         yield from tail
 
+    def page_rows(self, container, name, blob):
+        """Of a page blob: keys of the rows of its groups, then for each piece that is there its number, the
+        key of its row, the id of its page object and which pages were written."""
+        kind, index = blob["fields"]["type"], index_of(container, name)
+        groups, pieces = [], []
+        for group in bits_of(kind["groups"]):
+            key = b"q/" + kind["space"] + struct.pack(">I", group)
+            groups.append(key)
+            reader = self.row(container, index, "page group", key)
+            for piece in bits_of(reader.bytes(1024)):
+                number = group * 8192 + piece
+                key = b"p/" + kind["space"] + struct.pack(">I", number)
+                row = self.row(container, index, "page object", key)
+                pieces.append((number, key, row.bytes(16), set(bits_of(row.bytes(1024)))))
+                row.end()
+            reader.end()
+        return groups, pieces
+
+    def row(self, container, index, kind, key):
+        reader = Reader(self.open_value(kind, container["id"], key, self.store.map_value(index, key)))
+        reader.version()
+        return reader
+
+    def pages(self, container, name, data_key, blob):
+        """The bytes of a page blob."""
+        end, (_, pieces) = 0, self.page_rows(container, name, blob)
+        for number, _, object_id, written in pieces:
+            if number * PIECE_BYTES >= blob["size"]:
+                break
+            yield bytes(number * PIECE_BYTES - end)
+            plain = self.piece(container["id"], data_key, object_id, written)
+            end = min((number + 1) * PIECE_BYTES, blob["size"])
+            yield plain[:end - number * PIECE_BYTES]
+        yield bytes(blob["size"] - end)
+
+    def piece(self, container_id, data_key, object_id, written):
+        stored = self.store.read(f"{container_id.hex()}/{object_id.hex()}/0")
+        sealer, plain = fmt.Pages(data_key, object_id), bytearray(PIECE_BYTES)
+        for block in sorted({page // 8 for page in written}):
+            at, seal = block * fmt.BLOCK_BYTES, PIECE_BYTES + block * fmt.XAES_OVERHEAD
+            opened = sealer.open(block, stored[at:at + fmt.BLOCK_BYTES],
+                                 stored[seal:seal + fmt.XAES_OVERHEAD])
+            for page in range(block * 8, block * 8 + 8):
+                if page in written:
+                    plain[page * 512:page * 512 + 512] = opened[page % 8 * 512:page % 8 * 512 + 512]
+        return plain
+
     def content(self, container, name, data_key, blob, time=None):
+        if blob["fields"].get("type", {}).get("type") == "PageBlob":
+            yield from self.pages(container, name, data_key, blob)
+            return
         size = 0
         beside_key = b"d/" + (name.encode() if time is None else state_name(name, time))
         for segment_id, length, _, beside in self.entries(container, name, blob["manifest"]):
@@ -451,6 +505,11 @@ class Account:
 
 def state_name(name, time):
     return name.encode() + b"\0" + struct.pack(">Q", time)
+
+
+def bits_of(bits):
+    """Those that are set."""
+    return [at for at in range(8 * len(bits)) if bits[at // 8] >> at % 8 & 1]
 
 
 def fnv1a(data):
