@@ -81,6 +81,8 @@ static json_t *body_of(const struct ctl_options *options, bool creating)
         json_object_set_new(body, "sku", json_pack("{s:s}", "name", "Standard_LRS"));
         json_object_set_new(properties, "supportsHttpsTrafficOnly",
                             json_boolean(options->https_only));
+        json_object_set_new(properties, "allowBlobPublicAccess",
+                            json_boolean(options->public_access));
     }
     if (options->tags_count > 0) {
         json_object_set_new(body, "tags", tags_of(options));

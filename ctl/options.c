@@ -47,6 +47,8 @@ static const struct option_rule rules[] = {
     {"--service-managed", OPTION_FLAG, FIELD(service_managed), "",
      "leave the customer key: the operator's service key wraps"},
     {"--https-only", OPTION_FLAG, FIELD(https_only), "", "refuse requests over plain http"},
+    {"--public-access", OPTION_FLAG, FIELD(public_access), "",
+     "let containers be made readable without a credential"},
     {"--yes", OPTION_FLAG, FIELD(yes), "", "yes, destroy it"},
     {"--regenerate", OPTION_TEXT, FIELD(regenerate), "key1|key2", "make this key anew first"},
     {"--connection-string", OPTION_FLAG, FIELD(connection_string), "",
@@ -79,10 +81,19 @@ static const struct option_rule rules[] = {
 
 #define GATEWAY_OPTIONS "--endpoint", "--token-file", "--ca-file", "--timeout", "--json"
 
-static const char *const create_options[] = {
-    "--vault",          "--key",      "--key-version", "--identity",   "--federated-client-id",
-    "--resource-group", "--location", "--tag",         "--https-only", "--subscription",
-    GATEWAY_OPTIONS,    NULL};
+static const char *const create_options[] = {"--vault",
+                                             "--key",
+                                             "--key-version",
+                                             "--identity",
+                                             "--federated-client-id",
+                                             "--resource-group",
+                                             "--location",
+                                             "--tag",
+                                             "--https-only",
+                                             "--subscription",
+                                             "--public-access",
+                                             GATEWAY_OPTIONS,
+                                             NULL};
 static const char *const update_options[] = {"--vault",
                                              "--key",
                                              "--key-version",

@@ -45,6 +45,7 @@ struct ctl_options {
     bool service_managed;
     bool automatic_version;
     bool https_only;
+    bool public_access;
     bool yes;
     /* account keys */
     const char *regenerate;

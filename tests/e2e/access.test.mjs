@@ -171,6 +171,15 @@ test('with it, the public reads what its container shows', async () => {
   assert.equal((await all.getAccessPolicy()).blobPublicAccess, 'blob');
 });
 
+test('an account is made with that leave', async () => {
+  for (const [name, flags] of [['openone', ['--public-access']], ['closedone', []]]) {
+    const made = await stack.ctl('account', 'create', name, '--json', ...flags);
+    assert.equal(made.code, 0, made.stderr);
+    const { properties } = await stack.management.good('GET', stack.accountPath(name));
+    assert.equal(properties.allowBlobPublicAccess, flags.length > 0);
+  }
+});
+
 test('a revoked key is the public’s limit, too; policies are managed meanwhile', async () => {
   await permit(true);
   const container = await newContainer({ access: 'container' });
