@@ -40,7 +40,10 @@ static enum gk_status change_tier(struct gk_request *request, struct gk_blob_tar
                                   struct gk_blob_write *write, void *ctx, struct gk_error *error)
 {
     struct setting *setting = ctx;
-    enum gk_status status = gk_blob_lease_check(request, target, GK_ACCESS_WRITE, error);
+    enum gk_status status = gk_blob_check_type(target, GK_BLOB_BLOCK, error);
+    if (status == GK_OK) {
+        status = gk_blob_lease_check(request, target, GK_ACCESS_WRITE, error);
+    }
     if (status == GK_OK) {
         status = gk_tier_set(&target->record.tier, &target->record.tier_times, &setting->asked,
                              gk_clock_wall_ms(&request->gateway->clock), &setting->pending, error);

@@ -151,6 +151,19 @@ test('a blob is protected from its first moment on', async () => {
   await assertProtected(listed);
 });
 
+test('blobs of other types are protected alike', async () => {
+  const policy = { immutabilityPolicy: { expiriesOn: inDays(1), policyMode: 'Unlocked' }, legalHold: true };
+  const append = container.getAppendBlobClient('append');
+  await append.create(policy);
+  const page = container.getPageBlobClient('page');
+  await page.create(512, policy);
+  for (const attempt of [() => append.appendBlock('x', 1), () => append.create(), () => append.seal(),
+    () => append.delete(), () => page.uploadPages(Buffer.alloc(512), 0, 512), () => page.clearPages(0, 512),
+    () => page.resize(1024), () => page.create(512), () => page.delete()]) {
+    await refused(attempt(), 409, 'BlobImmutableDueToPolicy');
+  }
+});
+
 test('a container is not deleted with what is protected in it', async () => {
   for (const shards of ['1', '7']) {
     const kept = service().getContainerClient(`kept-${shards}`);

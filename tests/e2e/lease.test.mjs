@@ -144,6 +144,25 @@ test('a leased blob is written with its lease and with no other; the lease stays
   assert.deepEqual(await leaseOf(blob), ['unlocked', 'available', undefined], 'a new blob has no lease');
 });
 
+test('blobs of other types are kept alike', async () => {
+  const append = container.getAppendBlobClient('append');
+  await append.create();
+  const page = container.getPageBlobClient('page');
+  await page.create(512);
+  const others = [[append, (conditions) => append.appendBlock('x', 1, { conditions })],
+    [append, (conditions) => append.create({ conditions })], [append, (conditions) => append.seal({ conditions })],
+    [page, (conditions) => page.uploadPages(Buffer.alloc(512), 0, 512, { conditions })],
+    [page, (conditions) => page.clearPages(0, 512, { conditions })],
+    [page, (conditions) => page.resize(1024, { conditions })], [page, (conditions) => page.create(512, { conditions })]];
+  for (const blob of [append, page]) await blob.getBlobLeaseClient(A).acquireLease(-1);
+  for (const [blob, write] of others) {
+    await refused(write(undefined), 412, 'LeaseIdMissing');
+    await refused(write({ leaseId: B }), 412, 'LeaseIdMismatchWithBlobOperation');
+    await write({ leaseId: A });
+    assert.deepEqual(await leaseOf(blob), ['locked', 'leased', 'infinite']);
+  }
+});
+
 test('reads need no lease, and check the one that they name', async () => {
   const blob = await newBlob();
   const reads = [(conditions) => blob.download(0, undefined, { conditions }),

@@ -137,6 +137,17 @@ test('a snapshot has a tier of its own', async () => {
   await refused(blob.createSnapshot(), 409, 'BlobArchived');
 });
 
+test('block blobs alone have tiers', async () => {
+  const append = container.getAppendBlobClient('append');
+  await append.create();
+  const page = container.getPageBlobClient('page');
+  await page.create(512);
+  for (const blob of [append, page]) {
+    await refused(blob.setAccessTier('Cool'), 409, 'InvalidBlobType');
+    assert.equal((await blob.getProperties()).accessTier, undefined);
+  }
+});
+
 test('a lease keeps the tier; bad requests', async () => {
   const blob = await newBlob();
   const { leaseId } = await blob.getBlobLeaseClient().acquireLease(-1);
