@@ -51,7 +51,7 @@ enum gk_status gk_page_group_decode(struct gk_span in, struct gk_page_group *out
 
 bool gk_bits_get(const uint8_t *bits, uint32_t at)
 {
-    return (bits[at / 8] >> at % 8 & 1u) != 0;
+    return (bits[at / 8] & (1u << at % 8)) != 0;
 }
 
 void gk_bits_set(uint8_t *bits, uint32_t from, uint32_t to, bool value)
