@@ -8,10 +8,13 @@ enum gk_status gk_body_sums_read(const struct gk_request *request, bool whole_bl
                                  struct gk_body_sums *sums, struct gk_error *error)
 {
     memset(sums, 0, sizeof *sums);
-    enum gk_status status = gk_header_bytes(request, "Content-MD5", sums->sent_md5, GK_MD5_BYTES,
+    const bool copied = request->source != NULL;
+    const char *md5 = copied ? "x-ms-source-content-md5" : "Content-MD5";
+    const char *crc64 = copied ? "x-ms-source-content-crc64" : "x-ms-content-crc64";
+    enum gk_status status = gk_header_bytes(request, md5, sums->sent_md5, GK_MD5_BYTES,
                                             &sums->md5_sent, "InvalidMd5", error);
     if (status == GK_OK) {
-        status = gk_header_bytes(request, "x-ms-content-crc64", sums->sent_crc64, GK_CRC64_BYTES,
+        status = gk_header_bytes(request, crc64, sums->sent_crc64, GK_CRC64_BYTES,
                                  &sums->crc64_sent, "InvalidHeaderValue", error);
     }
     if (status == GK_OK && whole_blob) {

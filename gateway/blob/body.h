@@ -20,7 +20,8 @@ struct gk_body_sums {
 };
 
 /*
- * Reads Content-MD5, x-ms-content-crc64 and, with whole_blob, x-ms-blob-content-md5. With whole_blob
+ * Reads Content-MD5, x-ms-content-crc64 (of a request with a source, x-ms-source-content-md5 and
+ * x-ms-source-content-crc64) and, with whole_blob, x-ms-blob-content-md5. With whole_blob
  * the MD5 is always computed, else whatever was sent, and the CRC where nothing was. 400 InvalidMd5,
  * InvalidHeaderValue.
  */

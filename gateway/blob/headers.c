@@ -264,6 +264,23 @@ void gk_respond_md5(struct gk_request *request, const char *name, const uint8_t 
     gk_buf_cleanup(&text);
 }
 
+static void respond_copy(struct gk_request *request, const struct gk_copy *copy)
+{
+    char id[GK_UUID_TEXT_BYTES];
+    char completed[GK_TIME_TEXT_BYTES];
+    if (copy->source == NULL) {
+        return;
+    }
+    gk_id_format(&copy->id, id);
+    gk_time_http(copy->completed_wall_ms, completed);
+    gk_respond_header(request, "x-ms-copy-id", id);
+    gk_respond_header(request, "x-ms-copy-source", copy->source);
+    gk_respond_header(request, "x-ms-copy-status", "success");
+    gk_respond_headerf(request, "x-ms-copy-progress", "%llu/%llu", (unsigned long long)copy->bytes,
+                       (unsigned long long)copy->bytes);
+    gk_respond_header(request, "x-ms-copy-completion-time", completed);
+}
+
 void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_record *record)
 {
     const char *const overrides[GK_CONTENT_HEADERS] = {
@@ -295,6 +312,7 @@ void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_re
     }
     gk_respond_lease(request, &record->lease);
     gk_respond_immutability(request, &record->immutability);
+    respond_copy(request, &record->copy);
     gk_respond_header(request, "x-ms-server-encrypted", "true");
     if (record->tags.count > 0 && (request->permissions & GK_PERMIT_TAGS) != 0) {
         gk_respond_headerf(request, "x-ms-tag-count", "%u", record->tags.count);

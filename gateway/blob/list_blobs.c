@@ -9,6 +9,7 @@
  * stand before their base. Where a page ends is told by the key of the base that was shown last, or, in the
  * middle of a blob, by that of its base with 0x00 and the state's time behind it.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/error.h"
@@ -31,7 +32,8 @@ enum {
     INCLUDE_TAGS = 4u,
     INCLUDE_POLICY = 8u,
     INCLUDE_LEGAL_HOLD = 16u,
-    INCLUDE_DELETED = 32u
+    INCLUDE_DELETED = 32u,
+    INCLUDE_COPY = 64u
 };
 
 /* Whether metadata is shown, the operation tells: that is what the plugin has authorized. */
@@ -42,7 +44,7 @@ static const struct gk_list_include known[] = {{"metadata", 0},
                                                {"deleted", INCLUDE_DELETED},
                                                {"deletedwithversions", 0},
                                                {"tags", INCLUDE_TAGS},
-                                               {"copy", 0},
+                                               {"copy", INCLUDE_COPY},
                                                {"immutabilitypolicy", INCLUDE_POLICY},
                                                {"legalhold", INCLUDE_LEGAL_HOLD},
                                                {"permissions", 0},
@@ -266,6 +268,23 @@ static void write_immutability(struct gk_list_page *page,
     }
 }
 
+static void write_copy(struct gk_list_page *page, const struct gk_copy *copy)
+{
+    char text[GK_UUID_TEXT_BYTES + GK_TIME_TEXT_BYTES];
+    if ((page->include & INCLUDE_COPY) == 0 || copy->source == NULL) {
+        return;
+    }
+    gk_id_format(&copy->id, text);
+    gk_xml_text(&page->xml, "CopyId", text);
+    gk_xml_text(&page->xml, "CopyStatus", "success");
+    gk_xml_text(&page->xml, "CopySource", copy->source);
+    snprintf(text, sizeof text, "%llu/%llu", (unsigned long long)copy->bytes,
+             (unsigned long long)copy->bytes);
+    gk_xml_text(&page->xml, "CopyProgress", text);
+    gk_time_http(copy->completed_wall_ms, text);
+    gk_xml_text(&page->xml, "CopyCompletionTime", text);
+}
+
 static void write_properties(struct gk_list_page *page, const struct gk_blob_record *record)
 {
     struct gk_xml_writer *xml = &page->xml;
@@ -279,6 +298,7 @@ static void write_properties(struct gk_list_page *page, const struct gk_blob_rec
     write_content(xml, record);
     write_type(page, record);
     gk_list_page_lease(page, &record->lease);
+    write_copy(page, &record->copy);
     write_immutability(page, &record->immutability);
     gk_xml_text(xml, "ServerEncrypted", "true");
     if (record->tags.count > 0) {

@@ -24,7 +24,8 @@ static enum gk_status check_early(struct gk_request *request, struct gk_upload *
 static enum gk_status read_headers(struct gk_request *request, struct gk_upload *put,
                                    struct gk_error *error)
 {
-    enum gk_status status = gk_content_headers_read(request, true, &put->record, error);
+    enum gk_status status =
+        gk_content_headers_read(request, request->source == NULL, &put->record, error);
     if (status == GK_OK) {
         status = gk_tier_header_read(request, &put->record.tier, error);
     }

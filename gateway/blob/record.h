@@ -32,6 +32,7 @@
 #include "gatekey/plugin.h"
 #include "gateway/blob/acl.h"
 #include "gateway/blob/blob_type.h"
+#include "gateway/blob/copy.h"
 #include "gateway/blob/history.h"
 #include "gateway/blob/immutability.h"
 #include "gateway/blob/lease.h"
@@ -142,6 +143,7 @@ struct gk_blob_record {
     struct gk_metadata tags; /* the blob's index tags, tags.h */
     struct gk_blob_kind kind;
     struct gk_history history;
+    struct gk_copy copy;
     struct gk_manifest manifest;
 };
 

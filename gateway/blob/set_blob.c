@@ -33,6 +33,7 @@ static enum gk_status change_properties(struct gk_request *request, struct gk_bl
     }
     if (status == GK_OK) {
         gk_content_headers_clear(&target->record);
+        gk_copy_clear(&target->record.copy); /* no longer told of a blob that was changed */
         status = gk_content_headers_read(request, false, &target->record, error);
     }
     if (status != GK_OK) {

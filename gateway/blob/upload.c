@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/error.h"
+#include "gateway/blob/copy_source.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/lease_action.h"
 
@@ -21,6 +22,7 @@ enum gk_status gk_upload_new(struct gk_request *request, size_t bytes, struct gk
 void gk_upload_free(struct gk_request *request)
 {
     struct gk_upload *upload = request->state;
+    gk_copy_source_close(request);
     if (upload == NULL) {
         return;
     }
@@ -110,5 +112,5 @@ enum gk_status gk_upload_respond(struct gk_request *request, const struct gk_blo
     }
     gk_body_sums_respond(request, &upload->sums);
     gk_respond_header(request, "x-ms-request-server-encrypted", "true");
-    return gk_respond(request, 201);
+    return gk_respond(request, upload->success == 0 ? 201 : upload->success);
 }

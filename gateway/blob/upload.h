@@ -26,13 +26,15 @@ struct gk_upload {
     struct gk_data_key *data_key; /* NULL: there is none yet, or none is needed */
     struct gk_body_sums sums;
     struct gk_writer *writer; /* NULL for no bytes */
+    unsigned success;         /* the status of the answer; 0: 201 */
 };
 
 /* Makes request->state: bytes of zeros that begin with an upload, whose target and metadata may be
  * filled. gk_upload_free is always fine afterwards. */
 enum gk_status gk_upload_new(struct gk_request *request, size_t bytes,
                              struct gk_error *error) GK_MUST_USE;
-/* A handler's cleanup, where its state owns nothing else; none to free is fine. */
+/* A handler's cleanup, where its state owns nothing else; none to free is fine. Closes the request's
+ * source as well. */
 void gk_upload_free(struct gk_request *request);
 
 /* Makes the writer for a body of the announced length, if it has any, under the upload's data key; up to
@@ -60,7 +62,7 @@ void gk_upload_fill(const struct gk_request *request, struct gk_upload *upload);
 enum gk_status gk_upload_replace(struct gk_request *request, struct gk_upload *upload,
                                  struct gk_error *error) GK_MUST_USE;
 
-/* 201 with the sums. version: with the ETag and time of this record; NULL: without. */
+/* 201, or what upload has instead, with the sums. version: with the ETag and time of this record; NULL: without. */
 enum gk_status gk_upload_respond(struct gk_request *request, const struct gk_blob_record *version);
 
 #endif

@@ -10,6 +10,7 @@
 #include "gateway/auth/auth.h"
 #include "gateway/auth/bearer.h"
 #include "gateway/auth/signature.h"
+#include "gateway/http/key_policy.h"
 #include "gateway/http/request.h"
 #include "gateway/http/route.h"
 #include "gateway/metrics.h"
@@ -186,23 +187,6 @@ static enum gk_status find_operation(struct gk_request *request, struct gk_error
                : gk_refuse(error, 405, "UnsupportedHttpVerb");
 }
 
-/* The plugin's word on the operation; waits for the vault only while nobody has asked it yet. */
-static enum gk_status authorize_key(struct gk_request *request, struct gk_error *error)
-{
-    const struct gk_plugin *plugin = request->gateway->host->plugin;
-    struct gk_account *account = request->account->handle;
-    const uint32_t flags =
-        gk_request_has_header_prefix(request, "x-ms-meta-") ? GK_REQUEST_HAS_METADATA : 0;
-    enum gk_status status = plugin->authorize(account, request->operation, flags, error);
-    if (status == GK_E_COLD) {
-        status = plugin->account_warm(account, request->gateway->vault_deadline_ms, error);
-        if (status == GK_OK) {
-            status = plugin->authorize(account, request->operation, flags, error);
-        }
-    }
-    return status;
-}
-
 static enum gk_status check_body(const struct gk_request *request, const struct gk_handler *handler,
                                  struct gk_error *error)
 {
@@ -241,7 +225,7 @@ static enum gk_status begin(struct call *call, struct gk_error *error)
     if ((request->permissions & handler->permissions) == 0) {
         return gk_refuse(error, 403, "AuthorizationPermissionMismatch");
     }
-    status = authorize_key(request, error);
+    status = gk_key_policy_check(request, error);
     if (status == GK_OK) {
         status = check_body(request, handler, error);
     }

@@ -22,7 +22,8 @@
 #include "gateway/accounts.h"
 #include "gateway/http/server.h"
 
-struct gk_gateway; /* gateway.h: store, plugin host, accounts, clock, configuration */
+struct gk_gateway;     /* gateway.h: store, plugin host, accounts, clock, configuration */
+struct gk_copy_source; /* blob/copy_source.h */
 
 /* What the credential allows: letters of a SAS, or everything for an account key. */
 enum gk_permission {
@@ -83,7 +84,8 @@ struct gk_request {
     const char *override_content_type;
 
     struct gk_buf body; /* of operations with a buffered body (XML), complete when finish runs */
-    void *state;        /* a streaming handler's own, freed by its cleanup */
+    struct gk_copy_source *source; /* where the body comes from instead; NULL: from the client */
+    void *state;                   /* a streaming handler's own, freed by its cleanup */
     struct gk_http_exchange *exchange;
 };
 

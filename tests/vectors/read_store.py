@@ -230,9 +230,14 @@ def read_immutability(reader):
             "legalHold": reader.number(1) == 1}
 
 
+def read_copy(reader):
+    return {"id": reader.bytes(16).hex(), "bytes": reader.number(8), "completed": reader.number(8),
+            "source": reader.text().decode()}
+
+
 FIELDS = {1: ("lease", read_lease), 2: ("acl", read_acl), 3: ("tierTimes", read_tier_times),
-          4: ("immutability", read_immutability), 8: ("type", read_type), 16: ("tags", read_metadata),
-          20: ("history", read_history)}
+          4: ("immutability", read_immutability), 8: ("type", read_type),
+          9: ("copy", read_copy), 16: ("tags", read_metadata), 20: ("history", read_history)}
 
 
 def read_fields(reader):

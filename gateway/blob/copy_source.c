@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/blob/copy_source.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "common/error.h"
+#include "common/secret.h"
+#include "gateway/auth/auth.h"
+#include "gateway/blob/reader.h"
+#include "gateway/gateway.h"
+#include "gateway/http/key_policy.h"
+#include "gateway/http/route.h"
+
+#define URL_BYTES_MAX 16384u /* of a request's own target, too; documented are 2 KiB */
+#define PIECE_BYTES   (128u << 10)
+
+/* What a source's own headers are called in the request that names it. */
+static const struct {
+    const char *from;
+    const char *to;
+} source_headers[] = {
+    {"x-ms-copy-source-authorization", "Authorization"},
+    {"x-ms-source-if-match", "If-Match"},
+    {"x-ms-source-if-none-match", "If-None-Match"},
+    {"x-ms-source-if-modified-since", "If-Modified-Since"},
+    {"x-ms-source-if-unmodified-since", "If-Unmodified-Since"},
+    {"x-ms-source-if-tags", "x-ms-if-tags"},
+    {"x-ms-source-lease-id", "x-ms-lease-id"},
+    {"x-ms-source-range", "x-ms-range"},
+};
+#define SOURCE_HEADERS (sizeof source_headers / sizeof *source_headers)
+
+struct gk_copy_source {
+    struct gk_request request; /* a Get Blob that nobody sent */
+    struct gk_route route;
+    bool routed;
+    struct gk_pair headers[SOURCE_HEADERS];
+    size_t headers_count;
+    char *authority; /* owned: "host:port" */
+    const char *url; /* the header, as it came */
+    struct gk_blob_target target;
+    struct gk_data_key *data_key;
+    struct gk_range range;
+};
+
+/* --- where it is --------------------------------------------------------------------------------*/
+
+static enum gk_status not_a_url(struct gk_error *error)
+{
+    return gk_refuse_because(error, 400, "InvalidHeaderValue",
+                             "x-ms-copy-source is the URL of a blob.");
+}
+
+/* Splits scheme://authority/path?query; makes the exchange that the source's request has. */
+static enum gk_status split_url(const struct gk_request *request, struct gk_copy_source *source,
+                                struct gk_error *error)
+{
+    const char *url = source->url;
+    struct gk_request *own = &source->request;
+    own->tls = strncasecmp(url, "https://", 8) == 0;
+    if (strlen(url) > URL_BYTES_MAX || (!own->tls && strncasecmp(url, "http://", 7) != 0)) {
+        return not_a_url(error);
+    }
+    const char *authority = url + (own->tls ? 8 : 7);
+    const char *path = strchr(authority, '/');
+    if (path == NULL || path == authority || strchr(authority, '#') != NULL ||
+        memchr(authority, '@', (size_t)(path - authority)) != NULL) {
+        return not_a_url(error);
+    }
+    source->authority = strndup(authority, (size_t)(path - authority));
+    own->exchange = gk_http_part_new(request->exchange, own->method, path, source->headers,
+                                     source->headers_count);
+    if (source->authority == NULL || own->exchange == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    own->headers = own->exchange->headers;
+    own->headers_count = own->exchange->headers_count;
+    own->raw_path = own->exchange->path;
+    own->raw_query = own->exchange->query;
+    return GK_OK;
+}
+
+/* Of "host:port" or "[address]:port". */
+static size_t host_len(const char *authority)
+{
+    const char *bracket = authority[0] == '[' ? strchr(authority, ']') : NULL;
+    return bracket != NULL ? (size_t)(bracket + 1 - authority) : strcspn(authority, ":");
+}
+
+/* Whether it is this gateway: as the client itself names it, or by a name below the gateway's domain. At
+ * whatever port: there is one for TLS and one without, and nothing is connected to. */
+static bool is_ours(const struct gk_request *request, const struct gk_copy_source *source)
+{
+    const char *host = gk_request_header(request, "Host");
+    const size_t len = host_len(source->authority);
+    return (host != NULL && len == host_len(host) &&
+            strncasecmp(source->authority, host, len) == 0) ||
+           (request->gateway->blob_domain != NULL && !source->route.path_style);
+}
+
+static enum gk_status locate(const struct gk_request *request, struct gk_copy_source *source,
+                             struct gk_error *error)
+{
+    enum gk_status status = split_url(request, source, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    struct gk_request *own = &source->request;
+    source->routed = true;
+    status = gk_route_parse(&source->route, own->raw_path, own->raw_query, source->authority,
+                            request->gateway->blob_domain, error);
+    if (status != GK_OK || !is_ours(request, source)) {
+        return gk_refuse_because(error, 403, "CannotVerifyCopySource",
+                                 "This gateway copies from its own accounts alone.");
+    }
+    own->account_name = source->route.account;
+    own->path_style = source->route.path_style;
+    own->secondary = source->route.secondary;
+    own->container = source->route.container;
+    own->blob = source->route.blob;
+    own->query = source->route.query;
+    own->query_count = source->route.query_count;
+    return own->blob[0] == '\0' ? not_a_url(error) : GK_OK;
+}
+
+static void take_headers(const struct gk_request *request, struct gk_copy_source *source)
+{
+    for (size_t i = 0; i < SOURCE_HEADERS; i++) {
+        const char *value = gk_request_header(request, source_headers[i].from);
+        if (value != NULL) {
+            source->headers[source->headers_count++] =
+                (struct gk_pair){.name = source_headers[i].to, .value = value};
+        }
+    }
+}
+
+/* --- may it be read -----------------------------------------------------------------------------*/
+
+static enum gk_status authenticate(const struct gk_request *request, struct gk_copy_source *source,
+                                   struct gk_error *error)
+{
+    struct gk_request *own = &source->request;
+    const bool credential =
+        gk_request_query(own, "sig") != NULL || gk_request_header(own, "Authorization") != NULL;
+    if (credential || !request->credential_is_account_key ||
+        strcmp(own->account_name, request->account_name) != 0) {
+        return gk_authenticate(own, error);
+    }
+    own->permissions = GK_PERMIT_ALL;
+    own->credential_is_account_key = true;
+    return gk_accounts_get(request->gateway->accounts, own->account_name, &own->account, error);
+}
+
+/* What an answer to a Get Blob is in the answer to who wanted a copy. */
+static enum gk_status as_refusal_of_source(enum gk_status status, struct gk_error *error)
+{
+    switch (error->http_status) {
+    case 304:
+    case 412:
+        return gk_refuse(error, 412, "SourceConditionNotMet");
+    case 401:
+        return gk_refuse(error, 403, "CannotVerifyCopySource");
+    case 403:
+    case 404:
+        /* The text says what it was; a refusal by a vault keeps its code, on which operators act. */
+        return status == GK_E_DENIED
+                   ? status
+                   : gk_refuse_because(error, error->http_status, "CannotVerifyCopySource", "%s",
+                                       error->message);
+    default:
+        return status;
+    }
+}
+
+static enum gk_status read_source(struct gk_copy_source *source, struct gk_error *error)
+{
+    struct gk_request *own = &source->request;
+    enum gk_status status = gk_blob_target_load_content(own, &source->target, error);
+    if (status == GK_OK) {
+        status = gk_blob_conditions(own, &source->target, GK_ACCESS_READ, error);
+    }
+    if (status == GK_OK) {
+        status = gk_blob_online_check(own, &source->target, error);
+    }
+    if (status == GK_OK && source->target.record.kind.type != GK_BLOB_BLOCK) {
+        status = gk_refuse_because(error, 409, "InvalidBlobType",
+                                   "The source is no block blob, of which alone copies are made.");
+    }
+    if (status == GK_OK) {
+        status = gk_blob_open_data_key(own, &source->target, &source->data_key, error);
+    }
+    return status == GK_OK ? gk_range_read(own, source->target.record.size, &source->range, error)
+                           : status;
+}
+
+static enum gk_status open_source(struct gk_request *request, struct gk_copy_source *source,
+                                  struct gk_error *error)
+{
+    struct gk_request *own = &source->request;
+    enum gk_status status = authenticate(request, source, error);
+    if (status == GK_OK && (own->permissions & GK_PERMIT_READ) == 0) {
+        status = gk_refuse(error, 403, "AuthorizationPermissionMismatch");
+    }
+    if (status == GK_OK) {
+        status = gk_key_policy_check(own, error);
+    }
+    return status == GK_OK ? read_source(source, error) : status;
+}
+
+/* --- life ---------------------------------------------------------------------------------------*/
+
+static enum gk_status new_source(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_copy_source *source = calloc(1, sizeof *source);
+    if (source == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    request->source = source;
+    source->url = gk_request_header(request, "x-ms-copy-source");
+    struct gk_request *own = &source->request;
+    own->gateway = request->gateway;
+    memcpy(own->id, request->id, sizeof own->id);
+    memcpy(own->client_address, request->client_address, sizeof own->client_address);
+    own->method = "GET";
+    own->operation = GK_OP_BLOB_GET_BLOB;
+    own->version = request->version;
+    own->received_wall_ms = request->received_wall_ms;
+    take_headers(request, source);
+    return GK_OK;
+}
+
+enum gk_status gk_copy_source_open(struct gk_request *request, struct gk_error *error)
+{
+    if (request->content_length != 0) {
+        return gk_refuse_because(error, 400, "InvalidHeaderValue",
+                                 "With x-ms-copy-source there is no body: Content-Length: 0");
+    }
+    enum gk_status status = new_source(request, error);
+    if (status == GK_OK) {
+        status = locate(request, request->source, error);
+    }
+    if (status == GK_OK) {
+        status = open_source(request, request->source, error);
+        status = status == GK_OK ? GK_OK : as_refusal_of_source(status, error);
+    }
+    if (status == GK_OK) {
+        request->content_length = request->source->range.length;
+    }
+    return status;
+}
+
+void gk_copy_source_close(struct gk_request *request)
+{
+    struct gk_copy_source *source = request->source;
+    if (source == NULL) {
+        return;
+    }
+    request->gateway->host->plugin->data_key_free(source->data_key);
+    gk_blob_target_cleanup(&source->target);
+    if (source->request.account != NULL) {
+        gk_accounts_put(source->request.account);
+    }
+    if (source->routed) {
+        gk_route_cleanup(&source->route);
+    }
+    gk_http_part_free(source->request.exchange);
+    free(source->authority);
+    free(source);
+    request->source = NULL;
+}
+
+/* --- what it holds ------------------------------------------------------------------------------*/
+
+const struct gk_blob_record *gk_copy_source_record(const struct gk_copy_source *source)
+{
+    return &source->target.record;
+}
+
+enum gk_status gk_copy_source_metadata(const struct gk_copy_source *source,
+                                       struct gk_metadata *metadata, struct gk_error *error)
+{
+    return gk_blob_metadata(&source->request, &source->target, source->data_key, metadata, error);
+}
+
+void gk_copy_source_name(const struct gk_copy_source *source, struct gk_buf *out)
+{
+    gk_buf_append(out, source->url, strcspn(source->url, "?"));
+}
+
+static enum gk_status pour(struct gk_request *request, struct gk_reader_stream *stream,
+                           gk_copy_take_fn *take, struct gk_error *error)
+{
+    uint8_t *bytes = malloc(PIECE_BYTES);
+    enum gk_status status = bytes == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory") : GK_OK;
+    size_t len = 1;
+    while (status == GK_OK && len > 0) {
+        status = gk_reader_stream_next(stream, bytes, PIECE_BYTES, &len, error);
+        if (status == GK_OK && len > 0) {
+            status = take(request, gk_span_of(bytes, len), error);
+        }
+    }
+    gk_wipe(bytes, bytes == NULL ? 0 : PIECE_BYTES);
+    free(bytes);
+    return status;
+}
+
+enum gk_status gk_copy_source_pour(struct gk_request *request, gk_copy_take_fn *take,
+                                   struct gk_error *error)
+{
+    struct gk_copy_source *source = request->source;
+    if (source->range.length == 0) {
+        return GK_OK;
+    }
+    struct gk_reader_stream *stream = NULL;
+    enum gk_status status =
+        gk_reader_stream_new(&source->request, &source->target, source->data_key,
+                             source->range.from, source->range.length, &stream, error);
+    source->data_key = NULL; /* the stream has it */
+    if (status == GK_OK) {
+        status = pour(request, stream, take, error);
+    }
+    gk_reader_stream_free(stream);
+    return status;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where an operation "from URL" or a copy takes its bytes from: x-ms-copy-source names a blob of an account
+ * of this gateway, which is read as a Get Blob in the client's name, without a connection: with what the
+ * URL carries (a shared access signature, or nothing where the public may read), with
+ * x-ms-copy-source-authorization, or, within one account, with the account key that signed the request.
+ * A key of the source's account that is revoked refuses it as it would refuse the Get Blob.
+ * (Storage REST reference: "Copy Blob", "Copy Blob From URL", "Put Blob From URL", "Put Block From URL",
+ * "Append Block From URL".)
+ *
+ * Any other host is refused: a server that fetches what a client names can be made to fetch what only the
+ * server can reach.
+ *
+ * A source belongs to its request's thread.
+ */
+#ifndef GATEWAY_BLOB_COPY_SOURCE_H
+#define GATEWAY_BLOB_COPY_SOURCE_H
+
+#include "gateway/blob/headers.h"
+#include "gateway/blob/target.h"
+
+struct gk_copy_source;
+
+/*
+ * Opens what x-ms-copy-source names, checks the x-ms-source-if- conditions and takes the part that
+ * x-ms-source-range names, or all of it. Sets request->source, and request->content_length to the part's
+ * length: from here on the source is the request's body. 400 InvalidHeaderValue, 416 InvalidRange,
+ * CannotVerifyCopySource with 403 or 404, 412 SourceConditionNotMet, the plugin's refusals.
+ * gk_copy_source_close is always fine afterwards.
+ */
+enum gk_status gk_copy_source_open(struct gk_request *request, struct gk_error *error) GK_MUST_USE;
+void gk_copy_source_close(struct gk_request *request);
+
+const struct gk_blob_record *gk_copy_source_record(const struct gk_copy_source *source);
+/* The source's metadata, into metadata, which is initialised. */
+enum gk_status gk_copy_source_metadata(const struct gk_copy_source *source,
+                                       struct gk_metadata *metadata,
+                                       struct gk_error *error) GK_MUST_USE;
+/* x-ms-copy-source without its query, which may hold a signature. Appended to out. */
+void gk_copy_source_name(const struct gk_copy_source *source, struct gk_buf *out);
+
+typedef enum gk_status gk_copy_take_fn(struct gk_request *request, struct gk_span bytes,
+                                       struct gk_error *error);
+/* Hands the part's bytes to take, piece by piece, each verified. */
+enum gk_status gk_copy_source_pour(struct gk_request *request, gk_copy_take_fn *take,
+                                   struct gk_error *error) GK_MUST_USE;
+
+#endif

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copies and everything "from URL" by the vendor's SDK: what comes out is what went in, under other keys; a
+// source is read in the client's name alone, and no URL makes the gateway reach for anything else.
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import http from 'node:http';
+import { after, before, test } from 'node:test';
+
+import { BlobServiceClient } from '@azure/storage-blob';
+
+import { accountSas, encodeQuery, send, serviceSas } from './lib/signed.mjs';
+import { noRetry, startStack } from './lib/stack.mjs';
+
+const MIB = 1 << 20;
+const content = randomBytes(5 * MIB + 321);
+const headers = { blobContentType: 'text/x-copy', blobContentLanguage: 'rm', blobCacheControl: 'no-store' };
+let stack;
+let container;
+let source;
+
+before(async () => {
+  stack = await startStack({ checkIntervalMs: 1000 });
+  container = BlobServiceClient.fromConnectionString(stack.connectionString, noRetry)
+    .getContainerClient('copies');
+  await container.create();
+  source = container.getBlockBlobClient('source');
+  await source.upload(content, content.length, { metadata: { from: 'here' }, blobHTTPHeaders: headers });
+});
+after(() => stack?.stop());
+
+const refused = (promise, status, code) => assert.rejects(promise, (error) => {
+  assert.equal(error.statusCode, status, `${error.statusCode} ${error.code}: ${error.message}`);
+  assert.equal(error.code ?? error.details?.errorCode, code);
+  return true;
+});
+
+const sasUrl = (blob = 'source', permissions = 'r') =>
+  `${container.url}/${blob}?${encodeQuery(serviceSas(stack, 'copies', blob, permissions))}`;
+
+async function assertCopy(blob) {
+  assert.ok((await blob.downloadToBuffer()).equals(content));
+  const properties = await blob.getProperties();
+  assert.equal(properties.copyStatus, 'success');
+  assert.equal(properties.copySource, source.url);
+  assert.equal(properties.copyProgress, `${content.length}/${content.length}`);
+  assert.ok(properties.copyCompletedOn instanceof Date);
+  return properties;
+}
+
+test('Copy Blob within the account needs no more than the account key', async () => {
+  const blob = container.getBlockBlobClient('copied');
+  const poller = await blob.beginCopyFromURL(source.url);
+  const done = await poller.pollUntilDone();
+  assert.equal(done.copyStatus, 'success');
+  const properties = await assertCopy(blob);
+  assert.equal(properties.copyId, done.copyId);
+  assert.deepEqual(properties.metadata, { from: 'here' });
+  assert.equal(properties.contentType, 'text/x-copy');
+  assert.equal(properties.contentLanguage, 'rm');
+  assert.equal(properties.cacheControl, 'no-store');
+  // It is a blob of its own.
+  await blob.upload('changed', 7);
+  assert.equal((await blob.getProperties()).copyId, undefined);
+  assert.ok((await source.downloadToBuffer()).equals(content));
+});
+
+test('metadata that is sent takes the place of the source\'s', async () => {
+  const blob = container.getBlockBlobClient('other-metadata');
+  await (await blob.beginCopyFromURL(source.url, { metadata: { own: 'yes' } })).pollUntilDone();
+  assert.deepEqual((await blob.getProperties()).metadata, { own: 'yes' });
+});
+
+test('Set Blob Properties ends what is told of a copy', async () => {
+  const blob = container.getBlockBlobClient('ended');
+  await (await blob.beginCopyFromURL(source.url)).pollUntilDone();
+  await blob.setHTTPHeaders({ blobContentType: 'text/plain' });
+  assert.equal((await blob.getProperties()).copyId, undefined);
+});
+
+test('Copy Blob From URL', async () => {
+  const blob = container.getBlockBlobClient('synchronous');
+  const answer = await blob.syncCopyFromURL(sasUrl(), {
+    sourceContentMD5: createHash('md5').update(content).digest() });
+  assert.equal(answer.copyStatus, 'success');
+  const properties = await assertCopy(blob);
+  assert.deepEqual(properties.metadata, { from: 'here' });
+  await refused(blob.syncCopyFromURL(sasUrl(), { sourceContentMD5: randomBytes(16) }), 400, 'Md5Mismatch');
+});
+
+test('Put Blob From URL takes the headers, and no metadata', async () => {
+  const blob = container.getBlockBlobClient('put');
+  await blob.syncUploadFromURL(sasUrl());
+  assert.ok((await blob.downloadToBuffer()).equals(content));
+  let properties = await blob.getProperties();
+  assert.equal(properties.contentType, 'text/x-copy');
+  assert.deepEqual(properties.metadata, {});
+  assert.equal(properties.copyId, undefined);
+  await blob.syncUploadFromURL(sasUrl(), { copySourceBlobProperties: false, metadata: { own: 'yes' } });
+  properties = await blob.getProperties();
+  assert.equal(properties.contentType, 'application/octet-stream');
+  assert.deepEqual(properties.metadata, { own: 'yes' });
+});
+
+test('Put Block From URL and Append Block From URL take ranges', async () => {
+  const blob = container.getBlockBlobClient('blocks');
+  const id = (i) => Buffer.from(`block-${i}`).toString('base64');
+  await blob.stageBlockFromURL(id(1), sasUrl(), 70000, 3 * MIB);
+  await blob.stageBlockFromURL(id(2), sasUrl(), 0, 10);
+  await blob.commitBlockList([id(2), id(1)]);
+  assert.ok((await blob.downloadToBuffer())
+    .equals(Buffer.concat([content.subarray(0, 10), content.subarray(70000, 70000 + 3 * MIB)])));
+  const log = container.getAppendBlobClient('log');
+  await log.create();
+  await log.appendBlockFromURL(sasUrl(), 100, 50);
+  const answer = await log.appendBlockFromURL(sasUrl(), 0, 9);
+  assert.equal(answer.blobAppendOffset, '50');
+  assert.ok((await log.downloadToBuffer())
+    .equals(Buffer.concat([content.subarray(100, 150), content.subarray(0, 9)])));
+  await refused(log.appendBlockFromURL(sasUrl(), content.length, 1), 416, 'InvalidRange');
+});
+
+test('an empty source', async () => {
+  await container.getBlockBlobClient('empty').upload('', 0);
+  const blob = container.getBlockBlobClient('empty-copy');
+  await (await blob.beginCopyFromURL(container.getBlockBlobClient('empty').url)).pollUntilDone();
+  assert.equal((await blob.getProperties()).contentLength, 0);
+});
+
+test('a blob copied onto itself', async () => {
+  const blob = container.getBlockBlobClient('itself');
+  await blob.upload(content, content.length);
+  await (await blob.beginCopyFromURL(blob.url, { metadata: { again: 'yes' } })).pollUntilDone();
+  assert.ok((await blob.downloadToBuffer()).equals(content));
+});
+
+test('conditions on the source', async () => {
+  const blob = container.getBlockBlobClient('conditional');
+  const { etag } = await source.getProperties();
+  await refused(blob.beginCopyFromURL(source.url, { sourceConditions: { ifMatch: '"0x1"' } }),
+    412, 'SourceConditionNotMet');
+  await refused(blob.beginCopyFromURL(source.url, { sourceConditions: { ifNoneMatch: etag } }),
+    412, 'SourceConditionNotMet');
+  await (await blob.beginCopyFromURL(source.url, { sourceConditions: { ifMatch: etag } })).pollUntilDone();
+  assert.ok((await blob.downloadToBuffer()).equals(content));
+  await refused(blob.beginCopyFromURL(source.url, { conditions: { ifNoneMatch: '*' } }),
+    409, 'BlobAlreadyExists');
+});
+
+test('nothing is ever pending', async () => {
+  const blob = container.getBlockBlobClient('copied-once');
+  const { copyId } = await (await blob.beginCopyFromURL(source.url)).pollUntilDone();
+  await refused(blob.abortCopyFromURL(copyId), 409, 'NoPendingCopyOperation');
+  await refused(blob.abortCopyFromURL('8e8f3b8e-7c3a-4a6e-9f0e-111111111111'), 409, 'CopyIdMismatch');
+});
+
+test('a snapshot is a source, too', async () => {
+  const blob = container.getBlockBlobClient('kept');
+  await blob.upload('before', 6);
+  const { snapshot } = await blob.createSnapshot();
+  await blob.upload('after', 5);
+  await (await blob.beginCopyFromURL(blob.withSnapshot(snapshot).url)).pollUntilDone();
+  assert.equal(String(await blob.downloadToBuffer()), 'before');
+});
+
+test('a listing tells of copies where it is asked to', async () => {
+  const blob = container.getBlockBlobClient('listed-copy');
+  await (await blob.beginCopyFromURL(source.url)).pollUntilDone();
+  for (const includeCopy of [true, false]) {
+    for await (const item of container.listBlobsFlat({ prefix: 'listed', includeCopy })) {
+      assert.equal(item.properties.copyStatus, includeCopy ? 'success' : undefined);
+      assert.equal(item.properties.copySource, includeCopy ? source.url : undefined);
+    }
+  }
+});
+
+test('from another account, with a signature of its; not while its key is revoked', async () => {
+  await stack.vault.createKey('second-key');
+  await stack.createAccount('second', { vaultUri: stack.vault.uri, name: 'second-key' });
+  const [{ value: accountKey }] = await stack.keysOf('second');
+  const other = { account: 'second', accountKey, blobEndpoint: `${stack.gateway.ready.blob_endpoint}/second` };
+  await send(other, { method: 'PUT', path: '/box', query: { restype: 'container' } });
+  await send(other, { method: 'PUT', path: '/box/blob', body: content,
+    headers: { 'x-ms-blob-type': 'BlockBlob' } });
+  const url = `${other.blobEndpoint}/box/blob`;
+  const signed = `${url}?${encodeQuery(serviceSas(other, 'box', 'blob'))}`;
+  const blob = container.getBlockBlobClient('across');
+  await (await blob.beginCopyFromURL(signed)).pollUntilDone();
+  assert.ok((await blob.downloadToBuffer()).equals(content));
+  await refused(blob.beginCopyFromURL(url), 403, 'CannotVerifyCopySource');
+  await stack.vault.disableAllVersions('second-key');
+  await stack.until(async () => (await copy(signed)).code === 'KeyVaultEncryptionKeyNotFound',
+    'the source to go dark');
+  assert.ok((await blob.downloadToBuffer()).equals(content));
+});
+
+// --- what may be read ---------------------------------------------------------------------------------
+
+const copy = (copySource, rest = {}) => send(stack, { method: 'PUT', path: '/copies/never',
+  headers: { 'x-ms-copy-source': copySource, ...rest.headers }, ...rest.send });
+
+test('a source needs a credential of its own, or the key of the same account', async () => {
+  const sas = accountSas(stack); // may write here, and says nothing of the source
+  for (const [url, status] of [
+    [source.url, 403],
+    [sasUrl('source', 'w'), 403],
+    [`${sasUrl()}x`, 403], // a wrong signature
+    [sasUrl('absent'), 404],
+    [`${container.url.replace('copies', 'nowhere')}/x?${encodeQuery(serviceSas(stack, 'nowhere', 'x'))}`, 404],
+  ]) {
+    const answer = await copy(url, { send: { sas } });
+    assert.equal(`${answer.status} ${answer.code}`, `${status} CannotVerifyCopySource`, url);
+  }
+  assert.equal((await copy(sasUrl(), { send: { sas } })).status, 202);
+});
+
+test('what is no URL of a blob here is refused, and nothing is asked for it', async () => {
+  let asked = 0;
+  const bait = http.createServer((request, response) => { asked++; response.end('x'); });
+  await new Promise((resolve) => { bait.listen(0, '127.0.0.1', resolve); });
+  const { port } = bait.address();
+  after(() => bait.close());
+  const { host } = new URL(stack.blobEndpoint);
+  for (const [url, status, code] of [
+    [`http://localhost:${port}/${stack.account}/copies/source`, 403, 'CannotVerifyCopySource'],
+    [`http://127.0.0.1:${port}/${stack.account}/copies/absent`, 404, 'CannotVerifyCopySource'],
+    [`http://${host}@localhost:${port}/x/y`, 400, 'InvalidHeaderValue'],
+    ['http://169.254.169.254/metadata/identity', 403, 'CannotVerifyCopySource'],
+    ['file:///etc/passwd', 400, 'InvalidHeaderValue'],
+    ['/copies/source', 400, 'InvalidHeaderValue'],
+    ['http://', 400, 'InvalidHeaderValue'],
+    [`http://${host}`, 400, 'InvalidHeaderValue'],
+    [`http://${host}/${stack.account}/copies`, 404, 'CannotVerifyCopySource'], // a blob of $root
+    [`http://${host}/${stack.account}`, 400, 'InvalidHeaderValue'],
+    [`http://${host}/${stack.account}/copies/source#part`, 400, 'InvalidHeaderValue'],
+  ]) {
+    const answer = await copy(url);
+    assert.equal(`${answer.status} ${answer.code}`, `${status} ${code}`, url);
+  }
+  assert.equal(asked, 0);
+  const withBody = await copy(source.url, { send: { body: 'x' } });
+  assert.equal(withBody.status, 413);
+  assert.equal(await container.getBlockBlobClient('never-was').exists(), false);
+});
+
+test('a signature in a source\'s URL is nowhere to be seen', async () => {
+  const blob = container.getBlockBlobClient('discreet');
+  await blob.syncCopyFromURL(sasUrl());
+  const { copySource } = await blob.getProperties();
+  assert.equal(copySource, source.url);
+});
