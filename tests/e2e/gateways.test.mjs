@@ -207,6 +207,28 @@ describe('changes, told by notice: the interval is a minute', { skip: !onRados }
     }
   });
 
+  test('settings of the service, each part set through another', async (t) => {
+    const sides = stack.sides.map((side) => ({ ...side, accountKey: key1 }));
+    const properties = { path: '/', query: { restype: 'service', comp: 'properties' } };
+    const document = (inside) => `<StorageServiceProperties>${inside}</StorageServiceProperties>`;
+    const parts = ['<DefaultServiceVersion>2021-12-02</DefaultServiceVersion>',
+      '<DeleteRetentionPolicy><Enabled>true</Enabled><Days>9</Days></DeleteRetentionPolicy>',
+      '<StaticWebsite><Enabled>true</Enabled><IndexDocument>index.html</IndexDocument></StaticWebsite>'];
+    const set = await Promise.all(sides.map((side, i) => send(side, { method: 'PUT', ...properties,
+      body: document(parts[i]) })));
+    assert.deepEqual(set.map((answer) => answer.status), [202, 202, 202]);
+    await obeyed(t, 'all parts', sides, async (side) => {
+      const { body } = await send(side, { method: 'GET', ...properties });
+      return parts.every((part) => body.toString().includes(part));
+    });
+    const off = document('<DeleteRetentionPolicy><Enabled>false</Enabled></DeleteRetentionPolicy>');
+    assert.equal((await send(sides[2], { method: 'PUT', ...properties, body: off })).status, 202);
+    await obeyed(t, 'no retention', sides, async (side) => {
+      const { body } = await send(side, { method: 'GET', ...properties });
+      return !body.toString().includes('<Days>9</Days>');
+    });
+  });
+
   test('an account made, deleted and made anew', async (t) => {
     const name = 'comesandgoes';
     const probe = (side, accountKey) => send({ account: name, accountKey,
