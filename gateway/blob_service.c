@@ -29,6 +29,9 @@ void gk_blob_service_take(struct gk_blob_service *to, const struct gk_blob_servi
     if ((parts & GK_SERVICE_WEBSITE) != 0) {
         to->website = from->website;
     }
+    if ((parts & GK_SERVICE_VERSIONING) != 0) {
+        to->versioning = from->versioning;
+    }
 }
 
 bool gk_cors_add_text(struct gk_cors *cors, struct gk_span text, uint16_t *at)
@@ -103,6 +106,7 @@ void gk_blob_service_encode(const struct gk_blob_service *settings, struct gk_bu
     append_text(out, settings->website.index_document);
     append_text(out, settings->website.default_index);
     append_text(out, settings->website.error_document);
+    gk_buf_append_u8(out, settings->versioning);
 }
 
 static bool read_bool(struct gk_reader *in)
@@ -178,5 +182,6 @@ bool gk_blob_service_decode(struct gk_reader *in, struct gk_blob_service *out)
     read_text_into(in, out->website.index_document, sizeof out->website.index_document);
     read_text_into(in, out->website.default_index, sizeof out->website.default_index);
     read_text_into(in, out->website.error_document, sizeof out->website.error_document);
+    out->versioning = read_bool(in);
     return !in->failed;
 }

@@ -12,6 +12,7 @@
  *   default version    a text
  *   delete retention   days 4 | permanent deletes allowed 1
  *   static website     enabled 1 | index document | default index document | error document, texts
+ *   versioning         1
  *
  * Days are those of a retention policy, 0 when it is not enabled. A text is a length of 2 bytes and its
  * bytes.
@@ -80,6 +81,8 @@ struct gk_blob_service {
     char default_version[GK_DEFAULT_VERSION_BYTES]; /* yyyy-mm-dd, "" for none */
     struct gk_retention delete_retention;
     struct gk_website website;
+    bool
+        versioning; /* of the management API alone: what is replaced or deleted becomes a version */
 };
 
 /* Which of them are meant, by the bit of each. */
@@ -90,7 +93,8 @@ enum gk_blob_service_part {
     GK_SERVICE_CORS = 1u << 3,
     GK_SERVICE_DEFAULT_VERSION = 1u << 4,
     GK_SERVICE_DELETE_RETENTION = 1u << 5,
-    GK_SERVICE_WEBSITE = 1u << 6
+    GK_SERVICE_WEBSITE = 1u << 6,
+    GK_SERVICE_VERSIONING = 1u << 7
 };
 
 /* Those parts (GK_SERVICE_*) of to become what they are in from. */

@@ -218,11 +218,12 @@ static uint32_t permissions_of(const char *letters)
         char letter;
         uint32_t permission;
     } known[] = {
-        {'r', GK_PERMIT_READ},         {'a', GK_PERMIT_ADD},
-        {'c', GK_PERMIT_CREATE},       {'w', GK_PERMIT_WRITE},
-        {'d', GK_PERMIT_DELETE},       {'l', GK_PERMIT_LIST},
-        {'t', GK_PERMIT_TAGS},         {'f', GK_PERMIT_FILTER},
-        {'i', GK_PERMIT_IMMUTABILITY}, {'y', GK_PERMIT_PERMANENT_DELETE},
+        {'r', GK_PERMIT_READ},           {'a', GK_PERMIT_ADD},
+        {'c', GK_PERMIT_CREATE},         {'w', GK_PERMIT_WRITE},
+        {'d', GK_PERMIT_DELETE},         {'l', GK_PERMIT_LIST},
+        {'t', GK_PERMIT_TAGS},           {'f', GK_PERMIT_FILTER},
+        {'i', GK_PERMIT_IMMUTABILITY},   {'y', GK_PERMIT_PERMANENT_DELETE},
+        {'x', GK_PERMIT_DELETE_VERSION},
     };
     uint32_t permissions = 0;
     for (; *letters != '\0'; letters++) {

@@ -29,11 +29,14 @@ static enum gk_status fill_write(const struct changing *changing, struct gk_blob
                : status;
 }
 
-static enum gk_status change_locked(const struct changing *changing, struct gk_error *error)
+static enum gk_status change_locked(struct changing *changing, struct gk_error *error)
 {
     struct gk_request *request = changing->request;
     struct gk_blob_target *base = changing->base;
     enum gk_status status = gk_blob_target_read(request, base, error);
+    if (status == GK_OK && gk_blob_is_named_version(base)) {
+        changing->state = NULL;
+    }
     if (status == GK_OK && changing->state != NULL) {
         status = gk_state_read(request, base, base->time, changing->state, error);
     }
@@ -61,11 +64,11 @@ enum gk_status gk_blob_change(struct gk_request *request, struct gk_blob_target 
     if (status != GK_OK) {
         return status;
     }
-    const struct changing changing = {.request = request,
-                                      .base = target,
-                                      .state = target->kind == GK_STATE_BASE ? NULL : &state,
-                                      .change = change,
-                                      .ctx = ctx};
+    struct changing changing = {.request = request,
+                                .base = target,
+                                .state = target->kind == GK_STATE_BASE ? NULL : &state,
+                                .change = change,
+                                .ctx = ctx};
     status = change_locked(&changing, error);
     gk_record_unlock(target);
     if (changing.state != NULL) {

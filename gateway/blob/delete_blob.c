@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Delete Blob (Storage REST reference), of a blob, of its snapshots, or of one snapshot. Needs no key. An
+ * Delete Blob (Storage REST reference), of a blob, of its snapshots, or of one snapshot or version. Needs no key. An
  * account that keeps what is deleted gets it marked, for Undelete Blob; else it goes, but for what others
  * of the blob still refer to (history.h).
  */
@@ -46,7 +46,10 @@ static enum gk_status read_delete_type(struct deletion *deletion, struct gk_erro
     const char *type = gk_request_query(request, "deletetype");
     deletion->permanent = type != NULL;
     if (type == NULL) {
-        return (request->permissions & GK_PERMIT_DELETE) != 0
+        const uint32_t needed = deletion->base.kind == GK_STATE_VERSION
+                                    ? (uint32_t)GK_PERMIT_DELETE_VERSION
+                                    : (uint32_t)GK_PERMIT_DELETE;
+        return (request->permissions & needed) != 0
                    ? GK_OK
                    : gk_refuse(error, 403, "AuthorizationPermissionMismatch");
     }
@@ -110,6 +113,9 @@ static enum gk_status delete_state(struct deletion *deletion, struct gk_error *e
     const struct gk_states_change change = {
         .ctx = deletion, .state = keep_others, .base = keep_base};
     struct gk_blob_target state;
+    if (gk_blob_is_named_version(&deletion->base)) {
+        return gk_refuse(error, 403, "OperationNotAllowedOnRootBlob");
+    }
     enum gk_status status =
         gk_state_read(deletion->request, &deletion->base, deletion->base.time, &state, error);
     if (status == GK_OK) {
@@ -147,10 +153,15 @@ static enum gk_status delete_base_itself(struct deletion *deletion, struct gk_bl
                                          struct gk_blob_target *base, bool remain,
                                          struct gk_error *error)
 {
-    const enum gk_status status =
-        gk_blob_write_discard_staged(write, deletion->request, base, error);
+    enum gk_status status = gk_blob_write_discard_staged(write, deletion->request, base, error);
     if (status != GK_OK) {
         return status;
+    }
+    if (deletion->request->account->blob_service.versioning) { /* it is a version before now */
+        deletion->kept = true;
+        status = gk_state_keep(write, deletion->request, base, error);
+        return status == GK_OK ? gk_state_remove_base(write, deletion->request, base, true, error)
+                               : status;
     }
     if (delete_it(deletion, write, &base->record.history) == GK_STATE_WRITE) {
         base->record.epoch++;
@@ -229,6 +240,6 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
 
 const struct gk_handler gk_delete_blob_handler = {
     .body = GK_BODY_NONE,
-    .permissions = GK_PERMIT_DELETE | GK_PERMIT_PERMANENT_DELETE,
+    .permissions = GK_PERMIT_DELETE | GK_PERMIT_PERMANENT_DELETE | GK_PERMIT_DELETE_VERSION,
     .finish = finish,
 };

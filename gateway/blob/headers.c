@@ -255,6 +255,15 @@ void gk_respond_sequence(struct gk_request *request, const struct gk_blob_record
                        (unsigned long long)record->kind.sequence);
 }
 
+void gk_respond_version_id(struct gk_request *request, const struct gk_history *history)
+{
+    if (history->version != 0) {
+        char time[GK_STATE_TIME_TEXT_BYTES];
+        gk_state_time_format(history->version, time);
+        gk_respond_header(request, "x-ms-version-id", time);
+    }
+}
+
 void gk_respond_md5(struct gk_request *request, const char *name, const uint8_t md5[16])
 {
     struct gk_buf text;
@@ -288,6 +297,10 @@ void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_re
         request->override_content_language, request->override_content_disposition,
         request->override_cache_control};
     gk_respond_version(request, record->etag, record->modified_wall_ms);
+    gk_respond_version_id(request, &record->history);
+    if (record->history.version != 0 && record->history.kind == GK_STATE_BASE) {
+        gk_respond_header(request, "x-ms-is-current-version", "true");
+    }
     for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
         const char *value = overrides[i] != NULL ? overrides[i] : record->headers[i];
         if (value == NULL && i == GK_CONTENT_TYPE) {

@@ -28,6 +28,8 @@ void gk_content_headers_clear(struct gk_blob_record *record);
 
 /* ETag and Last-Modified. */
 void gk_respond_version(struct gk_request *request, uint64_t etag, int64_t modified_wall_ms);
+/* x-ms-version-id, of a base or state that is a version. */
+void gk_respond_version_id(struct gk_request *request, const struct gk_history *history);
 /* What Get Blob and Get Blob Properties tell beside length, range and MD5. */
 void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_record *record);
 /* x-ms-blob-committed-block-count, of an append blob. */

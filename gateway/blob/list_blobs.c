@@ -33,14 +33,15 @@ enum {
     INCLUDE_POLICY = 8u,
     INCLUDE_LEGAL_HOLD = 16u,
     INCLUDE_DELETED = 32u,
-    INCLUDE_COPY = 64u
+    INCLUDE_VERSIONS = 64u,
+    INCLUDE_COPY = 128u
 };
 
 /* Whether metadata is shown, the operation tells: that is what the plugin has authorized. */
 static const struct gk_list_include known[] = {{"metadata", 0},
                                                {"uncommittedblobs", INCLUDE_UNCOMMITTED},
                                                {"snapshots", INCLUDE_SNAPSHOTS},
-                                               {"versions", 0},
+                                               {"versions", INCLUDE_VERSIONS},
                                                {"deleted", INCLUDE_DELETED},
                                                {"deletedwithversions", 0},
                                                {"tags", INCLUDE_TAGS},
@@ -148,6 +149,9 @@ static bool is_shown(const struct listing *listing)
     }
     if (record->history.kind == GK_STATE_SNAPSHOT) {
         return (include & INCLUDE_SNAPSHOTS) != 0;
+    }
+    if (record->history.kind == GK_STATE_VERSION) {
+        return (include & INCLUDE_VERSIONS) != 0;
     }
     return record->state == GK_BLOB_COMMITTED ||
            (record->state == GK_BLOB_UNCOMMITTED && (include & INCLUDE_UNCOMMITTED) != 0);
@@ -343,6 +347,13 @@ static void write_state(struct gk_xml_writer *xml, const struct gk_blob_target *
         gk_state_time_format(gk_state_key_time(gk_buf_span(&blob->key)), time);
         gk_xml_text(xml, "Snapshot", time);
     }
+    if (blob->record.history.version != 0) {
+        gk_state_time_format(blob->record.history.version, time);
+        gk_xml_text(xml, "VersionId", time);
+        if (blob->record.history.kind == GK_STATE_BASE) {
+            gk_xml_text(xml, "IsCurrentVersion", "true");
+        }
+    }
     if (blob->record.history.deleted_wall_ms != 0) {
         gk_xml_text(xml, "Deleted", "true");
     }
@@ -492,7 +503,7 @@ static enum gk_status list_merged(struct listing *listing, struct gk_list_maps s
 {
     begin_after(listing);
     enum gk_status status = begin_run(listing, &listing->bases, KEY_KIND, shards, error);
-    if (status == GK_OK && (listing->page.include & INCLUDE_SNAPSHOTS) != 0) {
+    if (status == GK_OK && (listing->page.include & (INCLUDE_SNAPSHOTS | INCLUDE_VERSIONS)) != 0) {
         status = begin_run(listing, &listing->states, GK_STATE_KIND, shards, error);
     }
     if (status == GK_OK) {

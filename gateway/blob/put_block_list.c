@@ -283,6 +283,7 @@ static enum gk_status write_blob(struct gk_request *request, struct put_block_li
         status = replace_content(request, put, &write, error);
     }
     if (status == GK_OK) {
+        gk_state_begin_version(&write, request, &upload->record.history);
         status = gk_blob_write_record(&write, request, target, &upload->record, upload->data_key,
                                       &upload->metadata, error);
     }

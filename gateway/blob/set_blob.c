@@ -5,6 +5,7 @@
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/page_blob.h"
+#include "gateway/blob/states.h"
 
 static enum gk_status answer_changed(struct gk_request *request, gk_blob_change_fn *change,
                                      struct gk_error *error)
@@ -12,6 +13,7 @@ static enum gk_status answer_changed(struct gk_request *request, gk_blob_change_
     struct gk_blob_target target;
     enum gk_status status = gk_blob_change(request, &target, change, NULL, error);
     if (status == GK_OK) {
+        gk_respond_version_id(request, &target.record.history);
         gk_respond_version(request, target.record.etag, target.record.modified_wall_ms);
         status = gk_respond(request, 200);
     }
@@ -73,6 +75,12 @@ static enum gk_status change_metadata(struct gk_request *request, struct gk_blob
     }
     if (status == GK_OK) {
         status = gk_blob_open_data_key(request, target, &data_key, error);
+    }
+    /* Of a page blob no state is made while it is written in place. */
+    if (status == GK_OK && request->account->blob_service.versioning &&
+        target->record.kind.type != GK_BLOB_PAGE) {
+        status = gk_state_keep(write, request, target, error);
+        gk_state_begin_version(write, request, &target->record.history);
     }
     if (status == GK_OK) {
         gk_blob_touch(request, &target->record);

@@ -38,7 +38,7 @@ static enum gk_status seal_metadata(struct gk_request *request, struct snapshot 
 static enum gk_status write_snapshot(struct gk_request *request, struct snapshot *snapshot,
                                      struct gk_error *error)
 {
-    const struct gk_blob_target *target = &snapshot->target;
+    struct gk_blob_target *target = &snapshot->target;
     const struct gk_history as = {.kind = GK_STATE_SNAPSHOT};
     const struct gk_buf *stored = snapshot->metadata.count > 0 ? &snapshot->value : &target->stored;
     struct gk_blob_write write;
@@ -47,6 +47,11 @@ static enum gk_status write_snapshot(struct gk_request *request, struct snapshot
         gk_history_next(&target->record.history, gk_clock_wall_ms(&request->gateway->clock));
     enum gk_status status =
         gk_state_make(&write, request, target, gk_buf_span(stored), &as, snapshot->time, error);
+    /* As documented: where there are versions, what the blob was is one, and what it is is the next. */
+    if (status == GK_OK && request->account->blob_service.versioning) {
+        status = gk_state_keep(&write, request, target, error);
+        gk_state_begin_version(&write, request, &target->record.history);
+    }
     if (status == GK_OK) {
         status = gk_blob_write_open_part(&write, request, target, &target->record, error);
     }
@@ -113,6 +118,7 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
         gk_state_time_format(snapshot.time, time);
         gk_respond_header(request, "x-ms-snapshot", time);
         gk_respond_version(request, record->etag, record->modified_wall_ms);
+        gk_respond_version_id(request, &record->history);
         gk_respond_header(request, "x-ms-request-server-encrypted",
                           snapshot.metadata.count > 0 ? "true" : "false");
         status = gk_respond(request, 201);

@@ -177,21 +177,41 @@ bool gk_state_mark_deleted(struct gk_blob_write *write, const struct gk_request 
 bool gk_state_is_kept(const struct gk_request *request, const struct gk_blob_target *base)
 {
     return base->exists && base->record.state == GK_BLOB_COMMITTED &&
-           (!base->committed || gk_account_delete_retention_days(request->account) > 0);
+           (!base->committed || request->account->blob_service.versioning ||
+            gk_account_delete_retention_days(request->account) > 0);
+}
+
+static uint64_t next_time(const struct gk_blob_write *write, const struct gk_request *request)
+{
+    const struct gk_history so_far = {.newest = write->newest};
+    return gk_history_next(&so_far, gk_clock_wall_ms(&request->gateway->clock));
 }
 
 enum gk_status gk_state_keep(struct gk_blob_write *write, struct gk_request *request,
                              const struct gk_blob_target *base, struct gk_error *error)
 {
+    const struct gk_history *was = &base->record.history;
     struct gk_history as = {.kind = GK_STATE_SNAPSHOT,
-                            .deleted_wall_ms = base->record.history.deleted_wall_ms,
-                            .kept_until_wall_ms = base->record.history.kept_until_wall_ms};
-    if (base->committed) {
+                            .deleted_wall_ms = was->deleted_wall_ms,
+                            .kept_until_wall_ms = was->kept_until_wall_ms};
+    uint64_t time = next_time(write, request);
+    if (base->committed && request->account->blob_service.versioning) {
+        time = was->version != 0 ? was->version : time;
+        as = (struct gk_history){.kind = GK_STATE_VERSION, .version = time};
+    } else if (base->committed) {
         (void)gk_state_mark_deleted(write, request, &as);
     }
-    const struct gk_history so_far = {.newest = write->newest};
-    const uint64_t time = gk_history_next(&so_far, gk_clock_wall_ms(&request->gateway->clock));
     return gk_state_make(write, request, base, gk_buf_span(&base->stored), &as, time, error);
+}
+
+void gk_state_begin_version(struct gk_blob_write *write, const struct gk_request *request,
+                            struct gk_history *history)
+{
+    history->version = 0;
+    if (request->account->blob_service.versioning) {
+        write->newest = next_time(write, request);
+        history->version = write->newest;
+    }
 }
 
 /* --- the base -----------------------------------------------------------------------------------*/

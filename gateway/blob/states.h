@@ -37,11 +37,15 @@ enum gk_status gk_state_make(struct gk_blob_write *write, struct gk_request *req
                              const struct gk_history *as, uint64_t time,
                              struct gk_error *error) GK_MUST_USE;
 /* Whether what the base has outlives other content that comes in its place: it was deleted and is kept, or
- * the account keeps what is overwritten. */
+ * the account keeps what is overwritten, as a version or as a snapshot that is deleted. */
 bool gk_state_is_kept(const struct gk_request *request, const struct gk_blob_target *base);
 /* It does, as a state. */
 enum gk_status gk_state_keep(struct gk_blob_write *write, struct gk_request *request,
                              const struct gk_blob_target *base, struct gk_error *error) GK_MUST_USE;
+/* What the base becomes by this write is a version of its own where the account has versions: its history
+ * says so. */
+void gk_state_begin_version(struct gk_blob_write *write, const struct gk_request *request,
+                            struct gk_history *history);
 /* Marks a record, a base's or a state's, as deleted by this write and kept for as long as the account
  * has it; false, and nothing done, when it keeps nothing. */
 bool gk_state_mark_deleted(struct gk_blob_write *write, const struct gk_request *request,

@@ -138,10 +138,6 @@ static enum gk_status refuse_unserved(const struct gk_request *request, struct g
             return gk_refuse_because(error, 400, "UnsupportedHeader", "Header: %s", headers[i]);
         }
     }
-    if (gk_request_query(request, "versionid") != NULL) {
-        return gk_refuse_because(error, 400, "InvalidQueryParameterValue",
-                                 "This gateway keeps no versions: versionid");
-    }
     return GK_OK;
 }
 
@@ -170,18 +166,21 @@ static enum gk_status read_state_name(const struct gk_request *request,
                                       struct gk_blob_target *target, struct gk_error *error)
 {
     const char *snapshot = gk_request_query(request, "snapshot");
-    if (snapshot == NULL) {
+    const char *version = gk_request_query(request, "versionid");
+    const char *time = snapshot != NULL ? snapshot : version;
+    if (time == NULL) {
         return GK_OK;
     }
-    if (!takes_state(request->operation)) {
+    if (!takes_state(request->operation) || (snapshot != NULL && version != NULL)) {
         return gk_refuse_because(error, 400, "InvalidQueryParameterValue",
-                                 "A snapshot cannot be written to.");
+                                 "Neither a snapshot nor a version can be written to.");
     }
-    target->kind = GK_STATE_SNAPSHOT;
-    return gk_state_time_parse(snapshot, &target->time)
+    target->kind = snapshot != NULL ? GK_STATE_SNAPSHOT : GK_STATE_VERSION;
+    return gk_state_time_parse(time, &target->time)
                ? GK_OK
                : gk_refuse_because(error, 400, "InvalidQueryParameterValue",
-                                   "It is no time of a snapshot: snapshot");
+                                   "It is no time of a snapshot or version: %s",
+                                   snapshot != NULL ? "snapshot" : "versionid");
 }
 
 /* What one read of a shard brings. */
@@ -306,15 +305,27 @@ enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_
     return GK_OK;
 }
 
-enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_target *target,
-                                   struct gk_error *error)
+/* What was read. */
+static void forget(struct gk_blob_target *target)
 {
     gk_blob_record_cleanup(&target->record);
     gk_buf_reset(&target->stored);
     gk_buf_reset(&target->beside);
     target->exists = false;
     target->committed = false;
+}
+
+enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_target *target,
+                                   struct gk_error *error)
+{
+    forget(target);
     return read_blob(request, target, ROWS_RECORD, error);
+}
+
+bool gk_blob_is_named_version(const struct gk_blob_target *base)
+{
+    return base->kind == GK_STATE_VERSION && base->committed &&
+           base->record.history.version == base->time;
 }
 
 /* From the base to the state that the request names. */
@@ -330,7 +341,15 @@ static void turn_to_state(struct gk_blob_target *target)
 static enum gk_status locate_and_read(struct gk_request *request, struct gk_blob_target *target,
                                       enum rows rows, struct gk_error *error)
 {
-    const enum gk_status status = gk_blob_target_locate(request, target, error);
+    enum gk_status status = gk_blob_target_locate(request, target, error);
+    if (status == GK_OK && target->kind == GK_STATE_VERSION) {
+        /* The base first: a version goes from there to the states, and never back. */
+        status = read_blob(request, target, rows, error);
+        if (status != GK_OK || gk_blob_is_named_version(target)) {
+            return status;
+        }
+        forget(target);
+    }
     if (status == GK_OK && target->kind != GK_STATE_BASE) {
         turn_to_state(target);
     }

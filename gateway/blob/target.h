@@ -57,6 +57,8 @@ enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_
  */
 enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_target *target,
                                    struct gk_error *error) GK_MUST_USE;
+/* Whether the request names a version, and the base, which was read, is that one. */
+bool gk_blob_is_named_version(const struct gk_blob_target *base);
 /* Opens stored, which is the value under key: exists, committed and record follow from it. */
 enum gk_status gk_blob_target_open(const struct gk_request *request, struct gk_blob_target *target,
                                    struct gk_error *error) GK_MUST_USE;

@@ -7,6 +7,7 @@
 #include "gateway/blob/copy_source.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/lease_action.h"
+#include "gateway/blob/states.h"
 
 enum gk_status gk_upload_new(struct gk_request *request, size_t bytes, struct gk_error *error)
 {
@@ -93,6 +94,7 @@ enum gk_status gk_upload_replace(struct gk_request *request, struct gk_upload *u
     gk_blob_write_init(&write, target);
     enum gk_status status = gk_blob_write_discard(&write, request, target, error);
     if (status == GK_OK) {
+        gk_state_begin_version(&write, request, &upload->record.history);
         status = gk_blob_write_record(&write, request, target, &upload->record, upload->data_key,
                                       &upload->metadata, error);
     }
@@ -109,6 +111,7 @@ enum gk_status gk_upload_respond(struct gk_request *request, const struct gk_blo
     const struct gk_upload *upload = request->state;
     if (version != NULL) {
         gk_respond_version(request, version->etag, version->modified_wall_ms);
+        gk_respond_version_id(request, &version->history);
     }
     gk_body_sums_respond(request, &upload->sums);
     gk_respond_header(request, "x-ms-request-server-encrypted", "true");

@@ -36,6 +36,7 @@ enum gk_permission {
     GK_PERMIT_TAGS = 1u << 6,
     GK_PERMIT_FILTER = 1u << 7,
     GK_PERMIT_PERMANENT_DELETE = 1u << 8,
+    GK_PERMIT_DELETE_VERSION = 1u << 9,
     GK_PERMIT_IMMUTABILITY = 1u << 12,
     GK_PERMIT_DELEGATE = 1u << 13, /* to get a user delegation key */
     GK_PERMIT_OWNER = 1u << 30,    /* what no signature can give */

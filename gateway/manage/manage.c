@@ -113,6 +113,8 @@ static const struct operation operations[] = {
     {GK_ROUTE_ACCOUNT_ACTION, "POST", "revokeUserDelegationKeys", gk_manage_revoke_delegation, true,
      false},
     {GK_ROUTE_ACCOUNT_ACTION, "POST", "gatekeyCheckKey", gk_manage_check_key, true, false},
+    {GK_ROUTE_BLOB_SERVICE, "PUT", NULL, gk_manage_blob_service_put, true, false},
+    {GK_ROUTE_BLOB_SERVICE, "GET", NULL, gk_manage_blob_service_get, true, false},
     {GK_ROUTE_LIST_GROUP, "GET", NULL, gk_manage_account_list, true, false},
     {GK_ROUTE_LIST_SUBSCRIPTION, "GET", NULL, gk_manage_account_list, true, false},
     {GK_ROUTE_CHECK_NAME, "POST", NULL, gk_manage_check_name, true, false},

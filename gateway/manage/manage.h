@@ -4,6 +4,7 @@
  *
  *   /subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Storage/storageAccounts/{name}
  *       PUT GET PATCH DELETE; POST {name}/listKeys, regenerateKey, gatekeyCheckKey (ours)
+ *   .../storageAccounts/{name}/blobServices/default   PUT GET: settings of its Blob service
  *   .../storageAccounts                GET: of a resource group, or of a subscription
  *   /subscriptions/{s}/providers/Microsoft.Storage/checkNameAvailability   POST
  *   /gatekey/accounts[/{name}]         GET (ours): all accounts, or one, wherever they are filed
@@ -67,6 +68,7 @@ enum gk_manage_route {
     GK_ROUTE_NONE,
     GK_ROUTE_ACCOUNT,
     GK_ROUTE_ACCOUNT_ACTION,
+    GK_ROUTE_BLOB_SERVICE,
     GK_ROUTE_LIST_GROUP,
     GK_ROUTE_LIST_SUBSCRIPTION,
     GK_ROUTE_CHECK_NAME,
@@ -101,6 +103,8 @@ gk_manage_fn gk_manage_account_put;
 gk_manage_fn gk_manage_account_get;
 gk_manage_fn gk_manage_account_patch;
 gk_manage_fn gk_manage_account_delete;
+gk_manage_fn gk_manage_blob_service_put;
+gk_manage_fn gk_manage_blob_service_get;
 gk_manage_fn gk_manage_account_list;
 gk_manage_fn gk_manage_own_account_get;
 gk_manage_fn gk_manage_export;

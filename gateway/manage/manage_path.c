@@ -85,12 +85,17 @@ static bool parse_storage(const struct segments *segments, size_t from, bool in_
         out->route = in_group ? GK_ROUTE_LIST_GROUP : GK_ROUTE_LIST_SUBSCRIPTION;
         return true;
     }
-    if (!in_group || rest > 3 || strlen(segments->text[from + 1]) >= sizeof out->account ||
+    const bool blob_service =
+        rest == 4 && is(segments, from + 2, "blobServices") && is(segments, from + 3, "default");
+    if (!in_group || (rest > 3 && !blob_service) ||
+        strlen(segments->text[from + 1]) >= sizeof out->account ||
         (rest == 3 && strlen(segments->text[from + 2]) >= sizeof out->action)) {
         return false;
     }
     memcpy(out->account, segments->text[from + 1], strlen(segments->text[from + 1]) + 1);
-    out->route = rest == 3 ? GK_ROUTE_ACCOUNT_ACTION : GK_ROUTE_ACCOUNT;
+    out->route = blob_service ? GK_ROUTE_BLOB_SERVICE
+                 : rest == 3  ? GK_ROUTE_ACCOUNT_ACTION
+                              : GK_ROUTE_ACCOUNT;
     if (rest == 3) {
         memcpy(out->action, segments->text[from + 2], strlen(segments->text[from + 2]) + 1);
     }

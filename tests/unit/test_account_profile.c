@@ -15,7 +15,7 @@
 #define COUNT(array)  (sizeof(array) / sizeof *(array))
 #define WALL_MS       INT64_C(1767225600000)
 #define BINDING       "account keys/acct"
-#define SERVICE_BYTES 34 /* of the Blob service's settings when nothing was set */
+#define SERVICE_BYTES 35 /* of the Blob service's settings when nothing was set */
 #define LATER_BYTES   (SERVICE_BYTES + GK_DELEGATION_BYTES) /* that version 1 has not */
 #define LOCATION_AT   (1 + 8 + GK_ACCESS_KEYS * (8 + GK_ACCESS_KEY_BYTES))
 

@@ -23,6 +23,8 @@ static const struct {
      {GK_ROUTE_ACCOUNT_ACTION, "s", "g", "acct", "listKeys"}},
     {GROUP "/storageAccounts/acct/anything",
      {GK_ROUTE_ACCOUNT_ACTION, "s", "g", "acct", "anything"}},
+    {GROUP "/storageAccounts/acct/blobServices/default",
+     {GK_ROUTE_BLOB_SERVICE, "s", "g", "acct", ""}},
     {GROUP "/storageAccounts", {GK_ROUTE_LIST_GROUP, "s", "g", "", ""}},
     {SUBSCRIPTION "/storageAccounts", {GK_ROUTE_LIST_SUBSCRIPTION, "s", "", "", ""}},
     {SUBSCRIPTION "/checkNameAvailability", {GK_ROUTE_CHECK_NAME, "s", "", "", ""}},

@@ -355,7 +355,8 @@ static const struct {
     {"/c/b", "racwdltf",
      GK_PERMIT_READ | GK_PERMIT_ADD | GK_PERMIT_CREATE | GK_PERMIT_WRITE | GK_PERMIT_DELETE |
          GK_PERMIT_LIST | GK_PERMIT_TAGS | GK_PERMIT_FILTER},
-    {"/c/b", "xzmeop", 0},
+    {"/c/b", "x", GK_PERMIT_DELETE_VERSION},
+    {"/c/b", "zmeop", 0},
     {"/c/b", "i", GK_PERMIT_IMMUTABILITY},
     {"/c/b", "y", GK_PERMIT_PERMANENT_DELETE},
     {"/c/b", "R", 0},

@@ -251,12 +251,14 @@ static void test_blob_service__comes_back(void **state)
     struct gk_blob_service decoded;
     struct gk_buf stored;
     parse(EVERYTHING, &settings);
+    settings.versioning = true;
     gk_buf_init(&stored, 65536);
     gk_blob_service_encode(&settings, &stored);
     struct gk_reader reader = gk_reader_of(gk_buf_span(&stored));
     assert_true(gk_blob_service_decode(&reader, &decoded));
     assert_true(gk_read_done(&reader));
     assert_written(&decoded, EVERYTHING);
+    assert_true(decoded.versioning);
     for (size_t len = 0; len < stored.len; len++) {
         reader = gk_reader_of(gk_span_of(stored.data, len));
         assert_false(gk_blob_service_decode(&reader, &decoded));
@@ -267,7 +269,7 @@ static void test_blob_service__comes_back(void **state)
 static void test_blob_service__is_zeros_when_nothing_was_set(void **state)
 {
     (void)state;
-    static const uint8_t zeros[34];
+    static const uint8_t zeros[35];
     const struct gk_blob_service settings = {0};
     struct gk_buf stored;
     gk_buf_init(&stored, 65536);
@@ -283,9 +285,9 @@ static void test_blob_service__not_well_formed(void **state)
     static const struct {
         size_t at;
         uint8_t value;
-    } rows[] = {{0, 2}, {5, 2}, {7, 0x80}, {19, 6}, {20, 1}, {28, 0xff}};
+    } rows[] = {{0, 2}, {5, 2}, {7, 0x80}, {19, 6}, {20, 1}, {28, 0xff}, {34, 2}};
     for (size_t i = 0; i < COUNT(rows); i++) {
-        uint8_t stored[34] = {0};
+        uint8_t stored[35] = {0};
         struct gk_blob_service settings;
         stored[rows[i].at] = rows[i].value;
         struct gk_reader reader = gk_reader_of(gk_span_of(stored, sizeof stored));

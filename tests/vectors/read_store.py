@@ -185,6 +185,7 @@ def read_blob_service(reader):
         "website": {"enabled": read_flag(reader), "indexDocument": reader.text().decode(),
                     "defaultIndex": reader.text().decode(),
                     "errorDocument": reader.text().decode()},
+        "versioning": read_flag(reader),
     }
 
 
