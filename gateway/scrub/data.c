@@ -26,7 +26,8 @@
  *
  * Several gateways: the lease lets one run; two would do no harm, for the argument is about the store's
  * content alone, and removing twice is fine. Writes by others are what the walk is made for. The reaper
- * removes objects before the rows that refer to them: an object that it has removed is no candidate.
+ * removes objects before the rows that refer to them: an object that it has removed is no candidate, or
+ * one that is gone when it is looked at again.
  */
 #include <stdlib.h>
 
@@ -186,18 +187,34 @@ static enum gk_status remove_some(struct sweep *sweep, struct removal *removal)
     return status == GK_OK ? gk_scrub_check(run, sweep->error) : status;
 }
 
-static void settle(struct sweep *sweep, const struct candidate *candidate, struct removal *removal)
+static enum gk_status settle(struct sweep *sweep, const struct candidate *candidate,
+                             struct removal *removal)
 {
     struct gk_scrub_run *run = sweep->run;
     if (candidate->referred) {
         run->state.counts.objects++;
-    } else if (is_nobodys(run, &candidate->container)) {
-        char *name = removal->names[removal->count++];
-        name_of(candidate, name);
+        return GK_OK;
+    }
+    if (!is_nobodys(run, &candidate->container)) {
+        return GK_OK;
+    }
+    char *name = removal->names[removal->count];
+    struct gk_store_stat stat;
+    name_of(candidate, name);
+    const enum gk_status status =
+        gk_store_stat(run->gateway->store, GK_POOL_DATA, name, &stat, sweep->error);
+    if (status == GK_E_NOT_FOUND) {
+        /* Committed since the filter's walk, and removed by the reaper since it was listed. */
+        gk_error_clear(sweep->error);
+        return GK_OK;
+    }
+    if (status == GK_OK) {
+        removal->count++;
         removal->bytes += candidate->size_bytes;
         gk_log(GK_LOG_INFO, "scrub", "nothing refers to data object %s", name);
         gk_scrub_add_unreferenced(&run->state, name, false, candidate->size_bytes);
     }
+    return status;
 }
 
 static enum gk_status settle_all(struct sweep *sweep)
@@ -206,8 +223,8 @@ static enum gk_status settle_all(struct sweep *sweep)
     enum gk_status status =
         removal == NULL ? gk_fail(sweep->error, GK_E_RESOURCE, "out of memory") : GK_OK;
     for (size_t i = 0; status == GK_OK && i < sweep->count; i++) {
-        settle(sweep, &sweep->candidates[i], removal);
-        if (removal->count == LIST_NAMES || i + 1 == sweep->count) {
+        status = settle(sweep, &sweep->candidates[i], removal);
+        if (status == GK_OK && (removal->count == LIST_NAMES || i + 1 == sweep->count)) {
             status = remove_some(sweep, removal);
         }
     }
