@@ -138,17 +138,25 @@ async function good(request) {
   return answer;
 }
 
-// Fixtures of one row: a container with a blob, with a staged block that waits for its commit, with an
-// append blob and with a page blob.
+// Fixtures of one row: a container with a blob and, where the row's request goes to one, with a staged block
+// that waits for its commit, an append blob, or a page blob. Of one shard: there are thousands of them.
 async function prepare(container, row) {
-  await good({ method: 'PUT', path: `/${container}`, query: { restype: 'container' } });
+  const goesTo = (name) => row === undefined || build(row, container).path.endsWith(`/${name}`);
+  await good({ method: 'PUT', path: `/${container}`, query: { restype: 'container' },
+    headers: { 'x-gatekey-index-shards': '1' } });
   await good({ method: 'PUT', path: `/${container}/blob`, body: secret,
     headers: { 'x-ms-blob-type': 'BlockBlob', 'x-ms-meta-secret': 'value' } });
-  await good({ method: 'PUT', path: `/${container}/staged`, query: { comp: 'block', blockid: BLOCK },
-    body: secret });
-  await good({ method: 'PUT', path: `/${container}/append`, headers: { 'x-ms-blob-type': 'AppendBlob' } });
-  await good({ method: 'PUT', path: `/${container}/pages`,
-    headers: { 'x-ms-blob-type': 'PageBlob', 'x-ms-blob-content-length': '8192' } });
+  if (goesTo('staged')) {
+    await good({ method: 'PUT', path: `/${container}/staged`, query: { comp: 'block', blockid: BLOCK },
+      body: secret });
+  }
+  if (goesTo('append')) {
+    await good({ method: 'PUT', path: `/${container}/append`, headers: { 'x-ms-blob-type': 'AppendBlob' } });
+  }
+  if (goesTo('pages')) {
+    await good({ method: 'PUT', path: `/${container}/pages`,
+      headers: { 'x-ms-blob-type': 'PageBlob', 'x-ms-blob-content-length': '8192' } });
+  }
   if (row !== undefined && first[row.id]) await good(first[row.id](container));
 }
 
