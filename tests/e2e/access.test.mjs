@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { BlobClient, BlobServiceClient, ContainerClient, ContainerSASPermissions, StorageSharedKeyCredential,
   generateBlobSASQueryParameters } from '@azure/storage-blob';
 
+import { refused } from './lib/refused.mjs';
 import { accountSas, send, serviceSas } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 
@@ -22,14 +23,6 @@ before(async () => {
   credential = new StorageSharedKeyCredential(stack.account, stack.accountKey);
 });
 after(() => stack?.stop());
-
-async function refused(promise, status, code) {
-  await assert.rejects(promise, (error) => {
-    assert.equal(error.statusCode, status, `${error.statusCode} ${error.code}: ${error.message}`);
-    assert.equal(error.code ?? error.details?.errorCode, code);
-    return true;
-  });
-}
 
 async function newContainer(options) {
   const container = service.getContainerClient(`access-${names++}`);

@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 
 import { BlobServiceClient } from '@azure/storage-blob';
 
+import { refused } from './lib/refused.mjs';
 import { send, serviceSas } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 
@@ -22,12 +23,6 @@ before(async () => {
   await container.create();
 });
 after(() => stack?.stop());
-
-const refused = (promise, status, code) => assert.rejects(promise, (error) => {
-  assert.equal(error.statusCode, status, `${error.statusCode} ${error.code}: ${error.message}`);
-  assert.equal(error.code ?? error.details?.errorCode, code);
-  return true;
-});
 
 async function created(name, options) {
   const blob = container.getAppendBlobClient(name);

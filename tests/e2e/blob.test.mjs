@@ -10,6 +10,7 @@ import { after, before, test } from 'node:test';
 import { BlobServiceClient, StorageSharedKeyCredential, ContainerSASPermissions,
   generateBlobSASQueryParameters, BlobClient, ContainerClient } from '@azure/storage-blob';
 
+import { refused } from './lib/refused.mjs';
 import { send } from './lib/signed.mjs';
 import { startStack, noRetry } from './lib/stack.mjs';
 
@@ -28,14 +29,6 @@ before(async () => {
 after(() => stack?.stop());
 
 const hash = (bytes) => createHash('sha256').update(bytes).digest('hex');
-
-async function refused(promise, status, code) {
-  await assert.rejects(promise, (error) => {
-    assert.equal(error.statusCode, status, `${error.statusCode} ${error.code}: ${error.message}`);
-    if (code) assert.equal(error.code ?? error.details?.errorCode, code);
-    return true;
-  });
-}
 
 for (const size of [0, 1, 511, 4096, 4097, CHUNK - 1, CHUNK, CHUNK + 1, STRIPE - 1, STRIPE, STRIPE + 1,
   100 * 1024 * 1024]) {

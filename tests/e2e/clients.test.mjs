@@ -12,6 +12,7 @@ import { StorageManagementClient } from '@azure/arm-storage';
 import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 
 import { program } from './lib/process.mjs';
+import { refused } from './lib/refused.mjs';
 import { accountSas, encodeQuery } from './lib/signed.mjs';
 import { noRetry, RESOURCE_GROUP, startStack, SUBSCRIPTION } from './lib/stack.mjs';
 import { onRados } from './lib/store.mjs';
@@ -143,14 +144,6 @@ function managementClient(token = stack.managementToken) {
   const credential = { getToken: async () => ({ token, expiresOnTimestamp: Date.now() + 3600e3 }) };
   return new StorageManagementClient(credential, SUBSCRIPTION, { endpoint: stack.managementEndpoint,
     tlsOptions: { ca: stack.ca }, retryOptions: { maxRetries: 0 } });
-}
-
-async function refused(promise, status, code) {
-  await assert.rejects(promise, (error) => {
-    assert.equal(error.statusCode, status, `${error.statusCode} ${error.code}: ${error.message}`);
-    if (code) assert.equal(error.code, code, error.message);
-    return true;
-  });
 }
 
 async function all(iterator) {

@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 
 import { BlobServiceClient } from '@azure/storage-blob';
 
+import { refused } from './lib/refused.mjs';
 import { accountSas, send } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 
@@ -25,14 +26,6 @@ before(async () => {
   await container.create();
 });
 after(() => stack?.stop());
-
-async function refused(promise, status, code) {
-  await assert.rejects(promise, (error) => {
-    assert.equal(error.statusCode, status, `${error.statusCode} ${error.code}: ${error.message}`);
-    assert.equal(error.code ?? error.details?.errorCode, code);
-    return true;
-  });
-}
 
 async function newBlob() {
   const blob = container.getBlockBlobClient(`blob-${names++}`);

@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { BlobClient, BlobSASPermissions, BlobServiceClient,
   generateBlobSASQueryParameters } from '@azure/storage-blob';
 
+import { refused } from './lib/refused.mjs';
 import { send } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 
@@ -22,14 +23,6 @@ before(async () => {
   await container.create();
 });
 after(() => stack?.stop());
-
-async function refused(promise, status, code) {
-  await assert.rejects(promise, (error) => {
-    assert.equal(error.statusCode, status, `${error.statusCode} ${error.code}: ${error.message}`);
-    if (code) assert.equal(error.code ?? error.details?.errorCode, code);
-    return true;
-  });
-}
 
 async function all(pages) {
   const found = [];

@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 
 import { BlobServiceClient, BlobClient } from '@azure/storage-blob';
 
+import { refused } from './lib/refused.mjs';
 import { accountSas, encodeQuery, send, serviceSas } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 
@@ -21,14 +22,6 @@ before(async () => {
   await container.create();
 });
 after(() => stack?.stop());
-
-async function refused(promise, status, code) {
-  await assert.rejects(promise, (error) => {
-    assert.equal(error.statusCode, status, `${error.statusCode} ${error.code}: ${error.message}`);
-    if (code) assert.equal(error.code ?? error.details?.errorCode, code);
-    return true;
-  });
-}
 
 async function put(name, tags, where = container) {
   const blob = where.getBlockBlobClient(name);

@@ -10,6 +10,7 @@ import { BlobClient, BlobServiceClient, ContainerClient, generateBlobSASQueryPar
   BlobSASPermissions, ContainerSASPermissions } from '@azure/storage-blob';
 
 import { makeIdentityProvider } from './lib/identity.mjs';
+import { refused } from './lib/refused.mjs';
 import { send } from './lib/signed.mjs';
 import { startStack } from './lib/stack.mjs';
 
@@ -32,14 +33,6 @@ after(() => stack?.stop());
 function as(object) {
   const service = new BlobServiceClient(stack.blobEndpointTls, provider.credentialOf(object), stack.overTls);
   return { service, container: service.getContainerClient('delegated') };
-}
-
-async function refused(promise, status, code) {
-  await assert.rejects(promise, (error) => {
-    assert.equal(error.statusCode, status, `${error.statusCode} ${error.code}: ${error.message}`);
-    if (code) assert.equal(error.code ?? error.details?.errorCode, code);
-    return true;
-  });
 }
 
 /* --- tokens ------------------------------------------------------------------------------------*/

@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test';
 import { BlobSASPermissions, BlobServiceClient, BlobClient,
   generateBlobSASQueryParameters } from '@azure/storage-blob';
 
+import { refused } from './lib/refused.mjs';
 import { send } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 
@@ -26,14 +27,6 @@ before(async () => {
   await container.create();
 });
 after(() => stack?.stop());
-
-async function refused(promise, status, code) {
-  await assert.rejects(promise, (error) => {
-    assert.equal(error.statusCode, status, `${error.statusCode} ${error.code}: ${error.message}`);
-    if (code) assert.equal(error.code ?? error.details?.errorCode, code);
-    return true;
-  });
-}
 
 async function list(prefix, options) {
   const found = [];
