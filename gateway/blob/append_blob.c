@@ -9,9 +9,7 @@
 #include "common/error.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
-#include "gateway/blob/immutability_headers.h"
 #include "gateway/blob/manifest.h"
-#include "gateway/blob/tags.h"
 #include "gateway/blob/upload.h"
 
 #define BLOCK_BYTES_MAX        (UINT64_C(100) << 20)
@@ -23,65 +21,32 @@ static_assert(BLOCKS_MAX <= GK_MANIFEST_PAGES_MAX * GK_MANIFEST_INLINE_MAX, "pag
 
 /* --- Put Blob -----------------------------------------------------------------------------------*/
 
-static enum gk_status read_headers(struct gk_request *request, struct gk_upload *put,
-                                   struct gk_error *error)
+static enum gk_status begin_put(struct gk_request *request, struct gk_error *error)
 {
     if (gk_request_header(request, "x-ms-access-tier") != NULL) {
         return gk_refuse_because(error, 400, "UnsupportedHeader",
                                  "An append blob has no x-ms-access-tier.");
     }
-    enum gk_status status = gk_content_headers_read(request, true, &put->record, error);
-    if (status == GK_OK) {
-        status = gk_immutability_read(request, &put->record.immutability, error);
-    }
-    if (status == GK_OK) {
-        status = gk_metadata_from_headers(request, &put->metadata, error);
-    }
-    return status == GK_OK ? gk_tags_from_header(request, &put->record.tags, error) : status;
-}
-
-static enum gk_status begin_put(struct gk_request *request, struct gk_error *error)
-{
     enum gk_status status = gk_upload_new(request, sizeof(struct gk_upload), error);
-    struct gk_upload *put = request->state;
-    if (status == GK_OK) {
-        status = gk_blob_target_locate(request, &put->target, error);
+    if (status != GK_OK) {
+        return status;
     }
+    struct gk_upload *put = request->state;
+    put->record.kind.type = GK_BLOB_APPEND;
+    status = gk_blob_target_locate(request, &put->target, error);
     if (status == GK_OK) {
-        status = read_headers(request, put, error);
+        status = gk_upload_read_headers(request, true, error);
     }
     return status == GK_OK ? gk_blob_new_data_key(request, &put->target.container, &put->record,
                                                   &put->data_key, error)
                            : status;
 }
 
-static enum gk_status commit_put(struct gk_request *request, struct gk_error *error)
-{
-    struct gk_upload *put = request->state;
-    enum gk_status status = gk_blob_target_read(request, &put->target, error);
-    if (status == GK_OK) {
-        status = gk_blob_may_replace(request, &put->target, error);
-    }
-    if (status != GK_OK) {
-        return status;
-    }
-    gk_upload_fill(request, put);
-    put->record.kind.type = GK_BLOB_APPEND;
-    return gk_upload_replace(request, put, error);
-}
-
-static enum gk_status finish_put(struct gk_request *request, struct gk_error *error)
-{
-    const struct gk_upload *put = request->state;
-    const enum gk_status status = gk_upload_locked(request, GK_ACCESS_WRITE, commit_put, error);
-    return status == GK_OK ? gk_upload_respond(request, &put->record) : status;
-}
-
 const struct gk_handler gk_put_append_blob_handler = {
     .body = GK_BODY_NONE,
     .permissions = GK_PERMIT_CREATE | GK_PERMIT_WRITE,
     .begin = begin_put,
-    .finish = finish_put,
+    .finish = gk_upload_finish_empty,
     .cleanup = gk_upload_free,
 };
 

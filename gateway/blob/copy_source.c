@@ -14,6 +14,8 @@
 
 #define URL_BYTES_MAX 16384u /* of a request's own target, too; documented are 2 KiB */
 #define PIECE_BYTES   (128u << 10)
+/* Of a host and a port; no user stands before them. The copy keeps them, for answers and listings. */
+#define AUTHORITY_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]"
 
 /* What a source's own headers are called in the request that names it. */
 static const struct {
@@ -58,17 +60,17 @@ static enum gk_status split_url(const struct gk_request *request, struct gk_copy
 {
     const char *url = source->url;
     struct gk_request *own = &source->request;
-    own->tls = strncasecmp(url, "https://", 8) == 0;
-    if (strlen(url) > URL_BYTES_MAX || (!own->tls && strncasecmp(url, "http://", 7) != 0)) {
+    const bool https = strncasecmp(url, "https://", 8) == 0;
+    if (strlen(url) > URL_BYTES_MAX || (!https && strncasecmp(url, "http://", 7) != 0)) {
         return not_a_url(error);
     }
-    const char *authority = url + (own->tls ? 8 : 7);
-    const char *path = strchr(authority, '/');
-    if (path == NULL || path == authority || strchr(authority, '#') != NULL ||
-        memchr(authority, '@', (size_t)(path - authority)) != NULL) {
+    const char *authority = url + (https ? 8 : 7);
+    const size_t len = strspn(authority, AUTHORITY_CHARACTERS);
+    const char *path = authority + len;
+    if (len == 0 || *path != '/' || strchr(path, '#') != NULL) {
         return not_a_url(error);
     }
-    source->authority = strndup(authority, (size_t)(path - authority));
+    source->authority = strndup(authority, len);
     own->exchange = gk_http_part_new(request->exchange, own->method, path, source->headers,
                                      source->headers_count);
     if (source->authority == NULL || own->exchange == NULL) {
@@ -110,17 +112,14 @@ static enum gk_status locate(const struct gk_request *request, struct gk_copy_so
     source->routed = true;
     status = gk_route_parse(&source->route, own->raw_path, own->raw_query, source->authority,
                             request->gateway->blob_domain, error);
-    if (status != GK_OK || !is_ours(request, source)) {
+    if (status != GK_OK) {
+        return status;
+    }
+    if (!is_ours(request, source)) {
         return gk_refuse_because(error, 403, "CannotVerifyCopySource",
                                  "This gateway copies from its own accounts alone.");
     }
-    own->account_name = source->route.account;
-    own->path_style = source->route.path_style;
-    own->secondary = source->route.secondary;
-    own->container = source->route.container;
-    own->blob = source->route.blob;
-    own->query = source->route.query;
-    own->query_count = source->route.query_count;
+    gk_route_apply(&source->route, own);
     return own->blob[0] == '\0' ? not_a_url(error) : GK_OK;
 }
 
@@ -224,6 +223,7 @@ static enum gk_status new_source(struct gk_request *request, struct gk_error *er
     memcpy(own->client_address, request->client_address, sizeof own->client_address);
     own->method = "GET";
     own->operation = GK_OP_BLOB_GET_BLOB;
+    own->tls = request->tls; /* how the source's credential came, whatever scheme its URL has */
     own->version = request->version;
     own->received_wall_ms = request->received_wall_ms;
     take_headers(request, source);

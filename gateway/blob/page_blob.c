@@ -7,10 +7,8 @@
 
 #include "common/error.h"
 #include "gateway/blob/handlers.h"
-#include "gateway/blob/immutability_headers.h"
 #include "gateway/blob/page_headers.h"
 #include "gateway/blob/page_rows.h"
-#include "gateway/blob/tags.h"
 #include "gateway/blob/upload.h"
 
 /* --- Put Blob -----------------------------------------------------------------------------------*/
@@ -49,48 +47,18 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
         status = read_kind(request, &put->record, error);
     }
     if (status == GK_OK) {
-        status = gk_content_headers_read(request, true, &put->record, error);
-    }
-    if (status == GK_OK) {
-        status = gk_immutability_read(request, &put->record.immutability, error);
-    }
-    if (status == GK_OK) {
-        status = gk_metadata_from_headers(request, &put->metadata, error);
-    }
-    if (status == GK_OK) {
-        status = gk_tags_from_header(request, &put->record.tags, error);
+        status = gk_upload_read_headers(request, true, error);
     }
     return status == GK_OK ? gk_blob_new_data_key(request, &put->target.container, &put->record,
                                                   &put->data_key, error)
                            : status;
 }
 
-static enum gk_status commit(struct gk_request *request, struct gk_error *error)
-{
-    struct gk_upload *put = request->state;
-    enum gk_status status = gk_blob_target_read(request, &put->target, error);
-    if (status == GK_OK) {
-        status = gk_blob_may_replace(request, &put->target, error);
-    }
-    if (status != GK_OK) {
-        return status;
-    }
-    gk_upload_fill(request, put);
-    return gk_upload_replace(request, put, error);
-}
-
-static enum gk_status finish(struct gk_request *request, struct gk_error *error)
-{
-    const struct gk_upload *put = request->state;
-    const enum gk_status status = gk_upload_locked(request, GK_ACCESS_WRITE, commit, error);
-    return status == GK_OK ? gk_upload_respond(request, &put->record) : status;
-}
-
 const struct gk_handler gk_put_page_blob_handler = {
     .body = GK_BODY_NONE,
     .permissions = GK_PERMIT_CREATE | GK_PERMIT_WRITE,
     .begin = begin,
-    .finish = finish,
+    .finish = gk_upload_finish_empty,
     .cleanup = gk_upload_free,
 };
 

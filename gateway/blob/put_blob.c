@@ -5,8 +5,6 @@
 #include "common/error.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
-#include "gateway/blob/immutability_headers.h"
-#include "gateway/blob/tags.h"
 #include "gateway/blob/upload.h"
 
 /* Refuses before the body comes what would be refused after it; most writes need no such look. */
@@ -24,19 +22,9 @@ static enum gk_status check_early(struct gk_request *request, struct gk_upload *
 static enum gk_status read_headers(struct gk_request *request, struct gk_upload *put,
                                    struct gk_error *error)
 {
-    enum gk_status status =
-        gk_content_headers_read(request, request->source == NULL, &put->record, error);
+    enum gk_status status = gk_upload_read_headers(request, request->source == NULL, error);
     if (status == GK_OK) {
         status = gk_tier_header_read(request, &put->record.tier, error);
-    }
-    if (status == GK_OK) {
-        status = gk_immutability_read(request, &put->record.immutability, error);
-    }
-    if (status == GK_OK) {
-        status = gk_metadata_from_headers(request, &put->metadata, error);
-    }
-    if (status == GK_OK) {
-        status = gk_tags_from_header(request, &put->record.tags, error);
     }
     if (status == GK_OK) {
         /* The service tells the MD5 of every blob that came in one piece. */

@@ -11,10 +11,8 @@
 #include "gateway/blob/block_list_xml.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
-#include "gateway/blob/immutability_headers.h"
 #include "gateway/blob/manifest.h"
 #include "gateway/blob/states.h"
-#include "gateway/blob/tags.h"
 #include "gateway/blob/upload.h"
 
 /* A block that can be listed, and whether it was. */
@@ -307,21 +305,9 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
     gk_buf_init(&put->mark, GK_STAGED_BYTES_MAX);
     status = gk_blob_target_locate(request, &put->upload.target, error);
     if (status == GK_OK) {
-        status = gk_content_headers_read(request, false, &put->upload.record, error);
+        status = gk_upload_read_headers(request, false, error);
     }
-    if (status == GK_OK) {
-        status = gk_tier_header_read(request, &put->upload.record.tier, error);
-    }
-    if (status == GK_OK) {
-        status = gk_immutability_read(request, &put->upload.record.immutability, error);
-    }
-    if (status == GK_OK) {
-        status = gk_metadata_from_headers(request, &put->upload.metadata, error);
-    }
-    if (status == GK_OK) {
-        status = gk_tags_from_header(request, &put->upload.record.tags, error);
-    }
-    return status;
+    return status == GK_OK ? gk_tier_header_read(request, &put->upload.record.tier, error) : status;
 }
 
 static enum gk_status commit(struct gk_request *request, struct gk_error *error)

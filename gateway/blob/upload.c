@@ -6,8 +6,10 @@
 #include "common/error.h"
 #include "gateway/blob/copy_source.h"
 #include "gateway/blob/headers.h"
+#include "gateway/blob/immutability_headers.h"
 #include "gateway/blob/lease_action.h"
 #include "gateway/blob/states.h"
+#include "gateway/blob/tags.h"
 
 enum gk_status gk_upload_new(struct gk_request *request, size_t bytes, struct gk_error *error)
 {
@@ -73,6 +75,21 @@ enum gk_status gk_upload_commit(struct gk_request *request, enum gk_access acces
     return status == GK_OK ? gk_upload_locked(request, access, commit, error) : status;
 }
 
+enum gk_status gk_upload_read_headers(struct gk_request *request, bool fallback,
+                                      struct gk_error *error)
+{
+    struct gk_upload *upload = request->state;
+    struct gk_blob_record *record = &upload->record;
+    enum gk_status status = gk_content_headers_read(request, fallback, record, error);
+    if (status == GK_OK) {
+        status = gk_immutability_read(request, &record->immutability, error);
+    }
+    if (status == GK_OK) {
+        status = gk_metadata_from_headers(request, &upload->metadata, error);
+    }
+    return status == GK_OK ? gk_tags_from_header(request, &record->tags, error) : status;
+}
+
 void gk_upload_fill(const struct gk_request *request, struct gk_upload *upload)
 {
     struct gk_blob_record *record = &upload->record;
@@ -104,6 +121,27 @@ enum gk_status gk_upload_replace(struct gk_request *request, struct gk_upload *u
     }
     gk_blob_write_cleanup(&write);
     return status;
+}
+
+static enum gk_status commit_empty(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_upload *upload = request->state;
+    enum gk_status status = gk_blob_target_read(request, &upload->target, error);
+    if (status == GK_OK) {
+        status = gk_blob_may_replace(request, &upload->target, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_upload_fill(request, upload);
+    return gk_upload_replace(request, upload, error);
+}
+
+enum gk_status gk_upload_finish_empty(struct gk_request *request, struct gk_error *error)
+{
+    const struct gk_upload *upload = request->state;
+    const enum gk_status status = gk_upload_locked(request, GK_ACCESS_WRITE, commit_empty, error);
+    return status == GK_OK ? gk_upload_respond(request, &upload->record) : status;
 }
 
 enum gk_status gk_upload_respond(struct gk_request *request, const struct gk_blob_record *version)

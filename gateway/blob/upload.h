@@ -54,6 +54,11 @@ enum gk_status gk_upload_commit(struct gk_request *request, enum gk_access acces
 enum gk_status gk_upload_locked(struct gk_request *request, enum gk_access access,
                                 gk_upload_commit_fn *commit, struct gk_error *error) GK_MUST_USE;
 
+/* What the headers say of every new blob: content headers (fallback: as gk_content_headers_read has it),
+ * immutability, metadata and tags. Into record and metadata. */
+enum gk_status gk_upload_read_headers(struct gk_request *request, bool fallback,
+                                      struct gk_error *error) GK_MUST_USE;
+
 /* A committed blob out of nothing, or over what target shows: state, ETag, times and lease. */
 void gk_upload_fill(const struct gk_request *request, struct gk_upload *upload);
 
@@ -61,6 +66,10 @@ void gk_upload_fill(const struct gk_request *request, struct gk_upload *upload);
  * lock. */
 enum gk_status gk_upload_replace(struct gk_request *request, struct gk_upload *upload,
                                  struct gk_error *error) GK_MUST_USE;
+
+/* A handler's finish for a blob that begins without content: record has what is its own. */
+enum gk_status gk_upload_finish_empty(struct gk_request *request,
+                                      struct gk_error *error) GK_MUST_USE;
 
 /* 201, or what upload has instead, with the sums. version: with the ETag and time of this record; NULL: without. */
 enum gk_status gk_upload_respond(struct gk_request *request, const struct gk_blob_record *version);

@@ -164,13 +164,7 @@ static enum gk_status route(struct call *call, struct gk_error *error)
     if (status != GK_OK) {
         return status;
     }
-    request->account_name = call->route.account;
-    request->path_style = call->route.path_style;
-    request->secondary = call->route.secondary;
-    request->container = call->route.container;
-    request->blob = call->route.blob;
-    request->query = call->route.query;
-    request->query_count = call->route.query_count;
+    gk_route_apply(&call->route, request);
     return GK_OK;
 }
 
@@ -358,7 +352,7 @@ static void on_end(void *ctx, struct gk_http_exchange *exchange)
     if (request->account != NULL) {
         gk_accounts_put(request->account);
     }
-    gk_buf_cleanup(&request->body);
+    gk_buf_cleanup_wipe(&request->body); /* pages of a blob may be in it */
     if (call->routed) {
         gk_route_cleanup(&call->route);
     }

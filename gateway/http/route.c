@@ -296,6 +296,17 @@ void gk_route_cleanup(struct gk_route *route)
     gk_buf_cleanup(&route->texts);
 }
 
+void gk_route_apply(const struct gk_route *route, struct gk_request *request)
+{
+    request->account_name = route->account;
+    request->path_style = route->path_style;
+    request->secondary = route->secondary;
+    request->container = route->container;
+    request->blob = route->blob;
+    request->query = route->query;
+    request->query_count = route->query_count;
+}
+
 /* --- operation ---------------------------------------------------------------------------------- */
 
 /* Whether an item of a list that separator divides equals text, without case. */

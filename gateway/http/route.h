@@ -42,6 +42,8 @@ bool gk_route_is_website(const char *host, const char *domain);
 enum gk_status gk_route_parse_website(struct gk_route *route, const char *path, const char *host,
                                       const char *domain, struct gk_error *error) GK_MUST_USE;
 void gk_route_cleanup(struct gk_route *route);
+/* What the request is about; its strings live as long as route. */
+void gk_route_apply(const struct gk_route *route, struct gk_request *request);
 
 /*
  * The row of operations.def that the request asks for. 405 UnsupportedHttpVerb, 400

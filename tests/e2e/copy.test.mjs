@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 
 import { BlobServiceClient } from '@azure/storage-blob';
 
+import { refused } from './lib/refused.mjs';
 import { accountSas, encodeQuery, send, serviceSas } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 
@@ -27,12 +28,6 @@ before(async () => {
   await source.upload(content, content.length, { metadata: { from: 'here' }, blobHTTPHeaders: headers });
 });
 after(() => stack?.stop());
-
-const refused = (promise, status, code) => assert.rejects(promise, (error) => {
-  assert.equal(error.statusCode, status, `${error.statusCode} ${error.code}: ${error.message}`);
-  assert.equal(error.code ?? error.details?.errorCode, code);
-  return true;
-});
 
 const sasUrl = (blob = 'source', permissions = 'r') =>
   `${container.url}/${blob}?${encodeQuery(serviceSas(stack, 'copies', blob, permissions))}`;
@@ -195,7 +190,7 @@ test('from another account, with a signature of its; not while its key is revoke
 
 // --- what may be read ---------------------------------------------------------------------------------
 
-const copy = (copySource, rest = {}) => send(stack, { method: 'PUT', path: '/copies/never',
+const copy = (copySource, rest = {}) => send(stack, { method: 'PUT', path: '/copies/by-hand',
   headers: { 'x-ms-copy-source': copySource, ...rest.headers }, ...rest.send });
 
 test('a source needs a credential of its own, or the key of the same account', async () => {
@@ -211,6 +206,23 @@ test('a source needs a credential of its own, or the key of the same account', a
     assert.equal(`${answer.status} ${answer.code}`, `${status} CannotVerifyCopySource`, url);
   }
   assert.equal((await copy(sasUrl(), { send: { sas } })).status, 202);
+});
+
+test('a signature for HTTPS alone is good for who comes by HTTPS, whatever the URL says', async () => {
+  const signed = encodeQuery(serviceSas(stack, 'copies', 'source', 'r', 'https'));
+  const url = `${source.url.replace(/^http:/, 'https:')}?${signed}`;
+  const plain = await copy(url);
+  assert.equal(`${plain.status} ${plain.code}`, '403 CannotVerifyCopySource');
+  assert.equal((await copy(url, { send: { tls: true } })).status, 202);
+});
+
+test('a whole blob is made of a whole blob', async () => {
+  for (const more of [{}, { 'x-ms-requires-sync': 'true' }, { 'x-ms-blob-type': 'BlockBlob' }]) {
+    const answer = await send(stack, { method: 'PUT', path: '/copies/part',
+      headers: { 'x-ms-copy-source': source.url, 'x-ms-source-range': 'bytes=0-9', ...more } });
+    assert.equal(`${answer.status} ${answer.code}`, '400 UnsupportedHeader');
+  }
+  assert.equal(await container.getBlockBlobClient('part').exists(), false);
 });
 
 test('what is no URL of a blob here is refused, and nothing is asked for it', async () => {
@@ -233,13 +245,22 @@ test('what is no URL of a blob here is refused, and nothing is asked for it', as
     [`http://${host}/${stack.account}`, 400, 'InvalidHeaderValue'],
     [`http://${host}/${stack.account}/copies/source#part`, 400, 'InvalidHeaderValue'],
   ]) {
-    const answer = await copy(url);
+    const answer = await send(stack, { method: 'PUT', path: '/copies/refused',
+      headers: { 'x-ms-copy-source': url } });
     assert.equal(`${answer.status} ${answer.code}`, `${status} ${code}`, url);
   }
   assert.equal(asked, 0);
   const withBody = await copy(source.url, { send: { body: 'x' } });
   assert.equal(withBody.status, 413);
-  assert.equal(await container.getBlockBlobClient('never-was').exists(), false);
+  assert.equal(await container.getBlockBlobClient('refused').exists(), false);
+});
+
+test('a source\'s URL is text that a listing can show', async () => {
+  const signed = `${new URL(source.url).pathname}?${encodeQuery(serviceSas(stack, 'copies', 'source'))}`;
+  for (const authority of ['127.0.0.1:\xff', '127.0.0.1:<', '127.0.0.1:1"']) {
+    const answer = await copy(`http://${authority}${signed}`, { send: { sas: accountSas(stack) } });
+    assert.equal(`${answer.status} ${answer.code}`, '400 InvalidHeaderValue', authority);
+  }
 });
 
 test('a signature in a source\'s URL is nowhere to be seen', async () => {

@@ -31,12 +31,14 @@ export function accountSas({ account, accountKey, permissions = 'rwdlactfi', exp
 }
 
 // For a container and all its blobs (blob undefined), or for one blob.
-export function serviceSas({ account, accountKey }, container, blob, permissions = 'racwdltfi') {
+export function serviceSas({ account, accountKey }, container, blob, permissions = 'racwdltfi',
+  protocol = '') {
   const query = { sv: '2020-12-06', sr: blob === undefined ? 'c' : 'b', sp: permissions,
     se: new Date(Date.now() + 3600e3).toISOString().replace(/\.\d+/, '') };
+  if (protocol !== '') query.spr = protocol;
   const resource = `/blob/${account}/${container}${blob === undefined ? '' : `/${blob}`}`;
-  const toSign = [query.sp, '', query.se, resource, '', '', '', query.sv, query.sr, '', '', '', '', '', '', '']
-    .join('\n');
+  const toSign = [query.sp, '', query.se, resource, '', '', protocol, query.sv, query.sr, '', '', '', '', '', '',
+    ''].join('\n');
   query.sig = createHmac('sha256', Buffer.from(accountKey, 'base64')).update(toSign).digest('base64');
   return query;
 }
