@@ -182,10 +182,6 @@ static enum gk_status read_source(struct gk_copy_source *source, struct gk_error
     if (status == GK_OK) {
         status = gk_blob_online_check(own, &source->target, error);
     }
-    if (status == GK_OK && source->target.record.kind.type != GK_BLOB_BLOCK) {
-        status = gk_refuse_because(error, 409, "InvalidBlobType",
-                                   "The source is no block blob, of which alone copies are made.");
-    }
     if (status == GK_OK) {
         status = gk_blob_open_data_key(own, &source->target, &source->data_key, error);
     }
@@ -275,6 +271,63 @@ void gk_copy_source_close(struct gk_request *request)
 const struct gk_blob_record *gk_copy_source_record(const struct gk_copy_source *source)
 {
     return &source->target.record;
+}
+
+const struct gk_request *gk_copy_source_request(const struct gk_copy_source *source)
+{
+    return &source->request;
+}
+
+const struct gk_blob_target *gk_copy_source_target(const struct gk_copy_source *source)
+{
+    return &source->target;
+}
+
+enum gk_status gk_copy_source_check_type(const struct gk_copy_source *source,
+                                         enum gk_blob_type type, struct gk_error *error)
+{
+    return source->target.record.kind.type == type
+               ? GK_OK
+               : gk_refuse_because(error, 409, "InvalidBlobType",
+                                   "The source is no blob of the type %s.",
+                                   gk_blob_type_names[type]);
+}
+
+enum gk_status gk_copy_source_check_unchanged(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_copy_source *source = request->source;
+    struct gk_blob_target now;
+    enum gk_status status = gk_blob_target_load_existing(&source->request, &now, error);
+    if (status == GK_OK && now.record.etag != source->target.record.etag) {
+        status = gk_refuse_because(error, 412, "SourceConditionNotMet",
+                                   "The source was changed while it was copied.");
+    }
+    gk_blob_target_cleanup(&now);
+    return status == GK_OK ? GK_OK : as_refusal_of_source(status, error);
+}
+
+/* No such operation has a source's range in its documentation: a part would pass for the whole. */
+enum gk_status gk_copy_source_whole(const struct gk_request *request, struct gk_error *error)
+{
+    return gk_request_header(request, "x-ms-source-range") != NULL
+               ? gk_refuse_because(error, 400, "UnsupportedHeader", "Header: x-ms-source-range")
+               : GK_OK;
+}
+
+enum gk_status gk_copy_source_inherit(const struct gk_copy_source *source,
+                                      struct gk_blob_record *record, struct gk_error *error)
+{
+    char *const *from = source->target.record.headers;
+    for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
+        if (record->headers[i] != NULL || from[i] == NULL) {
+            continue;
+        }
+        record->headers[i] = strdup(from[i]);
+        if (record->headers[i] == NULL) {
+            return gk_fail(error, GK_E_RESOURCE, "out of memory");
+        }
+    }
+    return GK_OK;
 }
 
 enum gk_status gk_copy_source_metadata(const struct gk_copy_source *source,

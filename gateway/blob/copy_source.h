@@ -32,6 +32,16 @@ enum gk_status gk_copy_source_open(struct gk_request *request, struct gk_error *
 void gk_copy_source_close(struct gk_request *request);
 
 const struct gk_blob_record *gk_copy_source_record(const struct gk_copy_source *source);
+/* The Get Blob that it is, and what that reads. */
+const struct gk_request *gk_copy_source_request(const struct gk_copy_source *source);
+const struct gk_blob_target *gk_copy_source_target(const struct gk_copy_source *source);
+/* A whole blob is made of a whole blob: 400 UnsupportedHeader for x-ms-source-range. */
+enum gk_status gk_copy_source_whole(const struct gk_request *request,
+                                    struct gk_error *error) GK_MUST_USE;
+/* The source's content headers, as far as record has none. */
+enum gk_status gk_copy_source_inherit(const struct gk_copy_source *source,
+                                      struct gk_blob_record *record,
+                                      struct gk_error *error) GK_MUST_USE;
 /* The source's metadata, into metadata, which is initialised. */
 enum gk_status gk_copy_source_metadata(const struct gk_copy_source *source,
                                        struct gk_metadata *metadata,
@@ -41,6 +51,13 @@ void gk_copy_source_name(const struct gk_copy_source *source, struct gk_buf *out
 
 typedef enum gk_status gk_copy_take_fn(struct gk_request *request, struct gk_span bytes,
                                        struct gk_error *error);
+/* 409 InvalidBlobType unless it is of this type. */
+enum gk_status gk_copy_source_check_type(const struct gk_copy_source *source,
+                                         enum gk_blob_type type,
+                                         struct gk_error *error) GK_MUST_USE;
+/* What is written in place may have changed while it was read: 412 SourceConditionNotMet. */
+enum gk_status gk_copy_source_check_unchanged(struct gk_request *request,
+                                              struct gk_error *error) GK_MUST_USE;
 /* Hands the part's bytes to take, piece by piece, each verified. */
 enum gk_status gk_copy_source_pour(struct gk_request *request, gk_copy_take_fn *take,
                                    struct gk_error *error) GK_MUST_USE;

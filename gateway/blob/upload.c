@@ -110,6 +110,9 @@ enum gk_status gk_upload_replace(struct gk_request *request, struct gk_upload *u
     struct gk_blob_write write;
     gk_blob_write_init(&write, target);
     enum gk_status status = gk_blob_write_discard(&write, request, target, error);
+    if (status == GK_OK && upload->more != NULL) {
+        status = upload->more(request, &write, error);
+    }
     if (status == GK_OK) {
         gk_state_begin_version(&write, request, &upload->record.history);
         status = gk_blob_write_record(&write, request, target, &upload->record, upload->data_key,

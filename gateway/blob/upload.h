@@ -19,6 +19,9 @@
 #include "gateway/blob/body.h"
 #include "gateway/blob/locks.h"
 
+typedef enum gk_status gk_upload_write_fn(struct gk_request *request, struct gk_blob_write *write,
+                                          struct gk_error *error);
+
 struct gk_upload {
     struct gk_blob_target target;
     struct gk_blob_record record; /* of a new blob; unused where the blob stays what it is */
@@ -26,6 +29,7 @@ struct gk_upload {
     struct gk_data_key *data_key; /* NULL: there is none yet, or none is needed */
     struct gk_body_sums sums;
     struct gk_writer *writer; /* NULL for no bytes */
+    gk_upload_write_fn *more; /* what else the write of a new blob has; NULL: nothing */
     unsigned success;         /* the status of the answer; 0: 201 */
 };
 

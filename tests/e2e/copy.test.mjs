@@ -128,6 +128,72 @@ test('a blob copied onto itself', async () => {
   assert.ok((await blob.downloadToBuffer()).equals(content));
 });
 
+test('a copy of an append blob goes on where its source was, and is sealed as it was, or as is asked', async () => {
+  const log = container.getAppendBlobClient('log-source');
+  await log.create({ metadata: { kind: 'log' } });
+  for (const part of ['one', 'two', 'three']) await log.appendBlock(part, part.length);
+  const blob = container.getAppendBlobClient('log-copy');
+  await (await blob.beginCopyFromURL(log.url)).pollUntilDone();
+  let properties = await blob.getProperties();
+  assert.equal(properties.blobType, 'AppendBlob');
+  assert.equal(properties.blobCommittedBlockCount, 3);
+  assert.deepEqual(properties.metadata, { kind: 'log' });
+  await blob.appendBlock('four', 4);
+  assert.equal(String(await blob.downloadToBuffer()), 'onetwothreefour');
+  assert.equal(String(await log.downloadToBuffer()), 'onetwothree');
+  await log.seal();
+  await (await blob.beginCopyFromURL(log.url)).pollUntilDone();
+  properties = await blob.getProperties();
+  assert.equal(properties.isSealed, true);
+  await refused(blob.appendBlock('x', 1), 409, 'BlobIsSealed');
+  const open = container.getAppendBlobClient('log-open');
+  await (await open.beginCopyFromURL(log.url, { sealBlob: false })).pollUntilDone();
+  await open.appendBlock('x', 1);
+  assert.equal(String(await open.downloadToBuffer()), 'onetwothreex');
+});
+
+test('a copy of a page blob has its pages, its holes and its sequence number', async () => {
+  const disk = container.getPageBlobClient('disk-source');
+  const size = 64 * MIB + 512;
+  await disk.create(size, { blobSequenceNumber: 7, metadata: { kind: 'disk' } });
+  await disk.uploadPages(content.subarray(0, 9 * 512), 4 * MIB - 2048, 9 * 512);
+  await disk.uploadPages(content.subarray(0, 512), size - 512, 512);
+  await disk.clearPages(4 * MIB, 512);
+  const blob = container.getPageBlobClient('disk-copy');
+  await (await blob.beginCopyFromURL(disk.url)).pollUntilDone();
+  const properties = await blob.getProperties();
+  assert.equal(properties.blobType, 'PageBlob');
+  assert.equal(properties.blobSequenceNumber, 7);
+  assert.equal(properties.contentLength, size);
+  assert.deepEqual(properties.metadata, { kind: 'disk' });
+  const ranges = async (of) => (await of.getPageRanges(0, size)).pageRange;
+  assert.equal((await ranges(blob)).length, 3);
+  assert.deepEqual(await ranges(blob), await ranges(disk));
+  assert.ok((await blob.downloadToBuffer()).equals(await disk.downloadToBuffer()));
+  // It is a blob of its own.
+  await blob.uploadPages(Buffer.alloc(512, 'x'), 4 * MIB, 512);
+  await blob.resize(4 * MIB + 512);
+  assert.ok((await disk.downloadToBuffer(4 * MIB, 512)).equals(Buffer.alloc(512)));
+  assert.equal((await ranges(disk)).length, 3);
+  // Empty and without pages.
+  await disk.create(0);
+  await (await blob.beginCopyFromURL(disk.url)).pollUntilDone();
+  assert.equal((await blob.getProperties()).contentLength, 0);
+});
+
+test('a copy is of its source\'s type', async () => {
+  const log = container.getAppendBlobClient('typed');
+  await log.create();
+  await refused(log.beginCopyFromURL(source.url), 409, 'InvalidBlobType');
+  await refused(container.getBlockBlobClient('copied').beginCopyFromURL(log.url), 409, 'InvalidBlobType');
+  const at = `${container.url}/typed?${encodeQuery(serviceSas(stack, 'copies', 'typed'))}`;
+  await refused(container.getBlockBlobClient('synchronous').syncCopyFromURL(at), 409, 'InvalidBlobType');
+  // What takes bytes alone takes them from any.
+  await log.appendBlock('bytes', 5);
+  await container.getBlockBlobClient('untyped').syncUploadFromURL(at);
+  assert.equal(String(await container.getBlockBlobClient('untyped').downloadToBuffer()), 'bytes');
+});
+
 test('conditions on the source', async () => {
   const blob = container.getBlockBlobClient('conditional');
   const { etag } = await source.getProperties();

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/blob/copy_pages.h"
+
+#include <stdlib.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "common/secret.h"
+#include "gateway/blob/copy_source.h"
+#include "gateway/blob/reader.h"
+
+#define BLOCK_PAGES   (GK_PAGE_BLOCK_BYTES / GK_PAGE_BYTES)
+#define OBJECT_BLOCKS (GK_PAGE_OBJECT_BYTES / GK_PAGE_BLOCK_BYTES)
+#define NAMES_AT_ONCE 512u
+
+/* One piece on its way, from its first written block to its last. */
+struct piece {
+    struct gk_page_row *row;
+    uint32_t first; /* blocks of the object */
+    uint32_t count;
+    uint8_t blocks[GK_PAGE_OBJECT_BYTES];
+    uint8_t seals[OBJECT_BLOCKS * GK_PAGE_SEAL_BYTES];
+};
+
+/* --- which pieces -------------------------------------------------------------------------------*/
+
+/* Adds a row of the source, without what lies behind the blob's end. */
+static enum gk_status add_row(struct gk_page_copy *copy, const struct gk_page_row *row,
+                              struct gk_error *error)
+{
+    struct gk_page_row own = *row;
+    const uint64_t start = (uint64_t)row->index * GK_PAGE_OBJECT_BYTES;
+    const uint64_t left = copy->upload.record.size - start;
+    if (left < GK_PAGE_OBJECT_BYTES) {
+        gk_bits_set(own.map.written, (uint32_t)(left / GK_PAGE_BYTES), GK_PAGE_OBJECT_PAGES, false);
+    }
+    own.exists = false;
+    own.map.object = (struct gk_id){{0}};
+    if (gk_bits_find(own.map.written, 0, GK_PAGE_OBJECT_PAGES, true) == GK_PAGE_OBJECT_PAGES) {
+        return GK_OK;
+    }
+    if (copy->rows_count == copy->rows_cap) {
+        const uint32_t cap = copy->rows_cap == 0 ? GK_PAGE_ROWS_MAX : 2 * copy->rows_cap;
+        struct gk_page_row *rows =
+            cap > GK_PAGE_COPY_ROWS_MAX ? NULL : reallocarray(copy->rows, cap, sizeof *rows);
+        if (rows == NULL) {
+            return cap > GK_PAGE_COPY_ROWS_MAX
+                       ? gk_refuse_because(error, 413, "RequestBodyTooLarge",
+                                           "A copy takes %u pieces of 4 MiB that were written to.",
+                                           GK_PAGE_COPY_ROWS_MAX)
+                       : gk_fail(error, GK_E_RESOURCE, "out of memory");
+        }
+        copy->rows = rows;
+        copy->rows_cap = cap;
+    }
+    copy->rows[copy->rows_count++] = own;
+    return GK_OK;
+}
+
+static enum gk_status find_rows(const struct gk_request *request, struct gk_page_copy *copy,
+                                struct gk_error *error)
+{
+    struct gk_page_space space;
+    struct gk_page_rows some = {.items = calloc(GK_PAGE_ROWS_MAX, sizeof *some.items)};
+    if (some.items == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    gk_page_space_init(&space, gk_copy_source_request(request->source),
+                       gk_copy_source_target(request->source));
+    const uint64_t size = copy->upload.record.size;
+    const uint32_t end = (uint32_t)((size + GK_PAGE_OBJECT_BYTES - 1) / GK_PAGE_OBJECT_BYTES);
+    uint32_t index = 0;
+    enum gk_status status = GK_OK;
+    do {
+        status = gk_page_rows_next(&space, &index, end, &some, error);
+        for (uint32_t i = 0; i < some.count && status == GK_OK; i++) {
+            status = add_row(copy, &some.items[i], error);
+        }
+    } while (status == GK_OK && index < end);
+    free(some.items);
+    return status;
+}
+
+/* --- a piece ------------------------------------------------------------------------------------*/
+
+static void find_blocks(struct piece *piece)
+{
+    const uint8_t *written = piece->row->map.written;
+    const uint32_t from = gk_bits_find(written, 0, GK_PAGE_OBJECT_PAGES, true);
+    uint32_t to = GK_PAGE_OBJECT_PAGES;
+    while (!gk_bits_get(written, to - 1)) {
+        to--;
+    }
+    piece->first = from / BLOCK_PAGES;
+    piece->count = (to + BLOCK_PAGES - 1) / BLOCK_PAGES - piece->first;
+}
+
+/* The piece's blocks, opened under the source's key; zeros where the blob ends within the last one. */
+static enum gk_status read_piece(const struct gk_request *request, struct piece *piece,
+                                 struct gk_error *error)
+{
+    const struct gk_request *own = gk_copy_source_request(request->source);
+    const struct gk_blob_target *source = gk_copy_source_target(request->source);
+    const uint64_t from = (uint64_t)piece->row->index * GK_PAGE_OBJECT_BYTES +
+                          (uint64_t)piece->first * GK_PAGE_BLOCK_BYTES;
+    const size_t whole = (size_t)piece->count * GK_PAGE_BLOCK_BYTES;
+    const uint64_t left = source->record.size - from;
+    const size_t wanted = left < whole ? (size_t)left : whole;
+    struct gk_data_key *data_key = NULL;
+    struct gk_reader_stream *stream = NULL;
+    memset(piece->blocks, 0, whole);
+    enum gk_status status = gk_blob_open_data_key(own, source, &data_key, error);
+    if (status == GK_OK) { /* which takes the key over */
+        status = gk_reader_stream_new(own, source, data_key, from, wanted, &stream, error);
+    }
+    for (size_t got = 0, len = 0; got < wanted && status == GK_OK; got += len) {
+        status = gk_reader_stream_next(stream, piece->blocks + got, wanted - got, &len, error);
+    }
+    gk_reader_stream_free(stream);
+    return status;
+}
+
+static enum gk_status seal_piece(const struct gk_request *request, struct piece *piece,
+                                 struct gk_error *error)
+{
+    const struct gk_plugin *plugin = request->gateway->host->plugin;
+    const struct gk_page_copy *copy = request->state;
+    struct gk_pages *pages = NULL;
+    enum gk_status status =
+        gk_id_random(&piece->row->map.object)
+            ? plugin->pages_load(copy->upload.data_key, &piece->row->map.object, &pages, error)
+            : gk_fail(error, GK_E_RESOURCE, "no entropy for a page object");
+    for (uint32_t i = 0; i < piece->count && status == GK_OK; i++) {
+        uint8_t *block = piece->blocks + (size_t)i * GK_PAGE_BLOCK_BYTES;
+        status = plugin->page_seal(pages, piece->first + i, block, block,
+                                   piece->seals + (size_t)i * GK_PAGE_SEAL_BYTES, error);
+    }
+    plugin->pages_free(pages);
+    return status;
+}
+
+static void object_name(const struct gk_page_copy *copy, const struct gk_page_row *row,
+                        char name[GK_DATA_NAME_BYTES])
+{
+    gk_data_name(&copy->upload.target.container, &row->map.object, 0, name);
+}
+
+static enum gk_status write_piece(struct gk_request *request, const struct piece *piece,
+                                  struct gk_error *error)
+{
+    static const struct gk_guard absent = {.kind = GK_GUARD_ABSENT};
+    const struct gk_change changes[] = {
+        {.kind = GK_CHANGE_BYTES,
+         .value = gk_span_of(piece->blocks, (size_t)piece->count * GK_PAGE_BLOCK_BYTES),
+         .number = (uint64_t)piece->first * GK_PAGE_BLOCK_BYTES},
+        {.kind = GK_CHANGE_BYTES,
+         .value = gk_span_of(piece->seals, (size_t)piece->count * GK_PAGE_SEAL_BYTES),
+         .number = GK_PAGE_SEALS_OFFSET + (uint64_t)piece->first * GK_PAGE_SEAL_BYTES}};
+    char name[GK_DATA_NAME_BYTES];
+    object_name(request->state, piece->row, name);
+    const struct gk_write_op op = {.pool = GK_POOL_DATA,
+                                   .object = name,
+                                   .guards = &absent,
+                                   .guards_count = 1,
+                                   .changes = changes,
+                                   .changes_count = 2};
+    return gk_store_write(request->gateway->store, &op, NULL, error);
+}
+
+static enum gk_status copy_piece(struct gk_request *request, struct piece *piece,
+                                 struct gk_error *error)
+{
+    find_blocks(piece);
+    enum gk_status status = read_piece(request, piece, error);
+    if (status == GK_OK) {
+        status = seal_piece(request, piece, error);
+    }
+    return status == GK_OK ? write_piece(request, piece, error) : status;
+}
+
+/* --- the whole ----------------------------------------------------------------------------------*/
+
+static enum gk_status copy_pieces(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_page_copy *copy = request->state;
+    struct piece *piece = malloc(sizeof *piece);
+    enum gk_status status = piece == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory") : GK_OK;
+    while (copy->written_count < copy->rows_count && status == GK_OK) {
+        piece->row = &copy->rows[copy->written_count];
+        status = copy_piece(request, piece, error);
+        copy->written_count++;
+    }
+    if (piece != NULL) {
+        gk_wipe(piece->blocks, sizeof piece->blocks);
+    }
+    free(piece);
+    return status;
+}
+
+enum gk_status gk_page_copy_pour(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_page_copy *copy = request->state;
+    enum gk_status status = find_rows(request, copy, error);
+    if (status == GK_OK) {
+        status = copy_pieces(request, error);
+    }
+    return status == GK_OK ? gk_copy_source_check_unchanged(request, error) : status;
+}
+
+enum gk_status gk_page_copy_write(struct gk_request *request, struct gk_blob_write *write,
+                                  struct gk_error *error)
+{
+    struct gk_page_copy *copy = request->state;
+    struct gk_blob_target named = copy->upload.target; /* borrows what the target owns */
+    struct gk_page_space space;
+    named.record.kind = copy->upload.record.kind;
+    copy->offered = true;
+    gk_page_space_init(&space, request, &named);
+    enum gk_status status = GK_OK;
+    for (uint32_t at = 0; at < copy->rows_count && status == GK_OK;) {
+        struct gk_page_rows rows = {.group = copy->rows[at].index / GK_PAGE_GROUP_OBJECTS,
+                                    .items = &copy->rows[at]};
+        while (at < copy->rows_count &&
+               copy->rows[at].index / GK_PAGE_GROUP_OBJECTS == rows.group) {
+            rows.count++;
+            at++;
+        }
+        status = gk_page_rows_write(&space, &rows, write, &copy->upload.record, error);
+    }
+    return status;
+}
+
+void gk_page_copy_cleanup(struct gk_request *request)
+{
+    struct gk_page_copy *copy = request->state;
+    char(*names)[GK_DATA_NAME_BYTES] = calloc(NAMES_AT_ONCE, sizeof *names);
+    for (uint32_t at = 0; at < copy->written_count && !copy->offered && names != NULL;) {
+        const char *some[NAMES_AT_ONCE];
+        size_t count = 0;
+        for (; at < copy->written_count && count < NAMES_AT_ONCE; at++) {
+            object_name(copy, &copy->rows[at], names[count]);
+            some[count] = names[count];
+            count++;
+        }
+        if (gk_store_remove(request->gateway->store, GK_POOL_DATA, some, count, NULL) != GK_OK) {
+            gk_log(GK_LOG_DEBUG, "request", "page objects of a copy are left to scrub");
+        }
+    }
+    free(names);
+    free(copy->rows);
+}
