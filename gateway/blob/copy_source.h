@@ -6,7 +6,7 @@
  * x-ms-copy-source-authorization, or, within one account, with the account key that signed the request.
  * A key of the source's account that is revoked refuses it as it would refuse the Get Blob.
  * (Storage REST reference: "Copy Blob", "Copy Blob From URL", "Put Blob From URL", "Put Block From URL",
- * "Append Block From URL".)
+ * "Append Block From URL", "Put Page From URL".)
  *
  * Any other host is refused: a server that fetches what a client names can be made to fetch what only the
  * server can reach.

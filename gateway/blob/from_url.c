@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What takes its bytes from another blob and not from the client: Put Blob From URL, Put Block From URL,
- * Append Block From URL (Storage REST reference). Each is the operation that takes a body, with the source
- * for it: the bytes are opened under the source's keys and sealed under the new blob's own.
+ * Append Block From URL, Put Page From URL (Storage REST reference). Each is the operation that takes a
+ * body, with the source for it: the bytes are opened under the source's keys and sealed under the new
+ * blob's own.
  */
 #include <strings.h>
 
@@ -77,6 +78,39 @@ const struct gk_handler gk_append_block_from_url_handler = {
     .begin = begin_append,
     .finish = finish_append,
     .cleanup = cleanup_append,
+};
+
+/* Its body is a range of pages, in memory. */
+static enum gk_status begin_page(struct gk_request *request, struct gk_error *error)
+{
+    if (gk_request_header(request, "x-ms-source-range") == NULL) {
+        return gk_refuse_because(error, 400, "MissingRequiredHeader", "It is x-ms-source-range.");
+    }
+    gk_buf_init(&request->body, gk_put_page_update_handler.body_max);
+    return begin_with_source(request, &gk_put_page_update_handler,
+                             gk_put_page_update_handler.body_max, error);
+}
+
+static enum gk_status take_page_bytes(struct gk_request *request, struct gk_span bytes,
+                                      struct gk_error *error)
+{
+    gk_buf_append(&request->body, bytes.data, bytes.len);
+    return gk_buf_status(&request->body) == GK_OK ? GK_OK
+                                                  : gk_fail(error, GK_E_RESOURCE, "out of memory");
+}
+
+static enum gk_status finish_page(struct gk_request *request, struct gk_error *error)
+{
+    const enum gk_status status = gk_copy_source_pour(request, take_page_bytes, error);
+    return status == GK_OK ? gk_put_page_update_handler.finish(request, error) : status;
+}
+
+const struct gk_handler gk_put_page_from_url_handler = {
+    .body = GK_BODY_NONE,
+    .permissions = GK_PERMIT_WRITE,
+    .begin = begin_page,
+    .finish = finish_page,
+    .cleanup = gk_upload_free,
 };
 
 /* --- a whole blob -------------------------------------------------------------------------------*/

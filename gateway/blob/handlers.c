@@ -50,6 +50,7 @@ static const struct gk_handler *const handlers[GK_OPERATIONS_COUNT] = {
     [GK_OP_BLOB_PUT_BLOB_FROM_URL] = &gk_put_blob_from_url_handler,
     [GK_OP_BLOB_PUT_BLOCK_FROM_URL] = &gk_put_block_from_url_handler,
     [GK_OP_BLOB_APPEND_BLOCK_FROM_URL] = &gk_append_block_from_url_handler,
+    [GK_OP_BLOB_PUT_PAGE_FROM_URL] = &gk_put_page_from_url_handler,
     [GK_OP_BLOB_COPY_BLOB_FROM_URL] = &gk_copy_blob_from_url_handler,
     [GK_OP_BLOB_COPY_BLOB] = &gk_copy_blob_handler,
     [GK_OP_BLOB_ABORT_COPY_BLOB] = &gk_abort_copy_blob_handler,

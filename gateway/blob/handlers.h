@@ -59,6 +59,7 @@ extern const struct gk_handler gk_get_page_ranges_handler;
 extern const struct gk_handler gk_put_blob_from_url_handler;
 extern const struct gk_handler gk_put_block_from_url_handler;
 extern const struct gk_handler gk_append_block_from_url_handler;
+extern const struct gk_handler gk_put_page_from_url_handler;
 extern const struct gk_handler gk_copy_blob_from_url_handler;
 extern const struct gk_handler gk_copy_blob_handler;
 extern const struct gk_handler gk_abort_copy_blob_handler;

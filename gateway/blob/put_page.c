@@ -360,7 +360,7 @@ static enum gk_status begin_update(struct gk_request *request, struct gk_error *
     struct put_page *put = request->state;
     if (status == GK_OK && request->content_length != put->range.to - put->range.from) {
         status = gk_refuse_because(error, 400, "InvalidHeaderValue",
-                                   "Content-Length is not the length of the range.");
+                                   "There are not as many bytes as the range has.");
     }
     if (status == GK_OK) {
         status = gk_body_sums_read(request, false, &put->upload.sums, error);

@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { BlobServiceClient } from '@azure/storage-blob';
 
 import { refused } from './lib/refused.mjs';
-import { send } from './lib/signed.mjs';
+import { encodeQuery, send, serviceSas } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 
 const PAGE = 512;
@@ -139,6 +139,37 @@ test('a resize cuts off, and what comes back is zeros', async () => {
   assert.equal(back.length, 4 * PIECE);
   assert.ok(back.subarray(PIECE + 2 * PAGE).equals(Buffer.alloc(3 * PIECE - 2 * PAGE)));
   await refused(blob.resize(PAGE + 1), 400, 'InvalidHeaderValue');
+});
+
+test('pages from another blob', async () => {
+  const content = randomBytes(3 * PAGE + BLOCK);
+  const from = container.getBlockBlobClient('pages-source');
+  await from.upload(content, content.length);
+  const url = `${from.url}?${encodeQuery(serviceSas(stack, 'pages', 'pages-source', 'r'))}`;
+  const blob = await created('from-url', 2 * PIECE, { blobSequenceNumber: 3 });
+  const md5 = createHash('md5').update(content.subarray(PAGE, 2 * PAGE + BLOCK)).digest();
+  const answer = await blob.uploadPagesFromURL(url, PAGE, PIECE - BLOCK, PAGE + BLOCK, { sourceContentMD5: md5,
+    conditions: { ifSequenceNumberEqualTo: 3 } });
+  assert.equal(answer.blobSequenceNumber, 3);
+  assert.ok((await blob.downloadToBuffer(PIECE - BLOCK, PAGE + BLOCK)).equals(content.subarray(PAGE, 2 * PAGE + BLOCK)));
+  assert.deepEqual(await rangesOf(blob), [[PIECE - BLOCK, PAGE + BLOCK]]);
+
+  const { etag } = await blob.getProperties();
+  const upload = (options) => blob.uploadPagesFromURL(url, 0, 0, PAGE, options);
+  await refused(upload({ sourceContentMD5: md5 }), 400, 'Md5Mismatch');
+  await refused(upload({ conditions: { ifSequenceNumberLessThan: 3 } }), 412, 'SequenceNumberConditionNotMet');
+  await refused(upload({ sourceConditions: { ifMatch: '"0x1"' } }), 412, 'SourceConditionNotMet');
+  await refused(blob.uploadPagesFromURL(url, content.length, 0, PAGE), 416, 'InvalidRange');
+  await refused(blob.uploadPagesFromURL(url, 0, 2 * PIECE, PAGE), 416, 'InvalidPageRange');
+  await refused(blob.uploadPagesFromURL(`${container.url}/none?${url.split('?')[1]}`, 0, 0, PAGE), 403,
+    'CannotVerifyCopySource');
+  const byHand = (range, sourceRange) => put('from-url', range, Buffer.alloc(0), { 'x-ms-copy-source': url,
+    ...(sourceRange ? { 'x-ms-source-range': sourceRange } : {}) });
+  await refusedByHand(byHand('bytes=0-511'), 400, 'MissingRequiredHeader');
+  await refusedByHand(byHand(undefined, 'bytes=0-511'), 400, 'MissingRequiredHeader');
+  await refusedByHand(byHand('bytes=0-1023', 'bytes=0-511'), 400, 'InvalidHeaderValue');
+  await refusedByHand(byHand('bytes=1-512', 'bytes=0-511'), 416, 'InvalidPageRange');
+  assert.equal((await blob.getProperties()).etag, etag);
 });
 
 test('sequence numbers', async () => {

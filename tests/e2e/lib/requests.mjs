@@ -14,7 +14,7 @@ const LEASE = '11111111-1111-1111-1111-111111111111';
 
 // Not served yet: 501. Whoever serves a row takes it out.
 export const unserved = ['BLOB_RESTORE_CONTAINER', 'BLOB_RENAME_CONTAINER', 'BLOB_SET_BLOB_EXPIRY',
-  'BLOB_QUERY_BLOB_CONTENTS', 'BLOB_PUT_PAGE_FROM_URL', 'BLOB_INCREMENTAL_COPY_BLOB'];
+  'BLOB_QUERY_BLOB_CONTENTS', 'BLOB_INCREMENTAL_COPY_BLOB'];
 
 // A batch of one request, which is refused by itself: it has no credential.
 function asBatch(request, { stack }) {
@@ -79,6 +79,11 @@ const complete = {
   BLOB_COPY_BLOB_FROM_URL: fromBlob,
   BLOB_PUT_BLOB_FROM_URL: fromBlob,
   BLOB_PUT_BLOCK_FROM_URL: (request, around) => { fromBlob(request, around); request.query.blockid = BLOCK; },
+  BLOB_PUT_PAGE_FROM_URL: (request, around) => {
+    fromBlob(request, around);
+    onPages(request);
+    request.headers['x-ms-source-range'] = 'bytes=0-511';
+  },
   BLOB_APPEND_BLOCK_FROM_URL: (request, around) => { fromBlob(request, around); onAppend(request); },
   BLOB_ABORT_COPY_BLOB: (request) => {
     request.query.copyid = LEASE;
