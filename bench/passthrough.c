@@ -178,6 +178,25 @@ static enum gk_status data_key_open(struct gk_account *account, const struct gk_
     return GK_OK;
 }
 
+static enum gk_status data_key_create_with(struct gk_account *account,
+                                           const struct gk_object_scope *scope,
+                                           struct gk_span client_key,
+                                           uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
+                                           struct gk_data_key **out, struct gk_error *error)
+{
+    (void)client_key;
+    return data_key_create(account, scope, sealed, out, error);
+}
+
+static enum gk_status data_key_open_with(struct gk_account *account,
+                                         const struct gk_object_scope *scope,
+                                         struct gk_span client_key, struct gk_span sealed,
+                                         struct gk_data_key **out, struct gk_error *error)
+{
+    (void)client_key;
+    return data_key_open(account, scope, sealed, out, error);
+}
+
 static enum gk_status data_key_reseal(struct gk_account *account,
                                       const struct gk_object_scope *from, struct gk_span sealed,
                                       const struct gk_object_scope *to,
@@ -446,6 +465,8 @@ static const struct gk_plugin passthrough = {
     .pages_free = pages_free,
     .page_seal = page_seal,
     .page_open = page_open,
+    .data_key_create_with = data_key_create_with,
+    .data_key_open_with = data_key_open_with,
 };
 
 __attribute__((visibility("default"))) const struct gk_plugin *gatekey_plugin_entry(void)

@@ -49,43 +49,44 @@ static enum gk_status lock_root_key(struct gk_account *account, struct gk_root_s
 }
 
 static enum gk_status seal(struct gk_account *account, const struct gk_object_scope *scope,
-                           const struct gk_data_key_bytes *bytes,
+                           struct gk_span client_key, const struct gk_data_key_bytes *bytes,
                            uint8_t sealed[GK_SEALED_DATA_KEY_BYTES], struct gk_error *error)
 {
-    struct gk_root_scope root_scope;
-    enum gk_status status = lock_root_key(account, &root_scope, error);
+    struct gk_sealing_keys keys = {.client = client_key};
+    enum gk_status status = lock_root_key(account, &keys.root_scope, error);
     if (status == GK_OK) {
-        status = gk_data_key_seal(account->instance->crypto, account->root_key, &root_scope, scope,
-                                  bytes, sealed, error);
+        keys.root = account->root_key;
+        status = gk_data_key_seal(account->instance->crypto, &keys, scope, bytes, sealed, error);
         pthread_rwlock_unlock(&account->key_lock);
     }
     return status;
 }
 
 static enum gk_status unseal(struct gk_account *account, const struct gk_object_scope *scope,
-                             struct gk_span sealed, struct gk_data_key_bytes *bytes,
-                             struct gk_error *error)
+                             struct gk_span client_key, struct gk_span sealed,
+                             struct gk_data_key_bytes *bytes, struct gk_error *error)
 {
     uint32_t generation = 0;
-    struct gk_root_scope root_scope;
+    struct gk_sealing_keys keys = {.client = client_key};
     enum gk_status status = gk_data_key_generation(sealed, &generation, error);
     if (status == GK_OK) {
-        status = lock_root_key(account, &root_scope, error);
+        status = lock_root_key(account, &keys.root_scope, error);
     }
     if (status != GK_OK) {
         return status;
     }
-    status = generation == root_scope.generation
-                 ? gk_data_key_unseal(account->instance->crypto, account->root_key, &root_scope,
-                                      scope, sealed, bytes, error)
+    keys.root = account->root_key;
+    status = generation == keys.root_scope.generation
+                 ? gk_data_key_unseal(account->instance->crypto, &keys, scope, sealed, bytes, error)
                  : gk_fail(error, GK_E_INTEGRITY, "the data key is of an unknown root key");
     pthread_rwlock_unlock(&account->key_lock);
     return status;
 }
 
-enum gk_status gk_data_key_create(struct gk_account *account, const struct gk_object_scope *scope,
-                                  uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
-                                  struct gk_data_key **out, struct gk_error *error)
+static enum gk_status create_under(struct gk_account *account, const struct gk_object_scope *scope,
+                                   struct gk_span client_key,
+                                   uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
+                                   struct gk_data_key **out, struct gk_error *error)
 {
     uint64_t gate = 0;
     struct gk_data_key *data_key = NULL;
@@ -99,7 +100,7 @@ enum gk_status gk_data_key_create(struct gk_account *account, const struct gk_ob
         status = gk_data_key_random(data_key->bytes, error);
     }
     if (status == GK_OK) {
-        status = seal(account, scope, data_key->bytes, sealed, error);
+        status = seal(account, scope, client_key, data_key->bytes, sealed, error);
     }
     if (status != GK_OK) {
         gk_data_key_free(data_key);
@@ -109,9 +110,9 @@ enum gk_status gk_data_key_create(struct gk_account *account, const struct gk_ob
     return GK_OK;
 }
 
-enum gk_status gk_data_key_open(struct gk_account *account, const struct gk_object_scope *scope,
-                                struct gk_span sealed, struct gk_data_key **out,
-                                struct gk_error *error)
+static enum gk_status open_under(struct gk_account *account, const struct gk_object_scope *scope,
+                                 struct gk_span client_key, struct gk_span sealed,
+                                 struct gk_data_key **out, struct gk_error *error)
 {
     uint64_t gate = 0;
     struct gk_data_key *data_key = NULL;
@@ -121,7 +122,7 @@ enum gk_status gk_data_key_open(struct gk_account *account, const struct gk_obje
         status = new_handle(account, gate, &data_key, error);
     }
     if (status == GK_OK) {
-        status = unseal(account, scope, sealed, data_key->bytes, error);
+        status = unseal(account, scope, client_key, sealed, data_key->bytes, error);
     }
     if (status != GK_OK) {
         gk_data_key_free(data_key);
@@ -129,6 +130,48 @@ enum gk_status gk_data_key_open(struct gk_account *account, const struct gk_obje
     }
     *out = data_key;
     return GK_OK;
+}
+
+enum gk_status gk_data_key_create(struct gk_account *account, const struct gk_object_scope *scope,
+                                  uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
+                                  struct gk_data_key **out, struct gk_error *error)
+{
+    return create_under(account, scope, (struct gk_span){0}, sealed, out, error);
+}
+
+enum gk_status gk_data_key_open(struct gk_account *account, const struct gk_object_scope *scope,
+                                struct gk_span sealed, struct gk_data_key **out,
+                                struct gk_error *error)
+{
+    return open_under(account, scope, (struct gk_span){0}, sealed, out, error);
+}
+
+static enum gk_status no_client_key(struct gk_error *error)
+{
+    return gk_fail(error, GK_E_INVALID, "a client's key has 32 bytes");
+}
+
+enum gk_status gk_data_key_create_with(struct gk_account *account,
+                                       const struct gk_object_scope *scope,
+                                       struct gk_span client_key,
+                                       uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
+                                       struct gk_data_key **out, struct gk_error *error)
+{
+    *out = NULL;
+    return client_key.len == GK_CLIENT_KEY_BYTES
+               ? create_under(account, scope, client_key, sealed, out, error)
+               : no_client_key(error);
+}
+
+enum gk_status gk_data_key_open_with(struct gk_account *account,
+                                     const struct gk_object_scope *scope, struct gk_span client_key,
+                                     struct gk_span sealed, struct gk_data_key **out,
+                                     struct gk_error *error)
+{
+    *out = NULL;
+    return client_key.len == GK_CLIENT_KEY_BYTES
+               ? open_under(account, scope, client_key, sealed, out, error)
+               : no_client_key(error);
 }
 
 enum gk_status gk_data_key_reseal(struct gk_account *account, const struct gk_object_scope *from,
@@ -140,7 +183,7 @@ enum gk_status gk_data_key_reseal(struct gk_account *account, const struct gk_ob
     memset(resealed, 0, GK_SEALED_DATA_KEY_BYTES);
     enum gk_status status = gk_data_key_open(account, from, sealed, &data_key, error);
     if (status == GK_OK) {
-        status = seal(account, to, data_key->bytes, resealed, error);
+        status = seal(account, to, (struct gk_span){0}, data_key->bytes, resealed, error);
     }
     gk_data_key_free(data_key);
     return status;

@@ -9,12 +9,14 @@
 #include "plugin/kdf.h"
 
 #define SEAL_LABEL       "gatekey/v1/data-key"
+#define CLIENT_LABEL     "gatekey/v1/data-key-client"
 #define COMMITMENT_LABEL "gatekey/v1/data-key-commitment"
 #define MAGIC_BYTES      4u
 #define SALT_BYTES       24u
 #define COMMITMENT_BYTES 32u
 
 static const uint8_t magic[MAGIC_BYTES] = {'G', 'K', 'D', 0x01};
+static const uint8_t magic_with_client[MAGIC_BYTES] = {'G', 'K', 'D', 0x02};
 
 /* The stored form, field by field; all bytes, so it has no padding. */
 struct sealed_form {
@@ -43,17 +45,47 @@ enum gk_status gk_data_key_random(struct gk_data_key_bytes *key, struct gk_error
     return GK_OK;
 }
 
-static enum gk_status derive_one_time(const struct gk_crypto *crypto,
-                                      const struct gk_root_key *root_key,
-                                      const struct gk_id *account, const struct sealed_form *form,
-                                      struct one_time *out)
+static const uint8_t *magic_of(const struct gk_sealing_keys *keys)
 {
+    return keys->client.len == 0 ? magic : magic_with_client;
+}
+
+/* A client's key may have less than it seems to: extracted together with the root key it can take
+ * nothing from that one. */
+static enum gk_status derive_with_client(const struct gk_crypto *crypto,
+                                         const struct gk_sealing_keys *keys,
+                                         const struct sealed_form *form, struct one_time *out)
+{
+    uint8_t both[GK_KEY_BYTES + GK_CLIENT_KEY_BYTES];
+    uint8_t info[sizeof CLIENT_LABEL + sizeof(struct gk_id) + sizeof form->generation];
+    const struct gk_id *account = &keys->root_scope.account;
+    memcpy(both, keys->root->bytes, GK_KEY_BYTES);
+    memcpy(both + GK_KEY_BYTES, keys->client.data, GK_CLIENT_KEY_BYTES);
+    memcpy(info, CLIENT_LABEL, sizeof CLIENT_LABEL); /* with its NUL */
+    memcpy(info + sizeof CLIENT_LABEL, account->bytes, sizeof account->bytes);
+    memcpy(info + sizeof CLIENT_LABEL + sizeof account->bytes, form->generation,
+           sizeof form->generation);
+    const enum gk_status status = gk_hkdf_sha256(
+        crypto, gk_span_of(both, sizeof both), gk_span_of(form->salt, sizeof form->salt),
+        gk_span_of(info, sizeof info), (uint8_t *)out, sizeof *out);
+    gk_wipe(both, sizeof both);
+    return status;
+}
+
+static enum gk_status derive_one_time(const struct gk_crypto *crypto,
+                                      const struct gk_sealing_keys *keys,
+                                      const struct sealed_form *form, struct one_time *out)
+{
+    if (keys->client.len != 0) {
+        return derive_with_client(crypto, keys, form, out);
+    }
+    const struct gk_id *account = &keys->root_scope.account;
     const struct gk_span parts[] = {
         gk_span_of(account->bytes, sizeof account->bytes),
         gk_span_of(form->generation, sizeof form->generation),
         gk_span_of(form->salt, sizeof form->salt),
     };
-    return gk_hkdf_expand_sha256(crypto, root_key->bytes, SEAL_LABEL, parts, 3, (uint8_t *)out,
+    return gk_hkdf_expand_sha256(crypto, keys->root->bytes, SEAL_LABEL, parts, 3, (uint8_t *)out,
                                  sizeof *out);
 }
 
@@ -77,23 +109,31 @@ static void aad_init(struct gk_span aad[AAD_PARTS], const struct sealed_form *fo
     aad[4] = gk_span_of(scope->object.bytes, sizeof scope->object.bytes);
 }
 
-enum gk_status gk_data_key_seal(const struct gk_crypto *crypto, const struct gk_root_key *root_key,
-                                const struct gk_root_scope *root_scope,
+static bool client_key_fits(const struct gk_sealing_keys *keys)
+{
+    return keys->client.len == 0 || keys->client.len == GK_CLIENT_KEY_BYTES;
+}
+
+enum gk_status gk_data_key_seal(const struct gk_crypto *crypto, const struct gk_sealing_keys *keys,
                                 const struct gk_object_scope *scope,
                                 const struct gk_data_key_bytes *key,
                                 uint8_t sealed[GK_SEALED_DATA_KEY_BYTES], struct gk_error *error)
 {
     struct sealed_form form = {0};
     struct one_time once = {0};
-    memcpy(form.magic, magic, sizeof magic);
-    gk_put_u32(form.generation, root_scope->generation);
+    memset(sealed, 0, GK_SEALED_DATA_KEY_BYTES);
+    if (!client_key_fits(keys)) {
+        return gk_fail(error, GK_E_INVALID, "a client's key has 32 bytes");
+    }
+    memcpy(form.magic, magic_of(keys), sizeof form.magic);
+    gk_put_u32(form.generation, keys->root_scope.generation);
     enum gk_status status = gk_random(form.salt, sizeof form.salt) ? GK_OK : GK_E_RESOURCE;
     if (status == GK_OK) {
-        status = derive_one_time(crypto, root_key, &root_scope->account, &form, &once);
+        status = derive_one_time(crypto, keys, &form, &once);
     }
     if (status == GK_OK) {
         struct gk_span aad[AAD_PARTS];
-        aad_init(aad, &form, &root_scope->account, scope);
+        aad_init(aad, &form, &keys->root_scope.account, scope);
         const struct gk_gcm_input input = {once.key, once.nonce, aad, AAD_PARTS};
         status = gk_gcm_seal(crypto, &input, gk_span_of(key->bytes, sizeof key->bytes),
                              form.ciphertext, form.tag);
@@ -103,7 +143,6 @@ enum gk_status gk_data_key_seal(const struct gk_crypto *crypto, const struct gk_
     }
     gk_wipe(&once, sizeof once);
     if (status != GK_OK) {
-        memset(sealed, 0, GK_SEALED_DATA_KEY_BYTES);
         return gk_fail(error, status, "cannot seal a data key");
     }
     memcpy(sealed, &form, sizeof form);
@@ -115,8 +154,9 @@ static bool read_generation(struct gk_span sealed, uint32_t *generation)
 {
     *generation = 0;
     struct gk_reader reader = gk_reader_of(sealed);
-    bool has_magic =
-        gk_span_equal(gk_read_span(&reader, MAGIC_BYTES), gk_span_of(magic, MAGIC_BYTES));
+    const struct gk_span begins = gk_read_span(&reader, MAGIC_BYTES);
+    const bool has_magic = gk_span_equal(begins, gk_span_of(magic, MAGIC_BYTES)) ||
+                           gk_span_equal(begins, gk_span_of(magic_with_client, MAGIC_BYTES));
     uint32_t value = gk_read_u32(&reader);
     if (sealed.len != GK_SEALED_DATA_KEY_BYTES || !has_magic || value == 0) {
         return false;
@@ -136,15 +176,15 @@ enum gk_status gk_data_key_generation(struct gk_span sealed, uint32_t *generatio
 
 /* Opens form into key and checks that key is the one that was sealed, and no other that the same
  * bytes might give under another root key. */
-static enum gk_status open_form(const struct gk_crypto *crypto, const struct gk_root_key *root_key,
-                                const struct gk_id *account, const struct gk_object_scope *scope,
-                                const struct sealed_form *form, struct gk_data_key_bytes *key)
+static enum gk_status open_form(const struct gk_crypto *crypto, const struct gk_sealing_keys *keys,
+                                const struct gk_object_scope *scope, const struct sealed_form *form,
+                                struct gk_data_key_bytes *key)
 {
     struct one_time once;
-    enum gk_status status = derive_one_time(crypto, root_key, account, form, &once);
+    enum gk_status status = derive_one_time(crypto, keys, form, &once);
     if (status == GK_OK) {
         struct gk_span aad[AAD_PARTS];
-        aad_init(aad, form, account, scope);
+        aad_init(aad, form, &keys->root_scope.account, scope);
         const struct gk_gcm_input input = {once.key, once.nonce, aad, AAD_PARTS};
         status = gk_gcm_open(crypto, &input, gk_span_of(form->ciphertext, sizeof form->ciphertext),
                              form->tag, key->bytes);
@@ -163,18 +203,19 @@ static enum gk_status open_form(const struct gk_crypto *crypto, const struct gk_
 }
 
 enum gk_status gk_data_key_unseal(const struct gk_crypto *crypto,
-                                  const struct gk_root_key *root_key,
-                                  const struct gk_root_scope *root_scope,
+                                  const struct gk_sealing_keys *keys,
                                   const struct gk_object_scope *scope, struct gk_span sealed,
                                   struct gk_data_key_bytes *key, struct gk_error *error)
 {
     gk_wipe(key, sizeof *key);
     enum gk_status status = GK_E_INTEGRITY;
     uint32_t generation = 0;
-    if (read_generation(sealed, &generation) && generation == root_scope->generation) {
+    if (client_key_fits(keys) && read_generation(sealed, &generation) &&
+        generation == keys->root_scope.generation &&
+        memcmp(sealed.data, magic_of(keys), MAGIC_BYTES) == 0) {
         struct sealed_form form;
         memcpy(&form, sealed.data, sizeof form);
-        status = open_form(crypto, root_key, &root_scope->account, scope, &form, key);
+        status = open_form(crypto, keys, scope, &form, key);
     }
     if (status != GK_OK) {
         gk_wipe(key, sizeof *key);

@@ -22,6 +22,14 @@ enum gk_status gk_data_key_create(struct gk_account *account, const struct gk_ob
 enum gk_status gk_data_key_open(struct gk_account *account, const struct gk_object_scope *scope,
                                 struct gk_span sealed, struct gk_data_key **out,
                                 struct gk_error *error) GK_MUST_USE;
+enum gk_status
+gk_data_key_create_with(struct gk_account *account, const struct gk_object_scope *scope,
+                        struct gk_span client_key, uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
+                        struct gk_data_key **out, struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_data_key_open_with(struct gk_account *account,
+                                     const struct gk_object_scope *scope, struct gk_span client_key,
+                                     struct gk_span sealed, struct gk_data_key **out,
+                                     struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_data_key_reseal(struct gk_account *account, const struct gk_object_scope *from,
                                   struct gk_span sealed, const struct gk_object_scope *to,
                                   uint8_t resealed[GK_SEALED_DATA_KEY_BYTES],

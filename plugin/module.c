@@ -74,6 +74,8 @@ static const struct gk_plugin plugin = {
     .pages_free = gk_pages_free,
     .page_seal = gk_page_seal,
     .page_open = gk_page_open,
+    .data_key_create_with = gk_data_key_create_with,
+    .data_key_open_with = gk_data_key_open_with,
 };
 
 __attribute__((visibility("default"))) const uint32_t gatekey_plugin_abi_version =

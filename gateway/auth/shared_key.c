@@ -242,7 +242,7 @@ static bool signature_fits(const struct gk_request *request, bool lite, const ch
         gk_shared_key_string(request, lite, order == 0, &text);
         fits = gk_buf_status(&text) == GK_OK &&
                gk_signature_matches(request->account->keys, gk_buf_span(&text), signature);
-        gk_buf_cleanup(&text);
+        gk_buf_cleanup_wipe(&text); /* a client's key is among the headers that are signed */
     }
     return fits;
 }

@@ -30,6 +30,9 @@ static const struct {
     {"x-ms-source-if-tags", "x-ms-if-tags"},
     {"x-ms-source-lease-id", "x-ms-lease-id"},
     {"x-ms-source-range", "x-ms-range"},
+    {"x-ms-source-encryption-key", "x-ms-encryption-key"},
+    {"x-ms-source-encryption-key-sha256", "x-ms-encryption-key-sha256"},
+    {"x-ms-source-encryption-algorithm", "x-ms-encryption-algorithm"},
 };
 #define SOURCE_HEADERS (sizeof source_headers / sizeof *source_headers)
 

@@ -20,6 +20,7 @@ enum gk_field_tag {
     GK_FIELD_IMMUTABILITY = 4,
     GK_FIELD_BLOB_KIND = 8,
     GK_FIELD_COPY = 9,
+    GK_FIELD_ENCRYPTION = 10,
     GK_FIELD_TAGS = 16,
     GK_FIELD_HISTORY = 20,
 };

@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/hasher.h"
 #include "gateway/blob/headers.h"
@@ -45,6 +46,7 @@ static enum gk_status begin_answer(struct gk_request *request, struct gk_blob_ta
     }
     if (status == GK_OK) {
         gk_metadata_to_headers(request, &metadata);
+        gk_respond_encryption(request, &target->record.encryption);
     }
     gk_metadata_cleanup(&metadata);
     return status;

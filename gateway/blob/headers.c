@@ -134,7 +134,7 @@ enum gk_status gk_header_bytes(const struct gk_request *request, const char *nam
     if (valid) {
         memcpy(out, bytes.data, len);
     }
-    gk_buf_cleanup(&bytes);
+    gk_buf_cleanup_wipe(&bytes); /* a client's key, for one */
     return valid ? GK_OK : gk_refuse_because(error, 400, code, "Header: %s", name);
 }
 

@@ -289,6 +289,17 @@ static void write_copy(struct gk_list_page *page, const struct gk_copy *copy)
     gk_xml_text(&page->xml, "CopyCompletionTime", text);
 }
 
+static void write_encryption(struct gk_xml_writer *xml, const struct gk_encryption *encryption)
+{
+    struct gk_buf hash;
+    gk_buf_init(&hash, 2 * GK_CLIENT_KEY_HASH_BYTES);
+    if (encryption->kind == GK_ENCRYPTION_CLIENT_KEY) {
+        gk_base64_encode(&hash, gk_span_of(encryption->client_key_hash, GK_CLIENT_KEY_HASH_BYTES));
+        gk_xml_text(xml, "CustomerProvidedKeySha256", gk_buf_str(&hash));
+    }
+    gk_buf_cleanup(&hash);
+}
+
 static void write_properties(struct gk_list_page *page, const struct gk_blob_record *record)
 {
     struct gk_xml_writer *xml = &page->xml;
@@ -305,6 +316,7 @@ static void write_properties(struct gk_list_page *page, const struct gk_blob_rec
     write_copy(page, &record->copy);
     write_immutability(page, &record->immutability);
     gk_xml_text(xml, "ServerEncrypted", "true");
+    write_encryption(xml, &record->encryption);
     if (record->tags.count > 0) {
         gk_xml_u64(xml, "TagCount", record->tags.count);
     }
@@ -317,6 +329,12 @@ static void write_properties(struct gk_list_page *page, const struct gk_blob_rec
 static enum gk_status write_metadata(struct listing *listing, struct gk_error *error)
 {
     struct gk_data_key *data_key = NULL;
+    if (listing->blob.record.encryption.kind == GK_ENCRYPTION_CLIENT_KEY) { /* as documented */
+        gk_xml_open(&listing->page.xml, "Metadata");
+        gk_xml_attribute(&listing->page.xml, "Encrypted", "true");
+        gk_xml_close(&listing->page.xml);
+        return GK_OK;
+    }
     struct gk_metadata metadata;
     gk_metadata_init(&metadata);
     enum gk_status status =

@@ -6,6 +6,7 @@
 #include "gateway/blob/page_blob.h"
 
 #include "common/error.h"
+#include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/page_headers.h"
 #include "gateway/blob/page_rows.h"
@@ -130,6 +131,9 @@ static enum gk_status set_locked(struct gk_request *request, struct gk_blob_targ
     uint64_t size = before;
     if (status == GK_OK) {
         status = gk_page_size_read(request, &size, &given, error);
+    }
+    if (status == GK_OK && (given || gk_client_key_given(request))) {
+        status = gk_encryption_match(request, &target->record.encryption, error);
     }
     if (status == GK_OK && size > before) {
         status = clear_behind(request, target, error);

@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "gateway/blob/block_id.h"
 #include "gateway/blob/block_list_xml.h"
+#include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/manifest.h"
@@ -193,7 +194,12 @@ static enum gk_status keep_identity(struct gk_request *request, struct gk_upload
         return gk_blob_new_data_key(request, &upload->target.container, record, &upload->data_key,
                                     error);
     }
+    const enum gk_status status = gk_encryption_match(request, &old->encryption, error);
+    if (status != GK_OK) {
+        return status;
+    }
     record->object = old->object;
+    record->encryption = old->encryption;
     record->epoch = old->epoch + 1;
     memcpy(record->sealed_data_key, old->sealed_data_key, sizeof old->sealed_data_key);
     return upload->metadata.count == 0

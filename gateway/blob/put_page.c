@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/page_headers.h"
 #include "gateway/blob/page_reader.h"
@@ -57,6 +58,9 @@ static enum gk_status check_blob(const struct gk_request *request, const struct 
         if (status == GK_OK) {
             status = gk_sequence_check(request, target->record.kind.sequence, error);
         }
+    }
+    if (status == GK_OK) {
+        status = gk_encryption_match(request, &target->record.encryption, error);
     }
     return status == GK_OK && put->range.to > target->record.size
                ? gk_refuse(error, 416, "InvalidPageRange")

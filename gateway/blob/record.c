@@ -125,6 +125,7 @@ static const struct gk_field blob_fields[] = {
     {GK_FIELD_IMMUTABILITY, offsetof(struct gk_blob_record, immutability), &gk_immutability_field},
     {GK_FIELD_BLOB_KIND, offsetof(struct gk_blob_record, kind), &gk_blob_kind_field},
     {GK_FIELD_COPY, offsetof(struct gk_blob_record, copy), &gk_copy_field},
+    {GK_FIELD_ENCRYPTION, offsetof(struct gk_blob_record, encryption), &gk_encryption_field},
     {GK_FIELD_TAGS, offsetof(struct gk_blob_record, tags), &tags_field},
     {GK_FIELD_HISTORY, offsetof(struct gk_blob_record, history), &gk_history_field},
 };

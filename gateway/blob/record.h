@@ -33,6 +33,7 @@
 #include "gateway/blob/acl.h"
 #include "gateway/blob/blob_type.h"
 #include "gateway/blob/copy.h"
+#include "gateway/blob/encryption.h"
 #include "gateway/blob/history.h"
 #include "gateway/blob/immutability.h"
 #include "gateway/blob/lease.h"
@@ -128,6 +129,7 @@ struct gk_blob_record {
     enum gk_blob_state state;
     struct gk_id object;
     uint8_t sealed_data_key[GK_SEALED_DATA_KEY_BYTES];
+    struct gk_encryption encryption; /* of the data key */
     uint64_t etag;
     int64_t created_wall_ms;
     int64_t modified_wall_ms;

@@ -2,6 +2,7 @@
 /* Set Blob Properties, Set Blob Metadata and Append Blob Seal (Storage REST reference). */
 #include "common/error.h"
 #include "gateway/blob/blob_change.h"
+#include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/page_blob.h"
@@ -32,6 +33,9 @@ static enum gk_status change_properties(struct gk_request *request, struct gk_bl
     enum gk_status status = gk_blob_conditions(request, target, GK_ACCESS_WRITE, error);
     if (status == GK_OK) {
         status = gk_blob_online_check(request, target, error);
+    }
+    if (status == GK_OK && gk_client_key_given(request)) { /* no need of it, but no wrong one */
+        status = gk_encryption_match(request, &target->record.encryption, error);
     }
     if (status == GK_OK) {
         gk_content_headers_clear(&target->record);
@@ -86,6 +90,7 @@ static enum gk_status change_metadata(struct gk_request *request, struct gk_blob
         gk_blob_touch(request, &target->record);
         status = gk_blob_write_record(write, request, target, &target->record, data_key, &metadata,
                                       error);
+        gk_respond_encryption(request, &target->record.encryption);
     }
     request->gateway->host->plugin->data_key_free(data_key);
     gk_metadata_cleanup(&metadata);

@@ -4,6 +4,7 @@
  * is copied and none is opened: without metadata of its own it needs the service key alone.
  */
 #include "common/error.h"
+#include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/locks.h"
@@ -77,6 +78,9 @@ static enum gk_status snapshot_locked(struct gk_request *request, struct snapsho
     }
     if (status == GK_OK) {
         status = gk_blob_online_check(request, &snapshot->target, error);
+    }
+    if (status == GK_OK) {
+        status = gk_encryption_match(request, &snapshot->target.record.encryption, error);
     }
     if (status == GK_OK && snapshot->target.record.kind.type == GK_BLOB_PAGE) {
         /* It is written in place: what a snapshot shared with it would change. */

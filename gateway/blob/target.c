@@ -4,8 +4,10 @@
 #include <stdio.h>
 
 #include "common/error.h"
+#include "common/secret.h"
 #include "common/text.h"
 #include "gateway/blob/container_cache.h"
+#include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/lease_headers.h"
 #include "gateway/blob/tag_query.h"
 
@@ -130,9 +132,8 @@ struct gk_place gk_blob_place(const struct gk_request *request, const struct gk_
 /* Accepting these and doing without them would be a lie about where and how data is kept. */
 static enum gk_status refuse_unserved(const struct gk_request *request, struct gk_error *error)
 {
-    static const char *const headers[] = {"x-ms-encryption-key",       "x-ms-encryption-key-sha256",
-                                          "x-ms-encryption-algorithm", "x-ms-encryption-scope",
-                                          "x-ms-expiry-option",        "x-ms-structured-body"};
+    static const char *const headers[] = {"x-ms-encryption-scope", "x-ms-expiry-option",
+                                          "x-ms-structured-body"};
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         if (gk_request_header(request, headers[i]) != NULL) {
             return gk_refuse_because(error, 400, "UnsupportedHeader", "Header: %s", headers[i]);
@@ -291,6 +292,9 @@ enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_
     enum gk_status status = find_container(request, &container, error);
     if (status == GK_OK) {
         status = refuse_unserved(request, error);
+    }
+    if (status == GK_OK) {
+        status = gk_encryption_headers_check(request, error);
     }
     if (status == GK_OK) {
         status = read_state_name(request, target, error);
@@ -484,16 +488,38 @@ enum gk_status gk_blob_may_replace(const struct gk_request *request,
 
 /* --- data keys ----------------------------------------------------------------------------------*/
 
+static enum gk_status open_with_client_key(const struct gk_request *request,
+                                           const struct gk_object_scope *scope,
+                                           struct gk_span sealed, struct gk_data_key **out,
+                                           struct gk_error *error)
+{
+    struct gk_client_key *key = NULL;
+    enum gk_status status = gk_client_key_read(request, &key, error);
+    if (status == GK_OK) {
+        status = plugin_of(request)->data_key_open_with(request->account->handle, scope,
+                                                        gk_span_of(key->bytes, sizeof key->bytes),
+                                                        sealed, out, error);
+    }
+    gk_secret_free(&key);
+    return status;
+}
+
 enum gk_status gk_blob_open_data_key(const struct gk_request *request,
                                      const struct gk_blob_target *target, struct gk_data_key **out,
                                      struct gk_error *error)
 {
-    const struct gk_object_scope scope = {.container = target->container,
-                                          .object = target->record.object};
-    return plugin_of(request)->data_key_open(
-        request->account->handle, &scope,
-        gk_span_of(target->record.sealed_data_key, sizeof target->record.sealed_data_key), out,
-        error);
+    const struct gk_blob_record *record = &target->record;
+    const struct gk_object_scope scope = {.container = target->container, .object = record->object};
+    const struct gk_span sealed =
+        gk_span_of(record->sealed_data_key, sizeof record->sealed_data_key);
+    const enum gk_status status = gk_encryption_match(request, &record->encryption, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    return record->encryption.kind == GK_ENCRYPTION_CLIENT_KEY
+               ? open_with_client_key(request, &scope, sealed, out, error)
+               : plugin_of(request)->data_key_open(request->account->handle, &scope, sealed, out,
+                                                   error);
 }
 
 enum gk_status gk_blob_metadata(const struct gk_request *request,
@@ -523,6 +549,22 @@ enum gk_status gk_blob_metadata(const struct gk_request *request,
     return status;
 }
 
+static enum gk_status new_with_client_key(const struct gk_request *request,
+                                          const struct gk_object_scope *scope,
+                                          uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
+                                          struct gk_data_key **out, struct gk_error *error)
+{
+    struct gk_client_key *key = NULL;
+    enum gk_status status = gk_client_key_read(request, &key, error);
+    if (status == GK_OK) {
+        status = plugin_of(request)->data_key_create_with(request->account->handle, scope,
+                                                          gk_span_of(key->bytes, sizeof key->bytes),
+                                                          sealed, out, error);
+    }
+    gk_secret_free(&key);
+    return status;
+}
+
 enum gk_status gk_blob_new_data_key(const struct gk_request *request, const struct gk_id *container,
                                     struct gk_blob_record *record, struct gk_data_key **out,
                                     struct gk_error *error)
@@ -532,6 +574,12 @@ enum gk_status gk_blob_new_data_key(const struct gk_request *request, const stru
         return gk_fail(error, GK_E_RESOURCE, "no entropy for a new object");
     }
     record->object = scope.object;
-    return plugin_of(request)->data_key_create(request->account->handle, &scope,
-                                               record->sealed_data_key, out, error);
+    const enum gk_status status = gk_encryption_of_request(request, &record->encryption, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    return record->encryption.kind == GK_ENCRYPTION_CLIENT_KEY
+               ? new_with_client_key(request, &scope, record->sealed_data_key, out, error)
+               : plugin_of(request)->data_key_create(request->account->handle, &scope,
+                                                     record->sealed_data_key, out, error);
 }

@@ -44,9 +44,9 @@ struct gk_blob_target {
 
 /*
  * Finds the container, by the cache where that knows it, and where the blob's record would be, without
- * looking at it. 400 InvalidResourceName, 404 ContainerNotFound. Also refuses what the gateway would otherwise silently
- * not do: customer-provided keys, encryption scopes, versions, snapshots where the operation takes none
- * (400). cleanup is always fine afterwards.
+ * looking at it. 400 InvalidResourceName, 404 ContainerNotFound. Also checks the headers of encryption
+ * (encryption_headers.h), and refuses what the gateway would otherwise silently not do: encryption scopes,
+ * versions, snapshots where the operation takes none (400). cleanup is always fine afterwards.
  */
 enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_target *target,
                                      struct gk_error *error) GK_MUST_USE;
@@ -120,7 +120,8 @@ enum gk_status gk_blob_write_refused(struct gk_request *request,
                                      const struct gk_blob_target *target, enum gk_status status,
                                      struct gk_error *error) GK_MUST_USE;
 
-/* The blob's data key. */
+/* The blob's data key; where that is under a client's key, the request brings it: 409 as
+ * gk_encryption_match. */
 enum gk_status gk_blob_open_data_key(const struct gk_request *request,
                                      const struct gk_blob_target *target, struct gk_data_key **out,
                                      struct gk_error *error) GK_MUST_USE;
@@ -128,7 +129,8 @@ enum gk_status gk_blob_open_data_key(const struct gk_request *request,
 enum gk_status gk_blob_metadata(const struct gk_request *request,
                                 const struct gk_blob_target *target, struct gk_data_key *data_key,
                                 struct gk_metadata *metadata, struct gk_error *error) GK_MUST_USE;
-/* A new incarnation: object id and data key into record, and the handle. */
+/* A new incarnation: object id, data key and its encryption, which is what the request asks for, into
+ * record, and the handle. */
 enum gk_status gk_blob_new_data_key(const struct gk_request *request, const struct gk_id *container,
                                     struct gk_blob_record *record, struct gk_data_key **out,
                                     struct gk_error *error) GK_MUST_USE;

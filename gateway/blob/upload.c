@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "gateway/blob/copy_source.h"
+#include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/immutability_headers.h"
 #include "gateway/blob/lease_action.h"
@@ -150,6 +151,8 @@ enum gk_status gk_upload_finish_empty(struct gk_request *request, struct gk_erro
 enum gk_status gk_upload_respond(struct gk_request *request, const struct gk_blob_record *version)
 {
     const struct gk_upload *upload = request->state;
+    gk_respond_encryption(request, version != NULL ? &version->encryption
+                                                   : &upload->target.record.encryption);
     if (version != NULL) {
         gk_respond_version(request, version->etag, version->modified_wall_ms);
         gk_respond_version_id(request, &version->history);

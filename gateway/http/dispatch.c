@@ -353,6 +353,8 @@ static void on_end(void *ctx, struct gk_http_exchange *exchange)
         gk_accounts_put(request->account);
     }
     gk_buf_cleanup_wipe(&request->body); /* pages of a blob may be in it */
+    gk_http_header_wipe(request->exchange, "x-ms-encryption-key");
+    gk_http_header_wipe(request->exchange, "x-ms-source-encryption-key");
     if (call->routed) {
         gk_route_cleanup(&call->route);
     }

@@ -90,7 +90,7 @@ struct gk_request {
     struct gk_http_exchange *exchange;
 };
 
-/* Header lookup without case; NULL when absent. Query names are compared without case too. */
+/* Header lookup without case; NULL when absent, as in a request of nobody, which has no exchange. Query names are compared without case too. */
 const char *gk_request_header(const struct gk_request *request, const char *name);
 const char *gk_request_query(const struct gk_request *request, const char *name);
 /* Whether any header starts with prefix (without case). */

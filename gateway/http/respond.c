@@ -10,7 +10,7 @@
 
 const char *gk_request_header(const struct gk_request *request, const char *name)
 {
-    return gk_http_header(request->exchange, name);
+    return request->exchange == NULL ? NULL : gk_http_header(request->exchange, name);
 }
 
 const char *gk_request_query(const struct gk_request *request, const char *name)

@@ -125,6 +125,18 @@ const char *gk_http_header(const struct gk_http_exchange *exchange, const char *
     return NULL;
 }
 
+void gk_http_header_wipe(struct gk_http_exchange *exchange, const char *name)
+{
+    for (size_t i = 0; i < exchange->headers_count; i++) {
+        const struct gk_pair *header = &exchange->headers[i];
+        if (strcasecmp(header->name, name) == 0) {
+            char *value = NULL;
+            memcpy(&value, &header->value, sizeof value); /* in the connection's own memory */
+            gk_wipe(value, strlen(value));
+        }
+    }
+}
+
 static void read_address(struct gk_http_exchange *exchange, struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =

@@ -73,6 +73,9 @@ struct gk_http_exchange {
 /* Without case; NULL when absent. */
 const char *gk_http_header(const struct gk_http_exchange *exchange, const char *name);
 
+/* Overwrites the value where it stands, once nobody reads it any more: it was a key. */
+void gk_http_header_wipe(struct gk_http_exchange *exchange, const char *name);
+
 /*
  * The answer, once. Headers are set before it and copied; a value with a control character is
  * dropped and the answer becomes a bare 500, since it could forge a header.

@@ -49,7 +49,8 @@ struct gk_scrub_counts {
     uint64_t objects;  /* data objects that something refers to */
     uint64_t verified_blobs;
     uint64_t verified_bytes;
-    uint64_t not_verifiable; /* blobs whose account's key is revoked or out of reach */
+    uint64_t
+        not_verifiable; /* blobs whose account's key is revoked or out of reach, or that a client has the key of */
     uint64_t damaged;
     uint64_t unreferenced; /* objects, removed ones included */
     uint64_t unreferenced_bytes;

@@ -333,6 +333,9 @@ static enum gk_status verify_states(struct subject *subject)
     enum gk_status status = GK_OK;
     for (unsigned attempt = 0; attempt < ATTEMPTS_MAX && open_record(subject); attempt++) {
         bool changed = false;
+        if (subject->target.record.encryption.kind == GK_ENCRYPTION_CLIENT_KEY) {
+            return gk_fail(subject->error, GK_E_UNSUPPORTED, "a client has its key");
+        }
         struct gk_error why = {0};
         struct gk_error *outer = subject->error;
         subject->error = &why;

@@ -49,6 +49,7 @@ extern "C" {
 /* A segment has at least one chunk; all are full but the last, which may be short or empty. */
 #define GK_SEGMENT_CHUNKS_MAX    65536u
 #define GK_SEALED_DATA_KEY_BYTES 112u
+#define GK_CLIENT_KEY_BYTES      32u
 /* A block of a page object, and what belongs to it elsewhere in the object: nonce and tag. */
 #define GK_PAGE_BLOCK_BYTES 4096u
 #define GK_PAGE_SEAL_BYTES  40u
@@ -443,6 +444,22 @@ struct gk_plugin {
     enum gk_status (*page_open)(struct gk_pages *pages, uint64_t index, const uint8_t *sealed,
                                 const uint8_t seal[GK_PAGE_SEAL_BYTES], uint8_t *plain,
                                 struct gk_error *error);
+
+    /*
+     * Data keys under a key of the client's as well, which comes with each request and of which
+     * nothing is kept: sealed under the root key and client_key, GK_CLIENT_KEY_BYTES, together, so
+     * that neither opens one alone. Else as data_key_create and data_key_open, which do not open
+     * such a key, nor does open_with any other (GK_E_INTEGRITY).
+     */
+    enum gk_status (*data_key_create_with)(struct gk_account *account,
+                                           const struct gk_object_scope *scope,
+                                           struct gk_span client_key,
+                                           uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
+                                           struct gk_data_key **out, struct gk_error *error);
+    enum gk_status (*data_key_open_with)(struct gk_account *account,
+                                         const struct gk_object_scope *scope,
+                                         struct gk_span client_key, struct gk_span sealed,
+                                         struct gk_data_key **out, struct gk_error *error);
 };
 
 /* The two symbols that a module exports. */

@@ -138,7 +138,7 @@ EXPORTED const struct gk_plugin *gatekey_plugin_entry(void)
 #elif defined(MODULE_WITH_A_HOLE)
     plugin.segment_open = NULL;
 #elif defined(MODULE_WITHOUT_LAST)
-    plugin.page_open = NULL;
+    plugin.data_key_open_with = NULL;
 #elif defined(MODULE_NAMELESS)
     plugin.name = NULL;
 #endif

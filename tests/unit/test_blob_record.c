@@ -141,6 +141,8 @@ static struct gk_blob_record some_blob(void)
                                                .ready_wall_ms = INT64_MAX};
     record.immutability = (struct gk_immutability){
         .mode = GK_POLICY_LOCKED, .until_wall_ms = INT64_MIN, .legal_hold = true};
+    record.encryption.kind = GK_ENCRYPTION_CLIENT_KEY;
+    memset(record.encryption.client_key_hash, 4, sizeof record.encryption.client_key_hash);
     record.history = (struct gk_history){.kind = GK_STATE_VERSION,
                                          .newest = UINT64_MAX,
                                          .version = 1,
@@ -180,6 +182,9 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
     assert_true(a->kind.sequence == b->kind.sequence);
     assert_memory_equal(&a->kind.space, &b->kind.space, sizeof a->kind.space);
     assert_memory_equal(a->kind.groups, b->kind.groups, sizeof a->kind.groups);
+    assert_int_equal(a->encryption.kind, b->encryption.kind);
+    assert_memory_equal(a->encryption.client_key_hash, b->encryption.client_key_hash,
+                        sizeof a->encryption.client_key_hash);
     assert_same_history(&a->history, &b->history);
     assert_int_equal(a->manifest.paged, b->manifest.paged);
     assert_int_equal(a->manifest.beside, b->manifest.beside);

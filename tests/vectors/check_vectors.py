@@ -73,9 +73,12 @@ def verify_data_keys(vectors, account_id, roots):
     for row in vectors["dataKeys"]:
         sealed = bytes.fromhex(row["sealed"])
         place = ident(row["container"]), ident(row["object"])
-        key = fmt.open_data_key(roots, account_id, *place, sealed)
+        client_key = bytes.fromhex(row.get("clientKey", ""))
+        key = fmt.open_data_key(roots, account_id, *place, sealed, client_key)
         assert key == bytes.fromhex(row["key"])
-        assert refuses(fmt.open_data_key, roots, account_id, place[1], place[0], sealed)
+        assert refuses(fmt.open_data_key, roots, account_id, place[1], place[0], sealed, client_key)
+        assert refuses(fmt.open_data_key, roots, account_id, *place, sealed,
+                       b"" if client_key else bytes(32))
         keys.append(key)
     return keys
 
@@ -137,12 +140,13 @@ def emit_account(service_key, account_id, roots):
     return fmt.write_account_record(service_key, record).decode()
 
 
-def emit_data_key(account_id, roots, generation, key):
+def emit_data_key(account_id, roots, generation, key, client_key=b""):
     container, obj = uuid.uuid4(), uuid.uuid4()
     sealed = fmt.seal_data_key(roots[generation], account_id, generation, container.bytes,
-                               obj.bytes, key)
-    return {"generation": generation, "container": str(container), "object": str(obj),
-            "key": key.hex(), "sealed": sealed.hex()}
+                               obj.bytes, key, client_key)
+    row = {"generation": generation, "container": str(container), "object": str(obj),
+           "key": key.hex(), "sealed": sealed.hex()}
+    return row | {"clientKey": client_key.hex()} if client_key else row
 
 
 def emit_segment(keys, key_index, length):
@@ -176,7 +180,8 @@ def emit():
         "accountId": str(uuid.UUID(bytes=account_id)),
         "accountRecord": emit_account(service_key, account_id, roots),
         "rootKeys": [{"generation": n, "key": key.hex()} for n, key in roots.items()],
-        "dataKeys": [emit_data_key(account_id, roots, i + 1, key) for i, key in enumerate(keys)],
+        "dataKeys": [*(emit_data_key(account_id, roots, i + 1, key) for i, key in enumerate(keys)),
+                     emit_data_key(account_id, roots, 2, os.urandom(32), os.urandom(32))],
         "segments": [emit_segment(keys, i % 2, length) for i, length in enumerate(lengths)],
         "records": [
             emit_record(service_key, account_id, keys, 0, b"place", b"open", b"sealed"),

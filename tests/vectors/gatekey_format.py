@@ -154,8 +154,12 @@ def read_account_record(service_key, account, stored):
 # --- data keys -------------------------------------------------------------------------------------
 
 
-def data_key_cipher(root_key, account_id, generation, salt):
-    both = expand(root_key, "gatekey/v1/data-key", account_id, generation, salt, length=44)
+def data_key_cipher(root_key, account_id, generation, salt, client_key=b""):
+    if client_key:
+        info = b"gatekey/v1/data-key-client\0" + account_id + generation
+        both = HKDF(hashes.SHA256(), 44, salt, info).derive(root_key + client_key)
+    else:
+        both = expand(root_key, "gatekey/v1/data-key", account_id, generation, salt, length=44)
     return AESGCM(both[:32]), both[32:]
 
 
@@ -163,20 +167,22 @@ def data_key_commitment(data_key, object_id):
     return expand(data_key, "gatekey/v1/data-key-commitment", object_id)
 
 
-def seal_data_key(root_key, account_id, generation, container_id, object_id, data_key):
-    head = b"GKD\x01" + struct.pack(">I", generation)
+def seal_data_key(root_key, account_id, generation, container_id, object_id, data_key, client_key=b""):
+    head = (b"GKD\x02" if client_key else b"GKD\x01") + struct.pack(">I", generation)
     salt = os.urandom(24)
-    gcm, nonce = data_key_cipher(root_key, account_id, head[4:], salt)
+    gcm, nonce = data_key_cipher(root_key, account_id, head[4:], salt, client_key)
     sealed = gcm.encrypt(nonce, data_key, head + account_id + container_id + object_id)
     return head + salt + sealed + data_key_commitment(data_key, object_id)
 
 
-def open_data_key(root_keys, account_id, container_id, object_id, sealed):
+def open_data_key(root_keys, account_id, container_id, object_id, sealed, client_key=b""):
     """root_keys: generation -> key."""
-    need(len(sealed) == 112 and sealed[:4] == b"GKD\x01", "not a sealed data key")
+    magic = b"GKD\x02" if client_key else b"GKD\x01"
+    need(len(sealed) == 112 and sealed[:4] == magic, "not a sealed data key, or of another kind")
     generation = struct.unpack(">I", sealed[4:8])[0]
     need(generation in root_keys, "a generation that is not there")
-    gcm, nonce = data_key_cipher(root_keys[generation], account_id, sealed[4:8], sealed[8:32])
+    gcm, nonce = data_key_cipher(root_keys[generation], account_id, sealed[4:8], sealed[8:32],
+                                 client_key)
     data_key = gcm.decrypt(nonce, sealed[32:80], sealed[:8] + account_id + container_id + object_id)
     need(hmac.compare_digest(sealed[80:], data_key_commitment(data_key, object_id)),
          "this is not the data key that was sealed")

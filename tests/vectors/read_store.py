@@ -236,9 +236,14 @@ def read_copy(reader):
             "source": reader.text().decode()}
 
 
+def read_encryption(reader):
+    need(reader.number(1) == 1, "an encryption that this does not know")
+    return {"clientKeySha256": base64.b64encode(reader.bytes(32)).decode()}
+
+
 FIELDS = {1: ("lease", read_lease), 2: ("acl", read_acl), 3: ("tierTimes", read_tier_times),
           4: ("immutability", read_immutability), 8: ("type", read_type),
-          9: ("copy", read_copy), 16: ("tags", read_metadata), 20: ("history", read_history)}
+          9: ("copy", read_copy), 10: ("encryption", read_encryption), 16: ("tags", read_metadata), 20: ("history", read_history)}
 
 
 def read_fields(reader):
@@ -399,9 +404,9 @@ class Account:
                     self.open_value("blob", container["id"], key, value))
         return found
 
-    def blob(self, container, name, time=None):
+    def blob(self, container, name, time=None, client_key=b""):
         """Properties of the blob, or of its state of that time, its metadata and its bytes, piece by
-        piece."""
+        piece. client_key: of a blob that is under one."""
         container_id, index = container["id"], index_of(container, name)
         base_key = b"b/" + name.encode()
         key = base_key if time is None else b"v/" + state_name(name, time)
@@ -409,7 +414,7 @@ class Account:
         blob = read_blob(self.open_value("blob", container_id, key, value))
         need(blob["committed"], "the blob has staged blocks alone")
         data_key = fmt.open_data_key(self.root_keys(), self.id, container_id, blob["object"],
-                                     blob["sealedDataKey"])
+                                     blob["sealedDataKey"], client_key)
         blob["metadata"] = {}
         if fmt.split_record(value)[1]:
             reader = Reader(fmt.open_sealed_part(data_key, binding("blob", container_id, base_key),
@@ -592,7 +597,8 @@ def run(arguments):
     container = account.container(arguments.container)
     if not arguments.blob:
         return account.blobs(container)
-    blob, content = account.blob(container, arguments.blob, arguments.time)
+    blob, content = account.blob(container, arguments.blob, arguments.time,
+                                 base64.b64decode(arguments.client_key))
     entries = list(account.entries(container, arguments.blob, blob["manifest"]))
     blob["segments"], blob["pages"] = len(entries), len(blob["manifest"][1])
     blob["sha256"] = save(arguments.out, content)
@@ -608,6 +614,7 @@ def main():
     parser.add_argument("--container")
     parser.add_argument("--blob")
     parser.add_argument("--time", type=int)
+    parser.add_argument("--client-key", default="", help="in base64, as clients send it")
     parser.add_argument("--out")
     parser.add_argument("--customer-key", action="append", default=[])
     parser.add_argument("--keyvaultd", action="append", default=[])

@@ -190,25 +190,40 @@ static void emit_account(const struct gk_crypto *crypto, const struct service *s
     free(record);
 }
 
+/* client_key empty: under the root key alone. */
+static json_t *emit_data_key(const struct gk_crypto *crypto, const struct gk_root_key *root,
+                             uint32_t generation, struct gk_span client_key,
+                             struct gk_data_key_bytes *key)
+{
+    const struct gk_sealing_keys keys = {root, {account_id, generation}, client_key};
+    struct gk_object_scope scope;
+    uint8_t sealed[GK_SEALED_DATA_KEY_BYTES];
+    check(gk_id_random(&scope.container) && gk_id_random(&scope.object), "randomness");
+    check_status(gk_data_key_random(key, NULL), "data key");
+    check_status(gk_data_key_seal(crypto, &keys, &scope, key, sealed, NULL), "sealed data key");
+    json_t *row = json_pack("{s:i, s:o, s:o, s:o, s:o}", "generation", (int)generation, "container",
+                            uuid_of(&scope.container), "object", uuid_of(&scope.object), "key",
+                            hex_of(gk_span_of(key->bytes, GK_KEY_BYTES)), "sealed",
+                            hex_of(gk_span_of(sealed, sizeof sealed)));
+    if (client_key.len > 0) {
+        json_object_set_new(row, "clientKey", hex_of(client_key));
+    }
+    return row;
+}
+
 static void emit_data_keys(const struct gk_crypto *crypto, const struct gk_root_key roots[2],
                            struct gk_data_key_bytes keys[2], json_t *file)
 {
     json_t *list = json_array();
     for (uint32_t i = 0; i < 2; i++) {
-        const struct gk_root_scope root_scope = {account_id, i + 1};
-        struct gk_object_scope scope;
-        uint8_t sealed[GK_SEALED_DATA_KEY_BYTES];
-        check(gk_id_random(&scope.container) && gk_id_random(&scope.object), "randomness");
-        check_status(gk_data_key_random(&keys[i], NULL), "data key");
-        check_status(
-            gk_data_key_seal(crypto, &roots[i], &root_scope, &scope, &keys[i], sealed, NULL),
-            "sealed data key");
-        const struct gk_span key = gk_span_of(keys[i].bytes, GK_KEY_BYTES);
-        json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:o}", "generation", (int)i + 1,
-                                              "container", uuid_of(&scope.container), "object",
-                                              uuid_of(&scope.object), "key", hex_of(key), "sealed",
-                                              hex_of(gk_span_of(sealed, sizeof sealed))));
+        json_array_append_new(
+            list, emit_data_key(crypto, &roots[i], i + 1, (struct gk_span){0}, &keys[i]));
     }
+    struct gk_data_key_bytes clients;
+    uint8_t client_key[GK_CLIENT_KEY_BYTES];
+    check(gk_random(client_key, sizeof client_key), "randomness");
+    json_array_append_new(list, emit_data_key(crypto, &roots[1], 2,
+                                              gk_span_of(client_key, sizeof client_key), &clients));
     json_object_set_new(file, "dataKeys", list);
 }
 
@@ -333,16 +348,22 @@ static void verify_data_keys(const struct gk_crypto *crypto, const json_t *file)
     {
         const struct gk_root_scope root_scope = {account, number_at(row, "generation")};
         const struct gk_object_scope scope = {id_at(row, "container"), id_at(row, "object")};
+        const bool with_client = json_object_get(row, "clientKey") != NULL;
         const json_t *root_row =
             json_array_get(json_object_get(file, "rootKeys"), root_scope.generation - 1);
+        uint8_t client_key[GK_CLIENT_KEY_BYTES];
         struct gk_root_key root;
         struct gk_data_key_bytes expected;
         struct gk_data_key_bytes key;
         key_at(root_row, "key", root.bytes);
         key_at(row, "key", expected.bytes);
+        if (with_client) {
+            key_at(row, "clientKey", client_key);
+        }
         struct gk_buf sealed = bytes_at(row, "sealed");
-        check_status(gk_data_key_unseal(crypto, &root, &root_scope, &scope, gk_buf_span(&sealed),
-                                        &key, NULL),
+        const struct gk_sealing_keys keys = {
+            &root, root_scope, gk_span_of(client_key, with_client ? sizeof client_key : 0)};
+        check_status(gk_data_key_unseal(crypto, &keys, &scope, gk_buf_span(&sealed), &key, NULL),
                      "unseal");
         check(memcmp(&key, &expected, sizeof key) == 0, "data key");
         gk_buf_cleanup(&sealed);
