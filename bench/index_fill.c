@@ -98,8 +98,9 @@ static void write_out(const struct fill *fill, uint32_t shard, struct gk_change_
 {
     struct gk_error error = {0};
     struct gk_guard guards[GK_INDEX_GUARDS];
+    uint8_t door[GK_INDEX_DOOR_BYTES];
     char index[GK_INDEX_NAME_BYTES];
-    gk_index_guards(guards);
+    gk_index_guards(guards, fill->container.life.opening, door);
     gk_index_name(&fill->container.id, shard, index);
     must(gk_changes_status(changes), "changes", &error);
     const struct gk_write_op op = {.pool = GK_POOL_META,

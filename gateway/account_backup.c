@@ -11,7 +11,7 @@
 #include "gateway/blob/record.h"
 #include "gateway/blob/value.h"
 
-#define CONTAINER_PREFIX "c/"
+#define PREFIX_BYTES 2u
 
 void gk_account_backup_init(struct gk_account_backup *backup)
 {
@@ -129,9 +129,8 @@ struct restoring {
 
 static struct gk_span name_of(struct gk_span key)
 {
-    const size_t prefix = strlen(CONTAINER_PREFIX);
-    const size_t len = key.len - prefix;
-    return gk_span_of(key.data + prefix,
+    const size_t len = key.len - PREFIX_BYTES;
+    return gk_span_of(key.data + PREFIX_BYTES,
                       len < GK_CONTAINER_NAME_BYTES_MAX ? len : GK_CONTAINER_NAME_BYTES_MAX);
 }
 
@@ -168,13 +167,18 @@ static enum gk_status check_containers(struct restoring *restoring, struct gk_er
     }
     restoring->status = GK_OK;
     restoring->error = error;
-    const struct gk_map_range range = {.prefix = gk_span_str(CONTAINER_PREFIX)};
-    status = gk_store_map_walk(restoring->gateway->store, GK_POOL_META, object, &range,
-                               check_container, restoring, error);
-    if (status == GK_E_NOT_FOUND) {
-        return GK_OK; /* the object is gone, and its containers with it */
+    static const char *const prefixes[] = {"c/", GK_KEPT_CONTAINER_KIND};
+    for (size_t i = 0; i < 2 && status == GK_OK; i++) {
+        const struct gk_map_range range = {.prefix = gk_span_str(prefixes[i])};
+        status = gk_store_map_walk(restoring->gateway->store, GK_POOL_META, object, &range,
+                                   check_container, restoring, error);
+        if (status == GK_OK) {
+            status = restoring->status;
+        } else if (status == GK_E_NOT_FOUND) {
+            return GK_OK; /* the object is gone, and its containers with it */
+        }
     }
-    return status == GK_OK ? restoring->status : status;
+    return status;
 }
 
 /* The present profile stays when it can be read: its access keys may be newer than the backup's. */

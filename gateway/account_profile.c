@@ -10,7 +10,8 @@
 
 #define VERSION_FIRST     1u /* without settings of the Blob service */
 #define VERSION_SERVICE   2u /* without a secret of user delegation keys */
-#define VERSION           3u
+#define VERSION_SECRET    3u /* without a retention of deleted containers */
+#define VERSION           4u
 #define BINDING_BYTES_MAX 64u
 
 static struct gk_span binding_of(const char *name, char text[BINDING_BYTES_MAX])
@@ -112,6 +113,7 @@ static void encode(const struct gk_account_profile *record, struct gk_buf *out)
     gk_buf_append_str(out, record->arm_json);
     gk_blob_service_encode(&record->blob_service, out);
     gk_buf_append(out, record->keys->delegation, GK_DELEGATION_BYTES);
+    gk_container_retention_encode(&record->blob_service, out);
 }
 
 enum gk_status gk_account_profile_seal(const struct gk_plugin *plugin, struct gk_account *account,
@@ -185,6 +187,8 @@ static bool decode(struct gk_span plain, struct gk_account_profile *out)
     return out->arm_json != NULL && decode_text(&reader, arm_len, out->arm_json, arm_len + 1) &&
            (version == VERSION_FIRST || gk_blob_service_decode(&reader, &out->blob_service)) &&
            (version <= VERSION_SERVICE || decode_delegation(&reader, out->keys)) &&
+           (version <= VERSION_SECRET ||
+            gk_container_retention_decode(&reader, &out->blob_service)) &&
            gk_read_done(&reader);
 }
 

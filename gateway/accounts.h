@@ -5,7 +5,7 @@
  * An account is the object GK_POOL_META "account/<name>". Its attributes: what the plugin stores
  * (opaque to us) and "gateway.account", a record that the plugin sealed under the service key with
  * the two access keys, creation time, location, tags and the settings of its Blob service. Its map: "c/<container name>" -> container
- * record (gateway/blob/record.h), "g/<freed><id>" -> what is waiting to be removed.
+ * record (gateway/blob/record.h), "k/<container name>..." -> one that was deleted and is kept, "g/<freed><id>" -> what is waiting to be removed.
  *
  * An account whose "gateway.account" is missing is half created: it serves nothing and the next
  * create completes it.
@@ -59,6 +59,13 @@ struct gk_gateway_account {
 static inline uint32_t gk_account_delete_retention_days(const struct gk_gateway_account *account)
 {
     const struct gk_retention *retention = &account->blob_service.delete_retention;
+    return retention->enabled ? retention->days : 0;
+}
+
+/* The same of a deleted container. */
+static inline uint32_t gk_account_container_retention_days(const struct gk_gateway_account *account)
+{
+    const struct gk_retention *retention = &account->blob_service.container_retention;
     return retention->enabled ? retention->days : 0;
 }
 

@@ -32,6 +32,9 @@ void gk_blob_service_take(struct gk_blob_service *to, const struct gk_blob_servi
     if ((parts & GK_SERVICE_VERSIONING) != 0) {
         to->versioning = from->versioning;
     }
+    if ((parts & GK_SERVICE_CONTAINER_RETENTION) != 0) {
+        to->container_retention = from->container_retention;
+    }
 }
 
 bool gk_cors_add_text(struct gk_cors *cors, struct gk_span text, uint16_t *at)
@@ -183,5 +186,16 @@ bool gk_blob_service_decode(struct gk_reader *in, struct gk_blob_service *out)
     read_text_into(in, out->website.default_index, sizeof out->website.default_index);
     read_text_into(in, out->website.error_document, sizeof out->website.error_document);
     out->versioning = read_bool(in);
+    return !in->failed;
+}
+
+void gk_container_retention_encode(const struct gk_blob_service *settings, struct gk_buf *out)
+{
+    append_days(out, &settings->container_retention);
+}
+
+bool gk_container_retention_decode(struct gk_reader *in, struct gk_blob_service *out)
+{
+    read_days(in, &out->container_retention);
     return !in->failed;
 }

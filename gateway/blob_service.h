@@ -13,6 +13,7 @@
  *   delete retention   days 4 | permanent deletes allowed 1
  *   static website     enabled 1 | index document | default index document | error document, texts
  *   versioning         1
+ *   container retention  days 4, where the account's profile has it
  *
  * Days are those of a retention policy, 0 when it is not enabled. A text is a length of 2 bytes and its
  * bytes.
@@ -81,8 +82,9 @@ struct gk_blob_service {
     char default_version[GK_DEFAULT_VERSION_BYTES]; /* yyyy-mm-dd, "" for none */
     struct gk_retention delete_retention;
     struct gk_website website;
-    bool
-        versioning; /* of the management API alone: what is replaced or deleted becomes a version */
+    /* Of the management API alone, as the next one: for how long deleted containers are kept. */
+    struct gk_retention container_retention;
+    bool versioning; /* what is replaced or deleted becomes a version */
 };
 
 /* Which of them are meant, by the bit of each. */
@@ -94,7 +96,8 @@ enum gk_blob_service_part {
     GK_SERVICE_DEFAULT_VERSION = 1u << 4,
     GK_SERVICE_DELETE_RETENTION = 1u << 5,
     GK_SERVICE_WEBSITE = 1u << 6,
-    GK_SERVICE_VERSIONING = 1u << 7
+    GK_SERVICE_VERSIONING = 1u << 7,
+    GK_SERVICE_CONTAINER_RETENTION = 1u << 8
 };
 
 /* Those parts (GK_SERVICE_*) of to become what they are in from. */
@@ -107,8 +110,11 @@ bool gk_cors_add_text(struct gk_cors *cors, struct gk_span text, uint16_t *at);
 /* The next item of a list, without the blanks around it; *list moves on, and is NULL after the last. */
 struct gk_span gk_cors_next_item(const char **list);
 
+/* All but the container retention, which gk_container_retention_encode has. */
 void gk_blob_service_encode(const struct gk_blob_service *settings, struct gk_buf *out);
 /* False when it is not well-formed. */
 bool gk_blob_service_decode(struct gk_reader *in, struct gk_blob_service *out) GK_MUST_USE;
+void gk_container_retention_encode(const struct gk_blob_service *settings, struct gk_buf *out);
+bool gk_container_retention_decode(struct gk_reader *in, struct gk_blob_service *out) GK_MUST_USE;
 
 #endif

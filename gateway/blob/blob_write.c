@@ -17,7 +17,7 @@ void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target
     gk_garbage_init(&write->shared);
     write->newest = target->record.history.newest;
     write->kept_until_wall_ms = 0;
-    gk_index_guards(write->guards);
+    gk_index_guards(write->guards, target->opening, write->door);
     write->guards[GK_INDEX_GUARDS] = gk_blob_guard(target);
     write->guards_count = GK_INDEX_GUARDS + 1;
     gk_buf_init(&write->mark_key, GK_MAP_KEY_BYTES_MAX);

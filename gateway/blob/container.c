@@ -3,24 +3,26 @@
  * Create Container, Delete Container, Get Container Properties, Get and Set Container Metadata
  * (Storage REST reference). A container is an entry in its account's map and an index of its own
  * (index.h), which is made first, closed before the entry goes, and removed last by the reaper, so that
- * every write to a blob can be guarded by it.
+ * every write to a blob can be guarded by it. An account that keeps deleted containers for a while keeps the
+ * entry in another place, and the index as it is.
  */
 #include "common/error.h"
 #include "common/log.h"
 #include "gateway/blob/changes.h"
 #include "gateway/blob/conditions.h"
-#include "gateway/blob/container_cache.h"
+#include "gateway/blob/container_expiry.h"
+#include "gateway/blob/container_move.h"
 #include "gateway/blob/container_write.h"
 #include "gateway/blob/garbage.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/index.h"
 #include "gateway/blob/lease_headers.h"
-#include "gateway/blob/protection.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/blob/target.h"
 
 #define ATTEMPTS_MAX 16u
+#define DAY_MS       INT64_C(86400000)
 
 /* --- Create Container ---------------------------------------------------------------------------*/
 
@@ -34,29 +36,14 @@ static void drop_index(const struct gk_request *request, const struct gk_contain
     }
 }
 
-/* Clients create what is there already as a matter of course: no index is made for that. */
-static enum gk_status check_absent(const struct gk_request *request, struct gk_span key,
-                                   struct gk_error *error)
-{
-    struct gk_buf stored;
-    gk_buf_init(&stored, GK_CONTAINER_RECORD_BYTES_MAX);
-    const enum gk_status status =
-        gk_value_get(request->gateway->store, request->account->object, key, &stored, error);
-    gk_buf_cleanup(&stored);
-    if (status == GK_E_NOT_FOUND) {
-        gk_error_clear(error);
-        return GK_OK;
-    }
-    return status == GK_OK ? GK_E_EXISTS : status;
-}
-
 static enum gk_status add_container(struct gk_request *request, struct gk_container *container,
                                     struct gk_error *error)
 {
     struct gk_buf key;
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     gk_container_key(&key, request->container);
-    enum gk_status status = check_absent(request, gk_buf_span(&key), error);
+    /* Clients create what is there already as a matter of course: no index is made for that. */
+    enum gk_status status = gk_container_absent(request, gk_buf_span(&key), error);
     if (status == GK_OK) {
         const struct gk_guard absent = {.kind = GK_GUARD_MAP_ABSENT, .key = gk_buf_span(&key)};
         status = gk_index_create(request->gateway->store, &container->id, container->shards, error);
@@ -162,61 +149,104 @@ const struct gk_handler gk_create_container_handler = {.body = GK_BODY_NONE,
 
 /* --- Delete Container ---------------------------------------------------------------------------*/
 
-/* The entry goes, and the container becomes garbage, in one write. */
-static enum gk_status remove_container(struct gk_request *request,
-                                       const struct gk_container_target *target,
-                                       struct gk_error *error)
+/* A deletion under way. */
+struct deletion {
+    struct gk_request *request;
+    struct gk_container_target target;
+    uint64_t version; /* under which it is kept, where the account keeps it */
+};
+
+/* The container is kept as it was, but for its lease. guard: no other has that version. */
+static enum gk_status keep(const struct deletion *deletion, uint32_t days,
+                           struct gk_change_list *changes, struct gk_buf *kept_key,
+                           struct gk_error *error)
 {
-    struct gk_garbage garbage;
-    struct gk_change_list changes;
-    struct gk_buf key;
-    gk_garbage_init(&garbage);
-    gk_changes_init(&changes);
-    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
-    gk_buf_append(&key, target->key.data, target->key.len);
-    gk_changes_remove(&changes, &key);
-    gk_garbage_add(&garbage, GK_GARBAGE_CONTAINER, &target->container.id, target->container.shards);
+    struct gk_container kept = deletion->target.container; /* borrows what that owns */
+    const int64_t now = gk_clock_wall_ms(&deletion->request->gateway->clock);
+    kept.lease = (struct gk_lease){0};
+    kept.life.deleted_wall_ms = now;
+    kept.life.kept_until_wall_ms = now + days * DAY_MS;
+    return gk_container_keep(deletion->request, &kept, deletion->version, kept_key, changes, error);
+}
+
+static enum gk_status make_garbage(const struct deletion *deletion, struct gk_change_list *changes,
+                                   struct gk_error *error)
+{
+    const struct gk_request *request = deletion->request;
+    const struct gk_container *container = &deletion->target.container;
     const struct gk_place place =
         gk_index_place(request, &request->account->id, GK_VALUE_GARBAGE, (struct gk_span){0});
-    enum gk_status status = gk_garbage_queue(
-        &garbage, &place, gk_clock_wall_ms(&request->gateway->clock), &changes, error);
+    struct gk_garbage garbage;
+    gk_garbage_init(&garbage);
+    gk_garbage_add(&garbage, GK_GARBAGE_CONTAINER, &container->id, container->shards);
+    const enum gk_status status = gk_garbage_queue(
+        &garbage, &place, gk_clock_wall_ms(&request->gateway->clock), changes, error);
+    gk_garbage_cleanup(&garbage);
+    return status;
+}
+
+static enum gk_status write_removal(const struct deletion *deletion,
+                                    const struct gk_change_list *changes,
+                                    const struct gk_buf *kept_key, struct gk_error *error)
+{
+    const struct gk_container_target *target = &deletion->target;
+    const struct gk_guard guards[] = {{.kind = GK_GUARD_MAP_EQUAL,
+                                       .key = gk_buf_span(&target->key),
+                                       .value = gk_buf_span(&target->stored)},
+                                      {.kind = GK_GUARD_MAP_ABSENT, .key = gk_buf_span(kept_key)}};
+    const struct gk_write_op op = {.pool = GK_POOL_META,
+                                   .object = deletion->request->account->object,
+                                   .guards = guards,
+                                   .guards_count = kept_key->len > 0 ? 2 : 1,
+                                   .changes = changes->items,
+                                   .changes_count = changes->count};
+    return gk_store_write(deletion->request->gateway->store, &op, NULL, error);
+}
+
+/* The entry goes, and the container is kept or becomes garbage, in one write. */
+static enum gk_status remove_container(const struct deletion *deletion, struct gk_error *error)
+{
+    const uint32_t days = gk_account_container_retention_days(deletion->request->account);
+    struct gk_change_list changes;
+    struct gk_buf key;
+    struct gk_buf kept_key;
+    gk_changes_init(&changes);
+    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&kept_key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_append(&key, deletion->target.key.data, deletion->target.key.len);
+    gk_changes_remove(&changes, &key);
+    enum gk_status status = days > 0 ? keep(deletion, days, &changes, &kept_key, error)
+                                     : make_garbage(deletion, &changes, error);
     if (status == GK_OK) {
         status = gk_changes_status(&changes);
     }
     if (status == GK_OK) {
-        const struct gk_guard guard = {.kind = GK_GUARD_MAP_EQUAL,
-                                       .key = gk_buf_span(&target->key),
-                                       .value = gk_buf_span(&target->stored)};
-        const struct gk_write_op op = {.pool = GK_POOL_META,
-                                       .object = request->account->object,
-                                       .guards = &guard,
-                                       .guards_count = 1,
-                                       .changes = changes.items,
-                                       .changes_count = changes.count};
-        status = gk_store_write(request->gateway->store, &op, NULL, error);
+        status = write_removal(deletion, &changes, &kept_key, error);
     }
     gk_changes_cleanup(&changes);
-    gk_garbage_cleanup(&garbage);
+    gk_buf_cleanup(&kept_key);
     return status;
 }
 
 /* Nothing comes into a closed container any more, so that its conditions need no second look: only what
  * its record says of it can still have changed when the guard on that does not hold. A lease that was
  * taken meanwhile came too late. */
-static enum gk_status remove_closed(struct gk_request *request, struct gk_container_target *target,
-                                    struct gk_error *error)
+static enum gk_status remove_closed(struct deletion *deletion, struct gk_error *error)
 {
+    struct gk_container_target *target = &deletion->target;
     const struct gk_id id = target->container.id;
-    enum gk_status status = remove_container(request, target, error);
-    for (unsigned attempt = 1; status == GK_E_CONFLICT && attempt < ATTEMPTS_MAX; attempt++) {
+    enum gk_status status = remove_container(deletion, error);
+    for (unsigned attempt = 1;
+         (status == GK_E_CONFLICT || status == GK_E_EXISTS) && attempt < ATTEMPTS_MAX; attempt++) {
+        deletion->version += status == GK_E_EXISTS; /* another of its name had it */
         gk_error_clear(error);
         gk_container_target_cleanup(target);
-        status = gk_container_target_load(request, target, error);
+        status = gk_container_target_load(deletion->request, target, error);
         if (status == GK_OK && !gk_id_equal(&id, &target->container.id)) {
             return gk_refuse(error, 404, "ContainerNotFound"); /* somebody else did it */
         }
         if (status == GK_OK) {
-            status = remove_container(request, target, error);
+            status = remove_container(deletion, error);
         }
     }
     return status;
@@ -224,29 +254,26 @@ static enum gk_status remove_closed(struct gk_request *request, struct gk_contai
 
 static enum gk_status delete_container(struct gk_request *request, struct gk_error *error)
 {
-    struct gk_container_target target;
-    enum gk_status status = gk_container_target_load(request, &target, error);
+    struct deletion deletion = {.request = request};
+    struct gk_container_target *target = &deletion.target;
+    enum gk_status status = gk_container_target_load(request, target, error);
     if (status == GK_OK) {
-        status = gk_container_conditions(request, &target.container, error);
+        status = gk_container_conditions(request, &target->container, error);
     }
     if (status == GK_OK) {
-        status = gk_lease_check(request, &target.container.lease, GK_ACCESS_WRITE,
+        status = gk_lease_check(request, &target->container.lease, GK_ACCESS_WRITE,
                                 GK_LEASE_OF_CONTAINER, error);
     }
     if (status == GK_OK) {
-        status = gk_protection_check(request, &target.container, error);
+        status = gk_container_close(request, &target->container, error);
     }
     if (status == GK_OK) {
-        status = gk_index_close(request->gateway->store, &target.container.id,
-                                target.container.shards, error);
+        deletion.version = gk_container_life_next(&target->container.life,
+                                                  gk_clock_wall_ms(&request->gateway->clock));
+        status = remove_closed(&deletion, error);
     }
-    if (status == GK_OK) {
-        status = remove_closed(request, &target, error);
-    }
-    gk_container_target_cleanup(&target);
-    const struct gk_container_cache_key key = {.account = request->account->id,
-                                               .container = request->container};
-    gk_container_cache_drop(request->gateway->containers, &key);
+    gk_container_target_cleanup(target);
+    gk_container_forget(request, request->container);
     if (status != GK_OK) {
         return status;
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the index of a container is, by account and name, so that an operation on a blob need not read
- * the account's object. An entry may be out of date when another gateway deleted the container: then
- * its shards are closed or gone, who finds that drops the entry and looks again (target.c). Of this
+ * the account's object. An entry may be out of date when another gateway deleted or renamed the container: then
+ * the doors of its shards are others, or they are gone, and who finds that drops the entry and looks again
+ * (target.c). Of this
  * gateway's own deletions no entry is left. Bounded; what was not used goes first, roughly.
  *
  * Threads: all functions from any thread.
@@ -23,6 +24,7 @@ struct gk_container_cache_key {
 struct gk_container_ref {
     struct gk_id id;
     uint32_t shards;
+    uint64_t opening; /* of its index, index.h */
 };
 
 enum gk_status gk_container_cache_new(struct gk_container_cache **out,

@@ -5,10 +5,9 @@
 
 #define ATTEMPTS_MAX 16u
 
-/* The value that holds this container, under its key. */
-static enum gk_status seal_container(const struct gk_request *request,
-                                     const struct gk_container *container, struct gk_span key,
-                                     struct gk_buf *value, struct gk_error *error)
+enum gk_status gk_container_seal(const struct gk_request *request,
+                                 const struct gk_container *container, struct gk_span key,
+                                 struct gk_buf *value, struct gk_error *error)
 {
     const struct gk_place place = gk_container_place(request, key);
     struct gk_buf open;
@@ -43,12 +42,27 @@ enum gk_status gk_container_write(const struct gk_request *request,
 {
     struct gk_buf value;
     gk_buf_init(&value, GK_CONTAINER_RECORD_BYTES_MAX);
-    enum gk_status status = seal_container(request, container, guard.key, &value, error);
+    enum gk_status status = gk_container_seal(request, container, guard.key, &value, error);
     if (status == GK_OK) {
         status = write_entry(request, guard, gk_buf_span(&value), error);
     }
     gk_buf_cleanup(&value);
     return status;
+}
+
+enum gk_status gk_container_absent(const struct gk_request *request, struct gk_span key,
+                                   struct gk_error *error)
+{
+    struct gk_buf stored;
+    gk_buf_init(&stored, GK_CONTAINER_RECORD_BYTES_MAX);
+    const enum gk_status status =
+        gk_value_get(request->gateway->store, request->account->object, key, &stored, error);
+    gk_buf_cleanup(&stored);
+    if (status == GK_E_NOT_FOUND) {
+        gk_error_clear(error);
+        return GK_OK;
+    }
+    return status == GK_OK ? GK_E_EXISTS : status;
 }
 
 static enum gk_status change_once(struct gk_request *request, struct gk_container_target *target,

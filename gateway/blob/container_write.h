@@ -5,6 +5,13 @@
 
 #include "gateway/blob/target.h"
 
+/* Appends the value that holds this container, under its key. */
+enum gk_status gk_container_seal(const struct gk_request *request,
+                                 const struct gk_container *container, struct gk_span key,
+                                 struct gk_buf *value, struct gk_error *error) GK_MUST_USE;
+/* GK_E_EXISTS: there is an entry under key. */
+enum gk_status gk_container_absent(const struct gk_request *request, struct gk_span key,
+                                   struct gk_error *error) GK_MUST_USE;
 /* The entry under key becomes this container. GK_E_EXISTS or GK_E_CONFLICT when guard, on that key, does
  * not hold; GK_E_NOT_FOUND when the account went. */
 enum gk_status gk_container_write(const struct gk_request *request,

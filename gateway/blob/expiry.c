@@ -55,14 +55,17 @@ static enum gk_status read_base(struct expiry *expiry, struct gk_error *error)
     return status == GK_OK ? gk_blob_target_open(&expiry->request, base, error) : status;
 }
 
-static enum gk_status is_closed(const struct expiry *expiry, bool *closed, struct gk_error *error)
+/* With which opening it is open does not matter here: the base is written as who knows its name would. */
+static enum gk_status look_at_door(struct expiry *expiry, bool *closed, struct gk_error *error)
 {
     struct gk_buf value;
     gk_buf_init(&value, GK_MAP_VALUE_BYTES_MAX);
     const enum gk_status status = gk_value_get(expiry->request.gateway->store, expiry->base.index,
-                                               gk_span_str(GK_CLOSED_KEY), &value, error);
+                                               gk_span_str(GK_DOOR_KEY), &value, error);
+    const struct gk_index_door door = gk_index_door_of(gk_buf_span(&value));
     gk_buf_cleanup(&value);
-    *closed = status == GK_OK;
+    *closed = door.closed;
+    expiry->base.opening = door.opening;
     if (status == GK_E_NOT_FOUND) {
         gk_error_clear(error);
         return GK_OK;
@@ -73,7 +76,7 @@ static enum gk_status is_closed(const struct expiry *expiry, bool *closed, struc
 static enum gk_status remove_locked(struct expiry *expiry, bool *closed, struct gk_error *error)
 {
     const struct gk_states_change change = {.ctx = expiry, .state = end_state, .base = end_base};
-    enum gk_status status = is_closed(expiry, closed, error);
+    enum gk_status status = look_at_door(expiry, closed, error);
     if (status == GK_OK && !*closed) {
         status = read_base(expiry, error);
     }

@@ -20,7 +20,7 @@ struct gk_expiry_place {
 
 /*
  * Removes what of that blob is deleted and not kept any more. *closed: nothing was done, for the container
- * is deleted. GK_E_CONFLICT, GK_E_UNAVAILABLE: another time.
+ * was deleted; it may be restored, and the entry stays. GK_E_CONFLICT, GK_E_UNAVAILABLE: another time.
  */
 enum gk_status gk_expiry_remove(const struct gk_expiry_place *place, struct gk_span blob,
                                 bool *closed, struct gk_error *error) GK_MUST_USE;

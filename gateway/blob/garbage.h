@@ -22,6 +22,8 @@
  *   7     none       0        what of the blob is deleted and not kept any more (expiry.h); freed is the
  *                             time until which something is kept
  *   8     space      0        a page blob's rows and its page objects
+ *   9     container  shards   that the account's map names by what stands where else a blob's name does,
+ *                             deleted and not kept any more (container_expiry.h); freed as in kind 7
  */
 #ifndef GATEWAY_BLOB_GARBAGE_H
 #define GATEWAY_BLOB_GARBAGE_H
@@ -37,7 +39,8 @@ enum gk_garbage_kind {
     GK_GARBAGE_MANIFEST_ENTRIES = 5,
     GK_GARBAGE_CONTAINER = 6,
     GK_GARBAGE_EXPIRED = 7,
-    GK_GARBAGE_PAGES = 8
+    GK_GARBAGE_PAGES = 8,
+    GK_GARBAGE_KEPT_CONTAINER = 9
 };
 
 struct gk_garbage_item {
@@ -57,7 +60,9 @@ struct gk_garbage {
     size_t count;
     size_t cap;
     bool failed;
-    struct gk_buf blob; /* name of the one that may still refer to the items; empty: nothing does */
+    /* Name of the blob that may still refer to the items; empty: nothing does. Of a kept container name,
+     * 0x00 and version. */
+    struct gk_buf blob;
 };
 
 void gk_garbage_init(struct gk_garbage *garbage);
@@ -71,7 +76,7 @@ enum gk_status gk_garbage_queue(const struct gk_garbage *garbage, const struct g
                                 int64_t wall_ms, struct gk_change_list *changes,
                                 struct gk_error *error) GK_MUST_USE;
 
-/* How many index objects the container of a GK_GARBAGE_CONTAINER item has. */
+/* How many index objects the container of an item has. */
 uint32_t gk_garbage_shards(const struct gk_garbage_item *item);
 
 /* An entry's items, owned by the caller. GK_E_INTEGRITY. */

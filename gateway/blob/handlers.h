@@ -14,6 +14,8 @@ extern const struct gk_handler gk_get_user_delegation_key_handler;
 
 extern const struct gk_handler gk_create_container_handler;
 extern const struct gk_handler gk_delete_container_handler;
+extern const struct gk_handler gk_restore_container_handler;
+extern const struct gk_handler gk_rename_container_handler;
 extern const struct gk_handler gk_get_container_properties_handler; /* and Get Container Metadata */
 extern const struct gk_handler gk_set_container_metadata_handler;
 extern const struct gk_handler gk_get_container_acl_handler;

@@ -151,9 +151,16 @@ enum gk_status gk_lease_request_read(const struct gk_request *request, struct gk
 enum gk_status gk_lease_check(const struct gk_request *request, const struct gk_lease *lease,
                               enum gk_access access, enum gk_lease_of of, struct gk_error *error)
 {
+    return gk_lease_check_by(request, "x-ms-lease-id", lease, access, of, error);
+}
+
+enum gk_status gk_lease_check_by(const struct gk_request *request, const char *header,
+                                 const struct gk_lease *lease, enum gk_access access,
+                                 enum gk_lease_of of, struct gk_error *error)
+{
     struct gk_id id;
     bool given;
-    const enum gk_status status = read_id(request, "x-ms-lease-id", &id, &given, error);
+    const enum gk_status status = read_id(request, header, &id, &given, error);
     return status == GK_OK
                ? gk_lease_allows(lease, given ? &id : NULL, access, of, now_ms(request), error)
                : status;

@@ -23,6 +23,10 @@ enum gk_status gk_lease_request_respond(struct gk_request *request,
 enum gk_status gk_lease_check(const struct gk_request *request, const struct gk_lease *lease,
                               enum gk_access access, enum gk_lease_of of,
                               struct gk_error *error) GK_MUST_USE;
+/* The same by another header than x-ms-lease-id. */
+enum gk_status gk_lease_check_by(const struct gk_request *request, const char *header,
+                                 const struct gk_lease *lease, enum gk_access access,
+                                 enum gk_lease_of of, struct gk_error *error) GK_MUST_USE;
 /* x-ms-lease-status and its sisters. */
 void gk_respond_lease(struct gk_request *request, const struct gk_lease *lease);
 

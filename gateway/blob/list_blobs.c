@@ -16,14 +16,13 @@
 #include "common/text.h"
 #include "gateway/blob/lease_headers.h"
 #include "gateway/blob/list.h"
-#include "gateway/blob/list_merge.h"
 #include "gateway/blob/list_page.h"
+#include "gateway/blob/list_run.h"
 #include "gateway/blob/tags.h"
 #include "gateway/blob/target.h"
 
 #define KEY_KIND       "b/"
 #define KEY_KIND_BYTES 2u
-#define DAY_MS         INT64_C(86400000)
 #define KEY_LAST       0xffu /* follows all that UTF-8 can go on with */
 
 enum {
@@ -51,24 +50,13 @@ static const struct gk_list_include known[] = {{"metadata", 0},
                                                {"permissions", 0},
                                                {NULL, 0}};
 
-/* Rows of one kind, in order. */
-struct run {
-    struct gk_buf prefix; /* of keys */
-    struct gk_buf after;
-    struct gk_list_merge merge;
-    bool open;
-    bool at_hand;       /* key and value are, and were not taken */
-    struct gk_span key; /* empty after the last */
-    struct gk_span value;
-};
-
 struct listing {
     struct gk_request *request;
     const char *delimiter; /* NULL for none */
     struct gk_list_page page;
     uint32_t shards;
-    struct run bases;
-    struct run states;          /* when states may be shown */
+    struct gk_list_run bases;
+    struct gk_list_run states;  /* when states may be shown */
     struct gk_blob_target blob; /* the one at hand, base or state */
     struct gk_buf position;     /* of it, as pages end there */
     struct gk_buf text;         /* a name or a record, for a moment */
@@ -76,18 +64,8 @@ struct listing {
 
 /* --- what is there ------------------------------------------------------------------------------ */
 
-static enum gk_status look(struct run *run, struct gk_error *error)
-{
-    enum gk_status status = GK_OK;
-    if (run->open && !run->at_hand) {
-        status = gk_list_merge_next(&run->merge, &run->key, &run->value, error);
-        run->at_hand = status == GK_OK;
-    }
-    return status == GK_E_NOT_FOUND ? gk_refuse(error, 404, "ContainerNotFound") : status;
-}
-
 /* Past all names up to this one. */
-static void skip(struct run *run, struct gk_span name)
+static void skip(struct gk_list_run *run, struct gk_span name)
 {
     struct gk_buf key;
     if (!run->open) {
@@ -111,10 +89,10 @@ static struct gk_span name_of(struct gk_span key)
 }
 
 /* The run whose row comes first. */
-static struct run *first_of(struct listing *listing)
+static struct gk_list_run *first_of(struct listing *listing)
 {
-    struct run *bases = &listing->bases;
-    struct run *states = &listing->states;
+    struct gk_list_run *bases = &listing->bases;
+    struct gk_list_run *states = &listing->states;
     const bool state =
         states->key.len > 0 &&
         (bases->key.len == 0 || gk_span_compare(name_of(states->key), name_of(bases->key)) <= 0);
@@ -122,7 +100,7 @@ static struct run *first_of(struct listing *listing)
 }
 
 /* Position and record of the run's row. */
-static enum gk_status open_row(struct listing *listing, const struct run *run,
+static enum gk_status open_row(struct listing *listing, const struct gk_list_run *run,
                                struct gk_error *error)
 {
     struct gk_blob_target *blob = &listing->blob;
@@ -162,12 +140,16 @@ static bool is_shown(const struct listing *listing)
 static enum gk_status next_blob(struct listing *listing, struct gk_span *name,
                                 struct gk_error *error)
 {
+    *name = (struct gk_span){0};
     for (;;) {
-        enum gk_status status = look(&listing->bases, error);
+        enum gk_status status = gk_list_run_look(&listing->bases, error);
         if (status == GK_OK) {
-            status = look(&listing->states, error);
+            status = gk_list_run_look(&listing->states, error);
         }
-        struct run *run = first_of(listing);
+        if (status == GK_E_NOT_FOUND) {
+            return gk_refuse(error, 404, "ContainerNotFound");
+        }
+        struct gk_list_run *run = first_of(listing);
         *name = (struct gk_span){0};
         if (status != GK_OK || run->key.len == 0) {
             return status;
@@ -209,18 +191,6 @@ static void write_etag(struct gk_xml_writer *xml, uint64_t etag)
     gk_etag_format(etag, text);
     text[strlen(text) - 1] = '\0';
     gk_xml_text(xml, "Etag", text + 1);
-}
-
-/* When, and for how many days more it can be undeleted, begun ones included. */
-static void write_deleted(struct gk_xml_writer *xml, const struct gk_history *history,
-                          int64_t wall_ms)
-{
-    char time[GK_TIME_TEXT_BYTES];
-    const int64_t left_ms = history->kept_until_wall_ms - wall_ms;
-    gk_time_http(history->deleted_wall_ms, time);
-    gk_xml_text(xml, "DeletedTime", time);
-    gk_xml_u64(xml, "RemainingRetentionDays",
-               left_ms <= 0 ? 0 : (uint64_t)((left_ms + DAY_MS - 1) / DAY_MS));
 }
 
 static void write_tier(struct gk_list_page *page, const struct gk_blob_record *record)
@@ -321,7 +291,8 @@ static void write_properties(struct gk_list_page *page, const struct gk_blob_rec
         gk_xml_u64(xml, "TagCount", record->tags.count);
     }
     if (record->history.deleted_wall_ms != 0) {
-        write_deleted(xml, &record->history, page->request->received_wall_ms);
+        gk_list_page_deleted(page, record->history.deleted_wall_ms,
+                             record->history.kept_until_wall_ms);
     }
     gk_xml_close(xml);
 }
@@ -488,32 +459,15 @@ static void begin_after(struct listing *listing)
     }
 }
 
-static enum gk_status begin_run(struct listing *listing, struct run *run, const char *kind,
+static enum gk_status begin_run(struct listing *listing, struct gk_list_run *run, const char *kind,
                                 struct gk_list_maps shards, struct gk_error *error)
 {
     const struct gk_span prefix = gk_buf_span(&listing->page.prefix);
     const bool skips = listing->delimiter != NULL && listing->delimiter[0] != '\0';
     gk_buf_append_str(&run->prefix, kind);
     gk_buf_append(&run->prefix, prefix.data + KEY_KIND_BYTES, prefix.len - KEY_KIND_BYTES);
-    run->open = true;
-    return gk_list_merge_init(&run->merge, listing->request->gateway->store, shards,
-                              gk_buf_span(&run->prefix), gk_buf_span(&run->after),
-                              skips ? 0 : listing->page.results_max, error);
-}
-
-static void run_init(struct run *run)
-{
-    gk_buf_init(&run->prefix, GK_MAP_KEY_BYTES_MAX);
-    gk_buf_init(&run->after, GK_MAP_KEY_BYTES_MAX + 2u);
-}
-
-static void run_cleanup(struct run *run)
-{
-    if (run->open) {
-        gk_list_merge_cleanup(&run->merge);
-    }
-    gk_buf_cleanup(&run->prefix);
-    gk_buf_cleanup(&run->after);
+    return gk_list_run_begin(run, listing->request->gateway->store, shards,
+                             skips ? 0 : listing->page.results_max, error);
 }
 
 static enum gk_status list_merged(struct listing *listing, struct gk_list_maps shards,
@@ -574,8 +528,8 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
     gk_buf_init(&listing.blob.stored, GK_BLOB_RECORD_BYTES_MAX);
     gk_buf_init(&listing.text, GK_BLOB_RECORD_BYTES_MAX);
     gk_buf_init(&listing.position, GK_MAP_KEY_BYTES_MAX);
-    run_init(&listing.bases);
-    run_init(&listing.states);
+    gk_list_run_init(&listing.bases);
+    gk_list_run_init(&listing.states);
     enum gk_status status = find_container(&listing, error);
     if (status == GK_OK) {
         status = gk_list_page_init(&listing.page, request, KEY_KIND, &listing.blob.container, known,
@@ -594,8 +548,8 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
     gk_blob_target_cleanup(&listing.blob);
     gk_buf_cleanup(&listing.text);
     gk_buf_cleanup(&listing.position);
-    run_cleanup(&listing.bases);
-    run_cleanup(&listing.states);
+    gk_list_run_cleanup(&listing.bases);
+    gk_list_run_cleanup(&listing.states);
     return status;
 }
 

@@ -13,6 +13,7 @@
 #define MARKER_BYTES_MAX  (1u + sizeof(struct gk_id) + GK_LIST_AFTER_BYTES_MAX)
 #define HEADER_BYTES_MAX  65536u
 #define METADATA_TEXT_MAX (2u * GK_METADATA_BYTES_MAX)
+#define DAY_MS            INT64_C(86400000)
 
 /* --- what is asked for -------------------------------------------------------------------------- */
 
@@ -225,6 +226,17 @@ void gk_list_page_lease(struct gk_list_page *page, const struct gk_lease *lease)
     if (view.duration != NULL) {
         gk_xml_text(&page->xml, "LeaseDuration", view.duration);
     }
+}
+
+void gk_list_page_deleted(struct gk_list_page *page, int64_t deleted_wall_ms,
+                          int64_t kept_until_wall_ms)
+{
+    const int64_t left_ms = kept_until_wall_ms - gk_clock_wall_ms(&page->request->gateway->clock);
+    char time[GK_TIME_TEXT_BYTES];
+    gk_time_http(deleted_wall_ms, time);
+    gk_xml_text(&page->xml, "DeletedTime", time);
+    gk_xml_u64(&page->xml, "RemainingRetentionDays",
+               left_ms <= 0 ? 0 : (uint64_t)((left_ms + DAY_MS - 1) / DAY_MS));
 }
 
 static void write_next_marker(struct gk_list_page *page)

@@ -68,6 +68,9 @@ bool gk_list_page_full(struct gk_list_page *page);
 void gk_list_page_pass(struct gk_list_page *page, struct gk_span key);
 void gk_list_page_metadata(struct gk_list_page *page, const struct gk_metadata *metadata);
 void gk_list_page_lease(struct gk_list_page *page, const struct gk_lease *lease);
+/* When it was deleted, and for how many days more it is kept, begun ones included. */
+void gk_list_page_deleted(struct gk_list_page *page, int64_t deleted_wall_ms,
+                          int64_t kept_until_wall_ms);
 /* Writes the rest and responds. */
 enum gk_status gk_list_page_end(struct gk_list_page *page, struct gk_request *request,
                                 struct gk_error *error) GK_MUST_USE;

@@ -62,6 +62,14 @@ void gk_container_key(struct gk_buf *out, const char *container)
     gk_buf_append_str(out, container);
 }
 
+void gk_kept_container_key(struct gk_buf *out, const char *container, uint64_t version)
+{
+    gk_buf_append_str(out, GK_KEPT_CONTAINER_KIND);
+    gk_buf_append_str(out, container);
+    gk_buf_append_u8(out, 0);
+    gk_buf_append_u64(out, version);
+}
+
 void gk_blob_key(struct gk_buf *out, const char *blob)
 {
     gk_buf_append_str(out, "b/");
@@ -81,7 +89,7 @@ void gk_state_key(struct gk_buf *out, struct gk_span base_key, uint64_t time)
     gk_buf_append_u64(out, time);
 }
 
-/* "v/" before a name, and 0x00 and a time behind it. */
+/* "v/" or "k/" before a name, and 0x00 and a number behind it. */
 #define STATE_KEY_REST (2u + 1u + sizeof(uint64_t))
 
 bool gk_is_state_key(struct gk_span key)
@@ -99,6 +107,16 @@ uint64_t gk_state_key_time(struct gk_span state_key)
     struct gk_reader in = gk_reader_of(
         gk_span_of(state_key.data + state_key.len - sizeof(uint64_t), sizeof(uint64_t)));
     return gk_read_u64(&in);
+}
+
+struct gk_span gk_kept_container_key_name(struct gk_span key)
+{
+    return gk_state_key_name(key);
+}
+
+uint64_t gk_kept_container_key_version(struct gk_span key)
+{
+    return gk_state_key_time(key);
 }
 
 void gk_base_key(struct gk_buf *out, struct gk_span state_key)

@@ -3,6 +3,7 @@
  * Where everything of the Blob service lives in the store.
  *
  *   GK_POOL_META  account/<name>             map  c/<container>                 container record
+ *                                                 k/<container> 0 <version>     one that was deleted and is kept
  *                                                 g/<freed><16 bytes>           container to remove
  *                 index/<container id>/<shard>
  *                                            map  b/<blob>                      blob record
@@ -14,7 +15,7 @@
  *                                                 p/<space><index>              page object (page_map.h)
  *                                                 q/<space><group>              which page objects there are
  *                                                 g/<freed><16 bytes>           data to remove
- *                                                 x                             closed (index.h)
+ *                                                 x                             its door (index.h)
  *                                                 w                             protected (protection.h)
  *                 deleted/<account id>       map  <container id>                of a deleted account,
  *                                                                               with its shards, 4 bytes
@@ -23,7 +24,7 @@
  *                 <container id>/<page object id>/0                             1,024 sealed blocks
  *
  * Identifiers are 32 lower-case hexadecimal digits in object names and 16 bytes in map keys; epoch,
- * page, index and group are 4 bytes, a state's time and freed (a time in milliseconds, so that what was
+ * page, index and group are 4 bytes, a state's time, a kept container's version and freed (a time in milliseconds, so that what was
  * freed first stands first) are 8, big endian. Every value in a map is a record of the plugin's, bound to the
  * container and its key; but for "x" and "w", which say nothing that has to be hidden, and "d/", which is
  * as it would stand in a data object.
@@ -45,7 +46,8 @@
 #define GK_INDEX_SHARDS_MAX         1024u
 #define GK_BESIDE_BYTES_MAX         65520u /* of a blob whose sealed chunk is a map's value */
 #define GK_STATE_KIND               "v/"
-#define GK_CLOSED_KEY               "x"
+#define GK_KEPT_CONTAINER_KIND      "k/"
+#define GK_DOOR_KEY                 "x"
 #define GK_PROTECTED_KEY            "w"
 #define GK_DATA_NAME_BYTES          96u
 #define GK_PAGE_KEY_BYTES           22u /* of a page object's or a group's row */
@@ -66,6 +68,11 @@ void gk_deleted_name(const struct gk_id *account, char out[GK_INDEX_NAME_BYTES])
 
 /* Map keys, appended to out. */
 void gk_container_key(struct gk_buf *out, const char *container);
+/* Of the container of that name that was deleted under this version. */
+void gk_kept_container_key(struct gk_buf *out, const char *container, uint64_t version);
+/* What such a key says. */
+struct gk_span gk_kept_container_key_name(struct gk_span key);
+uint64_t gk_kept_container_key_version(struct gk_span key);
 void gk_blob_key(struct gk_buf *out, const char *blob);
 /* All states of the blob whose base has this key begin with state_prefix. */
 void gk_state_prefix(struct gk_buf *out, struct gk_span base_key);

@@ -3,6 +3,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "gateway/blob/container_expiry.h"
 #include "gateway/blob/expiry.h"
 #include "gateway/blob/garbage.h"
 #include "gateway/blob/shared.h"
@@ -60,9 +61,16 @@ struct due {
     size_t removals_count;
 };
 
+static bool is_of_kind(const struct gk_garbage *garbage, enum gk_garbage_kind kind)
+{
+    return garbage->count == 1 && garbage->items[0].kind == kind;
+}
+
+/* The end of something that is kept until then. */
 static bool is_expiry(const struct gk_garbage *garbage)
 {
-    return garbage->count == 1 && garbage->items[0].kind == GK_GARBAGE_EXPIRED;
+    return is_of_kind(garbage, GK_GARBAGE_EXPIRED) ||
+           is_of_kind(garbage, GK_GARBAGE_KEPT_CONTAINER);
 }
 
 /* What an entry that is due stands for: to due, or, when a blob may still refer to some of it, removed as
@@ -71,8 +79,12 @@ static enum gk_status take_garbage(const struct reaping *reaping, const struct g
                                    const struct gk_garbage *garbage, struct due *due, bool *stays,
                                    struct gk_error *error)
 {
-    if (is_expiry(garbage)) {
+    if (is_of_kind(garbage, GK_GARBAGE_EXPIRED)) {
         return gk_expiry_remove(&reaping->where, gk_buf_span(&garbage->blob), stays, error);
+    }
+    if (is_of_kind(garbage, GK_GARBAGE_KEPT_CONTAINER)) {
+        return gk_container_expire(reaping->where.gateway, reaping->where.account,
+                                   gk_buf_span(&garbage->blob), error);
     }
     if (garbage->blob.len > 0) {
         return gk_shared_remove(reaping->removal, &place->container, reaping->object, garbage,

@@ -134,6 +134,7 @@ static const struct gk_field blob_fields[] = {
 static const struct gk_field container_fields[] = {
     {GK_FIELD_LEASE, offsetof(struct gk_container, lease), &gk_lease_field},
     {GK_FIELD_ACL, offsetof(struct gk_container, acl), &gk_acl_field},
+    {GK_FIELD_CONTAINER_LIFE, offsetof(struct gk_container, life), &gk_container_life_field},
 };
 #define CONTAINER_FIELDS (sizeof container_fields / sizeof *container_fields)
 

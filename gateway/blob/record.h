@@ -32,6 +32,7 @@
 #include "gatekey/plugin.h"
 #include "gateway/blob/acl.h"
 #include "gateway/blob/blob_type.h"
+#include "gateway/blob/container_life.h"
 #include "gateway/blob/copy.h"
 #include "gateway/blob/encryption.h"
 #include "gateway/blob/history.h"
@@ -79,6 +80,7 @@ struct gk_container {
     struct gk_metadata metadata;
     struct gk_lease lease;
     struct gk_acl acl;
+    struct gk_container_life life;
 };
 
 enum gk_status gk_container_decode(struct gk_span in, struct gk_container *out,

@@ -309,7 +309,8 @@ static enum gk_status remove_item(const struct gk_removal *removal, const struct
     case GK_GARBAGE_CONTAINER:
         status = remove_container(removal, &item->id, gk_garbage_shards(item), names, error);
         break;
-    case GK_GARBAGE_EXPIRED: /* of a blob, never with other items: expiry.h */
+    case GK_GARBAGE_EXPIRED: /* these two stand by themselves, and do not come here */
+    case GK_GARBAGE_KEPT_CONTAINER:
         break;
     }
     gk_buf_cleanup(&prefix);

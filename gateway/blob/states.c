@@ -11,8 +11,11 @@
 
 static void state_init(const struct gk_blob_target *base, uint64_t time, struct gk_blob_target *out)
 {
-    *out = (struct gk_blob_target){
-        .container = base->container, .shard = base->shard, .kind = base->kind, .time = time};
+    *out = (struct gk_blob_target){.container = base->container,
+                                   .shard = base->shard,
+                                   .opening = base->opening,
+                                   .kind = base->kind,
+                                   .time = time};
     memcpy(out->index, base->index, sizeof out->index);
     gk_buf_init(&out->key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&out->stored, GK_BLOB_RECORD_BYTES_MAX);

@@ -8,6 +8,7 @@
 #include "common/text.h"
 #include "gateway/blob/container_cache.h"
 #include "gateway/blob/encryption_headers.h"
+#include "gateway/blob/index.h"
 #include "gateway/blob/lease_headers.h"
 #include "gateway/blob/tag_query.h"
 
@@ -23,18 +24,19 @@ struct gk_place gk_container_place(const struct gk_request *request, struct gk_s
     return gk_index_place(request, &request->account->id, GK_VALUE_CONTAINER, key);
 }
 
-static enum gk_status read_container(struct gk_request *request, struct gk_container_target *target,
-                                     struct gk_error *error)
+enum gk_status gk_container_target_read(struct gk_request *request,
+                                        struct gk_container_target *target, struct gk_span key,
+                                        struct gk_error *error)
 {
-    enum gk_status status = gk_value_get(request->gateway->store, request->account->object,
-                                         gk_buf_span(&target->key), &target->stored, error);
+    enum gk_status status = gk_value_get(request->gateway->store, request->account->object, key,
+                                         &target->stored, error);
     if (status == GK_E_NOT_FOUND) {
         return gk_refuse(error, 404, "ContainerNotFound");
     }
     struct gk_buf open;
     gk_buf_init(&open, GK_CONTAINER_RECORD_BYTES_MAX);
     if (status == GK_OK) {
-        const struct gk_place place = gk_container_place(request, gk_buf_span(&target->key));
+        const struct gk_place place = gk_container_place(request, key);
         status = gk_value_open(&place, gk_buf_span(&target->stored), &open, error);
     }
     if (status == GK_OK) {
@@ -44,17 +46,22 @@ static enum gk_status read_container(struct gk_request *request, struct gk_conta
     return status;
 }
 
-enum gk_status gk_container_target_load(struct gk_request *request,
-                                        struct gk_container_target *target, struct gk_error *error)
+void gk_container_target_init(struct gk_container_target *target)
 {
     memset(target, 0, sizeof *target);
     gk_buf_init(&target->key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&target->stored, GK_CONTAINER_RECORD_BYTES_MAX);
+}
+
+enum gk_status gk_container_target_load(struct gk_request *request,
+                                        struct gk_container_target *target, struct gk_error *error)
+{
+    gk_container_target_init(target);
     if (!gk_container_name_valid(request->container)) {
         return gk_refuse(error, 400, "InvalidResourceName");
     }
     gk_container_key(&target->key, request->container);
-    return read_container(request, target, error);
+    return gk_container_target_read(request, target, gk_buf_span(&target->key), error);
 }
 
 void gk_container_target_cleanup(struct gk_container_target *target)
@@ -84,15 +91,16 @@ static enum gk_status find_container(struct gk_request *request, struct gk_conta
     struct gk_container_target target;
     const enum gk_status status = gk_container_target_load(request, &target, error);
     if (status == GK_OK) {
-        ref->id = target.container.id;
-        ref->shards = target.container.shards;
+        *ref = (struct gk_container_ref){.id = target.container.id,
+                                         .shards = target.container.shards,
+                                         .opening = target.container.life.opening};
         gk_container_cache_put(cache, &key, ref, ticket);
     }
     gk_container_target_cleanup(&target);
     return status;
 }
 
-/* The shard that target names is closed, or not there. Who knows why is the container's record. */
+/* The shard that target names has another door, or is not there. Who knows why is the container's record. */
 static enum gk_status container_gone(struct gk_request *request,
                                      const struct gk_blob_target *target, bool closed,
                                      struct gk_error *error)
@@ -105,8 +113,8 @@ static enum gk_status container_gone(struct gk_request *request,
     if (status != GK_OK) {
         return status;
     }
-    if (!gk_id_equal(&ref.id, &target->container)) {
-        return gk_fail(error, GK_E_CONFLICT, "a container was deleted and made anew");
+    if (!gk_id_equal(&ref.id, &target->container) || ref.opening != target->opening) {
+        return gk_fail(error, GK_E_CONFLICT, "another container has the name by now");
     }
     return closed ? gk_refuse(error, 409, "ContainerBeingDeleted")
                   : gk_fail(error, GK_E_INTEGRITY, "%s is missing", target->index);
@@ -189,7 +197,7 @@ struct found {
     struct gk_buf *record;
     struct gk_buf *beside;
     bool exists;
-    bool closed;
+    struct gk_index_door door;
 };
 
 static bool take_row(void *ctx, struct gk_span key, struct gk_span value)
@@ -197,7 +205,7 @@ static bool take_row(void *ctx, struct gk_span key, struct gk_span value)
     struct found *found = ctx;
     switch (key.data[0]) {
     case 'x':
-        found->closed = true;
+        found->door = gk_index_door_of(value);
         break;
     case 'b':
     case 'v':
@@ -210,24 +218,51 @@ static bool take_row(void *ctx, struct gk_span key, struct gk_span value)
     return true;
 }
 
-/* Which rows of a shard are read: that it is closed always. */
-enum rows { ROW_CLOSED = 1, ROWS_RECORD = 2, ROWS_CONTENT = 3 };
+/* Which rows of a shard are read: its door always. */
+enum rows { ROW_DOOR = 1, ROWS_RECORD = 2, ROWS_CONTENT = 3 };
 
-/* Whether the shard is open, and the rows that are wanted: of one state, in one read. */
-static enum gk_status read_shard(struct gk_request *request, const struct gk_blob_target *target,
-                                 enum rows rows, struct found *found, struct gk_error *error)
+/* The rows that are wanted: of one state, in one read. */
+static enum gk_status read_rows(struct gk_request *request, const struct gk_blob_target *target,
+                                enum rows rows, struct found *found, struct gk_error *error)
 {
     struct gk_buf beside;
     gk_buf_init(&beside, GK_MAP_KEY_BYTES_MAX);
     gk_blob_data_key(&beside, gk_buf_span(&target->key));
-    const struct gk_span keys[] = {gk_span_str(GK_CLOSED_KEY), gk_buf_span(&target->key),
+    const struct gk_span keys[] = {gk_span_str(GK_DOOR_KEY), gk_buf_span(&target->key),
                                    gk_buf_span(&beside)};
     const enum gk_status status =
         gk_store_map_find(request->gateway->store, GK_POOL_META, target->index, keys, (size_t)rows,
                           take_row, found, error);
     gk_buf_cleanup(&beside);
-    if (status == GK_E_NOT_FOUND || (status == GK_OK && found->closed)) {
-        return container_gone(request, target, found->closed, error);
+    return status;
+}
+
+/* Who gave the container its name did not come to its end. */
+static enum gk_status open_door(struct gk_request *request, const struct gk_blob_target *target,
+                                const struct gk_index_door *ours, enum rows rows,
+                                struct found *found, struct gk_error *error)
+{
+    enum gk_status status = gk_index_raise(request->gateway->store, target->index, ours, error);
+    if (rows != ROW_DOOR) {
+        gk_buf_reset(found->record);
+        gk_buf_reset(found->beside);
+    }
+    found->exists = false;
+    return status == GK_OK ? read_rows(request, target, rows, found, error) : status;
+}
+
+/* The rows that are wanted, of a shard that is open. */
+static enum gk_status read_shard(struct gk_request *request, const struct gk_blob_target *target,
+                                 enum rows rows, struct found *found, struct gk_error *error)
+{
+    const struct gk_index_door ours = {.opening = target->opening};
+    enum gk_status status = read_rows(request, target, rows, found, error);
+    if (status == GK_OK && gk_index_door_compare(&found->door, &ours) < 0) {
+        status = open_door(request, target, &ours, rows, found, error);
+    }
+    if (status == GK_E_NOT_FOUND ||
+        (status == GK_OK && gk_index_door_compare(&found->door, &ours) != 0)) {
+        return container_gone(request, target, found->door.closed, error);
     }
     return status;
 }
@@ -236,8 +271,8 @@ enum gk_status gk_blob_write_refused(struct gk_request *request,
                                      const struct gk_blob_target *target, enum gk_status status,
                                      struct gk_error *error)
 {
-    struct found found = {.closed = false};
-    const enum gk_status shard = read_shard(request, target, ROW_CLOSED, &found, error);
+    struct found found = {.exists = false};
+    const enum gk_status shard = read_shard(request, target, ROW_DOOR, &found, error);
     return shard == GK_OK ? status : shard;
 }
 
@@ -303,6 +338,7 @@ enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_
         return status;
     }
     target->container = container.id;
+    target->opening = container.opening;
     target->shard = gk_index_shard(gk_span_str(request->blob), container.shards);
     gk_index_name(&target->container, target->shard, target->index);
     gk_blob_key(&target->key, request->blob);

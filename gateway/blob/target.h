@@ -19,7 +19,15 @@ struct gk_container_target {
     struct gk_buf stored; /* the record as it stands there */
 };
 
-/* 400 InvalidResourceName, 404 ContainerNotFound. cleanup is always fine afterwards. */
+/* Empty; load does that too. */
+void gk_container_target_init(struct gk_container_target *target);
+/* The container whose entry stands under this key; target, whose key is left alone, is empty before. 404
+ * ContainerNotFound. */
+enum gk_status gk_container_target_read(struct gk_request *request,
+                                        struct gk_container_target *target, struct gk_span key,
+                                        struct gk_error *error) GK_MUST_USE;
+/* The one of the request. 400 InvalidResourceName, 404 ContainerNotFound. cleanup is always fine
+ * afterwards. */
 enum gk_status gk_container_target_load(struct gk_request *request,
                                         struct gk_container_target *target,
                                         struct gk_error *error) GK_MUST_USE;
@@ -29,7 +37,8 @@ struct gk_place gk_container_place(const struct gk_request *request, struct gk_s
 
 struct gk_blob_target {
     struct gk_id container;
-    uint32_t shard; /* of the container's index, which all of the blob is in */
+    uint64_t opening; /* of the container's index (index.h) */
+    uint32_t shard;   /* of it, which all of the blob is in */
     char index[GK_INDEX_NAME_BYTES];
     struct gk_buf key;    /* "b/<name>" */
     struct gk_buf stored; /* the record as it stands there; empty when there is none */

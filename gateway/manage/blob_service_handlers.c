@@ -5,49 +5,75 @@
 #include "gateway/manage/account_load.h"
 #include "gateway/manage/json_body.h"
 
-static enum gk_status read_days(const json_t *policy, struct gk_retention *retention,
-                                struct gk_error *error)
+/* A retention policy of the API. */
+struct policy {
+    const char *name;
+    const char *where; /* its members begin with this */
+};
+
+static enum gk_status read_days(const json_t *json, const struct policy *policy,
+                                struct gk_retention *retention, struct gk_error *error)
 {
-    const json_t *days = json_object_get(policy, "days");
+    const json_t *days = json_object_get(json, "days");
     const json_int_t value = json_integer_value(days);
     if (!retention->enabled) {
         retention->days = 0;
         return GK_OK;
     }
     if (!json_is_integer(days) || value < 1 || value > GK_RETENTION_DAYS_MAX) {
-        return gk_json_refuse_value(error, "properties.deleteRetentionPolicy.days is 1 to %u.",
+        return gk_json_refuse_value(error, "%sdays is 1 to %u.", policy->where,
                                     GK_RETENTION_DAYS_MAX);
     }
     retention->days = (uint32_t)value;
     return GK_OK;
 }
 
-static enum gk_status read_policy(const json_t *properties, struct gk_blob_service *settings,
-                                  uint32_t *parts, struct gk_error *error)
+/* *given: it is there. */
+static enum gk_status read_policy(const json_t *properties, const struct policy *policy,
+                                  struct gk_retention *retention, bool *given,
+                                  struct gk_error *error)
 {
-    static const char where[] = "properties.deleteRetentionPolicy.";
-    static const char *const names[] = {"enabled", "days", "allowPermanentDelete", NULL};
-    struct gk_retention retention = {.enabled = false};
-    json_t *policy = NULL;
+    static const char *const members[] = {"enabled", "days", "allowPermanentDelete", NULL};
+    json_t *json = NULL;
     bool present = false;
-    enum gk_status status =
-        gk_json_object(properties, "properties.", "deleteRetentionPolicy", &policy, error);
-    if (status != GK_OK || policy == NULL) {
+    *retention = (struct gk_retention){.enabled = false};
+    enum gk_status status = gk_json_object(properties, "properties.", policy->name, &json, error);
+    *given = json != NULL;
+    if (status != GK_OK || json == NULL) {
         return status;
     }
-    status = gk_json_only(policy, where, names, error);
+    status = gk_json_only(json, policy->where, members, error);
     if (status == GK_OK) {
-        status = gk_json_bool(policy, where, "enabled", &retention.enabled, &present, error);
+        status = gk_json_bool(json, policy->where, "enabled", &retention->enabled, &present, error);
     }
     if (status == GK_OK) {
-        status = gk_json_bool(policy, where, "allowPermanentDelete", &retention.permanent_deletes,
-                              &present, error);
+        status = gk_json_bool(json, policy->where, "allowPermanentDelete",
+                              &retention->permanent_deletes, &present, error);
     }
+    return status == GK_OK ? read_days(json, policy, retention, error) : status;
+}
+
+static enum gk_status read_policies(const json_t *properties, struct gk_blob_service *settings,
+                                    uint32_t *parts, struct gk_error *error)
+{
+    static const struct policy of_blobs = {.name = "deleteRetentionPolicy",
+                                           .where = "properties.deleteRetentionPolicy."};
+    static const struct policy of_containers = {.name = "containerDeleteRetentionPolicy",
+                                                .where =
+                                                    "properties.containerDeleteRetentionPolicy."};
+    bool given = false;
+    enum gk_status status =
+        read_policy(properties, &of_blobs, &settings->delete_retention, &given, error);
+    *parts |= given ? (uint32_t)GK_SERVICE_DELETE_RETENTION : 0;
     if (status == GK_OK) {
-        status = read_days(policy, &retention, error);
+        status =
+            read_policy(properties, &of_containers, &settings->container_retention, &given, error);
+        *parts |= given ? (uint32_t)GK_SERVICE_CONTAINER_RETENTION : 0;
     }
-    settings->delete_retention = retention;
-    *parts |= GK_SERVICE_DELETE_RETENTION;
+    if (status == GK_OK && settings->container_retention.permanent_deletes) {
+        status =
+            gk_json_refuse_value(error, "%sallowPermanentDelete is of blobs.", of_containers.where);
+    }
     return status;
 }
 
@@ -55,7 +81,8 @@ static enum gk_status read_policy(const json_t *properties, struct gk_blob_servi
 static enum gk_status read_settings(const json_t *body, struct gk_blob_service *settings,
                                     uint32_t *parts, struct gk_error *error)
 {
-    static const char *const names[] = {"isVersioningEnabled", "deleteRetentionPolicy", NULL};
+    static const char *const names[] = {"isVersioningEnabled", "deleteRetentionPolicy",
+                                        "containerDeleteRetentionPolicy", NULL};
     json_t *properties = NULL;
     bool present = false;
     enum gk_status status = gk_json_object(body, "", "properties", &properties, error);
@@ -68,7 +95,16 @@ static enum gk_status read_settings(const json_t *body, struct gk_blob_service *
                               &settings->versioning, &present, error);
         *parts |= present ? (uint32_t)GK_SERVICE_VERSIONING : 0;
     }
-    return status == GK_OK ? read_policy(properties, settings, parts, error) : status;
+    return status == GK_OK ? read_policies(properties, settings, parts, error) : status;
+}
+
+static json_t *policy_json(const struct gk_retention *retention)
+{
+    json_t *policy = json_pack("{s:b}", "enabled", retention->enabled);
+    if (policy != NULL && retention->enabled) {
+        json_object_set_new(policy, "days", json_integer(retention->days));
+    }
+    return policy;
 }
 
 enum gk_status gk_manage_blob_service_get(struct gk_manage *manage,
@@ -83,16 +119,16 @@ enum gk_status gk_manage_blob_service_get(struct gk_manage *manage,
         return status;
     }
     const struct gk_blob_service *settings = &managed.account->blob_service;
-    const struct gk_retention *retention = &settings->delete_retention;
-    json_t *policy = json_pack("{s:b, s:b}", "enabled", retention->enabled, "allowPermanentDelete",
-                               retention->permanent_deletes);
-    if (policy != NULL && retention->enabled) {
-        json_object_set_new(policy, "days", json_integer(retention->days));
+    json_t *of_blobs = policy_json(&settings->delete_retention);
+    if (of_blobs != NULL) {
+        json_object_set_new(of_blobs, "allowPermanentDelete",
+                            json_boolean(settings->delete_retention.permanent_deletes));
     }
     json_t *body =
-        json_pack("{s:s, s:s, s:{s:b, s:o}}", "name", "default", "type",
+        json_pack("{s:s, s:s, s:{s:b, s:o, s:o}}", "name", "default", "type",
                   "Microsoft.Storage/storageAccounts/blobServices", "properties",
-                  "isVersioningEnabled", settings->versioning, "deleteRetentionPolicy", policy);
+                  "isVersioningEnabled", settings->versioning, "deleteRetentionPolicy", of_blobs,
+                  "containerDeleteRetentionPolicy", policy_json(&settings->container_retention));
     gk_managed_account_cleanup(&managed);
     return gk_manage_answer_json(answer, 200, body, error);
 }

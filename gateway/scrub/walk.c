@@ -117,7 +117,7 @@ struct collecting {
 };
 
 static void add_container(struct collecting *collecting, struct gk_span name,
-                          const struct gk_id *id, uint32_t shards)
+                          const struct gk_scrub_container *container)
 {
     struct gk_scrub_containers *out = collecting->out;
     if (out->count == out->cap) {
@@ -131,7 +131,7 @@ static void add_container(struct collecting *collecting, struct gk_span name,
         out->cap = cap;
     }
     struct gk_scrub_container *item = &out->items[out->count++];
-    *item = (struct gk_scrub_container){.id = *id, .shards = shards};
+    *item = *container;
     if (name.len > 0 && name.len < sizeof item->name) {
         memcpy(item->name, name.data, name.len);
     }
@@ -163,7 +163,8 @@ static bool collect_container(void *ctx, struct gk_span key, struct gk_span valu
     }
     gk_buf_cleanup(&open);
     if (status == GK_OK) {
-        add_container(collecting, name, &container.id, container.shards);
+        add_container(collecting, name,
+                      &(struct gk_scrub_container){.id = container.id, .shards = container.shards});
         gk_container_cleanup(&container);
     } else {
         char text[GK_CONTAINER_NAME_BYTES_MAX + 1] = "";
@@ -190,8 +191,12 @@ static bool collect_garbage(void *ctx, struct gk_span key, struct gk_span value)
     }
     gk_buf_cleanup(&open);
     for (size_t i = 0; status == GK_OK && i < garbage.count; i++) {
-        add_container(collecting, (struct gk_span){0}, &garbage.items[i].id,
-                      gk_garbage_shards(&garbage.items[i]));
+        const struct gk_garbage_item *item = &garbage.items[i];
+        add_container(
+            collecting, (struct gk_span){0},
+            &(struct gk_scrub_container){.id = item->id,
+                                         .shards = gk_garbage_shards(item),
+                                         .kept = item->kind == GK_GARBAGE_KEPT_CONTAINER});
     }
     gk_garbage_cleanup(&garbage);
     if (status != GK_OK) {
@@ -245,9 +250,10 @@ static enum gk_status walk_container(const struct walk *walk,
             return status;
         }
     }
-    const enum gk_known_state state = !whole                    ? GK_KNOWN_UNDECIDED
-                                      : container->name[0] == 0 ? GK_KNOWN_REMOVING
-                                                                : GK_KNOWN_READ;
+    const bool removing = container->name[0] == '\0' && !container->kept;
+    const enum gk_known_state state = !whole     ? GK_KNOWN_UNDECIDED
+                                      : removing ? GK_KNOWN_REMOVING
+                                                 : GK_KNOWN_READ;
     return gk_known_add(walk->known, &container->id, state) == GK_OK
                ? GK_OK
                : gk_fail(walk->error, GK_E_RESOURCE, "out of memory");

@@ -15,7 +15,8 @@
  *   - then v/, in the same way: what was in b/ when that was walked, and is not any more, is there;
  *   - then m/, whose rows never change: pages of records that were replaced stay until they are reaped;
  *   - g/ last: what left a record meanwhile is there.
- * Likewise containers: the account's c/ before its g/, and the marks of deleted accounts after all
+ * Likewise containers: the account's c/ before its g/, where one that is deleted and kept has an entry from
+ * then until the end of its time, whether it is restored or not, and the marks of deleted accounts after all
  * accounts, for a mark is written before its account goes. A copy that shares a segment with its source
  * keeps the promise if the source's reference outlives the making of the copy's by the time that one shard
  * takes to be walked, as what waits for removal does.
@@ -33,7 +34,8 @@
 
 /* A container, as its account's map has it. */
 struct gk_scrub_container {
-    char name[64]; /* "" for one that waits for removal */
+    char name[64]; /* "" for one that waits for removal, or was deleted and is kept */
+    bool kept;     /* it is, or was: it may be restored meanwhile, and then has a name, too */
     struct gk_id id;
     uint32_t shards;
 };

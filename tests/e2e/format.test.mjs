@@ -125,6 +125,18 @@ before(async () => {
   await other.create();
   await other.getBlockBlobClient('kept').upload('by the service key', 18);
 
+  await stack.management.good('PUT', `${stack.accountPath(stack.account)}/blobServices/default`,
+    { body: { properties: { containerDeleteRetentionPolicy: { enabled: true, days: 3 } } } });
+  const service = BlobServiceClient.fromConnectionString(stack.connectionString, noRetry);
+  for (const name of ['gone', 'back']) {
+    const gone = service.getContainerClient(name);
+    await gone.create();
+    await gone.delete();
+  }
+  for await (const { name, version } of service.listContainers({ prefix: 'back', includeDeleted: true })) {
+    await service.undeleteContainer(name, version);
+  }
+
   // As a crash: what was answered stands in the database's log, not yet in the database.
   await stack.gateway.kill();
   skip = (await read(stack.gateway.store.place)).code === SKIPPED;
@@ -141,7 +153,13 @@ maybe('accounts, containers and blobs with the service key alone', async () => {
   assert.equal(json.record.settings.source, 'customer');
   assert.equal(json.record.generations[0].wraps[0].algorithm, 'RSA-OAEP-256');
   assert.equal(json.profile.location, 'local');
-  assert.deepEqual(Object.keys(json.containers), [CONTAINER]);
+  assert.deepEqual(Object.keys(json.containers), ['back', CONTAINER]);
+  const { opening, deleted } = json.containers.back.fields.life;
+  assert.ok(opening > 0 && deleted === 0);
+  const [[kept, { fields: { life } }]] = Object.entries(json.keptContainers);
+  assert.match(kept, /^gone [0-9A-F]{16}$/);
+  assert.deepEqual([life.opening, life.keptUntil - life.deleted], [0, 3 * 86400e3]);
+  assert.equal(json.profile.containerRetentionDays, 3);
   assert.deepEqual(json.containers[CONTAINER].metadata, { purpose: 'proof' });
 
   const blobs = (await read(stack.gateway.store.place, '--account', stack.account, '--container',

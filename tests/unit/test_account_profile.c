@@ -16,7 +16,8 @@
 #define WALL_MS       INT64_C(1767225600000)
 #define BINDING       "account keys/acct"
 #define SERVICE_BYTES 35 /* of the Blob service's settings when nothing was set */
-#define LATER_BYTES   (SERVICE_BYTES + GK_DELEGATION_BYTES) /* that version 1 has not */
+#define KEPT_BYTES    4  /* of the retention of deleted containers */
+#define LATER_BYTES   (SERVICE_BYTES + GK_DELEGATION_BYTES + KEPT_BYTES) /* that version 1 has not */
 #define LOCATION_AT   (1 + 8 + GK_ACCESS_KEYS * (8 + GK_ACCESS_KEY_BYTES))
 
 /* --- the plugin --------------------------------------------------------------------------------- */
@@ -178,10 +179,13 @@ static void test_account_profile__comes_back(void **state)
     struct gk_buf sealed;
     make(&profile);
     profile.blob_service.delete_retention = (struct gk_retention){.enabled = true, .days = 7};
+    profile.blob_service.container_retention = (struct gk_retention){.enabled = true, .days = 9};
     seal(&profile, &sealed);
     assert_int_equal(
         gk_account_profile_open(&plugin, NULL, "acct", gk_buf_span(&sealed), &opened, NULL), GK_OK);
     assert_int_equal(opened.blob_service.delete_retention.days, 7);
+    assert_true(opened.blob_service.container_retention.enabled);
+    assert_int_equal(opened.blob_service.container_retention.days, 9);
     assert_memory_equal(opened.keys, profile.keys, sizeof *profile.keys);
     assert_true(opened.created_wall_ms == profile.created_wall_ms);
     assert_string_equal(opened.location, profile.location);
@@ -195,24 +199,29 @@ static void test_account_profile__comes_back(void **state)
     gk_account_profile_cleanup(&profile);
 }
 
-/* As it was written before there were settings of the Blob service. */
-static void test_account_profile__version_1(void **state)
+/* As those before wrote it: what came later is not there. */
+static void test_account_profile__versions_before(void **state)
 {
     (void)state;
-    struct gk_account_profile profile;
-    struct gk_account_profile opened;
-    struct gk_buf sealed;
-    make(&profile);
-    seal(&profile, &sealed);
-    sealed.data[strlen(BINDING)] = 1;
-    sealed.len -= LATER_BYTES;
-    assert_int_equal(
-        gk_account_profile_open(&plugin, NULL, "acct", gk_buf_span(&sealed), &opened, NULL), GK_OK);
-    assert_string_equal(opened.arm_json, profile.arm_json);
-    assert_false(opened.blob_service.delete_retention.enabled);
-    gk_account_profile_cleanup(&opened);
-    gk_buf_cleanup(&sealed);
-    gk_account_profile_cleanup(&profile);
+    static const size_t missing[] = {LATER_BYTES, GK_DELEGATION_BYTES + KEPT_BYTES, KEPT_BYTES};
+    for (uint8_t version = 1; version <= 3; version++) {
+        struct gk_account_profile profile;
+        struct gk_account_profile opened;
+        struct gk_buf sealed;
+        make(&profile);
+        seal(&profile, &sealed);
+        sealed.data[strlen(BINDING)] = version;
+        sealed.len -= missing[version - 1];
+        assert_int_equal(
+            gk_account_profile_open(&plugin, NULL, "acct", gk_buf_span(&sealed), &opened, NULL),
+            GK_OK);
+        assert_string_equal(opened.arm_json, profile.arm_json);
+        assert_false(opened.blob_service.delete_retention.enabled);
+        assert_false(opened.blob_service.container_retention.enabled);
+        gk_account_profile_cleanup(&opened);
+        gk_buf_cleanup(&sealed);
+        gk_account_profile_cleanup(&profile);
+    }
 }
 
 static void test_account_profile__layout(void **state)
@@ -224,7 +233,7 @@ static void test_account_profile__layout(void **state)
     profile.keys->created_wall_ms[1] = INT64_C(0x0102030405060708);
     seal(&profile, &sealed);
     const uint8_t *plain = sealed.data + strlen(BINDING);
-    static const uint8_t head[] = {3, 0, 0, 1, 0x9b, 0x76, 0xda, 0xa8, 0x00};
+    static const uint8_t head[] = {4, 0, 0, 1, 0x9b, 0x76, 0xda, 0xa8, 0x00};
     static const uint8_t second[] = {1, 2, 3, 4, 5, 6, 7, 8};
     assert_memory_equal(sealed.data, BINDING, strlen(BINDING));
     assert_memory_equal(plain, head, sizeof head);
@@ -261,10 +270,11 @@ static void test_account_profile__not_well_formed(void **state)
         size_t at; /* in the open part */
         uint8_t value;
     } rows[] = {
-        {0, 0},                   /* another version */
-        {0, 1},                   /* an earlier one, which has less */
-        {0, 2},                   /* likewise */
-        {0, 4},                   /* a later one */
+        {0, 0}, /* another version */
+        {0, 1}, /* an earlier one, which has less */
+        {0, 2}, /* likewise */
+        {0, 3},
+        {0, 5},                   /* a later one */
         {LOCATION_AT, 1},         /* a location longer than the record */
         {LOCATION_AT + 1, 9},     /* shorter: the rest does not fit */
         {LOCATION_AT + 1, 11},    /* longer */
@@ -321,7 +331,7 @@ int main(void)
         cmocka_unit_test(test_account_profile__limits),
         cmocka_unit_test(test_account_profile__changes),
         cmocka_unit_test(test_account_profile__comes_back),
-        cmocka_unit_test(test_account_profile__version_1),
+        cmocka_unit_test(test_account_profile__versions_before),
         cmocka_unit_test(test_account_profile__layout),
         cmocka_unit_test(test_account_profile__not_well_formed),
         cmocka_unit_test(test_account_profile__a_failed_seal_leaves_nothing),

@@ -98,13 +98,13 @@ static void test_protection__closing_is_guarded(void **state)
     assert_int_equal(check(fixture), GK_OK);
     add(fixture, "a", held);
     assert_int_equal(
-        gk_index_close(fixture->gateway.store, &container.id, container.shards, &fixture->error),
+        gk_index_close(fixture->gateway.store, &container.id, container.shards, 0, &fixture->error),
         GK_E_EXISTS);
     assert_refused(fixture, "ContainerHasLegalHold");
     add(fixture, "a", free_blob);
     assert_int_equal(check(fixture), GK_OK);
     assert_int_equal(
-        gk_index_close(fixture->gateway.store, &container.id, container.shards, &fixture->error),
+        gk_index_close(fixture->gateway.store, &container.id, container.shards, 0, &fixture->error),
         GK_OK);
 }
 

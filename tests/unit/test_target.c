@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "gateway/blob/blob_write.h"
 #include "gateway/blob/container_cache.h"
+#include "gateway/blob/container_move.h"
 #include "gateway/blob/index.h"
 #include "gateway/blob/target.h"
 
@@ -48,7 +49,7 @@ static void write_account(struct list_fixture *fixture, struct gk_change change)
 static void close_index(struct list_fixture *fixture, const char *id)
 {
     const struct gk_id container = list_container_id(id);
-    assert_int_equal(gk_index_close(fixture->gateway.store, &container, fixture->shards, NULL),
+    assert_int_equal(gk_index_close(fixture->gateway.store, &container, fixture->shards, 0, NULL),
                      GK_OK);
 }
 
@@ -173,6 +174,122 @@ static void test_target__a_container_that_was_made_anew(void **state)
     }
 }
 
+/* --- names that are given again ------------------------------------------------------------------ */
+
+/* As Rename Container does it, up to the opening of the index. */
+static void take_away(struct list_fixture *fixture, struct gk_gateway *gateway)
+{
+    struct gk_request request = request_of(fixture, gateway, "a");
+    struct gk_container_target target;
+    struct gk_buf to;
+    gk_buf_init(&to, GK_MAP_KEY_BYTES_MAX);
+    gk_container_key(&to, "moved");
+    assert_int_equal(gk_container_target_load(&request, &target, NULL), GK_OK);
+    assert_int_equal(gk_container_close(&request, &target.container, NULL), GK_OK);
+    const struct gk_container_move move = {.container = &target.container,
+                                           .from = gk_buf_span(&target.key),
+                                           .to = gk_buf_span(&to),
+                                           .stored = gk_buf_span(&target.stored)};
+    assert_int_equal(gk_container_move(&request, &move, &fixture->error), GK_OK);
+    gk_container_target_cleanup(&target);
+    gk_buf_cleanup(&to);
+}
+
+static void assert_there_as(struct list_fixture *fixture, struct gk_gateway *gateway,
+                            const char *container, bool wanted)
+{
+    struct gk_request request = request_of(fixture, gateway, "a");
+    struct gk_blob_target target;
+    request.container = container;
+    assert_int_equal(gk_blob_target_load(&request, &target, NULL), GK_OK);
+    assert_int_equal(target.exists, wanted);
+    gk_blob_target_cleanup(&target);
+}
+
+/* Another gateway knows it by the name that it had: it finds nothing there, and the next of that name. */
+static void test_target__a_container_with_another_name(void **state)
+{
+    struct list_fixture *fixture = *state;
+    struct gk_gateway stale = another(fixture);
+    list_add_container(fixture, "photos", NULL);
+    list_add_blobs(fixture, "photos", (const char *[]){"a", NULL});
+    assert_there(fixture, &stale, "a", true);
+    take_away(fixture, &fixture->gateway);
+    assert_there_as(fixture, &fixture->gateway, "moved", true);
+    assert_refused(fixture, &stale, 404, "ContainerNotFound");
+    assert_there_as(fixture, &stale, "moved", true);
+    list_add_container_as(fixture, "photos", "photos anew");
+    assert_there(fixture, &stale, "a", false);
+    gk_container_cache_free(stale.containers);
+}
+
+static struct gk_index_door door_of(struct list_fixture *fixture, uint32_t shard)
+{
+    const struct gk_id container = list_container_id("photos");
+    char name[GK_INDEX_NAME_BYTES];
+    struct gk_buf value;
+    gk_buf_init(&value, 16);
+    gk_index_name(&container, shard, name);
+    const enum gk_status status =
+        gk_value_get(fixture->gateway.store, name, gk_span_str(GK_DOOR_KEY), &value, NULL);
+    assert_true(status == GK_OK || status == GK_E_NOT_FOUND);
+    const struct gk_index_door door = gk_index_door_of(gk_buf_span(&value));
+    gk_buf_cleanup(&value);
+    return door;
+}
+
+static void set_door(struct list_fixture *fixture, uint32_t shard, struct gk_span value)
+{
+    const struct gk_id container = list_container_id("photos");
+    char name[GK_INDEX_NAME_BYTES];
+    gk_index_name(&container, shard, name);
+    const struct gk_change change = {
+        .kind = GK_CHANGE_MAP_SET, .key = gk_span_str(GK_DOOR_KEY), .value = value};
+    const struct gk_write_op op = {
+        .pool = GK_POOL_META, .object = name, .changes = &change, .changes_count = 1};
+    assert_int_equal(gk_store_write(fixture->gateway.store, &op, NULL, NULL), GK_OK);
+}
+
+/* The gateway that gave the name ended before the index was opened: who comes by opens it. */
+static void test_target__a_name_that_was_given_half(void **state)
+{
+    struct list_fixture *fixture = *state;
+    const uint32_t shard = gk_index_shard(gk_span_str("a"), fixture->shards);
+    list_add_container(fixture, "photos", NULL);
+    list_add_blobs(fixture, "photos", (const char *[]){"a", NULL});
+    take_away(fixture, &fixture->gateway);
+    const struct gk_index_door open = door_of(fixture, shard);
+    assert_true(!open.closed && open.opening > 0);
+    set_door(fixture, shard, gk_span_of((const uint8_t *)"\1", 1));
+    assert_there_as(fixture, &fixture->gateway, "moved", true);
+    const struct gk_index_door again = door_of(fixture, shard);
+    assert_int_equal(gk_index_door_compare(&again, &open), 0);
+}
+
+static void test_target__doors_only_go_on(void **state)
+{
+    struct list_fixture *fixture = *state;
+    const struct gk_id container = list_container_id("photos");
+    const struct gk_index_openings openings = {.before = 0, .now = 7};
+    char shard[GK_INDEX_NAME_BYTES];
+    gk_index_name(&container, 0, shard);
+    list_add_container(fixture, "photos", NULL);
+    struct gk_store *store = fixture->gateway.store;
+    assert_int_equal(gk_index_close(store, &container, fixture->shards, 0, NULL), GK_OK);
+    assert_int_equal(gk_index_open(store, &container, fixture->shards, &openings, NULL), GK_OK);
+    assert_int_equal(gk_index_close(store, &container, fixture->shards, 0, NULL), GK_OK); /* late */
+    const struct gk_index_door late = {.opening = 5};
+    assert_int_equal(gk_index_raise(store, shard, &late, NULL), GK_OK);
+    for (uint32_t i = 0; i < fixture->shards; i++) {
+        const struct gk_index_door door = door_of(fixture, i);
+        assert_true(!door.closed && door.opening == 7);
+    }
+    set_door(fixture, 0, gk_span_str("nonsense"));
+    const struct gk_index_door later = {.opening = UINT64_MAX - 1};
+    assert_int_equal(gk_index_raise(store, shard, &later, NULL), GK_OK);
+    assert_true(door_of(fixture, 0).closed);
+}
+
 /* --- writes -------------------------------------------------------------------------------------- */
 
 static enum gk_status write_record(struct list_fixture *fixture, struct gk_request *request,
@@ -241,6 +358,9 @@ int main(void)
         TARGET_TEST(test_target__a_container_that_is_being_deleted),
         TARGET_TEST(test_target__a_container_whose_shard_is_missing),
         TARGET_TEST(test_target__a_container_that_was_made_anew),
+        TARGET_TEST(test_target__a_container_with_another_name),
+        TARGET_TEST(test_target__a_name_that_was_given_half),
+        TARGET_TEST(test_target__doors_only_go_on),
         TARGET_TEST(test_target__writes_to_what_went_meanwhile),
         TARGET_TEST(test_target__writes_that_come_second),
     };

@@ -231,6 +231,10 @@ def read_immutability(reader):
             "legalHold": reader.number(1) == 1}
 
 
+def read_life(reader):
+    return {"opening": reader.number(8), "deleted": reader.number(8), "keptUntil": reader.number(8)}
+
+
 def read_copy(reader):
     return {"id": reader.bytes(16).hex(), "bytes": reader.number(8), "completed": reader.number(8),
             "source": reader.text().decode()}
@@ -242,7 +246,7 @@ def read_encryption(reader):
 
 
 FIELDS = {1: ("lease", read_lease), 2: ("acl", read_acl), 3: ("tierTimes", read_tier_times),
-          4: ("immutability", read_immutability), 8: ("type", read_type),
+          4: ("immutability", read_immutability), 5: ("life", read_life), 8: ("type", read_type),
           9: ("copy", read_copy), 10: ("encryption", read_encryption), 16: ("tags", read_metadata), 20: ("history", read_history)}
 
 
@@ -362,7 +366,7 @@ class Account:
                                         b"account keys/" + self.name.encode(),
                                         self.attributes["gateway.account"]))
         version = reader.number(1)
-        need(version in (1, 2, 3), "a version that this does not know")
+        need(version in (1, 2, 3, 4), "a version that this does not know")
         profile = {"created": reader.number(8)}
         for _ in range(2):
             reader.bytes(8 + 64)
@@ -372,6 +376,8 @@ class Account:
             profile["blobService"] = read_blob_service(reader)
         if version > 2:
             reader.bytes(32)
+        if version > 3:
+            profile["containerRetentionDays"] = reader.number(4)
         reader.end()
         return profile
 
@@ -379,6 +385,15 @@ class Account:
         found = {}
         for key, value in self.store.map(self.object, b"c/").items():
             found[key[2:].decode()] = read_container(
+                self.open_value("container", self.id, key, value))
+        return found
+
+    def kept_containers(self):
+        """Those that were deleted, by their names and versions."""
+        found = {}
+        for key, value in self.store.map(self.object, b"k/").items():
+            version = struct.unpack(">Q", key[-8:])[0]
+            found[f"{key[2:-9].decode()} {version:016X}"] = read_container(
                 self.open_value("container", self.id, key, value))
         return found
 
@@ -593,7 +608,7 @@ def run(arguments):
     account = Account(store, service_key, arguments.account, keys)
     if not arguments.container:
         return {"record": account.record, "profile": account.profile(),
-                "containers": account.containers()}
+                "containers": account.containers(), "keptContainers": account.kept_containers()}
     container = account.container(arguments.container)
     if not arguments.blob:
         return account.blobs(container)

@@ -13,8 +13,7 @@ export const secret = randomBytes(100000);
 const LEASE = '11111111-1111-1111-1111-111111111111';
 
 // Not served yet: 501. Whoever serves a row takes it out.
-export const unserved = ['BLOB_RESTORE_CONTAINER', 'BLOB_RENAME_CONTAINER', 'BLOB_SET_BLOB_EXPIRY',
-  'BLOB_QUERY_BLOB_CONTENTS', 'BLOB_INCREMENTAL_COPY_BLOB'];
+export const unserved = ['BLOB_SET_BLOB_EXPIRY', 'BLOB_QUERY_BLOB_CONTENTS', 'BLOB_INCREMENTAL_COPY_BLOB'];
 
 // A batch of one request, which is refused by itself: it has no credential.
 function asBatch(request, { stack }) {
@@ -64,6 +63,14 @@ const complete = {
       `<Expiry>${new Date(Date.now() + 3600e3).toISOString()}</Expiry></KeyInfo>`;
   },
   BLOB_CREATE_CONTAINER: (request) => { request.path += '-new'; },
+  BLOB_RESTORE_CONTAINER: (request, { container, kept }) => {
+    request.headers['x-ms-deleted-container-name'] = container;
+    request.headers['x-ms-deleted-container-version'] = kept.get(container);
+  },
+  BLOB_RENAME_CONTAINER: (request, { container }) => {
+    request.headers['x-ms-source-container-name'] = container;
+    request.path += '-renamed';
+  },
   BLOB_PUT_BLOB_BLOCKBLOB: (request) => { request.body = secret; },
   BLOB_PUT_BLOCK: (request) => { request.query.blockid = BLOCK; request.body = secret; },
   BLOB_PUT_BLOCK_LIST: (request) => {
@@ -135,15 +142,24 @@ export const successes = (row) => (row.id === 'BLOB_ABORT_COPY_BLOB' ? ['409'] :
  *   good(request)            sends one that must succeed
  */
 export function blobRequests(stack, { token }) {
+  const kept = new Map(); // containers that were deleted, and under which versions
   const build = (row, container) => {
     const request = requestFor(row, container, 'blob');
-    complete[row.id]?.(request, { stack, token });
+    complete[row.id]?.(request, { stack, token, container, kept });
     return request;
   };
   const good = async (request) => {
     const answer = await send(stack, request);
     assert.ok(answer.status < 300, `${request.method} ${request.path}: ${answer.status} ${answer.code}`);
     return answer;
+  };
+  const deleteAndKeep = async (container) => {
+    await stack.management.good('PUT', `${stack.accountPath(stack.account)}/blobServices/default`,
+      { body: { properties: { containerDeleteRetentionPolicy: { enabled: true, days: 1 } } } });
+    await good({ method: 'DELETE', path: `/${container}`, query: { restype: 'container' } });
+    const { body } = await good({ method: 'GET', path: '/',
+      query: { comp: 'list', prefix: container, include: 'deleted' } });
+    kept.set(container, String(body).match(/<Version>(\w+)<\/Version>/)[1]);
   };
   const prepare = async (container, row) => {
     const goesTo = (name) => row !== undefined && build(row, container).path.endsWith(`/${name}`);
@@ -159,6 +175,7 @@ export function blobRequests(stack, { token }) {
         body: secret });
     }
     if (first[row?.id]) await good(first[row.id](container));
+    if (row?.id === 'BLOB_RESTORE_CONTAINER') await deleteAndKeep(container);
   };
   return { build, good, prepare };
 }
