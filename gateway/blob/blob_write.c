@@ -16,7 +16,7 @@ void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target
     gk_garbage_init(&write->garbage);
     gk_garbage_init(&write->shared);
     write->newest = target->record.history.newest;
-    write->kept_until_wall_ms = 0;
+    write->ends_wall_ms = 0;
     gk_index_guards(write->guards, target->opening, write->door);
     write->guards[GK_INDEX_GUARDS] = gk_blob_guard(target);
     write->guards_count = GK_INDEX_GUARDS + 1;
@@ -209,7 +209,7 @@ void gk_blob_write_removal(struct gk_blob_write *write, const struct gk_blob_tar
     gk_blob_write_beside(write, target, (struct gk_span){0});
 }
 
-/* When what is kept is kept no more. */
+/* When something ends of what the blob has. */
 static enum gk_status queue_expiry(struct gk_blob_write *write, const struct gk_blob_target *target,
                                    const struct gk_place *place, struct gk_error *error)
 {
@@ -219,7 +219,7 @@ static enum gk_status queue_expiry(struct gk_blob_write *write, const struct gk_
     gk_buf_append(&expiry.blob, target->key.data + 2, target->key.len - 2);
     gk_garbage_add(&expiry, GK_GARBAGE_EXPIRED, &none, 0);
     const enum gk_status status =
-        gk_garbage_queue(&expiry, place, write->kept_until_wall_ms, &write->changes, error);
+        gk_garbage_queue(&expiry, place, write->ends_wall_ms, &write->changes, error);
     gk_garbage_cleanup(&expiry);
     return status;
 }
@@ -235,9 +235,8 @@ static enum gk_status queue_garbage(struct gk_blob_write *write, const struct gk
     if (status == GK_OK) {
         status = gk_garbage_queue(&write->shared, &place, now, &write->changes, error);
     }
-    return status == GK_OK && write->kept_until_wall_ms != 0
-               ? queue_expiry(write, target, &place, error)
-               : status;
+    return status == GK_OK && write->ends_wall_ms != 0 ? queue_expiry(write, target, &place, error)
+                                                       : status;
 }
 
 enum gk_status gk_blob_write_commit(struct gk_blob_write *write, struct gk_request *request,
@@ -263,7 +262,7 @@ enum gk_status gk_blob_write_commit(struct gk_blob_write *write, struct gk_reque
         return gk_blob_write_refused(request, target, status, error);
     }
     if (status == GK_OK &&
-        (write->garbage.count + write->shared.count > 0 || write->kept_until_wall_ms != 0)) {
+        (write->garbage.count + write->shared.count > 0 || write->ends_wall_ms != 0)) {
         gk_reaper_note(request->gateway->reaper, request->account->name, &target->container,
                        target->shard);
     }

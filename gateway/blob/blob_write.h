@@ -15,9 +15,9 @@
 struct gk_blob_write {
     struct gk_change_list changes;
     struct gk_garbage garbage;
-    struct gk_garbage shared;          /* what other records of the same blob may still refer to */
-    uint64_t newest;                   /* time of a state, as the base's next record says it */
-    int64_t kept_until_wall_ms;        /* of what this write deletes and keeps; 0: nothing */
+    struct gk_garbage shared; /* what other records of the same blob may still refer to */
+    uint64_t newest;          /* time of a state, as the base's next record says it */
+    int64_t ends_wall_ms; /* when what this write deletes and keeps, or the blob, ends; 0: never */
     uint8_t door[GK_INDEX_DOOR_BYTES]; /* that a guard compares with */
     struct gk_guard guards[GK_INDEX_GUARDS + 2];
     size_t guards_count;

@@ -14,7 +14,15 @@ struct expiry {
 static bool expired(const struct expiry *expiry, const struct gk_blob_target *target)
 {
     const struct gk_history *history = &target->record.history;
-    return history->deleted_wall_ms != 0 && history->kept_until_wall_ms <= expiry->now_wall_ms;
+    return target->ended ||
+           (history->deleted_wall_ms != 0 && history->kept_until_wall_ms <= expiry->now_wall_ms);
+}
+
+/* Its lifetime is over, and it is there all the same. */
+static bool is_held(const struct expiry *expiry)
+{
+    return expiry->base.committed &&
+           gk_lifetime_is_over(&expiry->base.record.lifetime, expiry->now_wall_ms);
 }
 
 static enum gk_status end_state(void *ctx, struct gk_blob_write *write,
@@ -56,7 +64,7 @@ static enum gk_status read_base(struct expiry *expiry, struct gk_error *error)
 }
 
 /* With which opening it is open does not matter here: the base is written as who knows its name would. */
-static enum gk_status look_at_door(struct expiry *expiry, bool *closed, struct gk_error *error)
+static enum gk_status look_at_door(struct expiry *expiry, bool *stays, struct gk_error *error)
 {
     struct gk_buf value;
     gk_buf_init(&value, GK_MAP_VALUE_BYTES_MAX);
@@ -64,7 +72,7 @@ static enum gk_status look_at_door(struct expiry *expiry, bool *closed, struct g
                                                gk_span_str(GK_DOOR_KEY), &value, error);
     const struct gk_index_door door = gk_index_door_of(gk_buf_span(&value));
     gk_buf_cleanup(&value);
-    *closed = door.closed;
+    *stays = door.closed;
     expiry->base.opening = door.opening;
     if (status == GK_E_NOT_FOUND) {
         gk_error_clear(error);
@@ -73,12 +81,13 @@ static enum gk_status look_at_door(struct expiry *expiry, bool *closed, struct g
     return status;
 }
 
-static enum gk_status remove_locked(struct expiry *expiry, bool *closed, struct gk_error *error)
+static enum gk_status remove_locked(struct expiry *expiry, bool *stays, struct gk_error *error)
 {
     const struct gk_states_change change = {.ctx = expiry, .state = end_state, .base = end_base};
-    enum gk_status status = look_at_door(expiry, closed, error);
-    if (status == GK_OK && !*closed) {
+    enum gk_status status = look_at_door(expiry, stays, error);
+    if (status == GK_OK && !*stays) {
         status = read_base(expiry, error);
+        *stays = is_held(expiry);
     }
     return status == GK_OK && expiry->base.stored.len > 0
                ? gk_states_change(&expiry->request, &expiry->base, &change, error)
@@ -86,7 +95,7 @@ static enum gk_status remove_locked(struct expiry *expiry, bool *closed, struct 
 }
 
 enum gk_status gk_expiry_remove(const struct gk_expiry_place *place, struct gk_span blob,
-                                bool *closed, struct gk_error *error)
+                                bool *stays, struct gk_error *error)
 {
     struct expiry expiry = {
         .request = {.gateway = place->gateway, .account = place->account, .container = ""},
@@ -101,7 +110,7 @@ enum gk_status gk_expiry_remove(const struct gk_expiry_place *place, struct gk_s
     gk_buf_append(&base->key, blob.data, blob.len);
     enum gk_status status = gk_record_lock_write(base, error);
     if (status == GK_OK) {
-        status = remove_locked(&expiry, closed, error);
+        status = remove_locked(&expiry, stays, error);
         gk_record_unlock(base);
     }
     gk_blob_target_cleanup(base);

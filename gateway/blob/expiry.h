@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The end of what was deleted and kept for a while (history.h). Who deletes a base or a state of a blob, and
- * keeps it, queues an entry for the time when that ends (GK_GARBAGE_EXPIRED); the reaper then removes what
- * of the blob is not kept any more. An entry says nothing of what that is: it may have been undeleted
- * meanwhile, and deleted again for a later time.
+ * The end of what was deleted and kept for a while (history.h), and of a blob that ends by itself (lifetime.h).
+ * Who deletes a base or a state of a blob, and keeps it, or sets when the blob ends, queues an entry for
+ * that time (GK_GARBAGE_EXPIRED); the reaper then removes what of the blob has come to its end. An entry says
+ * nothing of what that is: it may have been undeleted meanwhile, and deleted again for a later time, or
+ * written anew.
  */
 #ifndef GATEWAY_BLOB_EXPIRY_H
 #define GATEWAY_BLOB_EXPIRY_H
@@ -19,10 +20,10 @@ struct gk_expiry_place {
 };
 
 /*
- * Removes what of that blob is deleted and not kept any more. *closed: nothing was done, for the container
- * was deleted; it may be restored, and the entry stays. GK_E_CONFLICT, GK_E_UNAVAILABLE: another time.
+ * Removes what of that blob has come to its end. *stays: so must the entry, for the container was deleted,
+ * and may be restored, or a policy forbids to remove the blob. GK_E_CONFLICT, GK_E_UNAVAILABLE: another time.
  */
 enum gk_status gk_expiry_remove(const struct gk_expiry_place *place, struct gk_span blob,
-                                bool *closed, struct gk_error *error) GK_MUST_USE;
+                                bool *stays, struct gk_error *error) GK_MUST_USE;
 
 #endif

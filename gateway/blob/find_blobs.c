@@ -105,6 +105,7 @@ static enum gk_status look_at(struct search *search, struct gk_span key, struct 
     const enum gk_status status = open_record(search, key, value, &record, error);
     if (status == GK_OK && record.state == GK_BLOB_COMMITTED &&
         record.history.deleted_wall_ms == 0 && record.tags.count > 0 &&
+        !gk_blob_has_ended(search->request, &record) &&
         gk_tag_query_matches(&search->query, search->name, &record.tags)) {
         show(search, key, &record.tags);
     }

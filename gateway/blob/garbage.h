@@ -19,8 +19,7 @@
  *   4     manifest   0        a manifest's pages and all its segments
  *   5     manifest   0        a manifest's pages alone
  *   6     container  shards   a container with all that is in it; 0 shards are 1
- *   7     none       0        what of the blob is deleted and not kept any more (expiry.h); freed is the
- *                             time until which something is kept
+ *   7     none       0        what of the blob has come to its end (expiry.h); freed is the time of that
  *   8     space      0        a page blob's rows and its page objects
  *   9     container  shards   that the account's map names by what stands where else a blob's name does,
  *                             deleted and not kept any more (container_expiry.h); freed as in kind 7

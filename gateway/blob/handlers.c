@@ -46,6 +46,7 @@ static const struct gk_handler *const handlers[GK_OPERATIONS_COUNT] = {
     [GK_OP_BLOB_DELETE_BLOB] = &gk_delete_blob_handler,
     [GK_OP_BLOB_UNDELETE_BLOB] = &gk_undelete_blob_handler,
     [GK_OP_BLOB_SET_BLOB_TIER] = &gk_set_blob_tier_handler,
+    [GK_OP_BLOB_SET_BLOB_EXPIRY] = &gk_set_blob_expiry_handler,
     [GK_OP_BLOB_SET_BLOB_IMMUTABILITY_POLICY] = &gk_set_blob_immutability_policy_handler,
     [GK_OP_BLOB_DELETE_BLOB_IMMUTABILITY_POLICY] = &gk_delete_blob_immutability_policy_handler,
     [GK_OP_BLOB_SET_BLOB_LEGAL_HOLD] = &gk_set_blob_legal_hold_handler,

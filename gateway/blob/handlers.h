@@ -39,6 +39,7 @@ extern const struct gk_handler gk_snapshot_blob_handler;
 extern const struct gk_handler gk_delete_blob_handler;
 extern const struct gk_handler gk_undelete_blob_handler;
 extern const struct gk_handler gk_set_blob_tier_handler;
+extern const struct gk_handler gk_set_blob_expiry_handler;
 extern const struct gk_handler gk_set_blob_immutability_policy_handler;
 extern const struct gk_handler gk_delete_blob_immutability_policy_handler;
 extern const struct gk_handler gk_set_blob_legal_hold_handler;

@@ -313,6 +313,11 @@ void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_re
     char created[GK_TIME_TEXT_BYTES];
     gk_time_http(record->created_wall_ms, created);
     gk_respond_header(request, "x-ms-creation-time", created);
+    if (record->lifetime.ends_wall_ms != 0) {
+        char ends[GK_TIME_TEXT_BYTES];
+        gk_time_http(record->lifetime.ends_wall_ms, ends);
+        gk_respond_header(request, "x-ms-expiry-time", ends);
+    }
     gk_respond_header(request, "x-ms-blob-type", gk_blob_type_names[record->kind.type]);
     if (record->kind.type == GK_BLOB_APPEND) {
         gk_respond_blocks_count(request, record);

@@ -125,6 +125,9 @@ static bool is_shown(const struct listing *listing)
     if (record->history.deleted_wall_ms != 0 && (include & INCLUDE_DELETED) == 0) {
         return false;
     }
+    if (listing->blob.ended) {
+        return false;
+    }
     if (record->history.kind == GK_STATE_SNAPSHOT) {
         return (include & INCLUDE_SNAPSHOTS) != 0;
     }
@@ -287,6 +290,10 @@ static void write_properties(struct gk_list_page *page, const struct gk_blob_rec
     write_immutability(page, &record->immutability);
     gk_xml_text(xml, "ServerEncrypted", "true");
     write_encryption(xml, &record->encryption);
+    if (record->lifetime.ends_wall_ms != 0) {
+        gk_time_http(record->lifetime.ends_wall_ms, time);
+        gk_xml_text(xml, "Expiry-Time", time);
+    }
     if (record->tags.count > 0) {
         gk_xml_u64(xml, "TagCount", record->tags.count);
     }

@@ -123,6 +123,7 @@ static const struct gk_field blob_fields[] = {
     {GK_FIELD_LEASE, offsetof(struct gk_blob_record, lease), &gk_lease_field},
     {GK_FIELD_TIER_TIMES, offsetof(struct gk_blob_record, tier_times), &gk_tier_times_field},
     {GK_FIELD_IMMUTABILITY, offsetof(struct gk_blob_record, immutability), &gk_immutability_field},
+    {GK_FIELD_LIFETIME, offsetof(struct gk_blob_record, lifetime), &gk_lifetime_field},
     {GK_FIELD_BLOB_KIND, offsetof(struct gk_blob_record, kind), &gk_blob_kind_field},
     {GK_FIELD_COPY, offsetof(struct gk_blob_record, copy), &gk_copy_field},
     {GK_FIELD_ENCRYPTION, offsetof(struct gk_blob_record, encryption), &gk_encryption_field},

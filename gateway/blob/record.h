@@ -38,6 +38,7 @@
 #include "gateway/blob/history.h"
 #include "gateway/blob/immutability.h"
 #include "gateway/blob/lease.h"
+#include "gateway/blob/lifetime.h"
 #include "gateway/blob/tier.h"
 
 #define GK_BLOCK_NAME_BYTES_MAX  64u
@@ -144,6 +145,7 @@ struct gk_blob_record {
     struct gk_lease lease;
     struct gk_tier_times tier_times;
     struct gk_immutability immutability;
+    struct gk_lifetime lifetime;
     struct gk_metadata tags; /* the blob's index tags, tags.h */
     struct gk_blob_kind kind;
     struct gk_history history;

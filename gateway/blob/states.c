@@ -144,6 +144,7 @@ enum gk_status gk_state_make(struct gk_blob_write *write, struct gk_request *req
     struct gk_buf value;
     record.history = *as;
     record.lease = (struct gk_lease){0};
+    record.lifetime = (struct gk_lifetime){0};
     state_init(base, time, &state);
     gk_buf_init(&value, 2 * GK_BLOB_RECORD_BYTES_MAX);
     enum gk_status status = seal_state(request, base, stored, &state, &record, &value, error);
@@ -173,13 +174,13 @@ bool gk_state_mark_deleted(struct gk_blob_write *write, const struct gk_request 
     }
     history->deleted_wall_ms = gk_clock_wall_ms(&request->gateway->clock);
     history->kept_until_wall_ms = history->deleted_wall_ms + days * DAY_MS;
-    write->kept_until_wall_ms = history->kept_until_wall_ms;
+    write->ends_wall_ms = history->kept_until_wall_ms;
     return true;
 }
 
 bool gk_state_is_kept(const struct gk_request *request, const struct gk_blob_target *base)
 {
-    return base->exists && base->record.state == GK_BLOB_COMMITTED &&
+    return base->exists && base->record.state == GK_BLOB_COMMITTED && !base->ended &&
            (!base->committed || request->account->blob_service.versioning ||
             gk_account_delete_retention_days(request->account) > 0);
 }

@@ -140,10 +140,11 @@ struct gk_place gk_blob_place(const struct gk_request *request, const struct gk_
 /* Accepting these and doing without them would be a lie about where and how data is kept. */
 static enum gk_status refuse_unserved(const struct gk_request *request, struct gk_error *error)
 {
-    static const char *const headers[] = {"x-ms-encryption-scope", "x-ms-expiry-option",
+    static const char *const headers[] = {"x-ms-expiry-option", "x-ms-encryption-scope",
                                           "x-ms-structured-body"};
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
-        if (gk_request_header(request, headers[i]) != NULL) {
+        const bool its_own = i == 0 && request->operation == GK_OP_BLOB_SET_BLOB_EXPIRY;
+        if (!its_own && gk_request_header(request, headers[i]) != NULL) {
             return gk_refuse_because(error, 400, "UnsupportedHeader", "Header: %s", headers[i]);
         }
     }
@@ -293,6 +294,16 @@ static enum gk_status read_blob(struct gk_request *request, struct gk_blob_targe
     return gk_blob_target_open(request, target, error);
 }
 
+bool gk_blob_has_ended(const struct gk_request *request, const struct gk_blob_record *record)
+{
+    if (record->lifetime.ends_wall_ms == 0) {
+        return false;
+    }
+    const int64_t now = gk_clock_wall_ms(&request->gateway->clock);
+    return gk_lifetime_is_over(&record->lifetime, now) &&
+           gk_immutability_check(&record->immutability, now, NULL) == GK_OK;
+}
+
 enum gk_status gk_blob_target_open(const struct gk_request *request, struct gk_blob_target *target,
                                    struct gk_error *error)
 {
@@ -308,8 +319,13 @@ enum gk_status gk_blob_target_open(const struct gk_request *request, struct gk_b
     gk_buf_cleanup(&open);
     const enum gk_state_kind kind = gk_is_state_key(place.key) ? target->kind : GK_STATE_BASE;
     target->exists = status == GK_OK && record->state != GK_BLOB_GONE;
-    target->committed = target->exists && record->state == GK_BLOB_COMMITTED &&
-                        record->history.kind == kind && record->history.deleted_wall_ms == 0;
+    const bool live = target->exists && record->state == GK_BLOB_COMMITTED &&
+                      record->history.kind == kind && record->history.deleted_wall_ms == 0;
+    target->ended = live && gk_blob_has_ended(request, record);
+    target->committed = live && !target->ended;
+    if (target->ended) {
+        record->lease = (struct gk_lease){0};
+    }
     return status;
 }
 
@@ -353,6 +369,7 @@ static void forget(struct gk_blob_target *target)
     gk_buf_reset(&target->beside);
     target->exists = false;
     target->committed = false;
+    target->ended = false;
 }
 
 enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_target *target,

@@ -45,6 +45,7 @@ struct gk_blob_target {
     struct gk_buf beside; /* the sealed chunk that stands beside it, when it was asked for */
     bool exists;          /* there is a blob, or there are uncommitted blocks of one */
     bool committed;       /* there is a blob that can be read */
+    bool ended;           /* there was one, until its lifetime was over (lifetime.h) */
     struct gk_blob_record record;
     /* What the request names: the base, or the state of that kind and time (history.h). */
     enum gk_state_kind kind;
@@ -66,6 +67,8 @@ enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_
  */
 enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_target *target,
                                    struct gk_error *error) GK_MUST_USE;
+/* Whether the lifetime of a base with this record is over; that of what may not be deleted is not. */
+bool gk_blob_has_ended(const struct gk_request *request, const struct gk_blob_record *record);
 /* Whether the request names a version, and the base, which was read, is that one. */
 bool gk_blob_is_named_version(const struct gk_blob_target *base);
 /* Opens stored, which is the value under key: exists, committed and record follow from it. */

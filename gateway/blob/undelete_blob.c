@@ -43,8 +43,8 @@ static enum gk_status undelete_locked(struct gk_request *request, struct gk_blob
     if (status != GK_OK) {
         return status;
     }
-    const bool there = base->stored.len > 0 && (base->record.state != GK_BLOB_UNCOMMITTED ||
-                                                base->record.history.newest > 0);
+    const bool itself = base->record.state != GK_BLOB_UNCOMMITTED && !base->ended;
+    const bool there = base->stored.len > 0 && (itself || base->record.history.newest > 0);
     return there ? gk_states_change(request, base, &change, error)
                  : gk_refuse(error, 404, "BlobNotFound");
 }

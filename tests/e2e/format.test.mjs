@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 
+import { send } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 
 const PYTHON = '/usr/bin/python3';
@@ -114,6 +115,8 @@ before(async () => {
   await fielded.setAccessTier('Cold', { conditions: { leaseId: LEASE }, rehydratePriority: 'High' });
   await fielded.setImmutabilityPolicy({ expiriesOn: UNTIL });
   await appendMany(container, 'appended', 150);
+  await send(stack, { method: 'PUT', path: `/${CONTAINER}/appended`, query: { comp: 'expiry' },
+    headers: { 'x-ms-expiry-option': 'Absolute', 'x-ms-expiry-time': UNTIL.toUTCString() } });
   await putPages(container, 'pages', 12 << 20);
   await container.getBlockBlobClient('staged alone')
     .stageBlock(Buffer.from('x').toString('base64'), 'x', 1);
@@ -214,6 +217,7 @@ maybe('every blob, byte for byte, with the customer\'s key', async () => {
 maybe('what an append blob is', async () => {
   const { json } = await read(stack.gateway.store.place, ...ofBlob('appended'), ...vaultKeys());
   assert.deepEqual(json.fields.type, { type: 'AppendBlob', blocks: 150, sealed: true });
+  assert.deepEqual(json.fields.lifetime, { ends: UNTIL.getTime() });
 });
 
 maybe('an account under the service key needs no other', async () => {

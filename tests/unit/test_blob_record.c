@@ -141,6 +141,7 @@ static struct gk_blob_record some_blob(void)
                                                .ready_wall_ms = INT64_MAX};
     record.immutability = (struct gk_immutability){
         .mode = GK_POLICY_LOCKED, .until_wall_ms = INT64_MIN, .legal_hold = true};
+    record.lifetime.ends_wall_ms = GK_LIFETIME_MAX_WALL_MS;
     record.encryption.kind = GK_ENCRYPTION_CLIENT_KEY;
     memset(record.encryption.client_key_hash, 4, sizeof record.encryption.client_key_hash);
     record.history = (struct gk_history){.kind = GK_STATE_VERSION,
@@ -185,6 +186,7 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
     assert_int_equal(a->encryption.kind, b->encryption.kind);
     assert_memory_equal(a->encryption.client_key_hash, b->encryption.client_key_hash,
                         sizeof a->encryption.client_key_hash);
+    assert_true(a->lifetime.ends_wall_ms == b->lifetime.ends_wall_ms);
     assert_same_history(&a->history, &b->history);
     assert_int_equal(a->manifest.paged, b->manifest.paged);
     assert_int_equal(a->manifest.beside, b->manifest.beside);
@@ -567,13 +569,15 @@ static enum gk_status decode_container(struct gk_span in, struct gk_error *error
 static void test_blob_record__container(void **state)
 {
     (void)state;
-    struct gk_container container = {.id = id_of(1),
-                                     .etag = 2,
-                                     .created_wall_ms = 3,
-                                     .modified_wall_ms = 4,
-                                     .shards = 1024,
-                                     .lease = some_lease(),
-                                     .acl = some_acl()};
+    struct gk_container container = {
+        .id = id_of(1),
+        .etag = 2,
+        .created_wall_ms = 3,
+        .modified_wall_ms = 4,
+        .shards = 1024,
+        .lease = some_lease(),
+        .acl = some_acl(),
+        .life = {.opening = UINT64_MAX, .deleted_wall_ms = 5, .kept_until_wall_ms = INT64_MAX}};
     gk_metadata_init(&container.metadata);
     gk_metadata_add(&container.metadata, gk_span_str("Name"), gk_span_str("value"));
     gk_metadata_add(&container.metadata, gk_span_str("empty"), gk_span_str(""));
@@ -587,6 +591,7 @@ static void test_blob_record__container(void **state)
     assert_int_equal(decoded.shards, 1024);
     assert_same_lease(&decoded.lease, &container.lease);
     assert_memory_equal(&decoded.acl, &container.acl, sizeof container.acl);
+    assert_memory_equal(&decoded.life, &container.life, sizeof container.life);
     size_t at = 0;
     struct gk_span name;
     struct gk_span value;

@@ -235,6 +235,10 @@ def read_life(reader):
     return {"opening": reader.number(8), "deleted": reader.number(8), "keptUntil": reader.number(8)}
 
 
+def read_lifetime(reader):
+    return {"ends": reader.number(8)}
+
+
 def read_copy(reader):
     return {"id": reader.bytes(16).hex(), "bytes": reader.number(8), "completed": reader.number(8),
             "source": reader.text().decode()}
@@ -246,7 +250,8 @@ def read_encryption(reader):
 
 
 FIELDS = {1: ("lease", read_lease), 2: ("acl", read_acl), 3: ("tierTimes", read_tier_times),
-          4: ("immutability", read_immutability), 5: ("life", read_life), 8: ("type", read_type),
+          4: ("immutability", read_immutability), 5: ("life", read_life), 6: ("lifetime", read_lifetime),
+          8: ("type", read_type),
           9: ("copy", read_copy), 10: ("encryption", read_encryption), 16: ("tags", read_metadata), 20: ("history", read_history)}
 
 
