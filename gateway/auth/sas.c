@@ -49,12 +49,21 @@ static void append_resource(struct gk_buf *out, const struct gk_request *request
     gk_buf_append_str(out, "\n");
 }
 
-/* The time of a snapshot is signed with sr=bs alone, whatever the request asks for. */
-static void append_snapshot(struct gk_buf *out, const struct gk_request *request)
+/* The parameter of the request that names the state of a blob which the signature is for; NULL when it is for
+ * something else. */
+static const char *state_parameter(const char *resource)
+{
+    return strcmp(resource, "bs") == 0   ? "snapshot"
+           : strcmp(resource, "bv") == 0 ? "versionid"
+                                         : NULL;
+}
+
+/* The time of a state is signed with sr=bs and sr=bv alone, whatever the request asks for. */
+static void append_state(struct gk_buf *out, const struct gk_request *request)
 {
     const char *resource = field(request, "sr");
-    gk_buf_printf(out, "%s\n%s\n", resource,
-                  strcmp(resource, "bs") == 0 ? field(request, "snapshot") : "");
+    const char *parameter = state_parameter(resource);
+    gk_buf_printf(out, "%s\n%s\n", resource, parameter == NULL ? "" : field(request, parameter));
 }
 
 static void service_string(const struct gk_request *request, int64_t version, struct gk_buf *out)
@@ -66,7 +75,7 @@ static void service_string(const struct gk_request *request, int64_t version, st
     append_resource(out, request);
     append_fields(out, request, access, 4);
     if (version >= VERSION_WITH_SR) {
-        append_snapshot(out, request);
+        append_state(out, request);
     }
     if (version >= VERSION_WITH_SCOPES) {
         gk_buf_printf(out, "%s\n", field(request, "ses"));
@@ -89,7 +98,7 @@ static void delegation_string(const struct gk_request *request, int64_t version,
     append_fields(out, request, agents, version >= VERSION_WITH_AGENTS ? 3 : 0);
     gk_buf_append_str(out, version >= VERSION_WITH_USERS ? "\n\n" : ""); /* none are served */
     append_fields(out, request, access, 3);
-    append_snapshot(out, request);
+    append_state(out, request);
     if (version >= VERSION_WITH_SCOPES) {
         gk_buf_printf(out, "%s\n", field(request, "ses"));
     }
@@ -337,11 +346,11 @@ enum gk_status gk_sas_check(struct gk_request *request, struct gk_error *error)
     if ((of_account || delegated) && gk_request_query(request, "si") != NULL) {
         return not_valid(error, "Only a service SAS has a stored access policy.");
     }
-    const bool of_snapshot =
-        strcmp(resource, "bs") == 0 && gk_request_query(request, "snapshot") != NULL;
-    if (!of_account && !of_snapshot && strcmp(resource, "b") != 0 && strcmp(resource, "c") != 0) {
+    const char *parameter = state_parameter(resource);
+    const bool of_state = parameter != NULL && gk_request_query(request, parameter) != NULL;
+    if (!of_account && !of_state && strcmp(resource, "b") != 0 && strcmp(resource, "c") != 0) {
         return gk_refuse_because(error, 403, "AuthenticationFailed",
-                                 "sr must be b, c, or bs with a snapshot.");
+                                 "sr must be b, c, bs with a snapshot, or bv with a versionid.");
     }
     uint32_t allowed = GK_PERMIT_ALL;
     struct terms terms;

@@ -18,6 +18,7 @@
 #include "gateway/blob/list.h"
 #include "gateway/blob/list_page.h"
 #include "gateway/blob/list_run.h"
+#include "gateway/blob/states.h"
 #include "gateway/blob/tags.h"
 #include "gateway/blob/target.h"
 
@@ -33,7 +34,8 @@ enum {
     INCLUDE_LEGAL_HOLD = 16u,
     INCLUDE_DELETED = 32u,
     INCLUDE_VERSIONS = 64u,
-    INCLUDE_COPY = 128u
+    INCLUDE_COPY = 128u,
+    INCLUDE_VERSIONS_ONLY = 256u
 };
 
 /* Whether metadata is shown, the operation tells: that is what the plugin has authorized. */
@@ -42,7 +44,7 @@ static const struct gk_list_include known[] = {{"metadata", 0},
                                                {"snapshots", INCLUDE_SNAPSHOTS},
                                                {"versions", INCLUDE_VERSIONS},
                                                {"deleted", INCLUDE_DELETED},
-                                               {"deletedwithversions", 0},
+                                               {"deletedwithversions", INCLUDE_VERSIONS_ONLY},
                                                {"tags", INCLUDE_TAGS},
                                                {"copy", INCLUDE_COPY},
                                                {"immutabilitypolicy", INCLUDE_POLICY},
@@ -58,6 +60,7 @@ struct listing {
     struct gk_list_run bases;
     struct gk_list_run states;  /* when states may be shown */
     struct gk_blob_target blob; /* the one at hand, base or state */
+    bool versions_only;         /* it is the latest version of a blob that has nothing else */
     struct gk_buf position;     /* of it, as pages end there */
     struct gk_buf text;         /* a name or a record, for a moment */
 };
@@ -120,6 +123,9 @@ static enum gk_status open_row(struct listing *listing, const struct gk_list_run
 
 static bool is_shown(const struct listing *listing)
 {
+    if (listing->versions_only) {
+        return true;
+    }
     const struct gk_blob_record *record = &listing->blob.record;
     const unsigned include = listing->page.include;
     if (record->history.deleted_wall_ms != 0 && (include & INCLUDE_DELETED) == 0) {
@@ -136,6 +142,44 @@ static bool is_shown(const struct listing *listing)
     }
     return record->state == GK_BLOB_COMMITTED ||
            (record->state == GK_BLOB_UNCOMMITTED && (include & INCLUDE_UNCOMMITTED) != 0);
+}
+
+/* The latest of some states that is a version, into latest. */
+static void take_version(struct gk_states *states, struct gk_blob_target *latest)
+{
+    for (size_t i = 0; i < states->count; i++) {
+        if (states->items[i].record.history.kind == GK_STATE_VERSION) {
+            gk_blob_target_cleanup(latest);
+            *latest = states->items[i];
+            states->items[i] = (struct gk_blob_target){.exists = false};
+        }
+    }
+}
+
+/* There is no blob any more: what is shown of it, if it has versions, is the latest of them. */
+static enum gk_status look_for_version(struct listing *listing, struct gk_error *error)
+{
+    struct gk_blob_target *base = &listing->blob;
+    struct gk_blob_target latest = {.exists = false};
+    uint64_t after = 0;
+    bool more = true;
+    enum gk_status status = GK_OK;
+    base->shard = gk_index_shard(name_of(gk_buf_span(&base->key)), listing->shards);
+    gk_index_name(&base->container, base->shard, base->index);
+    while (status == GK_OK && more) {
+        struct gk_states states;
+        status = gk_states_read(listing->request, base, after, &states, error);
+        more = states.more;
+        after = states.count > 0 ? states.items[states.count - 1].time : after;
+        take_version(&states, &latest);
+        gk_states_cleanup(&states);
+    }
+    listing->versions_only = latest.stored.len > 0;
+    if (listing->versions_only) {
+        gk_blob_target_cleanup(base);
+        *base = latest;
+    }
+    return status;
 }
 
 /* The next blob or state that is to be shown, or to be shown by its prefix; *name is empty after the
@@ -159,6 +203,11 @@ static enum gk_status next_blob(struct listing *listing, struct gk_span *name,
         }
         status = open_row(listing, run, error);
         run->at_hand = false;
+        listing->versions_only = false;
+        if (status == GK_OK && listing->blob.record.state == GK_BLOB_GONE &&
+            (listing->page.include & INCLUDE_VERSIONS_ONLY) != 0) {
+            status = look_for_version(listing, error);
+        }
         *name = name_of(gk_buf_span(&listing->blob.key));
         if (status != GK_OK || is_shown(listing)) {
             return status;
@@ -336,9 +385,16 @@ static void write_name(struct listing *listing, struct gk_span name)
 }
 
 /* Which state of the blob it is. */
-static void write_state(struct gk_xml_writer *xml, const struct gk_blob_target *blob)
+static void write_state(struct listing *listing)
 {
+    struct gk_xml_writer *xml = &listing->page.xml;
+    const struct gk_blob_target *blob = &listing->blob;
     char time[GK_STATE_TIME_TEXT_BYTES];
+    if (listing->versions_only) {
+        gk_xml_text(xml, "Deleted", "true");
+        gk_xml_text(xml, "HasVersionsOnly", "true");
+        return;
+    }
     if (blob->record.history.kind == GK_STATE_SNAPSHOT) {
         gk_state_time_format(gk_state_key_time(gk_buf_span(&blob->key)), time);
         gk_xml_text(xml, "Snapshot", time);
@@ -362,7 +418,7 @@ static enum gk_status show_blob(struct listing *listing, struct gk_span name,
     enum gk_status status = GK_OK;
     gk_xml_open(xml, "Blob");
     write_name(listing, name);
-    write_state(xml, &listing->blob);
+    write_state(listing);
     write_properties(&listing->page, &listing->blob.record);
     if (listing->request->operation == GK_OP_BLOB_LIST_BLOBS_WITH_METADATA) {
         status = write_metadata(listing, error);

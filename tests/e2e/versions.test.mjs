@@ -149,6 +149,54 @@ test('what cannot be done to a version', async () => {
   await refused(blob.withVersion(versionId).getProperties(), 404);
 });
 
+test('a signature for one version, and one for a snapshot', async () => {
+  const blob = container.getBlockBlobClient('signed');
+  const { versionId } = await blob.upload('first', 5);
+  const { snapshot } = await blob.createSnapshot();
+  const second = (await blob.upload('second', 6)).versionId;
+  const sasOf = (of, permissions) => generateBlobSASQueryParameters({ containerName: 'versions', blobName: 'signed',
+    ...of, permissions: BlobSASPermissions.parse(permissions), expiresOn: new Date(Date.now() + 3600e3) },
+  service.credential);
+  const client = (sas, query) => new BlobClient(`${stack.blobEndpoint}/versions/signed?${query}${sas}`, undefined, noRetry);
+  const version = (id) => `versionid=${encodeURIComponent(id)}&`;
+  const snap = `snapshot=${encodeURIComponent(snapshot)}&`;
+  const ofVersion = sasOf({ versionId }, 'rx');
+  const ofSnapshot = sasOf({ snapshotTime: snapshot }, 'rd');
+  assert.ok(String(ofVersion).includes('sr=bv') && String(ofSnapshot).includes('sr=bs'));
+  assert.equal(await text(client(ofVersion, version(versionId))), 'first');
+  assert.equal(await text(client(ofSnapshot, snap)), 'first');
+  for (const other of [client(ofVersion, ''), client(ofVersion, version(second)), client(ofVersion, snap),
+    client(ofSnapshot, ''), client(ofSnapshot, version(versionId))]) {
+    await refused(other.download(), 403, 'AuthenticationFailed');
+  }
+  await client(ofSnapshot, snap).delete();
+  await client(ofVersion, version(versionId)).delete();
+  await refused(blob.withVersion(versionId).getProperties(), 404);
+  assert.equal(await text(blob), 'second');
+});
+
+test('blobs that have versions alone, one row each', async () => {
+  const names = async (options) => (await list('only', options)).map((item) =>
+    [item.name, Boolean(item.deleted), Boolean(item.hasVersionsOnly), item.properties.contentLength]);
+  for (const name of ['only-here', 'only-past', 'only-snapshot']) {
+    const blob = container.getBlockBlobClient(name);
+    for (const content of ['a', 'bb', 'ccc']) await blob.upload(content, content.length, { metadata: { content } });
+  }
+  await container.deleteBlob('only-past');
+  await container.getBlockBlobClient('only-snapshot').createSnapshot();
+  await container.deleteBlob('only-snapshot', { deleteSnapshots: 'only' });
+  const here = ['only-here', false, false, 3];
+  const there = ['only-snapshot', false, false, 3];
+  assert.deepEqual(await names({}), [here, there]);
+  assert.deepEqual(await names({ includeDeletedWithVersions: true }), [here, ['only-past', true, true, 3], there]);
+  const [, past] = await list('only', { includeDeletedWithVersions: true, includeMetadata: true });
+  assert.deepEqual([past.metadata, past.versionId], [{ content: 'ccc' }, undefined]);
+  for await (const page of container.listBlobsFlat({ prefix: 'only', includeDeletedWithVersions: true })
+    .byPage({ maxPageSize: 1 })) assert.ok(page.segment.blobItems.length <= 1);
+  for (const item of await list('only-past', VERSIONS)) await container.getBlobClient('only-past').withVersion(item.versionId).delete();
+  assert.deepEqual(await names({ includeDeletedWithVersions: true }), [here, there]);
+});
+
 test('versions that are deleted softly, and a revoked key', async () => {
   await set({ deleteRetentionPolicy: { enabled: true, days: 3 } });
   const blob = container.getBlockBlobClient('soft');

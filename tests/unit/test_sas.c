@@ -162,6 +162,21 @@ static const struct row strings[] = {
      403, "AuthenticationFailed"},
     {"/c/b", "sv=2020-12-06&sr=bs&sp=r" TO_END,
      "r\n\n" SE "\n" CANON "/b\n\n\n\n2020-12-06\nbs\n\n\n\n\n\n\n", 403, "AuthenticationFailed"},
+    /* A version's likewise. */
+    {"/c/b", "versionid=2026-01-01T00:00:00.0000000Z&sv=2020-12-06&sr=bv&sp=r" TO_END,
+     "r\n\n" SE "\n" CANON "/b\n\n\n\n2020-12-06\nbv\n2026-01-01T00:00:00.0000000Z\n\n\n\n\n\n", 0,
+     ""},
+    {"/c/b", "versionid=2026-01-01T00:00:00.0000001Z&sv=2020-12-06&sr=bv&sp=r" TO_END,
+     "r\n\n" SE "\n" CANON "/b\n\n\n\n2020-12-06\nbv\n2026-01-01T00:00:00.0000000Z\n\n\n\n\n\n",
+     403, "AuthenticationFailed"},
+    {"/c/b", "snapshot=2026-01-01T00:00:00.0000000Z&sv=2020-12-06&sr=bv&sp=r" TO_END,
+     "r\n\n" SE "\n" CANON "/b\n\n\n\n2020-12-06\nbv\n2026-01-01T00:00:00.0000000Z\n\n\n\n\n\n",
+     403, "AuthenticationFailed"},
+    {"/c/b", "sv=2020-12-06&sr=bv&sp=r" TO_END,
+     "r\n\n" SE "\n" CANON "/b\n\n\n\n2020-12-06\nbv\n\n\n\n\n\n\n", 403, "AuthenticationFailed"},
+    /* Of a directory there is none: that takes a hierarchical namespace. */
+    {"/c/b", "sdd=1&sv=2020-12-06&sr=d&sp=r" TO_END,
+     "r\n\n" SE "\n" CANON "/b\n\n\n\n2020-12-06\nd\n\n\n\n\n\n\n", 403, "AuthenticationFailed"},
     /* All fields. */
     {"/c/b",
      "sv=2020-12-06&sr=b&sp=racwd&st=2026-01-01&sip=192.0.2.7&spr=https,http"
