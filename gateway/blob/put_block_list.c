@@ -15,6 +15,7 @@
 #include "gateway/blob/manifest.h"
 #include "gateway/blob/states.h"
 #include "gateway/blob/upload.h"
+#include "gateway/http/key_policy.h"
 
 /* A block that can be listed, and whether it was. */
 struct known {
@@ -349,6 +350,18 @@ static enum gk_status commit(struct gk_request *request, struct gk_error *error)
     return write_blob(request, put, error);
 }
 
+/* An empty list makes a blob even where nothing was staged: that one gets a data key. */
+static enum gk_status check_key(struct gk_request *request, struct put_block_list *put,
+                                struct gk_error *error)
+{
+    if (put->refs_count > 0) {
+        return GK_OK;
+    }
+    const enum gk_status status = gk_blob_target_read(request, &put->upload.target, error);
+    return status == GK_OK && !put->upload.target.exists ? gk_key_policy_check_new(request, error)
+                                                         : status;
+}
+
 static enum gk_status finish(struct gk_request *request, struct gk_error *error)
 {
     struct put_block_list *put = request->state;
@@ -360,6 +373,9 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
     if (status == GK_OK) {
         status =
             gk_block_list_parse(gk_buf_span(&request->body), &put->refs, &put->refs_count, error);
+    }
+    if (status == GK_OK) {
+        status = check_key(request, put, error);
     }
     if (status == GK_OK) {
         status = gk_upload_locked(request, GK_ACCESS_WRITE, commit, error);

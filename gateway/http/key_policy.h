@@ -8,5 +8,9 @@
 /* request is authenticated. Waits for the vault only while nobody has asked it yet. GK_E_DENIED,
  * GK_E_UNAVAILABLE, both with the answer that is documented. */
 enum gk_status gk_key_policy_check(struct gk_request *request, struct gk_error *error) GK_MUST_USE;
+/* The same for a request without metadata that needs a key as if it had some: what it makes is new, and gets a
+ * data key. */
+enum gk_status gk_key_policy_check_new(struct gk_request *request,
+                                       struct gk_error *error) GK_MUST_USE;
 
 #endif

@@ -172,6 +172,8 @@ test('half-way: what was begun in the light and ended in the dark, and the other
   await isRefused('PUT', '/box/staged', { comp: 'blocklist' }, { body: blocks, headers: { 'x-ms-meta-a': 'b' } });
   await does(201, 'PUT', '/box/staged', { comp: 'blocklist' }, { body: blocks });
   await isRefused('GET', '/box/staged');
+  // What is made of nothing needs a data key.
+  await isRefused('PUT', '/box/nothing', { comp: 'blocklist' }, { body: '<BlockList/>' });
   await does(202, 'DELETE', '/box/gone');
   await does(202, 'DELETE', '/box/kept');
   await does(200, 'PUT', '/box/kept', { comp: 'undelete' });
@@ -198,4 +200,8 @@ test('half-way: what was begun in the light and ended in the dark, and the other
   }
   assert.equal((await does(404, 'GET', '/box/gone')).code, 'BlobNotFound');
   assert.ok((await does(200, ...list({ include: 'metadata' }))).body.includes('<of>base</of>'));
+
+  // The first request to a gateway that has not asked for the key yet.
+  await stack.gateway.restart();
+  await does(201, 'PUT', '/box/nothing', { comp: 'blocklist' }, { body: '<BlockList/>' });
 });
