@@ -100,14 +100,14 @@ class Audit:
                     keys.add(b"d/" + place)
                 else:
                     objects.update(self._segment(container_id, segment, length))
-            if kind == b"v/":
-                continue
             if blob["fields"].get("type", {}).get("type") == "PageBlob":
                 groups, pieces = account.page_rows(container, name, blob)
                 keys.update(groups)
                 for _, key, object_id, _ in pieces:
                     keys.add(key)
                     objects.add(f"{container_id.hex()}/{object_id.hex()}/0")
+            if kind == b"v/":
+                continue
             prefix = b"s/" + blob["object"] + struct.pack(">I", blob["epoch"]) + b"/"
             for key, value in self.store.map(index, prefix).items():
                 reader = read_store.Reader(

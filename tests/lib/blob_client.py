@@ -48,6 +48,11 @@ class Client:
 
     def request(self, method, path, query="", headers=None, body=b""):
         """path begins behind the account: "container/blob". Raises Gone."""
+        self.begin(method, path, query, headers, body)
+        return self.finish(method)
+
+    def begin(self, method, path, query="", headers=None, body=b""):
+        """Sends it; what is answered, finish() tells."""
         target = f"/{self.account}/{urllib.parse.quote(path)}?{query}{'&' if query else ''}{self.sas}"
         lines = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", f"x-ms-version: {VERSION}",
                  *(f"{name}: {value}" for name, value in (headers or {}).items())]
@@ -60,6 +65,12 @@ class Client:
             self.socket.sendall(head + body if len(body) < 65536 else head)
             if len(body) >= 65536:
                 self.socket.sendall(body)
+        except OSError as error:
+            self.close()
+            raise Gone(str(error)) from error
+
+    def finish(self, method):
+        try:
             return self._receive(method)
         except (OSError, Gone) as error:
             self.close()
@@ -77,7 +88,8 @@ class Client:
         for line in lines[1:]:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
-        length = int(headers["content-length"])
+        status = int(lines[0].split()[1])
+        length = 0 if status == 204 else int(headers["content-length"])
         expected = 0 if method == "HEAD" else length
         body = data[end + 4:]
         while len(body) < expected:
@@ -88,7 +100,7 @@ class Client:
             if not part:
                 break
             body += part
-        answer = Answer(int(lines[0].split()[1]), headers, bytes(body), expected)
+        answer = Answer(status, headers, bytes(body), expected)
         if len(body) != expected or headers.get("connection", "").lower() == "close":
             self.close()
         return answer

@@ -31,7 +31,7 @@ SAS_HOURS = 6
 def account_sas(account, key):
     """An account SAS for all that a client does, so that it signs nothing."""
     expiry = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + SAS_HOURS * 3600))
-    query = {"sv": "2020-12-06", "ss": "b", "srt": "sco", "sp": "rwdylac", "se": expiry}
+    query = {"sv": "2020-12-06", "ss": "b", "srt": "sco", "sp": "rwdxylactfi", "se": expiry}
     text = "\n".join([account, query["sp"], query["ss"], query["srt"], "", expiry, "", "",
                       query["sv"], "", ""])
     signature = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()
@@ -57,7 +57,7 @@ def write_secret(path, text):
 def make_certificate(directory):
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
          "-keyout", directory / "tls.key", "-out", directory / "tls.crt"],
         check=True, capture_output=True)
     (directory / "tls.key").chmod(0o600)
@@ -65,13 +65,14 @@ def make_certificate(directory):
 
 class Gateway:
     """With accounts under the service key: the data path is the same under a customer's key, whose root
-    key is cached. On the embedded store; or, with GATEKEY_TEST_STORE=rados in the environment, on the
+    key is cached. Or, with vault (vault_process.py), under keys of that, which are asked for when gatekeyctl
+    says so. On the embedded store; or, with GATEKEY_TEST_STORE=rados in the environment, on the
     cluster in GATEKEY_TEST_CEPH (scripts/ceph) in a RADOS namespace of its own; or on what store says
     as the configuration does. beside: a second one on the first one's RADOS namespace. cluster: another
     one than the environment's."""
 
     def __init__(self, directory, program="gateway/gatekey-gateway", module="plugin/gatekey.so",
-                 store=None, index_shards=None, beside=None, cluster=None, op_timeout_s=10):
+                 store=None, index_shards=None, beside=None, cluster=None, op_timeout_s=10, vault=None):
         self.directory, self.program, self.module = pathlib.Path(directory), program, module
         self.state = self.directory / "state"  # of the embedded store
         self.place = str(self.state)  # for tests/vectors/read_store.py
@@ -83,6 +84,7 @@ class Gateway:
         self.log_file = self.directory / "log"
         self.removal_delay_s = 1  # read at the next start
         self.index_shards = index_shards
+        self.vault = vault
         self.process = None
         self.port = None
         self.management = None
@@ -107,6 +109,7 @@ class Gateway:
     def _write_config(self):
         here = self.directory
         shards = f"index_shards = {self.index_shards};" if self.index_shards else ""
+        vault = self.vault.provider_config if self.vault else ""
         (here / "gateway.conf").write_text(f"""
 {self.store}
 plugin = "{BUILD / self.module}";
@@ -115,7 +118,7 @@ blob: {{ listen = "127.0.0.1:0"; connections_max = 512;
   removal_delay_s = {self.removal_delay_s}; {shards} }};
 management: {{ listen = "127.0.0.1:0"; tls_certificate = "{here}/tls.crt";
   tls_key = "{here}/tls.key"; token_file = "{here}/token"; }};
-provider: {{ service_key_file = "{self.service_key_file}"; }};
+provider: {{ service_key_file = "{self.service_key_file}"; {vault} }};
 """)
 
     def launch(self):
@@ -187,14 +190,29 @@ provider: {{ service_key_file = "{self.service_key_file}"; }};
             raise SystemExit(f"gatekeyctl {arguments[0]} {arguments[1]}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def create_account(self, name):
-        """Its first access key."""
-        self._ctl("account", "create", name)
+    def create_account(self, name, key=None):
+        """Its first access key. key: of the gateway's vault, for the account to be under."""
+        under = ["--vault", self.vault.uri, "--key", key, "--identity", self.vault.identity] if key else []
+        self._ctl("account", "create", name, *under)
         return json.loads(self._ctl("account", "keys", name, "--json"))[0]["value"]
 
     def probe(self, path, timeout_s=60):
         """The status that /healthz or /readyz answers, and its body."""
-        request = urllib.request.Request(self.management + path)
+        return self._manage(urllib.request.Request(self.management + path), timeout_s)
+
+    def set_blob_service(self, name, properties):
+        """Settings of an account's Blob service, as the resource provider has them."""
+        request = urllib.request.Request(
+            f"{self.management}/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/gatekey/providers/"
+            f"Microsoft.Storage/storageAccounts/{name}/blobServices/default?api-version=2023-05-01",
+            json.dumps({"properties": properties}).encode(), method="PUT", headers={
+                "Content-Type": "application/json",
+                "Authorization": f"Bearer {(self.directory / 'token').read_text().strip()}"})
+        status, answer = self._manage(request)
+        if status != 200:
+            raise SystemExit(f"the Blob service of {name}: {status} {answer}")
+
+    def _manage(self, request, timeout_s=60):
         context = ssl.create_default_context(cafile=self.directory / "tls.crt")
         try:
             with urllib.request.urlopen(request, timeout=timeout_s, context=context) as answer:

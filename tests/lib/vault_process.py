@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A vault of this build as a process, keyvaultd, with its customer's hand on it: keys are made, disabled and
+enabled as a customer does it, by Key Vault's own REST operations."""
+import json
+import pathlib
+import ssl
+import subprocess
+import urllib.parse
+import urllib.request
+import uuid
+
+from gateway_process import BUILD, make_certificate, wait_for, write_secret
+
+RESOURCE = "https://vault.azure.net"
+API = "api-version=7.4"
+GATEWAY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/gateway"
+
+
+class Vault:
+    """Until stop(). provider_config is what a gateway's configuration needs to use it, identity as whom."""
+
+    identity = GATEWAY
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True)
+        self.tenant = str(uuid.uuid4())
+        self.admin, self.gateway = str(uuid.uuid4()), str(uuid.uuid4())
+        make_certificate(self.directory)
+        for name in ("admin", "gateway"):
+            write_secret(self.directory / f"{name}.secret", uuid.uuid4().hex + "\n")
+        self._start()
+        self.tls = ssl.create_default_context(cafile=self.directory / "tls.crt")
+        self.token = self._get_token()
+
+    def _start(self):
+        here = self.directory
+        (here / "keyvaultd.conf").write_text(f"""
+listen = {{ address = "127.0.0.1"; port = 0; certificate_file = "{here}/tls.crt"; key_file = "{here}/tls.key"; }};
+state_dir = "{here}/state";
+host = "localhost";
+tenant_id = "{self.tenant}";
+resource = "{RESOURCE}";
+token_lifetime_s = 86400;
+purge_protection = true;
+recoverable_days = 90;
+identities = (
+  {{ name = "admin"; client_id = "{self.admin}"; client_secret_file = "{here}/admin.secret"; administer = true; }},
+  {{ name = "gateway"; client_id = "{self.gateway}"; client_secret_file = "{here}/gateway.secret";
+    resource_id = "{GATEWAY}"; permissions = [ "get", "wrapKey", "unwrapKey" ]; }}
+);
+""")
+        ready = here / "ready"
+        with open(here / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                [BUILD / "keyvaultd" / "keyvaultd", "--config", here / "keyvaultd.conf", "--ready-file",
+                 ready], stdout=log, stderr=log)
+        wait_for("keyvaultd", self.process, ready.exists)
+        self.uri = json.loads(ready.read_text())["vault_uri"]
+
+    @property
+    def provider_config(self):
+        return f"""ca_file = "{self.directory}/tls.crt";
+  check_interval_ms = 86400000;
+  vaults = ( {{ uri = "{self.uri}"; }} );
+  identities = ( {{ kind = "client-secret"; resource_id = "{GATEWAY}"; client_id = "{self.gateway}";
+    tenant_id = "{self.tenant}"; authority = "{self.uri}";
+    client_secret_file = "{self.directory}/gateway.secret"; }} );"""
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    # --- the customer ------------------------------------------------------------------------------
+
+    def _ask(self, method, path, body, content_type, headers):
+        request = urllib.request.Request(urllib.parse.urljoin(self.uri, path), body, method=method,
+                                         headers={"Content-Type": content_type, **headers})
+        with urllib.request.urlopen(request, context=self.tls) as answer:
+            return json.load(answer)
+
+    def _get_token(self):
+        secret = (self.directory / "admin.secret").read_text().strip()
+        form = urllib.parse.urlencode({"grant_type": "client_credentials", "client_id": self.admin,
+                                       "client_secret": secret, "scope": f"{RESOURCE}/.default"})
+        return self._ask("POST", f"/{self.tenant}/oauth2/v2.0/token", form.encode(),
+                         "application/x-www-form-urlencoded", {})["access_token"]
+
+    def _call(self, method, path, body):
+        return self._ask(method, f"{path}?{API}", json.dumps(body).encode(), "application/json",
+                         {"Authorization": f"Bearer {self.token}"})
+
+    def create_key(self, name):
+        self._call("POST", f"/keys/{name}/create", {"kty": "RSA", "key_size": 2048})
+
+    def enable_key(self, name, enabled):
+        """Its newest version, the only one of a key that is not rotated."""
+        self._call("PATCH", f"/keys/{name}", {"attributes": {"enabled": enabled}})
