@@ -2,6 +2,7 @@
 #include "gateway/auth/sas.h"
 
 #include <arpa/inet.h>
+#include <strings.h>
 
 #include "common/error.h"
 #include "gateway/auth/delegation.h"
@@ -264,10 +265,13 @@ static enum gk_status check_common(const struct gk_request *request, const struc
 static enum gk_status check_account(const struct gk_request *request, struct gk_error *error)
 {
     const int level = request->container[0] == '\0' ? 's' : request->blob[0] == '\0' ? 'c' : 'o';
+    const bool is_batch = request->operation == GK_OP_BLOB_BLOB_BATCH ||
+                          request->operation == GK_OP_BLOB_BLOB_BATCH_CONTAINER;
     if (strchr(field(request, "ss"), 'b') == NULL) {
         return gk_refuse(error, 403, "AuthorizationServiceMismatch");
     }
-    return strchr(field(request, "srt"), level) == NULL
+    /* What a batch does is done by its parts, each of which is asked for its own. */
+    return strchr(field(request, "srt"), level) == NULL && !is_batch
                ? gk_refuse(error, 403, "AuthorizationResourceTypeMismatch")
                : GK_OK;
 }
@@ -334,11 +338,33 @@ static enum gk_status check_signature(const struct gk_request *request, int64_t 
     return status;
 }
 
+/* A field that stands there twice: what is checked could be another than what is used. */
+static bool has_twice(const struct gk_request *request)
+{
+    static const char *const names[] = {
+        "sv",  "ss",  "srt",  "sr",    "sp",    "st",   "se",       "sip",      "spr",   "si",
+        "sig", "ses", "rscc", "rscd",  "rsce",  "rscl", "rsct",     "skoid",    "sktid", "skt",
+        "ske", "sks", "skv",  "saoid", "suoid", "scid", "snapshot", "versionid"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t count = 0;
+        for (size_t k = 0; k < request->query_count; k++) {
+            count += strcasecmp(request->query[k].name, names[i]) == 0;
+        }
+        if (count > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum gk_status gk_sas_check(struct gk_request *request, struct gk_error *error)
 {
     const int64_t version = gk_service_version(field(request, "sv"));
     const char *resource = field(request, "sr");
     const bool of_account = gk_request_query(request, "ss") != NULL;
+    if (has_twice(request)) {
+        return not_valid(error, "A field of the signature stands there twice.");
+    }
     if (version < VERSION_FIRST) {
         return gk_refuse_because(error, 403, "AuthenticationFailed", "sv is missing or too old.");
     }

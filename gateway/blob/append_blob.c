@@ -156,7 +156,7 @@ static enum gk_status add_block(const struct gk_request *request, struct append_
     append->offset = record->size;
     record->size += entries[0].length;
     record->kind.blocks_count++;
-    record->has_md5 = false; /* what it was of is no longer all */
+    gk_blob_md5_clear(record); /* what it was of is no longer all */
     gk_blob_touch(request, record);
     return gk_blob_write_open_part(write, request, target, record, error);
 }

@@ -39,7 +39,7 @@ static const char *query_of(const struct gk_route *route, const char *name)
     return "";
 }
 
-/* Delete Blob or Set Blob Tier, in the account, or container, that the batch is for. */
+/* Delete Blob or Set Blob Tier, in the account that the batch is for. */
 static bool is_welcome(const struct gk_request *request, const struct gk_batch_part *part,
                        const struct gk_route *route)
 {
@@ -47,8 +47,7 @@ static bool is_welcome(const struct gk_request *request, const struct gk_batch_p
     const bool deletes = strcmp(part->method, "DELETE") == 0 && comp[0] == '\0';
     const bool sets_tier = strcmp(part->method, "PUT") == 0 && strcasecmp(comp, "tier") == 0;
     return (deletes || sets_tier) && query_of(route, "restype")[0] == '\0' &&
-           route->blob[0] != '\0' && strcmp(route->account, request->account_name) == 0 &&
-           (request->container[0] == '\0' || strcmp(route->container, request->container) == 0);
+           route->blob[0] != '\0' && strcmp(route->account, request->account_name) == 0;
 }
 
 static enum gk_status check_part(const struct gk_request *request, const struct gk_batch_part *part,

@@ -29,6 +29,7 @@ bool gk_batch_boundary(const char *content_type, char boundary[GK_BATCH_BOUNDARY
         return false;
     }
     at += sizeof parameter - 1;
+    at += strspn(at, BLANKS);
     const bool quoted = *at == '"';
     at += quoted;
     const size_t len = strcspn(at, quoted ? "\"" : "; \t");

@@ -22,8 +22,7 @@ enum gk_status gk_body_sums_read(const struct gk_request *request, bool whole_bl
                                  GK_MD5_BYTES, &sums->content_md5_sent, "InvalidMd5", error);
     }
     if (status == GK_OK && sums->md5_sent && sums->crc64_sent) {
-        return gk_refuse_because(error, 400, "InvalidHeaderValue",
-                                 "Send Content-MD5 or x-ms-content-crc64, not both.");
+        return gk_refuse(error, 400, "BothCrc64AndMd5HeaderPresent");
     }
     sums->md5_wanted = whole_blob || sums->md5_sent;
     sums->crc64_wanted = sums->crc64_sent || !sums->md5_wanted;
@@ -37,8 +36,11 @@ struct gk_writer_sums gk_body_sums_wanted(const struct gk_body_sums *sums)
 
 static enum gk_status compare(const struct gk_body_sums *sums, struct gk_error *error)
 {
-    if ((sums->md5_sent && memcmp(sums->md5, sums->sent_md5, GK_MD5_BYTES) != 0) ||
-        (sums->content_md5_sent && memcmp(sums->md5, sums->sent_content_md5, GK_MD5_BYTES) != 0)) {
+    /* Documented: of the two of Put Blob, the blob's own is what is checked. */
+    const uint8_t *sent = sums->content_md5_sent ? sums->sent_content_md5
+                          : sums->md5_sent       ? sums->sent_md5
+                                                 : NULL;
+    if (sent != NULL && memcmp(sums->md5, sent, GK_MD5_BYTES) != 0) {
         return gk_refuse(error, 400, "Md5Mismatch");
     }
     if (sums->crc64_sent && memcmp(sums->crc64, sums->sent_crc64, GK_CRC64_BYTES) != 0) {
@@ -80,7 +82,7 @@ enum gk_status gk_body_sums_check(struct gk_body_sums *sums, struct gk_writer *w
 void gk_body_sums_respond(struct gk_request *request, const struct gk_body_sums *sums)
 {
     if (sums->md5_wanted) {
-        gk_respond_md5(request, "Content-MD5", sums->md5);
+        gk_respond_md5(request, "Content-MD5", gk_span_of(sums->md5, GK_MD5_BYTES));
     }
     if (sums->crc64_wanted) {
         struct gk_buf text;

@@ -74,13 +74,37 @@ static enum gk_status check_match(const struct gk_request *request,
     return status == GK_OK && modified ? not_met(error) : status;
 }
 
+/* Only what gives a blob its content can ask for "If-None-Match: *", that there be none yet. The service
+ * that this follows takes no notice of it elsewhere. */
+static bool makes_content(enum gk_operation operation)
+{
+    static const enum gk_operation operations[] = {
+        GK_OP_BLOB_PUT_BLOB_BLOCKBLOB,  GK_OP_BLOB_PUT_BLOB_PAGEBLOB,
+        GK_OP_BLOB_PUT_BLOB_APPENDBLOB, GK_OP_BLOB_PUT_BLOCK_LIST,
+        GK_OP_BLOB_PUT_BLOB_FROM_URL,   GK_OP_BLOB_COPY_BLOB,
+        GK_OP_BLOB_COPY_BLOB_FROM_URL,  GK_OP_BLOB_INCREMENTAL_COPY_BLOB};
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+        if (operations[i] == operation) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum gk_status check_none_match(const struct gk_request *request, enum gk_access access,
                                        const struct gk_current *current, const char *etag,
                                        struct gk_error *error)
 {
     const char *none_match = gk_request_header(request, "If-None-Match");
     const char *since = gk_request_header(request, "If-Modified-Since");
+    const bool any = none_match != NULL && strcmp(none_match, "*") == 0;
     bool unchanged = false;
+    if (any && access == GK_ACCESS_READ) {
+        return gk_refuse(error, 400, "UnsatisfiableCondition");
+    }
+    if (any && !makes_content(request->operation)) {
+        return GK_OK;
+    }
     if (none_match != NULL) {
         unchanged = current->exists && tag_matches(none_match, etag);
     } else if (since != NULL) {
@@ -97,9 +121,7 @@ static enum gk_status check_none_match(const struct gk_request *request, enum gk
     if (access == GK_ACCESS_READ) {
         return gk_refuse(error, 304, "ConditionNotMet");
     }
-    return none_match != NULL && strcmp(none_match, "*") == 0
-               ? gk_refuse(error, 409, "BlobAlreadyExists")
-               : not_met(error);
+    return any ? gk_refuse(error, 409, "BlobAlreadyExists") : not_met(error);
 }
 
 enum gk_status gk_conditions_check(const struct gk_request *request, enum gk_access access,

@@ -60,8 +60,9 @@ static enum gk_status add_container(struct gk_request *request, struct gk_contai
 
 static enum gk_status check_create(const struct gk_request *request, struct gk_error *error)
 {
-    if (!gk_container_name_valid(request->container)) {
-        return gk_refuse(error, 400, "InvalidResourceName");
+    const enum gk_status status = gk_container_name_check(request, error);
+    if (status != GK_OK) {
+        return status;
     }
     static const char *const unserved[] = {"x-ms-default-encryption-scope",
                                            "x-ms-deny-encryption-scope-override"};
@@ -308,7 +309,7 @@ static enum gk_status get_container(struct gk_request *request, struct gk_error 
 }
 
 const struct gk_handler gk_get_container_properties_handler = {
-    .body = GK_BODY_NONE, .permissions = GK_PERMIT_READ | GK_PERMIT_LIST, .finish = get_container};
+    .body = GK_BODY_NONE, .permissions = GK_PERMIT_READ, .finish = get_container};
 
 /* --- Set Container Metadata ---------------------------------------------------------------------*/
 

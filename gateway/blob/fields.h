@@ -24,6 +24,7 @@ enum gk_field_tag {
     GK_FIELD_COPY = 9,
     GK_FIELD_ENCRYPTION = 10,
     GK_FIELD_TAGS = 16,
+    GK_FIELD_CONTENT_MD5 = 17,
     GK_FIELD_HISTORY = 20,
 };
 

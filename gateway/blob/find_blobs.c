@@ -280,6 +280,22 @@ static enum gk_status find_in_account(struct search *search, struct gk_error *er
 
 /* --- the handler --------------------------------------------------------------------------------*/
 
+/* The message is the service's own, which says where and why. */
+static enum gk_status parse_where(const char *where, struct gk_tag_query *query,
+                                  struct gk_error *error)
+{
+    static const char code[] = "InvalidQueryParameterValue";
+    struct gk_tag_fault fault;
+    if (gk_tag_query_parse(where, GK_TAG_SEARCH, query, &fault)) {
+        return GK_OK;
+    }
+    return fault.at == 0
+               ? gk_fail_http(error, GK_E_INVALID, 400, code, "Error parsing query: %s", fault.why)
+               : gk_fail_http(error, GK_E_INVALID, 400, code,
+                              "Error parsing query at or near character position %zu: %s", fault.at,
+                              fault.why);
+}
+
 static enum gk_status find_blobs(struct gk_request *request, struct gk_error *error)
 {
     const char *where = gk_request_query(request, "where");
@@ -288,18 +304,20 @@ static enum gk_status find_blobs(struct gk_request *request, struct gk_error *er
     if (where == NULL) {
         return gk_refuse_because(error, 400, "MissingRequiredQueryParameter", "where");
     }
-    if (!gk_tag_query_parse(where, GK_TAG_SEARCH, &search.query)) {
-        return gk_refuse_because(error, 400, "InvalidQueryParameterValue",
-                                 "where is not an expression over tags.");
+    enum gk_status status = parse_where(where, &search.query, error);
+    if (status != GK_OK) {
+        gk_tag_query_cleanup(&search.query);
+        return status;
     }
     gk_buf_init(&search.after, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&search.position, GK_LIST_AFTER_BYTES_MAX);
     gk_buf_init(&search.text, GK_BLOB_RECORD_BYTES_MAX);
-    enum gk_status status =
+    status =
         search.of_account ? find_in_account(&search, error) : find_in_container(&search, error);
     if (status == GK_OK) {
         status = gk_list_page_end(&search.page, request, error);
     }
+    gk_tag_query_cleanup(&search.query);
     gk_list_page_cleanup(&search.page);
     gk_container_cleanup(&search.container);
     gk_buf_cleanup(&search.after);

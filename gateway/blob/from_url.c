@@ -130,8 +130,10 @@ static enum gk_status begin_put(struct gk_request *request, struct gk_error *err
         status = begin_with_source(request, &gk_put_blob_handler, GK_WRITER_BYTES_MAX, error);
     }
     struct gk_upload *put = request->state;
-    return status == GK_OK && !no ? gk_copy_source_inherit(request->source, &put->record, error)
-                                  : status;
+    if (status == GK_OK && !no) {
+        status = gk_copy_source_inherit(request->source, &put->record, error);
+    }
+    return status == GK_OK ? gk_upload_default_type(&put->record, error) : status;
 }
 
 static enum gk_status finish_put(struct gk_request *request, struct gk_error *error)

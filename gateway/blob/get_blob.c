@@ -68,9 +68,7 @@ static void respond_tier(struct gk_request *request, const struct gk_blob_record
     const struct gk_tier_view view = gk_tier_view_of(record->tier, &record->tier_times,
                                                      gk_clock_wall_ms(&request->gateway->clock));
     gk_respond_header(request, "x-ms-access-tier", view.name);
-    if (view.inferred) {
-        gk_respond_header(request, "x-ms-access-tier-inferred", "true");
-    }
+    gk_respond_header(request, "x-ms-access-tier-inferred", view.inferred ? "true" : "false");
     if (view.changed_wall_ms != 0) {
         char time[GK_TIME_TEXT_BYTES];
         gk_time_http(view.changed_wall_ms, time);
@@ -146,7 +144,7 @@ static enum gk_status respond_range_md5(struct gk_request *request,
     if (status == GK_OK) {
         uint8_t sum[GK_MD5_BYTES];
         gk_md5_final(md5, sum);
-        gk_respond_md5(request, "Content-MD5", sum);
+        gk_respond_md5(request, "Content-MD5", gk_span_of(sum, sizeof sum));
     }
     gk_reader_stream_free(stream);
     gk_wipe(bytes, bytes == NULL ? 0 : GK_CHUNK_PLAIN_BYTES);
@@ -166,9 +164,12 @@ static void respond_content_headers(struct gk_request *request, const struct gk_
                            (unsigned long long)(range->from + range->length - 1),
                            (unsigned long long)record->size);
     }
-    if (record->has_md5) {
-        gk_respond_md5(request, range->partial ? "x-ms-blob-content-md5" : "Content-MD5",
-                       record->md5);
+    const struct gk_span md5 = gk_blob_md5(record);
+    if (md5.len > 0) {
+        gk_respond_md5(request, "x-ms-blob-content-md5", md5);
+    }
+    if (md5.len > 0 && !range->partial) {
+        gk_respond_md5(request, "Content-MD5", md5);
     }
 }
 
@@ -239,6 +240,10 @@ static enum gk_status respond_range(struct gk_request *request, const struct gk_
     struct gk_range range;
     bool range_md5 = false;
     enum gk_status status = gk_range_read(request, target->record.size, &range, error);
+    if (status == GK_E_INVALID && error->http_status == 416) {
+        gk_respond_headerf(request, "Content-Range", "bytes */%llu",
+                           (unsigned long long)target->record.size);
+    }
     if (status == GK_OK) {
         status = check_range_md5(request, &range, &range_md5, error);
     }
@@ -285,8 +290,9 @@ static enum gk_status get_properties(struct gk_request *request, struct gk_error
     if (status == GK_OK) {
         gk_respond_blob_headers(request, &target.record);
         respond_tier(request, &target.record);
-        if (target.record.has_md5) {
-            gk_respond_md5(request, "Content-MD5", target.record.md5);
+        const struct gk_span md5 = gk_blob_md5(&target.record);
+        if (md5.len > 0) {
+            gk_respond_md5(request, "Content-MD5", md5);
         }
         status = gk_respond_head(request, 200, target.record.size);
     }

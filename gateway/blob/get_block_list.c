@@ -163,7 +163,7 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
         status = gk_blob_check_type(&target, GK_BLOB_BLOCK, error);
     }
     if (status == GK_OK) {
-        status = gk_blob_lease_check(request, &target, GK_ACCESS_READ, error);
+        status = gk_blob_conditions(request, &target, GK_ACCESS_READ, error);
     }
     if (status == GK_OK) {
         status = respond_list(request, &target, wanted, error);

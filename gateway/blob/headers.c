@@ -160,6 +160,29 @@ enum gk_status gk_append_position_check(const struct gk_request *request, uint64
                : status;
 }
 
+static enum gk_status read_md5(const struct gk_request *request, struct gk_blob_record *record,
+                               struct gk_error *error)
+{
+    const char *value = gk_request_header(request, "x-ms-blob-content-md5");
+    struct gk_content_md5 *odd = &record->odd_md5;
+    struct gk_buf bytes;
+    if (value == NULL) {
+        return GK_OK;
+    }
+    gk_buf_init(&bytes, GK_CONTENT_MD5_BYTES_MAX);
+    const bool valid = gk_base64_decode(&bytes, gk_span_str(value));
+    record->has_md5 = valid && bytes.len == sizeof record->md5;
+    if (record->has_md5) {
+        memcpy(record->md5, bytes.data, bytes.len);
+    } else if (valid && bytes.len > 0) {
+        odd->len = (uint8_t)bytes.len;
+        memcpy(odd->bytes, bytes.data, bytes.len);
+    }
+    gk_buf_cleanup(&bytes);
+    return valid ? GK_OK
+                 : gk_refuse_because(error, 400, "InvalidMd5", "Header: x-ms-blob-content-md5");
+}
+
 enum gk_status gk_content_headers_read(const struct gk_request *request, bool fallback,
                                        struct gk_blob_record *record, struct gk_error *error)
 {
@@ -180,8 +203,7 @@ enum gk_status gk_content_headers_read(const struct gk_request *request, bool fa
             return gk_fail(error, GK_E_RESOURCE, "out of memory");
         }
     }
-    return gk_header_bytes(request, "x-ms-blob-content-md5", record->md5, sizeof record->md5,
-                           &record->has_md5, "InvalidMd5", error);
+    return read_md5(request, record, error);
 }
 
 bool gk_content_headers_given(const struct gk_request *request)
@@ -200,7 +222,7 @@ void gk_content_headers_clear(struct gk_blob_record *record)
         free(record->headers[i]);
         record->headers[i] = NULL;
     }
-    record->has_md5 = false;
+    gk_blob_md5_clear(record);
 }
 
 /* --- public access ------------------------------------------------------------------------------*/
@@ -264,11 +286,11 @@ void gk_respond_version_id(struct gk_request *request, const struct gk_history *
     }
 }
 
-void gk_respond_md5(struct gk_request *request, const char *name, const uint8_t md5[16])
+void gk_respond_md5(struct gk_request *request, const char *name, struct gk_span md5)
 {
     struct gk_buf text;
-    gk_buf_init(&text, 64);
-    gk_base64_encode(&text, gk_span_of(md5, 16));
+    gk_buf_init(&text, 2 * GK_CONTENT_MD5_BYTES_MAX);
+    gk_base64_encode(&text, md5);
     gk_respond_header(request, name, gk_buf_str(&text));
     gk_buf_cleanup(&text);
 }
@@ -303,9 +325,6 @@ void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_re
     }
     for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
         const char *value = overrides[i] != NULL ? overrides[i] : record->headers[i];
-        if (value == NULL && i == GK_CONTENT_TYPE) {
-            value = "application/octet-stream";
-        }
         if (value != NULL) {
             gk_respond_header(request, answer_headers[i], value);
         }
@@ -321,9 +340,7 @@ void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_re
     gk_respond_header(request, "x-ms-blob-type", gk_blob_type_names[record->kind.type]);
     if (record->kind.type == GK_BLOB_APPEND) {
         gk_respond_blocks_count(request, record);
-        if (record->kind.sealed) {
-            gk_respond_header(request, "x-ms-blob-sealed", "true");
-        }
+        gk_respond_header(request, "x-ms-blob-sealed", record->kind.sealed ? "true" : "false");
     }
     if (record->kind.type == GK_BLOB_PAGE) {
         gk_respond_sequence(request, record);

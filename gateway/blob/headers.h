@@ -14,8 +14,8 @@ void gk_metadata_to_headers(struct gk_request *request, const struct gk_metadata
 
 /*
  * x-ms-blob-content-type and its sisters, into record; with fallback, Content-Type and its sisters
- * where those are missing (Put Blob). x-ms-blob-content-md5 becomes the record's MD5. 400
- * InvalidHeaderValue, InvalidMd5, UnsupportedHeader.
+ * where those are missing (Put Blob). x-ms-blob-content-md5 becomes the record's MD5, whatever bytes it
+ * has. 400 InvalidHeaderValue, InvalidMd5, UnsupportedHeader.
  */
 enum gk_status gk_content_headers_read(const struct gk_request *request, bool fallback,
                                        struct gk_blob_record *record,
@@ -34,8 +34,8 @@ void gk_respond_version_id(struct gk_request *request, const struct gk_history *
 void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_record *record);
 /* x-ms-blob-committed-block-count, of an append blob. */
 void gk_respond_blocks_count(struct gk_request *request, const struct gk_blob_record *record);
-/* name: Content-MD5, or what an answer to a part has instead. */
-void gk_respond_md5(struct gk_request *request, const char *name, const uint8_t md5[16]);
+/* name: Content-MD5, or what tells of the whole blob beside it. */
+void gk_respond_md5(struct gk_request *request, const char *name, struct gk_span md5);
 
 /* x-ms-access-tier; inferred when it is not there. 400 InvalidHeaderValue. */
 enum gk_status gk_tier_header_read(const struct gk_request *request, enum gk_tier *tier,

@@ -128,7 +128,7 @@ uint32_t gk_lease_break_time_s(const struct gk_lease *lease, int64_t wall_ms)
 {
     return lease->broken_at_wall_ms <= wall_ms
                ? 0
-               : (uint32_t)((lease->broken_at_wall_ms - wall_ms + 999) / 1000);
+               : (uint32_t)((lease->broken_at_wall_ms - wall_ms + 500) / 1000);
 }
 
 /* --- what it allows -----------------------------------------------------------------------------*/

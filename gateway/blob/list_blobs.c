@@ -220,14 +220,11 @@ static enum gk_status next_blob(struct listing *listing, struct gk_span *name,
 
 static void write_content(struct gk_xml_writer *xml, const struct gk_blob_record *record)
 {
-    const char *type = record->headers[GK_CONTENT_TYPE];
     struct gk_buf md5;
-    gk_buf_init(&md5, 64);
-    if (record->has_md5) {
-        gk_base64_encode(&md5, gk_span_of(record->md5, sizeof record->md5));
-    }
+    gk_buf_init(&md5, 2 * GK_CONTENT_MD5_BYTES_MAX);
+    gk_base64_encode(&md5, gk_blob_md5(record));
     gk_xml_u64(xml, "Content-Length", record->size);
-    gk_xml_text(xml, "Content-Type", type == NULL ? "application/octet-stream" : type);
+    gk_xml_text(xml, "Content-Type", record->headers[GK_CONTENT_TYPE]);
     gk_xml_text(xml, "Content-Encoding", record->headers[GK_CONTENT_ENCODING]);
     gk_xml_text(xml, "Content-Language", record->headers[GK_CONTENT_LANGUAGE]);
     gk_xml_text(xml, "Content-MD5", gk_buf_str(&md5));
@@ -489,15 +486,6 @@ static enum gk_status check_permissions(const struct listing *listing, struct gk
                : GK_OK;
 }
 
-/* Documented to be refused, not ignored. */
-static enum gk_status check_hierarchy(const struct listing *listing, struct gk_error *error)
-{
-    return listing->delimiter != NULL && (listing->page.include & INCLUDE_SNAPSHOTS) != 0
-               ? gk_refuse_because(error, 400, "InvalidQueryParameterValue",
-                                   "Snapshots are not listed by hierarchy.")
-               : GK_OK;
-}
-
 /* Where the runs begin: behind the base where a page ended, or behind a state of it. Names have no byte
  * below 0x20 and none of 0xff, so that what is written here stands between them. */
 static void begin_after(struct listing *listing)
@@ -597,9 +585,6 @@ static enum gk_status finish(struct gk_request *request, struct gk_error *error)
     if (status == GK_OK) {
         status = gk_list_page_init(&listing.page, request, KEY_KIND, &listing.blob.container, known,
                                    error);
-    }
-    if (status == GK_OK) {
-        status = check_hierarchy(&listing, error);
     }
     if (status == GK_OK) {
         status = check_permissions(&listing, error);

@@ -192,13 +192,24 @@ void gk_binding(struct gk_buf *out, const char *kind, const struct gk_id *contai
     gk_buf_append(out, key.data, key.len);
 }
 
+bool gk_container_name_length_valid(const char *name)
+{
+    const size_t len = strlen(name);
+    return len >= 3 && len <= GK_CONTAINER_NAME_BYTES_MAX;
+}
+
+bool gk_container_name_is_of_logs(const char *name)
+{
+    return strcmp(name, "$logs") == 0 || strcmp(name, "$blobchangefeed") == 0;
+}
+
 bool gk_container_name_valid(const char *name)
 {
     const size_t len = strlen(name);
     if (strcmp(name, GK_ROOT_CONTAINER) == 0 || strcmp(name, GK_WEB_CONTAINER) == 0) {
         return true;
     }
-    if (len < 3 || len > GK_CONTAINER_NAME_BYTES_MAX || name[0] == '-' || name[len - 1] == '-') {
+    if (!gk_container_name_length_valid(name) || name[0] == '-' || name[len - 1] == '-') {
         return false;
     }
     for (size_t i = 0; i < len; i++) {

@@ -102,6 +102,9 @@ void gk_binding(struct gk_buf *out, const char *kind, const struct gk_id *contai
 /* Documented rules of names (Storage REST reference, "Naming and referencing containers, blobs, and
  * metadata"). */
 bool gk_container_name_valid(const char *name);
+bool gk_container_name_length_valid(const char *name);
+/* Containers that the service itself would make, for logs: here there are none, and clients make none. */
+bool gk_container_name_is_of_logs(const char *name);
 bool gk_blob_name_valid(const char *name);
 
 #endif

@@ -294,7 +294,6 @@ static enum gk_status clear_some(struct gk_request *request, struct gk_blob_targ
     enum gk_status status = gk_page_rows_write(space, rows, &write, &target->record, error);
     if (status == GK_OK) {
         gk_blob_touch(request, &target->record);
-        target->record.has_md5 = false;
         status = gk_blob_write_open_part(&write, request, target, &target->record, error);
     }
     if (status == GK_OK) {

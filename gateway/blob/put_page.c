@@ -236,7 +236,6 @@ static enum gk_status write_record(struct gk_request *request, struct put_page *
     }
     if (status == GK_OK) {
         gk_blob_touch(request, &target->record);
-        target->record.has_md5 = false; /* what it was of is no longer there */
         status = gk_blob_write_open_part(&write, request, target, &target->record, error);
     }
     if (status == GK_OK) {

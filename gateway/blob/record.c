@@ -128,6 +128,7 @@ static const struct gk_field blob_fields[] = {
     {GK_FIELD_COPY, offsetof(struct gk_blob_record, copy), &gk_copy_field},
     {GK_FIELD_ENCRYPTION, offsetof(struct gk_blob_record, encryption), &gk_encryption_field},
     {GK_FIELD_TAGS, offsetof(struct gk_blob_record, tags), &tags_field},
+    {GK_FIELD_CONTENT_MD5, offsetof(struct gk_blob_record, odd_md5), &gk_content_md5_field},
     {GK_FIELD_HISTORY, offsetof(struct gk_blob_record, history), &gk_history_field},
 };
 #define BLOB_FIELDS (sizeof blob_fields / sizeof *blob_fields)
@@ -413,6 +414,18 @@ static enum gk_status read_blob(struct gk_reader *in, struct gk_blob_record *out
         status = not_well_formed(error, "blob");
     }
     return status;
+}
+
+struct gk_span gk_blob_md5(const struct gk_blob_record *record)
+{
+    return record->has_md5 ? gk_span_of(record->md5, sizeof record->md5)
+                           : gk_span_of(record->odd_md5.bytes, record->odd_md5.len);
+}
+
+void gk_blob_md5_clear(struct gk_blob_record *record)
+{
+    record->has_md5 = false;
+    record->odd_md5.len = 0;
 }
 
 enum gk_status gk_blob_record_decode(struct gk_span in, struct gk_blob_record *out,

@@ -33,6 +33,7 @@
 #include "gateway/blob/acl.h"
 #include "gateway/blob/blob_type.h"
 #include "gateway/blob/container_life.h"
+#include "gateway/blob/content_md5.h"
 #include "gateway/blob/copy.h"
 #include "gateway/blob/encryption.h"
 #include "gateway/blob/history.h"
@@ -141,6 +142,7 @@ struct gk_blob_record {
     enum gk_tier tier;
     bool has_md5;
     uint8_t md5[16];
+    struct gk_content_md5 odd_md5;     /* in its place, when a client has set something else */
     char *headers[GK_CONTENT_HEADERS]; /* owned, NULL when not set */
     struct gk_lease lease;
     struct gk_tier_times tier_times;
@@ -157,6 +159,9 @@ enum gk_status gk_blob_record_decode(struct gk_span in, struct gk_blob_record *o
                                      struct gk_error *error) GK_MUST_USE;
 void gk_blob_record_encode(const struct gk_blob_record *record, struct gk_buf *out);
 void gk_blob_record_cleanup(struct gk_blob_record *record);
+/* What it tells as its content's MD5; empty when it has none. */
+struct gk_span gk_blob_md5(const struct gk_blob_record *record);
+void gk_blob_md5_clear(struct gk_blob_record *record);
 
 /* *entries is owned by the caller, who frees it. */
 enum gk_status gk_manifest_page_decode(struct gk_span in, struct gk_manifest_entry **entries,

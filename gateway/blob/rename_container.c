@@ -27,8 +27,9 @@ static enum gk_status read_names(struct renaming *renaming, struct gk_error *err
     if ((request->permissions & GK_PERMIT_DELETE) == 0) {
         return gk_refuse(error, 403, "AuthorizationPermissionMismatch");
     }
-    if (!gk_container_name_valid(request->container)) {
-        return gk_refuse(error, 400, "InvalidResourceName");
+    const enum gk_status status = gk_container_name_check(request, error);
+    if (status != GK_OK) {
+        return status;
     }
     if (name == NULL) {
         return gk_refuse_because(error, 400, "MissingRequiredHeader",

@@ -56,12 +56,13 @@ static enum gk_status load(struct restoring *restoring, struct gk_error *error)
 {
     const struct gk_request *request = restoring->request;
     struct gk_container_target *target = &restoring->target;
-    if (!gk_container_name_valid(request->container)) {
-        return gk_refuse(error, 400, "InvalidResourceName");
+    enum gk_status status = gk_container_name_check(request, error);
+    if (status != GK_OK) {
+        return status;
     }
     gk_container_key(&target->key, request->container);
-    enum gk_status status = gk_container_target_read(restoring->request, target,
-                                                     gk_buf_span(&restoring->kept_key), error);
+    status = gk_container_target_read(restoring->request, target, gk_buf_span(&restoring->kept_key),
+                                      error);
     if (status == GK_OK &&
         target->container.life.kept_until_wall_ms <= gk_clock_wall_ms(&request->gateway->clock)) {
         status = gk_refuse(error, 404, "ContainerNotFound");

@@ -3,6 +3,7 @@
  * What is said of the Blob service as a whole: Set and Get Blob Service Properties, Preflight Blob
  * Request, Get Blob Service Stats, Get Account Information (Storage REST reference).
  */
+#include "common/error.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/names.h"
 #include "gateway/blob/service_xml.h"
@@ -71,8 +72,9 @@ static enum gk_status preflight(struct gk_request *request, struct gk_error *err
     const char *method = gk_request_header(request, "Access-Control-Request-Method");
     const char *headers = gk_request_header(request, "Access-Control-Request-Headers");
     if (origin == NULL || method == NULL) {
-        return gk_refuse_because(error, 400, "InvalidHeaderValue",
-                                 "Origin and Access-Control-Request-Method are required.");
+        return gk_fail_http(error, GK_E_INVALID, 400, "InvalidHeaderValue",
+                            "A required CORS header is not present. Header: %s",
+                            origin == NULL ? "Origin" : "Access-Control-Request-Method");
     }
     const struct gk_cors_rule *rule =
         gk_cors_match(&request->account->blob_service.cors, origin, method, headers);
@@ -114,7 +116,7 @@ static enum gk_status write_stats(const struct gk_request *request, struct gk_bu
 static enum gk_status get_service_stats(struct gk_request *request, struct gk_error *error)
 {
     if (!request->secondary) {
-        return gk_refuse_because(error, 400, "InvalidUri",
+        return gk_refuse_because(error, 400, "InvalidQueryParameterValue",
                                  "The secondary endpoint alone answers this.");
     }
     struct gk_buf answer;

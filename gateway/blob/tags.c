@@ -10,12 +10,16 @@
 
 /* --- what may be a tag --------------------------------------------------------------------------*/
 
+bool gk_tag_char_valid(char c)
+{
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return letter || (c >= '0' && c <= '9') || (c != '\0' && strchr(" +-./:=_", c) != NULL);
+}
+
 static bool is_allowed(struct gk_span text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        const uint8_t c = text.data[i];
-        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && !(c >= '0' && c <= '9') && (c == 0 || strchr(" +-./:=_", c) == NULL)) {
+        if (!gk_tag_char_valid((char)text.data[i])) {
             return false;
         }
     }

@@ -15,9 +15,12 @@
 #define GK_TAG_NAME_BYTES_MAX  128u
 #define GK_TAG_VALUE_BYTES_MAX 256u
 
+/* Of names and values: a letter, a digit, a blank or one of + - . / : = _ */
+bool gk_tag_char_valid(char c);
+
 /*
  * Both replace what tags holds. 400 EmptyTagName, DuplicateTagNames, TagsTooLarge (too many, or one that is
- * too long), InvalidTag (other characters than letters, digits, blank and + - . / : = _).
+ * too long), InvalidTag (other characters).
  */
 
 /* x-ms-tags, name=value&name=value, percent-encoded; none without the header. 403

@@ -53,12 +53,27 @@ void gk_container_target_init(struct gk_container_target *target)
     gk_buf_init(&target->stored, GK_CONTAINER_RECORD_BYTES_MAX);
 }
 
+enum gk_status gk_container_name_check(const struct gk_request *request, struct gk_error *error)
+{
+    if (!gk_container_name_length_valid(request->container)) {
+        return gk_fail_http(error, GK_E_INVALID, 400, "OutOfRangeInput",
+                            "The specified resource name length is not within the permissible "
+                            "limits.");
+    }
+    return gk_container_name_valid(request->container)
+               ? GK_OK
+               : gk_refuse(error, 400, "InvalidResourceName");
+}
+
 enum gk_status gk_container_target_load(struct gk_request *request,
                                         struct gk_container_target *target, struct gk_error *error)
 {
     gk_container_target_init(target);
-    if (!gk_container_name_valid(request->container)) {
-        return gk_refuse(error, 400, "InvalidResourceName");
+    const enum gk_status status = gk_container_name_check(request, error);
+    if (status != GK_OK) {
+        return gk_container_name_is_of_logs(request->container)
+                   ? gk_refuse(error, 404, "ContainerNotFound")
+                   : status;
     }
     gk_container_key(&target->key, request->container);
     return gk_container_target_read(request, target, gk_buf_span(&target->key), error);
@@ -159,6 +174,7 @@ static bool takes_state(enum gk_operation operation)
                                                    GK_OP_BLOB_GET_BLOB_METADATA,
                                                    GK_OP_BLOB_GET_BLOCK_LIST,
                                                    GK_OP_BLOB_GET_BLOB_TAGS,
+                                                   GK_OP_BLOB_SET_BLOB_TAGS,
                                                    GK_OP_BLOB_DELETE_BLOB,
                                                    GK_OP_BLOB_SET_BLOB_TIER,
                                                    GK_OP_BLOB_SET_BLOB_IMMUTABILITY_POLICY,
@@ -477,18 +493,23 @@ static enum gk_status check_tags(const struct gk_request *request,
 {
     const char *condition = gk_request_header(request, "x-ms-if-tags");
     struct gk_tag_query query;
+    struct gk_tag_fault fault;
     if (condition == NULL) {
         return GK_OK;
     }
     if ((request->permissions & GK_PERMIT_TAGS) == 0) {
         return gk_refuse(error, 403, "AuthorizationPermissionMismatch");
     }
-    if (!gk_tag_query_parse(condition, GK_TAG_CONDITION, &query)) {
-        return gk_refuse_because(error, 400, "InvalidHeaderValue", "Header: x-ms-if-tags");
+    enum gk_status status = GK_OK;
+    if (!gk_tag_query_parse(condition, GK_TAG_CONDITION, &query, &fault)) {
+        status =
+            gk_refuse_because(error, 400, "InvalidHeaderValue",
+                              "Header: x-ms-if-tags, at character %zu: %s", fault.at, fault.why);
+    } else if (!target->committed || !gk_tag_query_matches(&query, "", &target->record.tags)) {
+        status = gk_refuse(error, 412, "ConditionNotMet");
     }
-    return target->committed && gk_tag_query_matches(&query, "", &target->record.tags)
-               ? GK_OK
-               : gk_refuse(error, 412, "ConditionNotMet");
+    gk_tag_query_cleanup(&query);
+    return status;
 }
 
 enum gk_status gk_blob_conditions_but_lease(const struct gk_request *request,

@@ -26,8 +26,11 @@ void gk_container_target_init(struct gk_container_target *target);
 enum gk_status gk_container_target_read(struct gk_request *request,
                                         struct gk_container_target *target, struct gk_span key,
                                         struct gk_error *error) GK_MUST_USE;
-/* The one of the request. 400 InvalidResourceName, 404 ContainerNotFound. cleanup is always fine
- * afterwards. */
+/* That the container's name can be one's. 400 InvalidResourceName, OutOfRangeInput. */
+enum gk_status gk_container_name_check(const struct gk_request *request,
+                                       struct gk_error *error) GK_MUST_USE;
+/* The one of the request. What gk_container_name_check says, 404 ContainerNotFound. cleanup is always
+ * fine afterwards. */
 enum gk_status gk_container_target_load(struct gk_request *request,
                                         struct gk_container_target *target,
                                         struct gk_error *error) GK_MUST_USE;

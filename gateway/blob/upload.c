@@ -2,6 +2,7 @@
 #include "gateway/blob/upload.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/error.h"
 #include "gateway/blob/copy_source.h"
@@ -76,12 +77,24 @@ enum gk_status gk_upload_commit(struct gk_request *request, enum gk_access acces
     return status == GK_OK ? gk_upload_locked(request, access, commit, error) : status;
 }
 
+enum gk_status gk_upload_default_type(struct gk_blob_record *record, struct gk_error *error)
+{
+    char **type = &record->headers[GK_CONTENT_TYPE];
+    if (*type == NULL) {
+        *type = strdup("application/octet-stream");
+    }
+    return *type == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory") : GK_OK;
+}
+
 enum gk_status gk_upload_read_headers(struct gk_request *request, bool fallback,
                                       struct gk_error *error)
 {
     struct gk_upload *upload = request->state;
     struct gk_blob_record *record = &upload->record;
     enum gk_status status = gk_content_headers_read(request, fallback, record, error);
+    if (status == GK_OK && request->source == NULL) {
+        status = gk_upload_default_type(record, error);
+    }
     if (status == GK_OK) {
         status = gk_immutability_read(request, &record->immutability, error);
     }

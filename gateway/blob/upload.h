@@ -63,6 +63,10 @@ enum gk_status gk_upload_locked(struct gk_request *request, enum gk_access acces
 enum gk_status gk_upload_read_headers(struct gk_request *request, bool fallback,
                                       struct gk_error *error) GK_MUST_USE;
 
+/* A new blob has a content type, if the client names none; one that is taken away later is none. */
+enum gk_status gk_upload_default_type(struct gk_blob_record *record,
+                                      struct gk_error *error) GK_MUST_USE;
+
 /* A committed blob out of nothing, or over what target shows: state, ETag, times and lease. */
 void gk_upload_fill(const struct gk_request *request, struct gk_upload *upload);
 

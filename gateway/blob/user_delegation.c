@@ -174,7 +174,7 @@ static enum gk_status get_user_delegation_key(struct gk_request *request, struct
     struct gk_gateway_account *renewed = NULL;
     if (!request->credential_is_bearer) {
         return gk_refuse_because(error, 403, "AuthenticationFailed",
-                                 "Bearer is the only authentication scheme for this.");
+                                 "Only authentication scheme Bearer is supported");
     }
     enum gk_status status = parse(gk_buf_span(&request->body), &info, error);
     if (status == GK_OK) {

@@ -87,6 +87,16 @@ static void common_headers(struct gk_request *request)
     }
 }
 
+/* Why a credential was not accepted stands in an element of its own, and not in the message; NULL for any
+ * other failure. */
+static const char *authentication_detail(const struct gk_error *error)
+{
+    const size_t len = strlen(gk_error_text(error->code));
+    return strcmp(error->code, "AuthenticationFailed") == 0 && strlen(error->message) > len
+               ? error->message + len + 1
+               : NULL;
+}
+
 static void answer_error(struct gk_request *request, struct gk_error *error)
 {
     as_answer(request, error);
@@ -110,8 +120,15 @@ static void answer_error(struct gk_request *request, struct gk_error *error)
     gk_buf_append_str(&body, "\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>");
     append_xml_text(&body, error->code);
     gk_buf_append_str(&body, "</Code><Message>");
-    append_xml_text(&body, error->message);
-    gk_buf_printf(&body, "\nRequestId:%s\nTime:%s</Message></Error>", request->id, time);
+    const char *detail = authentication_detail(error);
+    append_xml_text(&body, detail == NULL ? error->message : gk_error_text(error->code));
+    gk_buf_printf(&body, "\nRequestId:%s\nTime:%s</Message>", request->id, time);
+    if (detail != NULL) {
+        gk_buf_append_str(&body, "<AuthenticationErrorDetail>");
+        append_xml_text(&body, detail);
+        gk_buf_append_str(&body, "</AuthenticationErrorDetail>");
+    }
+    gk_buf_append_str(&body, "</Error>");
     if (strcmp(request->method, "HEAD") == 0) {
         (void)gk_respond(request, error->http_status);
     } else {
@@ -165,7 +182,11 @@ static enum gk_status route(struct call *call, struct gk_error *error)
         return status;
     }
     gk_route_apply(&call->route, request);
-    return GK_OK;
+    const char *batched = call->around == NULL ? "" : call->around->container;
+    return batched[0] != '\0' && strcmp(batched, request->container) != 0
+               ? gk_refuse_because(error, 400, "InvalidInput",
+                                   "The batch is for another container.")
+               : GK_OK;
 }
 
 /* A website's page is a blob that is read, whatever the path and the query. */

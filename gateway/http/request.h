@@ -121,9 +121,11 @@ enum gk_status gk_respond_bytes(struct gk_request *request, unsigned status, uin
  * The message is the documented text of the code from http/error_codes.def.
  */
 enum gk_status gk_refuse(struct gk_error *error, uint16_t http_status, const char *code);
-/* The same with a text of its own, e.g. naming the header that is wrong. */
+/* The same with a text of its own behind it, e.g. naming the header that is wrong. */
 enum gk_status gk_refuse_because(struct gk_error *error, uint16_t http_status, const char *code,
                                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The documented text of a code. */
+const char *gk_error_text(const char *code);
 
 /* --- handlers --------------------------------------------------------------------------------- */
 

@@ -93,7 +93,7 @@ enum gk_status gk_respond_bytes(struct gk_request *request, unsigned status, uin
     return GK_OK;
 }
 
-static const char *text_of(const char *code)
+const char *gk_error_text(const char *code)
 {
     static const struct gk_pair texts[] = {
 #define GK_ERROR_CODE(name, text) {name, text},
@@ -110,7 +110,7 @@ static const char *text_of(const char *code)
 
 enum gk_status gk_refuse(struct gk_error *error, uint16_t http_status, const char *code)
 {
-    return gk_fail_http(error, GK_E_INVALID, http_status, code, "%s", text_of(code));
+    return gk_fail_http(error, GK_E_INVALID, http_status, code, "%s", gk_error_text(code));
 }
 
 enum gk_status gk_refuse_because(struct gk_error *error, uint16_t http_status, const char *code,
@@ -121,5 +121,6 @@ enum gk_status gk_refuse_because(struct gk_error *error, uint16_t http_status, c
     va_start(args, format);
     vsnprintf(because, sizeof because, format, args);
     va_end(args);
-    return gk_fail_http(error, GK_E_INVALID, http_status, code, "%s %s", text_of(code), because);
+    return gk_fail_http(error, GK_E_INVALID, http_status, code, "%s %s", gk_error_text(code),
+                        because);
 }

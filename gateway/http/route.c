@@ -120,6 +120,19 @@ static bool add_text(struct gk_buf *texts, struct gk_span encoded, size_t *at)
     return gk_percent_decode(texts, encoded) && end_text(texts, *at);
 }
 
+/* The same for a path, where '\\' is a '/': the vendor's service has no names with '\\', and its SDKs sign for
+ * what it makes of them. */
+static bool add_path_text(struct gk_buf *texts, struct gk_span encoded, size_t *at)
+{
+    if (!add_text(texts, encoded, at)) {
+        return false;
+    }
+    for (size_t i = *at; i < texts->len; i++) {
+        texts->data[i] = texts->data[i] == '\\' ? '/' : texts->data[i];
+    }
+    return true;
+}
+
 /* The same for a query, where '+' is a blank too: the Go SDK writes it so. */
 static bool add_query_text(struct gk_buf *texts, struct gk_span encoded, size_t *at)
 {
@@ -232,7 +245,7 @@ enum gk_status gk_route_parse(struct gk_route *route, const char *path, const ch
     size_t query_count;
     const bool alone = rest.len > 0 && memchr(rest.data, '/', rest.len) == NULL;
     const struct gk_span first = until(&rest, '/');
-    if (!add_text(&route->texts, first, &container) || !add_text(&route->texts, rest, &blob)) {
+    if (!add_text(&route->texts, first, &container) || !add_path_text(&route->texts, rest, &blob)) {
         return gk_refuse(error, 400, "InvalidUri");
     }
     if (!split_query(&route->texts, gk_span_str(query), offsets, &query_count)) {
@@ -283,7 +296,7 @@ enum gk_status gk_route_parse_website(struct gk_route *route, const char *path, 
     const struct gk_span account = account_of_host(host, domain);
     size_t blob;
     if (path[0] != '/' || !is_account_name(account) ||
-        !add_text(&route->texts, gk_span_str(path + 1), &blob)) {
+        !add_path_text(&route->texts, gk_span_str(path + 1), &blob)) {
         return gk_refuse(error, 400, "InvalidUri");
     }
     memcpy(route->account, account.data, account.len);

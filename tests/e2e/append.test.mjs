@@ -45,7 +45,7 @@ test('what Put Blob makes is empty and says what it is', async () => {
   assert.equal(properties.blobType, 'AppendBlob');
   assert.equal(properties.contentLength, 0);
   assert.equal(properties.blobCommittedBlockCount, 0);
-  assert.equal(properties.isSealed, undefined);
+  assert.equal(properties.isSealed, false);
   assert.equal(properties.accessTier, undefined);
   assert.equal(properties.contentType, 'text/x-log');
   assert.deepEqual(properties.metadata, { kind: 'log' });
@@ -166,7 +166,7 @@ test('a sealed blob takes nothing more, and says so', async () => {
   await blob.setMetadata({ still: 'changeable' });
   assert.equal((await blob.downloadToBuffer()).toString(), 'before');
   await created('sealed');
-  assert.equal((await blob.getProperties()).isSealed, undefined);
+  assert.equal((await blob.getProperties()).isSealed, false);
 });
 
 test('a listing tells types, and what is sealed', async () => {

@@ -78,11 +78,12 @@ test('conditions on tags', async () => {
   const blob = await put('conditions', { status: 'done', level: '5' });
   const when = (tagConditions) => ({ conditions: { tagConditions } });
   for (const good of ['"status" = \'done\'', "status='done' AND level > '4'", "level='1' OR status <> 'open'",
-    "(level='1' OR level='5') AND none <> 'x'"]) {
+    "(level='1' OR level='5') AND status <> 'x'"]) {
     assert.equal((await blob.getProperties(when(good))).contentLength, 7, good);
     await blob.getTags(when(good));
   }
   const bad = when("status = 'open'");
+  await refused(blob.getTags(when("none <> 'x'")), 412, 'ConditionNotMet'); // of a tag that is not there
   await refused(blob.getTags(bad), 412, 'ConditionNotMet');
   await refused(blob.setTags({ a: '1' }, bad), 412, 'ConditionNotMet');
   await refused(blob.download(0, undefined, bad), 412, 'ConditionNotMet');

@@ -40,7 +40,7 @@ async function tierOf(blob) {
   const told = { accessTier, accessTierInferred, accessTierChangedOn, archiveStatus, rehydratePriority };
   for await (const { name, properties } of container.listBlobsFlat({ prefix: blob.name })) {
     if (name !== blob.name) continue;
-    assert.deepEqual({ accessTier: properties.accessTier, accessTierInferred: properties.accessTierInferred,
+    assert.deepEqual({ accessTier: properties.accessTier, accessTierInferred: properties.accessTierInferred ?? false,
       accessTierChangedOn: properties.accessTierChangedOn, archiveStatus: properties.archiveStatus,
       rehydratePriority: properties.rehydratePriority }, told);
   }
@@ -56,7 +56,7 @@ test('a tier is inferred until it is set; setting it changes neither ETag nor ti
     assert.equal((await blob.setAccessTier(tier))._response.status, 200);
     const told = await tierOf(blob);
     assert.equal(told.accessTier, tier);
-    assert.equal(told.accessTierInferred, undefined);
+    assert.equal(told.accessTierInferred, false);
     assert.ok(told.accessTierChangedOn instanceof Date);
     assert.equal((await blob.downloadToBuffer()).toString(), 'content');
   }

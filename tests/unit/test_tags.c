@@ -191,7 +191,7 @@ static void test_tag_query__matches(void **state)
         {"\"c d\"='x'", true},
         {"a<>'1'", false},
         {"a<>'2'", true},
-        {"none<>'1'", true},
+        {"none<>'1'", false},
         {"none='1'", false},
         {"none>'0'", false},
         {"a>'0' and a<'2' AND a>='1' AND a<='1'", true},
@@ -210,10 +210,12 @@ static void test_tag_query__matches(void **state)
     some_tags(&tags);
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct gk_tag_query query;
-        assert_true(gk_tag_query_parse(rows[i].text, GK_TAG_CONDITION, &query));
+        struct gk_tag_fault fault;
+        assert_true(gk_tag_query_parse(rows[i].text, GK_TAG_CONDITION, &query, &fault));
         if (gk_tag_query_matches(&query, "", &tags) != rows[i].matches) {
             fail_msg("%s", rows[i].text);
         }
+        gk_tag_query_cleanup(&query);
     }
     gk_metadata_cleanup(&tags);
 }
@@ -222,15 +224,55 @@ static void test_tag_query__of_a_search(void **state)
 {
     (void)state;
     struct gk_tag_query query;
+    struct gk_tag_fault fault;
     struct gk_metadata tags;
     some_tags(&tags);
-    assert_true(gk_tag_query_parse("@container='box' AND \"a\">='1'", GK_TAG_SEARCH, &query));
+    assert_true(
+        gk_tag_query_parse("@container='box' AND \"a\">='1'", GK_TAG_SEARCH, &query, &fault));
     assert_true(gk_tag_query_matches(&query, "box", &tags));
     assert_false(gk_tag_query_matches(&query, "other", &tags));
     assert_true(gk_tag_query_names(&query, gk_span_str("a")));
     assert_false(gk_tag_query_names(&query, gk_span_str("b")));
     assert_false(gk_tag_query_names(&query, gk_span_str("")));
+    gk_tag_query_cleanup(&query);
     gk_metadata_cleanup(&tags);
+}
+
+static bool parses(const char *text, enum gk_tag_grammar grammar)
+{
+    struct gk_tag_query query;
+    struct gk_tag_fault fault;
+    const bool good = gk_tag_query_parse(text, grammar, &query, &fault);
+    gk_tag_query_cleanup(&query);
+    return good;
+}
+
+static void test_tag_query__says_where_and_why(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t at;
+        const char *why;
+    } rows[] = {
+        {"a='1' and @other='x'", 11, "unsupported parameter '@other'"},
+        {"'a'='1'", 1, "unexpected ''a''"},
+        {"a='1 @'", 6, "'@' not permitted in tag name or value"},
+        {"a='1' or b='2'", 7, "unexpected 'or'"},
+        {"a<>'1'", 2, "unexpected <>"},
+        {"a=1", 3, "expecting tag value"},
+        {"a0='' and a1='' and a2='' and a3='' and a4='' and a5='' and a6='' and a7='' and a8='' "
+         "and a9='' and a9>'' and a10=''",
+         0, "there can be at most 10 unique tags in a query"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct gk_tag_query query;
+        struct gk_tag_fault fault;
+        assert_false(gk_tag_query_parse(rows[i].text, GK_TAG_SEARCH, &query, &fault));
+        assert_string_equal(fault.why, rows[i].why);
+        assert_int_equal(fault.at, rows[i].at);
+        gk_tag_query_cleanup(&query);
+    }
 }
 
 static void test_tag_query__is_none(void **state)
@@ -272,22 +314,20 @@ static void test_tag_query__is_none(void **state)
         {"a='1' -- x", false},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct gk_tag_query query;
-        if (gk_tag_query_parse(rows[i].text, GK_TAG_SEARCH, &query) ||
-            gk_tag_query_parse(rows[i].text, GK_TAG_CONDITION, &query) != rows[i].good_condition) {
+        if (parses(rows[i].text, GK_TAG_SEARCH) ||
+            parses(rows[i].text, GK_TAG_CONDITION) != rows[i].good_condition) {
             fail_msg("%s", rows[i].text);
         }
     }
-    struct gk_tag_query query;
-    assert_false(gk_tag_query_parse("@container='x'", GK_TAG_CONDITION, &query));
+    assert_false(parses("@container='x'", GK_TAG_CONDITION));
+    assert_true(parses("@container='$web'", GK_TAG_SEARCH));
 }
 
 /* An expression of terms comparisons, each in as many parentheses. */
 static bool parse_long(size_t terms, size_t parentheses)
 {
     struct gk_buf text;
-    struct gk_tag_query query;
-    gk_buf_init(&text, 65536);
+    gk_buf_init(&text, 1u << 20);
     for (size_t i = 0; i < terms; i++) {
         gk_buf_append_str(&text, i == 0 ? "" : " AND ");
         for (size_t k = 0; k < parentheses; k++) {
@@ -298,7 +338,7 @@ static bool parse_long(size_t terms, size_t parentheses)
             gk_buf_append_str(&text, ")");
         }
     }
-    const bool good = gk_tag_query_parse(gk_buf_str(&text), GK_TAG_CONDITION, &query);
+    const bool good = parses(gk_buf_str(&text), GK_TAG_CONDITION);
     gk_buf_cleanup(&text);
     return good;
 }
@@ -312,10 +352,11 @@ static void test_tag_query__has_bounds(void **state)
     assert_false(parse_long(1, 1000));
     char text[400];
     snprintf(text, sizeof text, "\"%0129d\"='1'", 0);
-    struct gk_tag_query query;
-    assert_false(gk_tag_query_parse(text, GK_TAG_CONDITION, &query));
+    assert_false(parses(text, GK_TAG_SEARCH));
+    assert_true(parses(text, GK_TAG_CONDITION));
     snprintf(text, sizeof text, "a='%0257d'", 0);
-    assert_false(gk_tag_query_parse(text, GK_TAG_CONDITION, &query));
+    assert_false(parses(text, GK_TAG_SEARCH));
+    assert_true(parses(text, GK_TAG_CONDITION));
 }
 
 int main(void)
@@ -327,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_tags__are_part_of_the_record),
         cmocka_unit_test(test_tag_query__matches),
         cmocka_unit_test(test_tag_query__of_a_search),
+        cmocka_unit_test(test_tag_query__says_where_and_why),
         cmocka_unit_test(test_tag_query__is_none),
         cmocka_unit_test(test_tag_query__has_bounds),
     };

@@ -147,6 +147,9 @@ class Reader:
     def text(self):
         return self.bytes(self.number(2))
 
+    def rest(self):
+        return self.bytes(len(self.data))
+
     def version(self):
         need(self.number(1) == 1, "a version that this does not know")
 
@@ -249,10 +252,24 @@ def read_encryption(reader):
     return {"clientKeySha256": base64.b64encode(reader.bytes(32)).decode()}
 
 
-FIELDS = {1: ("lease", read_lease), 2: ("acl", read_acl), 3: ("tierTimes", read_tier_times),
-          4: ("immutability", read_immutability), 5: ("life", read_life), 6: ("lifetime", read_lifetime),
-          8: ("type", read_type),
-          9: ("copy", read_copy), 10: ("encryption", read_encryption), 16: ("tags", read_metadata), 20: ("history", read_history)}
+def read_rest(reader):
+    return base64.b64encode(reader.rest()).decode()
+
+
+FIELDS = {
+    1: ("lease", read_lease),
+    2: ("acl", read_acl),
+    3: ("tierTimes", read_tier_times),
+    4: ("immutability", read_immutability),
+    5: ("life", read_life),
+    6: ("lifetime", read_lifetime),
+    8: ("type", read_type),
+    9: ("copy", read_copy),
+    10: ("encryption", read_encryption),
+    16: ("tags", read_metadata),
+    17: ("oddMd5", read_rest),
+    20: ("history", read_history),
+}
 
 
 def read_fields(reader):

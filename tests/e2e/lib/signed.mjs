@@ -22,8 +22,8 @@ export function sharedKey({ account, accountKey, method, path, query, headers })
   return `SharedKey ${account}:${signature}`;
 }
 
-export function accountSas({ account, accountKey, permissions = 'rwdlactfi', expiry }) {
-  const query = { sv: '2020-12-06', ss: 'b', srt: 'sco', sp: permissions,
+export function accountSas({ account, accountKey, permissions = 'rwdlactfi', resourceTypes = 'sco', expiry }) {
+  const query = { sv: '2020-12-06', ss: 'b', srt: resourceTypes, sp: permissions,
     se: expiry ?? new Date(Date.now() + 3600e3).toISOString().replace(/\.\d+/, '') };
   const toSign = [account, query.sp, query.ss, query.srt, '', query.se, '', '', query.sv, '', ''].join('\n');
   query.sig = createHmac('sha256', Buffer.from(accountKey, 'base64')).update(toSign).digest('base64');
