@@ -348,8 +348,10 @@ static bool has_method(const char *methods, const char *method)
     return false;
 }
 
+enum match { MATCHES, LACKS, HAS_ANOTHER_VALUE };
+
 /* One condition of a row's selector, e.g. h:x-ms-lease-action=acquire. */
-static bool condition_holds(const struct gk_request *request, struct gk_span condition)
+static enum match match_condition(const struct gk_request *request, struct gk_span condition)
 {
     const uint8_t kind = condition.data[0];
     condition.data += 2;
@@ -357,29 +359,31 @@ static bool condition_holds(const struct gk_request *request, struct gk_span con
     const struct gk_span name_span = until(&condition, '=');
     char name[64] = {0};
     if (name_span.len >= sizeof name) {
-        return false;
+        return LACKS;
     }
     memcpy(name, name_span.data, name_span.len);
     if (kind == 'm') {
-        return gk_request_has_header_prefix(request, name);
+        return gk_request_has_header_prefix(request, name) ? MATCHES : LACKS;
     }
     const char *value =
         kind == 'h' ? gk_request_header(request, name) : gk_request_query(request, name);
     if (value == NULL) {
-        return false;
+        return LACKS;
     }
-    return condition.len == 0 || has_item(value, kind == 'q' ? ',' : '\0', condition);
+    return condition.len == 0 || has_item(value, kind == 'q' ? ',' : '\0', condition)
+               ? MATCHES
+               : HAS_ANOTHER_VALUE;
 }
 
-static bool selector_holds(const struct gk_request *request, const char *selector)
+/* All conditions of a selector; else the first that does not match. */
+static enum match match_selector(const struct gk_request *request, const char *selector)
 {
     struct gk_span rest = gk_span_str(selector);
-    while (rest.len > 0) {
-        if (!condition_holds(request, until(&rest, ' '))) {
-            return false;
-        }
+    enum match match = MATCHES;
+    while (match == MATCHES && rest.len > 0) {
+        match = match_condition(request, until(&rest, ' '));
     }
-    return true;
+    return match;
 }
 
 static bool query_is(const struct gk_request *request, const char *name, const char *wanted)
@@ -411,6 +415,7 @@ enum gk_status gk_route_operation(const struct gk_request *request, enum gk_oper
                                                            : BLOB_LEVEL;
     bool method_known = false;
     bool query_known = false;
+    bool value_unknown = false;
     for (unsigned i = 0; i < GK_OPERATIONS_COUNT; i++) {
         const struct row *row = &rows[i];
         if (!row->blob_service || (row->level != level && row->level != ANY) ||
@@ -423,15 +428,19 @@ enum gk_status gk_route_operation(const struct gk_request *request, enum gk_oper
             continue;
         }
         query_known = true;
-        if (selector_holds(request, row->selector)) {
+        const enum match match = match_selector(request, row->selector);
+        if (match == MATCHES) {
             *operation = (enum gk_operation)i;
             return GK_OK;
         }
+        value_unknown = value_unknown || match == HAS_ANOTHER_VALUE;
     }
     if (!method_known) {
         return gk_refuse(error, 405, "UnsupportedHttpVerb");
     }
-    return query_known ? gk_refuse(error, 400, "MissingRequiredHeader")
-                       : gk_refuse_because(error, 400, "InvalidQueryParameterValue",
-                                           "No operation has this comp and restype here.");
+    if (!query_known) {
+        return gk_refuse_because(error, 400, "InvalidQueryParameterValue",
+                                 "No operation has this comp and restype here.");
+    }
+    return gk_refuse(error, 400, value_unknown ? "InvalidHeaderValue" : "MissingRequiredHeader");
 }

@@ -47,8 +47,9 @@ void gk_route_apply(const struct gk_route *route, struct gk_request *request);
 
 /*
  * The row of operations.def that the request asks for. 405 UnsupportedHttpVerb, 400
- * InvalidQueryParameterValue (no such comp or restype here), 400 MissingRequiredHeader.
- * request needs method, container, blob, query and headers.
+ * InvalidQueryParameterValue (no such comp or restype here), 400 MissingRequiredHeader, or InvalidHeaderValue
+ * when the header that tells operations apart is there and names none. request needs method, container, blob,
+ * query and headers.
  */
 enum gk_status gk_route_operation(const struct gk_request *request, enum gk_operation *operation,
                                   struct gk_error *error) GK_MUST_USE;

@@ -232,7 +232,7 @@ test('bad requests', async () => {
   const ask = (headers) => send(stack, { method: 'PUT', path: `/leases/${blob.name}`, query: { comp: 'lease' }, headers });
   const rows = [
     [{}, 400, 'MissingRequiredHeader'],
-    [{ 'x-ms-lease-action': 'lend' }, 400, 'MissingRequiredHeader'],
+    [{ 'x-ms-lease-action': 'lend' }, 400, 'InvalidHeaderValue'],
     [{ 'x-ms-lease-action': 'acquire' }, 400, 'MissingRequiredHeader'],
     [{ 'x-ms-lease-action': 'acquire', 'x-ms-lease-duration': '14' }, 400, 'InvalidHeaderValue'],
     [{ 'x-ms-lease-action': 'acquire', 'x-ms-lease-duration': '61' }, 400, 'InvalidHeaderValue'],
