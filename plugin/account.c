@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "common/text.h"
+#include "plugin/account_name.h"
 #include "plugin/recheck.h"
 #include "plugin/reread.h"
 #include "plugin/rotation.h"
@@ -92,6 +93,7 @@ enum gk_status gk_account_new(struct gk_instance *instance, const struct gk_stor
     account->instance = instance;
     memcpy(account->name, stored->record.account, sizeof account->name);
     account->id = stored->record.id;
+    account->parent = stored->record.parent;
     account->refresh = (struct gk_job){.run = run_refresh, .ctx = account};
     account->rotate = (struct gk_job){.run = run_rotate, .ctx = account};
     account->reread = (struct gk_job){.run = run_reread, .ctx = account};
@@ -177,6 +179,22 @@ static bool registry_add(struct gk_instance *instance, struct gk_account **accou
     return fresh;
 }
 
+/* A scope belongs to one account, by its id: of another of that name it is none. */
+static enum gk_status check_parent(const struct gk_instance *instance,
+                                   const struct gk_account_record *record, struct gk_error *error)
+{
+    struct gk_id parent;
+    if (!gk_account_name_is_scope(record->account)) {
+        return GK_OK;
+    }
+    const enum gk_status status =
+        gk_account_store_read_parent(instance, record->account, &parent, error);
+    return status == GK_OK && !gk_id_equal(&parent, &record->parent)
+               ? gk_fail_http(error, GK_E_NOT_FOUND, 404, "ResourceNotFound",
+                              "%s is of another account, which had that name", record->account)
+               : status;
+}
+
 static enum gk_status load(struct gk_instance *instance, const char *name, struct gk_account **out,
                            struct gk_error *error)
 {
@@ -186,6 +204,9 @@ static enum gk_status load(struct gk_instance *instance, const char *name, struc
     }
     const struct gk_record_witness seen = gk_forgotten_seen(instance, name);
     enum gk_status status = gk_account_store_read(instance, name, stored, error);
+    if (status == GK_OK) {
+        status = check_parent(instance, &stored->record, error);
+    }
     if (status == GK_OK) {
         status = gk_forgotten_check(instance, &seen, stored, error);
     }

@@ -39,9 +39,10 @@ struct gk_key_facts {
 };
 
 struct gk_account {
-    struct gk_instance *instance; /* this and the next two never change */
-    char name[GK_ACCOUNT_NAME_BYTES_MAX];
+    struct gk_instance *instance; /* this and the next three never change */
+    char name[GK_ACCOUNT_PATH_BYTES_MAX];
     struct gk_id id;
+    struct gk_id parent;                 /* of a scope: its account's id */
     struct gk_record_open_key *open_key; /* secret memory; never changes */
 
     atomic_uint references;

@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "common/text.h"
+#include "plugin/account_name.h"
 #include "plugin/encryption_settings.h"
 #include "plugin/recheck.h"
 #include "plugin/reread.h"
@@ -113,12 +114,6 @@ static void keep_facts(struct gk_account *account, const struct change *change)
 
 /* --- create ----------------------------------------------------------------------------------- */
 
-static bool name_is_valid(const char *name)
-{
-    const size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789");
-    return name[len] == '\0' && len >= 3 && len < GK_ACCOUNT_NAME_BYTES_MAX;
-}
-
 /* GK_OK when there is no account yet. The record is the first thing that an account's object gets: an
  * object without one has lost it, and a new root key would be the end of what is there. */
 static enum gk_status expect_none(struct change *change, const char *name, struct gk_error *error)
@@ -173,9 +168,21 @@ static enum gk_status fill_new_record(struct change *change, const char *name,
     return status == GK_OK ? wrap(change, active, &active->wraps[0], error) : status;
 }
 
+/* Of a new scope, which is its account's as the account is now. */
+static enum gk_status bind_to_account(struct change *change, const char *name,
+                                      struct gk_error *error)
+{
+    return gk_account_name_is_scope(name)
+               ? gk_account_store_read_parent(change->instance, name, &change->next->parent, error)
+               : GK_OK;
+}
+
 static enum gk_status create(struct change *change, const char *name, struct gk_error *error)
 {
     enum gk_status status = expect_none(change, name, error);
+    if (status == GK_OK) {
+        status = bind_to_account(change, name, error);
+    }
     change->proof.mono_ms = gk_instance_now(change->instance).mono_ms;
     if (status == GK_OK) {
         status = accept_key(change, error);
@@ -223,9 +230,11 @@ enum gk_status gk_account_create(struct gk_instance *instance, const char *name,
                                  const struct gk_encryption_settings *settings,
                                  uint32_t deadline_ms, struct gk_error *error)
 {
-    if (!name_is_valid(name)) {
-        return gk_fail_http(error, GK_E_INVALID, 400, "AccountNameInvalid",
-                            "an account's name has 3 to 24 lower-case letters and digits");
+    if (!gk_account_name_is_valid(name)) {
+        return gk_fail_http(
+            error, GK_E_INVALID, 400, "AccountNameInvalid",
+            "an account's name has 3 to 24 lower-case letters and digits; that of an "
+            "encryption scope in it 3 to 63, and single dashes between them");
     }
     enum gk_status status = gk_encryption_settings_check(instance, settings, error);
     if (status != GK_OK) {

@@ -4,6 +4,7 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "common/text.h"
+#include "plugin/account_name.h"
 #include "plugin/account_record_json.h"
 #include "plugin/kdf.h"
 
@@ -70,12 +71,6 @@ bool gk_account_record_drop_old_wrap(struct gk_account_record *record, int64_t w
 static bool is_terminated(const char *text, size_t max)
 {
     return memchr(text, '\0', max) != NULL;
-}
-
-static bool account_name_is_valid(const char *name)
-{
-    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789");
-    return name[len] == '\0' && len >= 3 && len < GK_ACCOUNT_NAME_BYTES_MAX;
 }
 
 /* No control character may reach a log line or a terminal through a record. */
@@ -181,7 +176,7 @@ static const char *generations_fault(const struct gk_account_record *record)
 static const char *record_fault(const struct gk_account_record *record)
 {
     if (!is_terminated(record->account, sizeof record->account) ||
-        !account_name_is_valid(record->account)) {
+        !gk_account_name_is_valid(record->account)) {
         return "the account's name is not valid";
     }
     if (record->sequence == 0 || record->sequence > INT64_MAX || record->created_wall_ms < 0 ||
@@ -246,7 +241,7 @@ enum gk_status gk_account_record_parse(const struct gk_crypto *crypto,
     enum gk_status status = authentic_json(crypto, key, account, bytes, &json);
     if (status != GK_OK) {
         return gk_fail(error, status,
-                       "the record of account %.24s was not written under this service key",
+                       "the record of account %.88s was not written under this service key",
                        account);
     }
     status = gk_account_record_json_read(json, record);
@@ -262,7 +257,7 @@ enum gk_status gk_account_record_parse(const struct gk_crypto *crypto,
     }
     if (status != GK_OK) {
         memset(record, 0, sizeof *record);
-        return gk_fail(error, status, "the record of account %.24s cannot be used: %s", account,
+        return gk_fail(error, status, "the record of account %.88s cannot be used: %s", account,
                        fault);
     }
     return GK_OK;

@@ -69,9 +69,10 @@ struct gk_root_generation {
 /* About 20 KB and no pointers: copy it as a whole, keep it off small stacks. Times are 0 for never
  * or unknown. */
 struct gk_account_record {
-    char account[GK_ACCOUNT_NAME_BYTES_MAX];
+    char account[GK_ACCOUNT_PATH_BYTES_MAX];
     struct gk_id id;
-    uint64_t sequence; /* from 1, one more with every write */
+    struct gk_id parent; /* of a scope: its account's id; else zeros, and not stored */
+    uint64_t sequence;   /* from 1, one more with every write */
     int64_t created_wall_ms;
     struct gk_encryption_settings settings;
     uint32_t generations_count;

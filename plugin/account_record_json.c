@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "common/text.h"
+#include "plugin/account_name.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -125,6 +126,10 @@ static json_t *write_record(const struct gk_account_record *record)
     put_int(&writer, "version", GK_ACCOUNT_RECORD_VERSION);
     put_text(&writer, "account", record->account);
     put_text(&writer, "id", id);
+    if (gk_account_name_is_scope(record->account)) {
+        gk_id_format(&record->parent, id);
+        put_text(&writer, "parent", id);
+    }
     put_int(&writer, "sequence", (int64_t)record->sequence);
     put_int(&writer, "createdMs", record->created_wall_ms);
     put(&writer, "settings", write_settings(&record->settings));
@@ -310,10 +315,15 @@ static bool read_record(const json_t *json, struct gk_account_record *record)
     (void)take_int(&members, "version", GK_ACCOUNT_RECORD_VERSION, GK_ACCOUNT_RECORD_VERSION);
     take_text(&members, "account", record->account, sizeof record->account);
     char id[GK_UUID_TEXT_BYTES] = "";
+    char parent[GK_UUID_TEXT_BYTES] = "";
     take_text(&members, "id", id, sizeof id);
+    const bool is_scope = gk_account_name_is_scope(record->account);
+    if (is_scope) {
+        take_text(&members, "parent", parent, sizeof parent);
+    }
     record->sequence = (uint64_t)take_int(&members, "sequence", 1, INT64_MAX);
     record->created_wall_ms = take_time(&members, "createdMs");
-    bool ok = gk_id_parse(id, &record->id) &&
+    bool ok = gk_id_parse(id, &record->id) && (!is_scope || gk_id_parse(parent, &record->parent)) &&
               read_settings(take(&members, "settings"), &record->settings);
     const json_t *generations = take(&members, "generations");
     record->generations_count = array_count(generations, GK_ACCOUNT_GENERATIONS_MAX);

@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "common/text.h"
+#include "plugin/account_name.h"
 #include "plugin/root_wrap.h"
 
 #define ATTEMPTS_MAX 32u
@@ -65,12 +66,12 @@ static enum gk_status read_bytes(const struct gk_instance *instance, const char 
     }
     if (!reading->found) {
         return gk_fail_http(error, GK_E_NOT_FOUND, 404, "ResourceNotFound",
-                            "account %.24s has no encryption record", account);
+                            "account %.88s has no encryption record", account);
     }
     const enum gk_status whole = gk_buf_status(reading->bytes);
     return whole == GK_OK ? GK_OK
                           : gk_fail(error, whole == GK_E_LIMIT ? GK_E_INTEGRITY : GK_E_RESOURCE,
-                                    "the record of account %.24s cannot be read", account);
+                                    "the record of account %.88s cannot be read", account);
 }
 
 /* We make no second root key yet; a record that lives on several is a later version's. */
@@ -102,13 +103,13 @@ static enum gk_status check_record(const struct gk_account_record *record, struc
     if (!has_one_live_generation(record)) {
         return gk_fail(
             error, GK_E_UNSUPPORTED,
-            "account %.24s has several root keys in use, which this build does not serve",
+            "account %.88s has several root keys in use, which this build does not serve",
             record->account);
     }
     return source_made_wraps(record)
                ? GK_OK
                : gk_fail(error, GK_E_INTEGRITY,
-                         "the record of account %.24s has a wrap that its settings do not allow",
+                         "the record of account %.88s has a wrap that its settings do not allow",
                          record->account);
 }
 
@@ -140,7 +141,7 @@ enum gk_status gk_stored_account_take(const struct gk_instance *instance, const 
     const enum gk_status whole = gk_buf_status(&stored->bytes);
     if (whole != GK_OK) {
         return gk_fail(error, whole == GK_E_LIMIT ? GK_E_INTEGRITY : GK_E_RESOURCE,
-                       "the record of account %.24s cannot be read", account);
+                       "the record of account %.88s cannot be read", account);
     }
     return parse(instance, account, stored, error);
 }
@@ -161,6 +162,22 @@ enum gk_status gk_account_store_read(const struct gk_instance *instance, const c
     return status;
 }
 
+enum gk_status gk_account_store_read_parent(const struct gk_instance *instance, const char *scope,
+                                            struct gk_id *id, struct gk_error *error)
+{
+    char name[GK_ACCOUNT_NAME_BYTES_MAX];
+    struct gk_stored_account *parent = gk_stored_account_new();
+    gk_account_name_parent(scope, name);
+    const enum gk_status status = parent == NULL
+                                      ? gk_fail(error, GK_E_RESOURCE, "out of memory")
+                                      : gk_account_store_read(instance, name, parent, error);
+    if (status == GK_OK) {
+        *id = parent->record.id;
+    }
+    gk_stored_account_free(&parent);
+    return status;
+}
+
 /* After a conflict: whether only attributes of others have changed. */
 static enum gk_status reread_version(const struct gk_instance *instance, const char *account,
                                      struct gk_stored_account *stored, struct gk_error *error)
@@ -175,9 +192,9 @@ static enum gk_status reread_version(const struct gk_instance *instance, const c
         status = GK_OK; /* still an object without a record */
     } else if (status == GK_OK &&
                !gk_span_equal(gk_buf_span(&bytes), gk_buf_span(&stored->bytes))) {
-        status = was_empty ? gk_fail(error, GK_E_EXISTS, "account %.24s exists already", account)
+        status = was_empty ? gk_fail(error, GK_E_EXISTS, "account %.88s exists already", account)
                            : gk_fail(error, GK_E_CONFLICT,
-                                     "account %.24s was changed by somebody else", account);
+                                     "account %.88s was changed by somebody else", account);
     }
     if (status == GK_OK) {
         stored->version = version;
@@ -209,7 +226,7 @@ static enum gk_status write_guarded(const struct gk_instance *instance, const ch
         }
     }
     return gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
-                        "account %.24s is being changed by others; try again", account);
+                        "account %.88s is being changed by others; try again", account);
 }
 
 static bool has_wrap_by(const struct gk_root_generation *generation, const char *key_id)

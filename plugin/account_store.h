@@ -36,6 +36,9 @@ void gk_stored_account_free(struct gk_stored_account **stored);
 enum gk_status gk_account_store_read(const struct gk_instance *instance, const char *account,
                                      struct gk_stored_account *stored,
                                      struct gk_error *error) GK_MUST_USE;
+/* The id of the account that the scope of this name is in, as stored now. As above. */
+enum gk_status gk_account_store_read_parent(const struct gk_instance *instance, const char *scope,
+                                            struct gk_id *id, struct gk_error *error) GK_MUST_USE;
 /* The same of a record that does not come from the store: stored holds it, and no version. */
 enum gk_status gk_stored_account_take(const struct gk_instance *instance, const char *account,
                                       struct gk_span bytes, struct gk_stored_account *stored,

@@ -2,7 +2,14 @@
 /* Records of blobs and files: record_cipher.c with an account's keys. Open parts need the service
  * key alone, so they are there whatever the customer's key does. */
 #include "common/error.h"
+#include "common/text.h"
 #include "plugin/handles.h"
+
+/* The account's own data key, or one of a scope of its. */
+static bool is_of(const struct gk_data_key *data_key, const struct gk_account *account)
+{
+    return data_key->account == account || gk_id_equal(&data_key->account->parent, &account->id);
+}
 
 enum gk_status gk_account_record_value_seal(struct gk_account *account,
                                             struct gk_data_key *data_key, struct gk_span binding,
@@ -13,9 +20,9 @@ enum gk_status gk_account_record_value_seal(struct gk_account *account,
     *out_len = 0;
     enum gk_status status = gk_account_not_forgotten(account, error);
     if (status == GK_OK && data_key != NULL) {
-        status = data_key->account != account
-                     ? gk_fail(error, GK_E_INVALID, "the data key is another account's")
-                     : gk_account_still(account, data_key->gate, error);
+        status = is_of(data_key, account)
+                     ? gk_account_still(data_key->account, data_key->gate, error)
+                     : gk_fail(error, GK_E_INVALID, "the data key is another account's");
     }
     if (status != GK_OK) {
         return status;

@@ -71,7 +71,7 @@ enum gk_status gk_record_put_back(const struct gk_instance *instance, bool tell,
 
 struct gk_forgotten {
     struct gk_forgotten *next;
-    char name[GK_ACCOUNT_NAME_BYTES_MAX];
+    char name[GK_ACCOUNT_PATH_BYTES_MAX];
     struct gk_record_witness witness;
     struct gk_encryption_settings settings;
 };

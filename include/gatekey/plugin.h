@@ -43,6 +43,9 @@ extern "C" {
 /* --- sizes, see docs/format.md ---------------------------------------------------------------- */
 
 #define GK_ACCOUNT_NAME_BYTES_MAX 25u /* 3..24 lower-case letters and digits, and NUL */
+#define GK_SCOPE_NAME_BYTES_MAX   64u /* 3..63 lower-case letters, digits and dashes, and NUL */
+/* Of an encryption scope, "account/scope"; see accounts. */
+#define GK_ACCOUNT_PATH_BYTES_MAX (GK_ACCOUNT_NAME_BYTES_MAX + GK_SCOPE_NAME_BYTES_MAX)
 #define GK_TAG_BYTES              16u
 #define GK_CHUNK_PLAIN_BYTES      65536u
 #define GK_CHUNK_SEALED_BYTES     (GK_CHUNK_PLAIN_BYTES + GK_TAG_BYTES)
@@ -143,6 +146,14 @@ struct gk_host {
 };
 
 /* --- accounts -------------------------------------------------------------------------------- */
+
+/*
+ * An encryption scope is an account of its own within an account: with a record, a root key, settings and
+ * a state of its own, under the name "account/scope", which stands wherever a call or a callback takes
+ * an account's name. Its record has its account's id: once the account is another, the scope is none. Data
+ * keys of a scope's handle seal the sealed parts of records of its account (record_seal,
+ * record_open_sealed), whose open parts are the account's.
+ */
 
 enum gk_key_source {
     GK_KEY_SOURCE_SERVICE = 0, /* root key wrapped by the operator's service key */
@@ -254,6 +265,7 @@ struct gk_plugin {
     /*
      * Creates the account's record: a new id and a new root key, wrapped as settings say and proved
      * by an unwrap before anything is stored. BLOCKS. GK_E_EXISTS: it has a record already.
+     * GK_E_NOT_FOUND: there is no account that the scope would be in.
      * GK_E_CONFLICT (409 AccountRecordLost): its object is there, and the record is not.
      * GK_E_INVALID: the key was not accepted; the message names what is wrong and how to mend it
      * (code KeyVaultPolicyError, KeyVaultAuthenticationFailure, ...; http_status 400).

@@ -25,7 +25,7 @@ struct fake_attr {
 };
 
 struct fake_account {
-    char name[GK_ACCOUNT_NAME_BYTES_MAX];
+    char name[GK_ACCOUNT_PATH_BYTES_MAX];
     uint64_t version; /* 0: not there */
     struct fake_attr attrs[FAKE_ATTRS];
 };
@@ -38,7 +38,7 @@ struct fake_side {
 };
 
 struct fake_lease {
-    char account[GK_ACCOUNT_NAME_BYTES_MAX];
+    char account[GK_ACCOUNT_PATH_BYTES_MAX];
     const void *holder; /* a side, or whoever the test says; NULL: free */
     int64_t until_mono_ms;
 };
