@@ -46,6 +46,8 @@ static const struct option_rule rules[] = {
      "follow the key's current version again"},
     {"--service-managed", OPTION_FLAG, FIELD(service_managed), "",
      "leave the customer key: the operator's service key wraps"},
+    {"--enable", OPTION_FLAG, FIELD(enable), "", "let the scope be used again"},
+    {"--disable", OPTION_FLAG, FIELD(disable), "", "refuse reads and writes in the scope"},
     {"--https-only", OPTION_FLAG, FIELD(https_only), "", "refuse requests over plain http"},
     {"--public-access", OPTION_FLAG, FIELD(public_access), "",
      "let containers be made readable without a credential"},
@@ -105,6 +107,11 @@ static const char *const update_options[] = {"--vault",
                                              "--tag",
                                              GATEWAY_OPTIONS,
                                              NULL};
+static const char *const scope_create_options[] = {"--vault", "--key", "--key-version",
+                                                   GATEWAY_OPTIONS, NULL};
+static const char *const scope_update_options[] = {"--vault",           "--key",    "--key-version",
+                                                   "--service-managed", "--enable", "--disable",
+                                                   GATEWAY_OPTIONS,     NULL};
 static const char *const plain_options[] = {GATEWAY_OPTIONS, NULL};
 static const char *const delete_options[] = {"--yes", GATEWAY_OPTIONS, NULL};
 static const char *const keys_options[] = {"--regenerate", "--connection-string", "--blob-endpoint",
@@ -158,6 +165,23 @@ static const struct ctl_command commands[] = {
      "Exit code 4 when a key is revoked, unreachable or degraded.\n", ctl_key_status},
     {"key", "check", "NAME", "ask the vault now, and take a new version", plain_options, "",
      ctl_key_check},
+    {"scope", "create", "ACCOUNT/SCOPE", "make an encryption scope", scope_create_options,
+     "A key of its own for blobs or containers that name the scope. Without --vault and --key its\n"
+     "root key is wrapped by the operator's service key. The vault is asked with the account's\n"
+     "identity. A scope is never deleted but with its account.\n",
+     ctl_scope_create},
+    {"scope", "show", "ACCOUNT/SCOPE", "one scope, with its key and its state", plain_options, "",
+     ctl_scope_show},
+    {"scope", "list", "ACCOUNT", "all scopes of an account, a line each", plain_options, "",
+     ctl_scope_list},
+    {"scope", "update", "ACCOUNT/SCOPE", "change its key, or whether it can be used",
+     scope_update_options,
+     "Without --key-version the key's current version is followed. The account's identity as it "
+     "is\n"
+     "now is taken over.\n",
+     ctl_scope_update},
+    {"scope", "check", "ACCOUNT/SCOPE", "ask the vault now, and take a new version", plain_options,
+     "", ctl_scope_check},
     {"scrub", "", "", "find what nothing refers to, and verify what is stored", scrub_options,
      "The gateway does it; this shows how far it is. Ctrl-C stops it, --resume goes on. Exit code "
      "5\n"
@@ -300,9 +324,10 @@ enum ctl_exit ctl_options_parse(int argc, char **argv, const struct ctl_command 
             return ctl_fail(CTL_USAGE, "'%s' is one argument too many; see --help", argv[i]);
         }
     }
-    if (!options->help && options->name == NULL && strcmp((*command)->argument, "NAME") == 0) {
-        return ctl_fail(CTL_USAGE, "%s %s needs the account's name", (*command)->group,
-                        (*command)->verb);
+    const char *argument = (*command)->argument;
+    if (!options->help && options->name == NULL && argument[0] != '\0' && argument[0] != '[') {
+        return ctl_fail(CTL_USAGE, "%s %s needs %s", (*command)->group, (*command)->verb,
+                        strcmp(argument, "NAME") == 0 ? "the account's name" : argument);
     }
     return CTL_OK;
 }
@@ -314,7 +339,7 @@ static void print_overview(FILE *stream)
         char words[64];
         snprintf(words, sizeof words, "%s%s%s %s", commands[i].group,
                  commands[i].verb[0] == '\0' ? "" : " ", commands[i].verb, commands[i].argument);
-        fprintf(stream, "  %-24s %s\n", words, commands[i].summary);
+        fprintf(stream, "  %-27s %s\n", words, commands[i].summary);
     }
     fputs(
         "\nEvery command explains its options with --help. Those that talk to the gateway read\n"

@@ -47,6 +47,9 @@ struct ctl_options {
     bool https_only;
     bool public_access;
     bool yes;
+    /* scopes */
+    bool enable;
+    bool disable;
     /* account keys */
     const char *regenerate;
     const char *blob_endpoint;
@@ -67,14 +70,14 @@ struct ctl_options {
     const char *older_than;
     const char *rate;
     const char *remove_damaged;
-    /* the name that stands alone, NULL when there is none */
+    /* the name that stands alone, of an account or "account/scope", NULL when there is none */
     const char *name;
 };
 
 struct ctl_command {
     const char *group;
     const char *verb;     /* "" for a command of one word */
-    const char *argument; /* "NAME", "[NAME]" or "" */
+    const char *argument; /* "NAME", "[NAME]" and the like, or "" */
     const char *summary;
     const char *const *options; /* names of what it takes beside --help, NULL-terminated */
     const char *details;        /* further lines of its help */
@@ -94,7 +97,7 @@ void ctl_help_print(FILE *stream, const struct ctl_command *command);
 enum ctl_exit ctl_fail(enum ctl_exit code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* account_commands.c, backup_commands.c, key_commands.c, scrub_command.c, service_key.c */
+/* account_commands.c, backup_commands.c, key_commands.c, scope_commands.c, scrub_command.c, service_key.c */
 enum ctl_exit ctl_account_create(const struct ctl_options *options);
 enum ctl_exit ctl_account_show(const struct ctl_options *options);
 enum ctl_exit ctl_account_list(const struct ctl_options *options);
@@ -105,6 +108,11 @@ enum ctl_exit ctl_account_export(const struct ctl_options *options);
 enum ctl_exit ctl_account_restore(const struct ctl_options *options);
 enum ctl_exit ctl_key_status(const struct ctl_options *options);
 enum ctl_exit ctl_key_check(const struct ctl_options *options);
+enum ctl_exit ctl_scope_create(const struct ctl_options *options);
+enum ctl_exit ctl_scope_show(const struct ctl_options *options);
+enum ctl_exit ctl_scope_list(const struct ctl_options *options);
+enum ctl_exit ctl_scope_update(const struct ctl_options *options);
+enum ctl_exit ctl_scope_check(const struct ctl_options *options);
 enum ctl_exit ctl_scrub(const struct ctl_options *options);
 enum ctl_exit ctl_service_key_create(const struct ctl_options *options);
 

@@ -256,3 +256,32 @@ void ctl_show_list(const json_t *accounts)
         putchar('\n');
     }
 }
+
+/* --- encryption scopes --------------------------------------------------------------------------*/
+
+void ctl_show_scope(const json_t *scope)
+{
+    const json_t *properties = json_object_get(scope, "properties");
+    const json_t *gatekey = json_object_get(properties, "gatekey");
+    print_line("Scope", TEXT(scope, "name"));
+    print_line("Use", TEXT(properties, "state"));
+    print_time("Created", TEXT(properties, "creationTime"));
+    print_line("Key", TEXT(properties, "keyVaultProperties", "keyUri"));
+    print_line("Current version",
+               TEXT(properties, "keyVaultProperties", "currentVersionedKeyIdentifier"));
+    print_time("Last rotation", TEXT(properties, "keyVaultProperties", "lastKeyRotationTimestamp"));
+    print_rotation(gatekey);
+    print_state(gatekey);
+}
+
+void ctl_show_scope_line(const json_t *scope)
+{
+    print_plain(TEXT(scope, "name"), 32);
+    putchar(' ');
+    print_plain(TEXT(scope, "properties", "state"), 9);
+    putchar(' ');
+    print_plain(TEXT(scope, "properties", "gatekey", "state"), 16);
+    putchar(' ');
+    print_plain(TEXT(scope, "properties", "keyVaultProperties", "keyUri"), 0);
+    putchar('\n');
+}

@@ -2,6 +2,7 @@
 #include "gateway/account_attrs.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/error.h"
 #include "common/log.h"
@@ -10,28 +11,56 @@
 
 #define ATTR_NAME_BYTES_MAX 128u
 
+static size_t letters(const char *name)
+{
+    return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789");
+}
+
 bool gk_account_name_valid(const char *name)
 {
-    size_t len = 0;
-    for (; name[len] != '\0'; len++) {
-        const char c = name[len];
-        const bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!good || len >= GK_ACCOUNT_NAME_BYTES_MAX - 1) {
+    const size_t len = letters(name);
+    return name[len] == '\0' && len >= 3 && len < GK_ACCOUNT_NAME_BYTES_MAX;
+}
+
+bool gk_scope_name_valid(const char *name)
+{
+    const size_t len = strlen(name);
+    for (const char *at = name; *at != '\0'; at++) {
+        at += letters(at);
+        if (*at == '\0') {
+            return len >= 3 && len < GK_SCOPE_NAME_BYTES_MAX;
+        }
+        if (*at != '-' || at == name || letters(at + 1) == 0) {
             return false;
         }
     }
-    return len >= 3;
+    return false;
+}
+
+/* Of "account/scope". */
+static bool is_scope(const char *name)
+{
+    char account[GK_ACCOUNT_NAME_BYTES_MAX];
+    const size_t len = letters(name);
+    if (name[len] != '/' || len >= sizeof account) {
+        return false;
+    }
+    memcpy(account, name, len);
+    account[len] = '\0';
+    return gk_account_name_valid(account) && gk_scope_name_valid(name + len + 1);
 }
 
 enum gk_status gk_account_object(const char *name, char object[GK_ACCOUNT_OBJECT_BYTES_MAX],
                                  struct gk_error *error)
 {
     object[0] = '\0';
-    if (!gk_account_name_valid(name)) {
+    const bool scope = is_scope(name);
+    if (!scope && !gk_account_name_valid(name)) {
         return gk_fail_http(error, GK_E_INVALID, 400, "AccountNameInvalid",
                             "an account's name has 3 to 24 lower-case letters and digits");
     }
-    snprintf(object, GK_ACCOUNT_OBJECT_BYTES_MAX, GK_ACCOUNT_OBJECT_PREFIX "%s", name);
+    snprintf(object, GK_ACCOUNT_OBJECT_BYTES_MAX, "%s%s",
+             scope ? GK_SCOPE_OBJECT_PREFIX : GK_ACCOUNT_OBJECT_PREFIX, name);
     return GK_OK;
 }
 
@@ -116,7 +145,7 @@ enum gk_status gk_account_attrs_set_if(struct gk_store *store, const char *accou
 
 static bool name_lease(const char *account, char object[GK_ACCOUNT_OBJECT_BYTES_MAX])
 {
-    const bool valid = gk_account_name_valid(account);
+    const bool valid = gk_account_object(account, object, NULL) == GK_OK;
     snprintf(object, GK_ACCOUNT_OBJECT_BYTES_MAX, GK_ACCOUNT_LEASE_PREFIX "%s",
              valid ? account : "");
     return valid;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The account store of plugin.h over gateway/store: an account is the object "account/<name>" in
- * GK_POOL_META, its named attributes are the object's, its version is the object's; its lease is that
- * of the object "lease/<account>". Whoever changes an account tells the other gateways (notices.h).
+ * GK_POOL_META, an encryption scope of it "scope/<account>/<scope>"; its named attributes are the
+ * object's, its version is the object's; its lease is that of the object "lease/<account>" or
+ * "lease/<account>/<scope>". Where a name is asked for, a scope's is "<account>/<scope>". Whoever changes an account tells the other gateways (notices.h).
  * Any thread.
  */
 #ifndef GATEWAY_ACCOUNT_ATTRS_H
@@ -13,12 +14,15 @@
 
 #define GK_ACCOUNT_OBJECT_PREFIX    "account/"
 #define GK_ACCOUNT_LEASE_PREFIX     "lease/"
-#define GK_ACCOUNT_OBJECT_BYTES_MAX 64u
+#define GK_SCOPE_OBJECT_PREFIX      "scope/"
+#define GK_ACCOUNT_OBJECT_BYTES_MAX 112u
 #define GK_ACCOUNT_ATTRS_CHANGE_MAX 16u
 
 /* Whether name has 3 to 24 lower-case letters and digits. */
 bool gk_account_name_valid(const char *name);
-/* Writes "account/<name>"; GK_E_INVALID for a name that is not valid. */
+/* Whether name has 3 to 63 lower-case letters, digits and single dashes between them. */
+bool gk_scope_name_valid(const char *name);
+/* The object's name; GK_E_INVALID for a name that is not valid. */
 enum gk_status gk_account_object(const char *name, char object[GK_ACCOUNT_OBJECT_BYTES_MAX],
                                  struct gk_error *error) GK_MUST_USE;
 

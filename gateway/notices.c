@@ -28,7 +28,8 @@ static void look_again(struct gk_accounts *accounts, struct gk_plugin_host *host
 void gk_notices_obey(struct gk_accounts *accounts, struct gk_plugin_host *host,
                      struct gk_span notice)
 {
-    char name[GK_ACCOUNT_NAME_BYTES_MAX] = "";
+    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+    char name[GK_ACCOUNT_PATH_BYTES_MAX] = "";
     if (notice.len == 0) {
         gk_log(GK_LOG_INFO, "notices", "some may have been missed: all accounts are read again");
         look_again(accounts, host, NULL);
@@ -37,7 +38,7 @@ void gk_notices_obey(struct gk_accounts *accounts, struct gk_plugin_host *host,
     if (notice.len < sizeof name) {
         memcpy(name, notice.data, notice.len);
     }
-    if (strlen(name) == notice.len && gk_account_name_valid(name)) {
+    if (strlen(name) == notice.len && gk_account_object(name, object, NULL) == GK_OK) {
         look_again(accounts, host, name);
     } /* else it is a later version's, and we know nothing of what it tells */
 }

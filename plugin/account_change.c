@@ -130,6 +130,9 @@ static enum gk_status expect_none(struct change *change, const char *name, struc
     if (status == GK_E_NOT_FOUND) {
         return GK_OK;
     }
+    if (status == GK_OK && !gk_id_equal(&change->stored->record.parent, &change->next->parent)) {
+        return GK_OK; /* a scope of an account that is gone: nothing of it can be used any more */
+    }
     if (status == GK_OK) {
         return gk_fail_http(error, GK_E_EXISTS, 409, "StorageAccountAlreadyExists",
                             "account %s exists already", name);
@@ -179,9 +182,9 @@ static enum gk_status bind_to_account(struct change *change, const char *name,
 
 static enum gk_status create(struct change *change, const char *name, struct gk_error *error)
 {
-    enum gk_status status = expect_none(change, name, error);
+    enum gk_status status = bind_to_account(change, name, error);
     if (status == GK_OK) {
-        status = bind_to_account(change, name, error);
+        status = expect_none(change, name, error);
     }
     change->proof.mono_ms = gk_instance_now(change->instance).mono_ms;
     if (status == GK_OK) {

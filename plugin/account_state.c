@@ -3,8 +3,8 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "common/text.h"
+#include "gatekey/policy.h"
 #include "plugin/account.h"
-#include "plugin/policy.h"
 #include "plugin/root_wrap.h"
 
 /* --- the gate --------------------------------------------------------------------------------- */

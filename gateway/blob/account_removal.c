@@ -7,6 +7,7 @@
 #include "gateway/account_attrs.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/blob/removal.h"
+#include "gateway/blob/scopes.h"
 #include "gateway/registry.h"
 
 #define ATTEMPTS_MAX     64u
@@ -46,6 +47,9 @@ static enum gk_status note_entry(const struct gk_removal *removal, const struct 
                                  struct gk_span key, struct gk_span value,
                                  struct gk_change_list *changes, struct gk_error *error)
 {
+    if (key_begins(key, GK_SCOPE_KEY_KIND)) {
+        return GK_OK;
+    }
     const bool is_container = key_begins(key, "c/");
     const struct gk_place place = {.plugin = removal->plugin,
                                    .account = removal->account,
@@ -133,9 +137,11 @@ static enum gk_status register_mark(struct gk_gateway *gateway, const struct gk_
     return gk_registry_set(gateway->store, &row, error);
 }
 
-/* The version is read before the map: what comes in between makes the removal's guard fail. */
+/* The version is read before the map: what comes in between makes the removal's guard fail. scopes
+ * receives what is stored of those that the account had. */
 static enum gk_status delete_once(struct gk_gateway *gateway,
-                                  const struct gk_gateway_account *account, struct gk_error *error)
+                                  const struct gk_gateway_account *account, struct gk_buf *scopes,
+                                  struct gk_error *error)
 {
     struct gk_guard guard = {.kind = GK_GUARD_VERSION};
     struct gk_buf entries;
@@ -146,6 +152,10 @@ static enum gk_status delete_once(struct gk_gateway *gateway,
     if (status == GK_OK) {
         status = gk_store_map_walk(gateway->store, GK_POOL_META, account->object, &all, copy_entry,
                                    &entries, error);
+    }
+    gk_buf_reset(scopes);
+    if (status == GK_OK) {
+        status = gk_scopes_stored(gateway, account, scopes, error);
     }
     if (status == GK_OK) {
         status = write_mark(gateway, account, &entries, error);
@@ -188,8 +198,10 @@ enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
     if (status != GK_OK) {
         return status;
     }
+    struct gk_buf scopes;
+    gk_buf_init(&scopes, GK_SCOPES_STORED_BYTES_MAX);
     for (unsigned attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-        status = delete_once(gateway, account, error);
+        status = delete_once(gateway, account, &scopes, error);
         if (status != GK_E_CONFLICT) {
             break;
         }
@@ -199,8 +211,10 @@ enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
         gateway->host->plugin->account_forget(gateway->host->instance, name);
         gk_accounts_drop(gateway->accounts, name);
         gk_account_attrs_gone(gateway->store, name);
+        gk_scopes_remove(gateway, name, &scopes);
         gk_reaper_note_deleted(gateway->reaper);
     }
+    gk_buf_cleanup(&scopes);
     gk_accounts_put(account);
     return status;
 }

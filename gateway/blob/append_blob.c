@@ -37,9 +37,9 @@ static enum gk_status begin_put(struct gk_request *request, struct gk_error *err
     if (status == GK_OK) {
         status = gk_upload_read_headers(request, true, error);
     }
-    return status == GK_OK ? gk_blob_new_data_key(request, &put->target.container, &put->record,
-                                                  &put->data_key, error)
-                           : status;
+    return status == GK_OK
+               ? gk_blob_new_data_key(request, &put->target, &put->record, &put->data_key, error)
+               : status;
 }
 
 const struct gk_handler gk_put_append_blob_handler = {

@@ -13,12 +13,14 @@
 #include "gateway/blob/container_expiry.h"
 #include "gateway/blob/container_move.h"
 #include "gateway/blob/container_write.h"
+#include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/garbage.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/index.h"
 #include "gateway/blob/lease_headers.h"
 #include "gateway/blob/reaper.h"
+#include "gateway/blob/scopes.h"
 #include "gateway/blob/target.h"
 
 #define ATTEMPTS_MAX 16u
@@ -58,20 +60,21 @@ static enum gk_status add_container(struct gk_request *request, struct gk_contai
     return status;
 }
 
-static enum gk_status check_create(const struct gk_request *request, struct gk_error *error)
+/* Only one that there is; whether its key can be used is asked with each blob. */
+static enum gk_status read_encryption(const struct gk_request *request,
+                                      struct gk_container_encryption *encryption,
+                                      struct gk_error *error)
 {
-    const enum gk_status status = gk_container_name_check(request, error);
-    if (status != GK_OK) {
-        return status;
+    struct gk_scope scope;
+    enum gk_status status = gk_container_encryption_read(request, encryption, error);
+    if (status == GK_OK && encryption->scope[0] != '\0') {
+        status =
+            gk_scope_find(request->gateway, request->account, encryption->scope, &scope, error);
     }
-    static const char *const unserved[] = {"x-ms-default-encryption-scope",
-                                           "x-ms-deny-encryption-scope-override"};
-    for (size_t i = 0; i < sizeof unserved / sizeof *unserved; i++) {
-        if (gk_request_header(request, unserved[i]) != NULL) {
-            return gk_refuse_because(error, 400, "UnsupportedHeader", "Header: %s", unserved[i]);
-        }
-    }
-    return GK_OK;
+    return status == GK_E_NOT_FOUND
+               ? gk_refuse_because(error, 404, "ResourceNotFound",
+                                   "The account has no encryption scope of that name.")
+               : status;
 }
 
 /* A header of ours: how many shards the index has is only settled here. */
@@ -116,10 +119,13 @@ enum gk_status gk_container_ensure(struct gk_request *request, struct gk_error *
 static enum gk_status create_container(struct gk_request *request, struct gk_error *error)
 {
     struct gk_container container = {0};
-    enum gk_status status = check_create(request, error);
+    enum gk_status status = gk_container_name_check(request, error);
     gk_metadata_init(&container.metadata);
     if (status == GK_OK) {
         status = gk_public_access_read(request, &container.acl.level, error);
+    }
+    if (status == GK_OK) {
+        status = read_encryption(request, &container.encryption, error);
     }
     if (status == GK_OK) {
         status = read_shards(request, &container.shards, error);
@@ -300,6 +306,7 @@ static enum gk_status get_container(struct gk_request *request, struct gk_error 
         gk_metadata_to_headers(request, &target.container.metadata);
         gk_respond_lease(request, &target.container.lease);
         gk_respond_public_access(request, target.container.acl.level);
+        gk_respond_container_encryption(request, &target.container.encryption);
         gk_respond_header(request, "x-ms-has-immutability-policy", "false");
         gk_respond_header(request, "x-ms-has-legal-hold", "false");
         status = gk_respond(request, 200);

@@ -11,7 +11,7 @@
 #ifndef GATEWAY_BLOB_CONTAINER_CACHE_H
 #define GATEWAY_BLOB_CONTAINER_CACHE_H
 
-#include "common/span.h"
+#include "gateway/blob/encryption.h"
 
 struct gk_container_cache;
 
@@ -21,10 +21,12 @@ struct gk_container_cache_key {
     const char *container;
 };
 
+/* What never changes of a container. */
 struct gk_container_ref {
     struct gk_id id;
     uint32_t shards;
     uint64_t opening; /* of its index, index.h */
+    struct gk_container_encryption encryption;
 };
 
 enum gk_status gk_container_cache_new(struct gk_container_cache **out,

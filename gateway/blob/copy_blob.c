@@ -149,8 +149,7 @@ static enum gk_status begin_other(struct gk_request *request, struct gk_error *e
         status = take_kind(request, &put->record, error);
     }
     if (status == GK_OK) {
-        status = gk_blob_new_data_key(request, &put->target.container, &put->record, &put->data_key,
-                                      error);
+        status = gk_blob_new_data_key(request, &put->target, &put->record, &put->data_key, error);
     }
     if (status == GK_OK && put->record.kind.type == GK_BLOB_APPEND) {
         status = gk_upload_expect(request, false, error);

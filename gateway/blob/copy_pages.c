@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/blob/copy_source.h"
+#include "gateway/blob/data_keys.h"
 #include "gateway/blob/reader.h"
 
 #define BLOCK_PAGES   (GK_PAGE_BLOCK_BYTES / GK_PAGE_BYTES)

@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "gateway/auth/auth.h"
+#include "gateway/blob/data_keys.h"
 #include "gateway/blob/reader.h"
 #include "gateway/gateway.h"
 #include "gateway/http/key_policy.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * x-ms-encryption-key and its sisters: a key of the client's (Storage REST reference, "Provide an encryption
- * key on a request to Blob storage"). A key is in locked memory while a data key is opened with it; where
+ * x-ms-encryption-key and its sisters: a key of the client's; and x-ms-encryption-scope (Storage REST
+ * reference, "Provide an encryption key on a request to Blob storage", "Encryption scopes for Blob storage"),
+ * which a shared access signature may settle as well (ses). A key is in locked memory while a data key is opened with it; where
  * it stood in the request is overwritten when the request ends (http/dispatch.c).
  */
 #ifndef GATEWAY_BLOB_ENCRYPTION_HEADERS_H
@@ -21,22 +22,37 @@ struct gk_client_key {
 enum gk_status gk_encryption_headers_check(const struct gk_request *request,
                                            struct gk_error *error) GK_MUST_USE;
 
-/* Whether the request brings a key. */
+/* Whether the request brings a key, or names a scope. */
+bool gk_encryption_given(const struct gk_request *request);
+/* Whether it brings a key. */
 bool gk_client_key_given(const struct gk_request *request);
 /* The key; *key is the caller's, freed with gk_secret_free. */
 enum gk_status gk_client_key_read(const struct gk_request *request, struct gk_client_key **key,
                                   struct gk_error *error) GK_MUST_USE;
 
-/* What a blob that the request makes is sealed under. */
-enum gk_status gk_encryption_of_request(const struct gk_request *request,
-                                        struct gk_encryption *encryption,
-                                        struct gk_error *error) GK_MUST_USE;
-/* Whether the request brings what the blob is sealed under: 409 BlobUsesCustomerSpecifiedEncryption,
+/* What a blob is sealed under that the request makes in such a container: what it asks for, or else what the
+ * container has. 403 RequestForbiddenByContainerEncryptionPolicy. */
+enum gk_status gk_encryption_of_new(const struct gk_request *request,
+                                    const struct gk_container_encryption *container,
+                                    struct gk_encryption *encryption,
+                                    struct gk_error *error) GK_MUST_USE;
+/* Whether the request brings the client's key that the blob is sealed under, or none, and names no other
+ * scope than the blob's: 409 BlobUsesCustomerSpecifiedEncryption,
  * BlobDoesNotUseCustomerSpecifiedEncryption, BlobCustomerSpecifiedEncryptionMismatch. */
 enum gk_status gk_encryption_match(const struct gk_request *request,
                                    const struct gk_encryption *of_blob,
                                    struct gk_error *error) GK_MUST_USE;
-/* x-ms-encryption-key-sha256, of a blob under a client's key. */
+/* x-ms-encryption-key-sha256 or x-ms-encryption-scope. */
 void gk_respond_encryption(struct gk_request *request, const struct gk_encryption *of_blob);
+
+/* x-ms-default-encryption-scope and x-ms-deny-encryption-scope-override, of a new container. 400
+ * InvalidHeaderValue, MissingRequiredHeader; whether there is such a scope is asked by the caller. */
+enum gk_status gk_container_encryption_read(const struct gk_request *request,
+                                            struct gk_container_encryption *encryption,
+                                            struct gk_error *error) GK_MUST_USE;
+void gk_respond_container_encryption(struct gk_request *request,
+                                     const struct gk_container_encryption *encryption);
+/* The scope's name as answers have it: that of the account's key for none. */
+const char *gk_container_scope_name(const struct gk_container_encryption *encryption);
 
 #endif

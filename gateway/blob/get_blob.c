@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "gateway/blob/data_keys.h"
 #include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/hasher.h"

@@ -14,6 +14,7 @@
 
 #include "common/error.h"
 #include "common/text.h"
+#include "gateway/blob/data_keys.h"
 #include "gateway/blob/lease_headers.h"
 #include "gateway/blob/list.h"
 #include "gateway/blob/list_page.h"
@@ -315,6 +316,8 @@ static void write_encryption(struct gk_xml_writer *xml, const struct gk_encrypti
     if (encryption->kind == GK_ENCRYPTION_CLIENT_KEY) {
         gk_base64_encode(&hash, gk_span_of(encryption->client_key_hash, GK_CLIENT_KEY_HASH_BYTES));
         gk_xml_text(xml, "CustomerProvidedKeySha256", gk_buf_str(&hash));
+    } else if (encryption->kind == GK_ENCRYPTION_SCOPE) {
+        gk_xml_text(xml, "EncryptionScope", encryption->scope);
     }
     gk_buf_cleanup(&hash);
 }
@@ -350,10 +353,26 @@ static void write_properties(struct gk_list_page *page, const struct gk_blob_rec
     gk_xml_close(xml);
 }
 
+/* Whether the blob's metadata are under a key that is not at hand: a client's, or that of a scope which is
+ * dark or disabled. The others are listed all the same. */
+static enum gk_status is_dark(struct listing *listing, bool *dark, struct gk_error *error)
+{
+    const enum gk_status status = gk_blob_use_scope(listing->request, &listing->blob, error);
+    const bool refused =
+        status != GK_OK && (error->http_status == 403 || error->http_status == 503);
+    *dark = refused || listing->blob.record.encryption.kind == GK_ENCRYPTION_CLIENT_KEY;
+    if (refused) {
+        gk_error_clear(error);
+    }
+    return refused ? GK_OK : status;
+}
+
 static enum gk_status write_metadata(struct listing *listing, struct gk_error *error)
 {
     struct gk_data_key *data_key = NULL;
-    if (listing->blob.record.encryption.kind == GK_ENCRYPTION_CLIENT_KEY) { /* as documented */
+    bool dark = false;
+    enum gk_status status = is_dark(listing, &dark, error);
+    if (status == GK_OK && dark) { /* as documented of a client's key */
         gk_xml_open(&listing->page.xml, "Metadata");
         gk_xml_attribute(&listing->page.xml, "Encrypted", "true");
         gk_xml_close(&listing->page.xml);
@@ -361,8 +380,9 @@ static enum gk_status write_metadata(struct listing *listing, struct gk_error *e
     }
     struct gk_metadata metadata;
     gk_metadata_init(&metadata);
-    enum gk_status status =
-        gk_blob_open_data_key(listing->request, &listing->blob, &data_key, error);
+    if (status == GK_OK) {
+        status = gk_blob_open_data_key(listing->request, &listing->blob, &data_key, error);
+    }
     if (status == GK_OK) {
         status = gk_blob_metadata(listing->request, &listing->blob, data_key, &metadata, error);
     }

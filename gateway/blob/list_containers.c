@@ -12,6 +12,7 @@
 #include "common/error.h"
 #include "common/text.h"
 #include "gateway/blob/conditions.h"
+#include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/list.h"
 #include "gateway/blob/list_page.h"
 #include "gateway/blob/list_run.h"
@@ -47,6 +48,9 @@ static void write_properties(struct gk_list_page *page, const struct gk_containe
     }
     gk_xml_text(xml, "HasImmutabilityPolicy", "false");
     gk_xml_text(xml, "HasLegalHold", "false");
+    gk_xml_text(xml, "DefaultEncryptionScope", gk_container_scope_name(&container->encryption));
+    gk_xml_text(xml, "DenyEncryptionScopeOverride",
+                container->encryption.deny_override ? "true" : "false");
     if (container->life.deleted_wall_ms != 0) {
         gk_list_page_deleted(page, container->life.deleted_wall_ms,
                              container->life.kept_until_wall_ms);

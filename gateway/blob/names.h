@@ -3,8 +3,10 @@
  * Where everything of the Blob service lives in the store.
  *
  *   GK_POOL_META  account/<name>             map  c/<container>                 container record
+ *                                                 e/<scope>                     encryption scope (scopes.h)
  *                                                 k/<container> 0 <version>     one that was deleted and is kept
  *                                                 g/<freed><16 bytes>           container to remove
+ *                 scope/<account>/<scope>  what the plugin stores of an encryption scope
  *                 index/<container id>/<shard>
  *                                            map  b/<blob>                      blob record
  *                                                 v/<blob> 0 <time>             state of a blob (history.h)

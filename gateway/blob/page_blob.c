@@ -50,9 +50,9 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
     if (status == GK_OK) {
         status = gk_upload_read_headers(request, true, error);
     }
-    return status == GK_OK ? gk_blob_new_data_key(request, &put->target.container, &put->record,
-                                                  &put->data_key, error)
-                           : status;
+    return status == GK_OK
+               ? gk_blob_new_data_key(request, &put->target, &put->record, &put->data_key, error)
+               : status;
 }
 
 const struct gk_handler gk_put_page_blob_handler = {
@@ -132,7 +132,7 @@ static enum gk_status set_locked(struct gk_request *request, struct gk_blob_targ
     if (status == GK_OK) {
         status = gk_page_size_read(request, &size, &given, error);
     }
-    if (status == GK_OK && (given || gk_client_key_given(request))) {
+    if (status == GK_OK && (given || gk_encryption_given(request))) {
         status = gk_encryption_match(request, &target->record.encryption, error);
     }
     if (status == GK_OK && size > before) {

@@ -47,8 +47,7 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
         status = read_headers(request, put, error);
     }
     if (status == GK_OK) {
-        status = gk_blob_new_data_key(request, &put->target.container, &put->record, &put->data_key,
-                                      error);
+        status = gk_blob_new_data_key(request, &put->target, &put->record, &put->data_key, error);
     }
     return status == GK_OK
                ? gk_upload_expect(request,

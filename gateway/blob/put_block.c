@@ -30,7 +30,7 @@ static enum gk_status make_record(struct gk_request *request, struct gk_upload *
     record.modified_wall_ms = now;
     record.etag = gk_etag_new(now);
     enum gk_status status =
-        gk_blob_new_data_key(request, &put->target.container, &record, &put->data_key, error);
+        gk_blob_new_data_key(request, &put->target, &record, &put->data_key, error);
     if (status != GK_OK) {
         return status;
     }

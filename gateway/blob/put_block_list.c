@@ -192,8 +192,7 @@ static enum gk_status keep_identity(struct gk_request *request, struct gk_upload
     const struct gk_blob_record *old = &upload->target.record;
     struct gk_blob_record *record = &upload->record;
     if (!upload->target.exists) {
-        return gk_blob_new_data_key(request, &upload->target.container, record, &upload->data_key,
-                                    error);
+        return gk_blob_new_data_key(request, &upload->target, record, &upload->data_key, error);
     }
     const enum gk_status status = gk_encryption_match(request, &old->encryption, error);
     if (status != GK_OK) {

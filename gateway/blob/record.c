@@ -137,6 +137,8 @@ static const struct gk_field container_fields[] = {
     {GK_FIELD_LEASE, offsetof(struct gk_container, lease), &gk_lease_field},
     {GK_FIELD_ACL, offsetof(struct gk_container, acl), &gk_acl_field},
     {GK_FIELD_CONTAINER_LIFE, offsetof(struct gk_container, life), &gk_container_life_field},
+    {GK_FIELD_CONTAINER_ENCRYPTION, offsetof(struct gk_container, encryption),
+     &gk_container_encryption_field},
 };
 #define CONTAINER_FIELDS (sizeof container_fields / sizeof *container_fields)
 

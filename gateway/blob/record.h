@@ -83,6 +83,7 @@ struct gk_container {
     struct gk_lease lease;
     struct gk_acl acl;
     struct gk_container_life life;
+    struct gk_container_encryption encryption; /* of new blobs */
 };
 
 enum gk_status gk_container_decode(struct gk_span in, struct gk_container *out,

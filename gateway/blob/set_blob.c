@@ -2,6 +2,7 @@
 /* Set Blob Properties, Set Blob Metadata and Append Blob Seal (Storage REST reference). */
 #include "common/error.h"
 #include "gateway/blob/blob_change.h"
+#include "gateway/blob/data_keys.h"
 #include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
@@ -34,7 +35,7 @@ static enum gk_status change_properties(struct gk_request *request, struct gk_bl
     if (status == GK_OK) {
         status = gk_blob_online_check(request, target, error);
     }
-    if (status == GK_OK && gk_client_key_given(request)) { /* no need of it, but no wrong one */
+    if (status == GK_OK && gk_encryption_given(request)) { /* no need of it, but no wrong one */
         status = gk_encryption_match(request, &target->record.encryption, error);
     }
     if (status == GK_OK) {

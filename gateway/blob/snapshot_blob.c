@@ -4,6 +4,7 @@
  * is copied and none is opened: without metadata of its own it needs the service key alone.
  */
 #include "common/error.h"
+#include "gateway/blob/data_keys.h"
 #include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"

@@ -4,9 +4,9 @@
 #include <stdio.h>
 
 #include "common/error.h"
-#include "common/secret.h"
 #include "common/text.h"
 #include "gateway/blob/container_cache.h"
+#include "gateway/blob/data_keys.h"
 #include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/index.h"
 #include "gateway/blob/lease_headers.h"
@@ -108,7 +108,8 @@ static enum gk_status find_container(struct gk_request *request, struct gk_conta
     if (status == GK_OK) {
         *ref = (struct gk_container_ref){.id = target.container.id,
                                          .shards = target.container.shards,
-                                         .opening = target.container.life.opening};
+                                         .opening = target.container.life.opening,
+                                         .encryption = target.container.encryption};
         gk_container_cache_put(cache, &key, ref, ticket);
     }
     gk_container_target_cleanup(&target);
@@ -155,8 +156,7 @@ struct gk_place gk_blob_place(const struct gk_request *request, const struct gk_
 /* Accepting these and doing without them would be a lie about where and how data is kept. */
 static enum gk_status refuse_unserved(const struct gk_request *request, struct gk_error *error)
 {
-    static const char *const headers[] = {"x-ms-expiry-option", "x-ms-encryption-scope",
-                                          "x-ms-structured-body"};
+    static const char *const headers[] = {"x-ms-expiry-option", "x-ms-structured-body"};
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         const bool its_own = i == 0 && request->operation == GK_OP_BLOB_SET_BLOB_EXPIRY;
         if (!its_own && gk_request_header(request, headers[i]) != NULL) {
@@ -371,6 +371,7 @@ enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_
     }
     target->container = container.id;
     target->opening = container.opening;
+    target->for_new = container.encryption;
     target->shard = gk_index_shard(gk_span_str(request->blob), container.shards);
     gk_index_name(&target->container, target->shard, target->index);
     gk_blob_key(&target->key, request->blob);
@@ -388,11 +389,35 @@ static void forget(struct gk_blob_target *target)
     target->ended = false;
 }
 
+/* What comes in the place of all that is there has nothing to do with the key of that. */
+static bool replaces(enum gk_operation operation)
+{
+    static const enum gk_operation operations[] = {
+        GK_OP_BLOB_PUT_BLOB_BLOCKBLOB, GK_OP_BLOB_PUT_BLOB_PAGEBLOB, GK_OP_BLOB_PUT_BLOB_APPENDBLOB,
+        GK_OP_BLOB_PUT_BLOB_FROM_URL,  GK_OP_BLOB_COPY_BLOB,         GK_OP_BLOB_COPY_BLOB_FROM_URL};
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+        if (operations[i] == operation) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The account's key was asked for before anything was read; that of the blob's scope can be now. */
+static enum gk_status check_scope(const struct gk_request *request, struct gk_blob_target *target,
+                                  struct gk_error *error)
+{
+    return target->exists && !replaces(request->operation)
+               ? gk_blob_use_scope(request, target, error)
+               : GK_OK;
+}
+
 enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_target *target,
                                    struct gk_error *error)
 {
     forget(target);
-    return read_blob(request, target, ROWS_RECORD, error);
+    const enum gk_status status = read_blob(request, target, ROWS_RECORD, error);
+    return status == GK_OK ? check_scope(request, target, error) : status;
 }
 
 bool gk_blob_is_named_version(const struct gk_blob_target *base)
@@ -418,7 +443,10 @@ static enum gk_status locate_and_read(struct gk_request *request, struct gk_blob
     if (status == GK_OK && target->kind == GK_STATE_VERSION) {
         /* The base first: a version goes from there to the states, and never back. */
         status = read_blob(request, target, rows, error);
-        if (status != GK_OK || gk_blob_is_named_version(target)) {
+        if (status == GK_OK && gk_blob_is_named_version(target)) {
+            return check_scope(request, target, error);
+        }
+        if (status != GK_OK) {
             return status;
         }
         forget(target);
@@ -426,7 +454,10 @@ static enum gk_status locate_and_read(struct gk_request *request, struct gk_blob
     if (status == GK_OK && target->kind != GK_STATE_BASE) {
         turn_to_state(target);
     }
-    return status == GK_OK ? read_blob(request, target, rows, error) : status;
+    if (status == GK_OK) {
+        status = read_blob(request, target, rows, error);
+    }
+    return status == GK_OK ? check_scope(request, target, error) : status;
 }
 
 static enum gk_status load_rows(struct gk_request *request, struct gk_blob_target *target,
@@ -467,6 +498,10 @@ void gk_blob_target_cleanup(struct gk_blob_target *target)
     gk_buf_cleanup(&target->key);
     gk_buf_cleanup(&target->stored);
     gk_buf_cleanup(&target->beside);
+    if (target->scope.handle != NULL) {
+        target->scope.plugin->account_release(target->scope.handle);
+        target->scope.handle = NULL;
+    }
 }
 
 struct gk_guard gk_blob_guard(const struct gk_blob_target *target)
@@ -558,102 +593,4 @@ enum gk_status gk_blob_may_replace(const struct gk_request *request,
     return status == GK_OK && target->committed && (request->permissions & GK_PERMIT_WRITE) == 0
                ? gk_refuse(error, 403, "UnauthorizedBlobOverwrite")
                : status;
-}
-
-/* --- data keys ----------------------------------------------------------------------------------*/
-
-static enum gk_status open_with_client_key(const struct gk_request *request,
-                                           const struct gk_object_scope *scope,
-                                           struct gk_span sealed, struct gk_data_key **out,
-                                           struct gk_error *error)
-{
-    struct gk_client_key *key = NULL;
-    enum gk_status status = gk_client_key_read(request, &key, error);
-    if (status == GK_OK) {
-        status = plugin_of(request)->data_key_open_with(request->account->handle, scope,
-                                                        gk_span_of(key->bytes, sizeof key->bytes),
-                                                        sealed, out, error);
-    }
-    gk_secret_free(&key);
-    return status;
-}
-
-enum gk_status gk_blob_open_data_key(const struct gk_request *request,
-                                     const struct gk_blob_target *target, struct gk_data_key **out,
-                                     struct gk_error *error)
-{
-    const struct gk_blob_record *record = &target->record;
-    const struct gk_object_scope scope = {.container = target->container, .object = record->object};
-    const struct gk_span sealed =
-        gk_span_of(record->sealed_data_key, sizeof record->sealed_data_key);
-    const enum gk_status status = gk_encryption_match(request, &record->encryption, error);
-    if (status != GK_OK) {
-        return status;
-    }
-    return record->encryption.kind == GK_ENCRYPTION_CLIENT_KEY
-               ? open_with_client_key(request, &scope, sealed, out, error)
-               : plugin_of(request)->data_key_open(request->account->handle, &scope, sealed, out,
-                                                   error);
-}
-
-enum gk_status gk_blob_metadata(const struct gk_request *request,
-                                const struct gk_blob_target *target, struct gk_data_key *data_key,
-                                struct gk_metadata *metadata, struct gk_error *error)
-{
-    struct gk_place place = gk_blob_place(request, target);
-    struct gk_buf base_key;
-    struct gk_buf sealed_part;
-    gk_buf_init(&base_key, GK_MAP_KEY_BYTES_MAX);
-    gk_buf_init(&sealed_part, GK_BLOB_RECORD_BYTES_MAX);
-    if (gk_is_state_key(place.key)) { /* where the sealed part came from unopened */
-        gk_base_key(&base_key, place.key);
-        place.key = gk_buf_span(&base_key);
-    }
-    enum gk_status status =
-        gk_value_open_sealed(&place, data_key, gk_buf_span(&target->stored), &sealed_part, error);
-    if (status == GK_OK) {
-        struct gk_reader in = gk_reader_of(gk_buf_span(&sealed_part));
-        status = gk_metadata_decode(&in, metadata, error);
-    } else if (status == GK_E_NOT_FOUND) {
-        gk_error_clear(error);
-        status = GK_OK;
-    }
-    gk_buf_cleanup(&base_key);
-    gk_buf_cleanup_wipe(&sealed_part);
-    return status;
-}
-
-static enum gk_status new_with_client_key(const struct gk_request *request,
-                                          const struct gk_object_scope *scope,
-                                          uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
-                                          struct gk_data_key **out, struct gk_error *error)
-{
-    struct gk_client_key *key = NULL;
-    enum gk_status status = gk_client_key_read(request, &key, error);
-    if (status == GK_OK) {
-        status = plugin_of(request)->data_key_create_with(request->account->handle, scope,
-                                                          gk_span_of(key->bytes, sizeof key->bytes),
-                                                          sealed, out, error);
-    }
-    gk_secret_free(&key);
-    return status;
-}
-
-enum gk_status gk_blob_new_data_key(const struct gk_request *request, const struct gk_id *container,
-                                    struct gk_blob_record *record, struct gk_data_key **out,
-                                    struct gk_error *error)
-{
-    struct gk_object_scope scope = {.container = *container};
-    if (!gk_id_random(&scope.object)) {
-        return gk_fail(error, GK_E_RESOURCE, "no entropy for a new object");
-    }
-    record->object = scope.object;
-    const enum gk_status status = gk_encryption_of_request(request, &record->encryption, error);
-    if (status != GK_OK) {
-        return status;
-    }
-    return record->encryption.kind == GK_ENCRYPTION_CLIENT_KEY
-               ? new_with_client_key(request, &scope, record->sealed_data_key, out, error)
-               : plugin_of(request)->data_key_create(request->account->handle, &scope,
-                                                     record->sealed_data_key, out, error);
 }

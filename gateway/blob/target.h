@@ -38,10 +38,18 @@ void gk_container_target_cleanup(struct gk_container_target *target);
 /* Where the record of the container with this key belongs. */
 struct gk_place gk_container_place(const struct gk_request *request, struct gk_span key);
 
+/* The encryption scope of the record that was read last, held for what its data key is opened with. */
+struct gk_target_scope {
+    const struct gk_plugin *plugin;
+    char name[GK_SCOPE_NAME_BYTES_MAX];
+    struct gk_account *handle; /* the plugin's; NULL: none was looked for */
+};
+
 struct gk_blob_target {
     struct gk_id container;
-    uint64_t opening; /* of the container's index (index.h) */
-    uint32_t shard;   /* of it, which all of the blob is in */
+    uint64_t opening;                       /* of the container's index (index.h) */
+    uint32_t shard;                         /* of it, which all of the blob is in */
+    struct gk_container_encryption for_new; /* what the container has for new blobs */
     char index[GK_INDEX_NAME_BYTES];
     struct gk_buf key;    /* "b/<name>" */
     struct gk_buf stored; /* the record as it stands there; empty when there is none */
@@ -50,6 +58,7 @@ struct gk_blob_target {
     bool committed;       /* there is a blob that can be read */
     bool ended;           /* there was one, until its lifetime was over (lifetime.h) */
     struct gk_blob_record record;
+    struct gk_target_scope scope;
     /* What the request names: the base, or the state of that kind and time (history.h). */
     enum gk_state_kind kind;
     uint64_t time;
@@ -58,15 +67,17 @@ struct gk_blob_target {
 /*
  * Finds the container, by the cache where that knows it, and where the blob's record would be, without
  * looking at it. 400 InvalidResourceName, 404 ContainerNotFound. Also checks the headers of encryption
- * (encryption_headers.h), and refuses what the gateway would otherwise silently not do: encryption scopes,
- * versions, snapshots where the operation takes none (400). cleanup is always fine afterwards.
+ * (encryption_headers.h), and refuses what the gateway would otherwise silently not do: versions and
+ * snapshots where the operation takes none (400). cleanup is always fine afterwards.
  */
 enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_target *target,
                                      struct gk_error *error) GK_MUST_USE;
 /*
  * Fetches the blob's record, the first time or again; a blob that is not there is no error. 404
  * ContainerNotFound and 409 ContainerBeingDeleted; GK_E_CONFLICT when another container has the name by
- * now: it is found by locating the target again, but what was made for the old one cannot be used.
+ * now: it is found by locating the target again, but what was made for the old one cannot be used. Where
+ * the record names an encryption scope, the operation may be refused for that, as it would have been for
+ * the account: that is asked here and nowhere else.
  */
 enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_target *target,
                                    struct gk_error *error) GK_MUST_USE;
@@ -134,20 +145,5 @@ struct gk_guard gk_blob_guard(const struct gk_blob_target *target);
 enum gk_status gk_blob_write_refused(struct gk_request *request,
                                      const struct gk_blob_target *target, enum gk_status status,
                                      struct gk_error *error) GK_MUST_USE;
-
-/* The blob's data key; where that is under a client's key, the request brings it: 409 as
- * gk_encryption_match. */
-enum gk_status gk_blob_open_data_key(const struct gk_request *request,
-                                     const struct gk_blob_target *target, struct gk_data_key **out,
-                                     struct gk_error *error) GK_MUST_USE;
-/* The blob's metadata, into metadata, which is initialised; empty when it has none. */
-enum gk_status gk_blob_metadata(const struct gk_request *request,
-                                const struct gk_blob_target *target, struct gk_data_key *data_key,
-                                struct gk_metadata *metadata, struct gk_error *error) GK_MUST_USE;
-/* A new incarnation: object id, data key and its encryption, which is what the request asks for, into
- * record, and the handle. */
-enum gk_status gk_blob_new_data_key(const struct gk_request *request, const struct gk_id *container,
-                                    struct gk_blob_record *record, struct gk_data_key **out,
-                                    struct gk_error *error) GK_MUST_USE;
 
 #endif

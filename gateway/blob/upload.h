@@ -17,6 +17,7 @@
 
 #include "gateway/blob/blob_write.h"
 #include "gateway/blob/body.h"
+#include "gateway/blob/data_keys.h"
 #include "gateway/blob/locks.h"
 
 typedef enum gk_status gk_upload_write_fn(struct gk_request *request, struct gk_blob_write *write,

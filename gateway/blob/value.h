@@ -17,6 +17,7 @@
 #define GK_VALUE_PAGES     "page object"
 #define GK_VALUE_GROUP     "page group"
 #define GK_VALUE_GARBAGE   "garbage"
+#define GK_VALUE_SCOPE     "encryption scope"
 
 /* Where a value belongs. For containers and what stands in the account's map, container is the
  * account's id. key lives as long as the place is used. */

@@ -79,6 +79,8 @@ struct gk_arm_view {
 
 /* NULL when memory is out. The caller owns it. */
 json_t *gk_arm_view_json(const struct gk_arm_view *view);
+/* properties.gatekey: the state of a key, of an account or of a scope. As above. */
+json_t *gk_arm_key_state_json(const struct gk_account_status *status);
 /* "service-managed", "active", "revoked", "unreachable", "degraded", "cold". */
 const char *gk_arm_state_name(enum gk_account_state state);
 

@@ -118,7 +118,7 @@ static json_t *seconds_json(uint32_t milliseconds)
                                      : json_real((double)milliseconds / 1000.0);
 }
 
-static json_t *gatekey_json(const struct gk_account_status *status)
+json_t *gk_arm_key_state_json(const struct gk_account_status *status)
 {
     char id[GK_UUID_TEXT_BYTES];
     gk_id_format(&status->id, id);
@@ -150,13 +150,14 @@ static json_t *properties_json(const struct gk_arm_view *view)
 {
     const struct gk_arm_account *arm = view->arm;
     json_t *keys = json_object();
-    json_t *properties = json_pack(
-        "{s:s, s:s, s:s, s:{s:s}, s:o, s:o, s:o, s:b, s:s, s:b, s:s, s:s}", "provisioningState",
-        "Succeeded", "statusOfPrimary", "available", "primaryLocation", arm->location,
-        "primaryEndpoints", "blob", view->blob_endpoint, "keyCreationTime", keys, "encryption",
-        encryption_json(view), "gatekey", gatekey_json(view->status), "supportsHttpsTrafficOnly",
-        arm->https_only, "accessTier", arm->access_tier, "allowBlobPublicAccess",
-        arm->public_access, "minimumTlsVersion", "TLS1_2", "publicNetworkAccess", "Enabled");
+    json_t *properties =
+        json_pack("{s:s, s:s, s:s, s:{s:s}, s:o, s:o, s:o, s:b, s:s, s:b, s:s, s:s}",
+                  "provisioningState", "Succeeded", "statusOfPrimary", "available",
+                  "primaryLocation", arm->location, "primaryEndpoints", "blob", view->blob_endpoint,
+                  "keyCreationTime", keys, "encryption", encryption_json(view), "gatekey",
+                  gk_arm_key_state_json(view->status), "supportsHttpsTrafficOnly", arm->https_only,
+                  "accessTier", arm->access_tier, "allowBlobPublicAccess", arm->public_access,
+                  "minimumTlsVersion", "TLS1_2", "publicNetworkAccess", "Enabled");
     if (properties != NULL) {
         set_time(keys, "key1", view->key_created_wall_ms[0]);
         set_time(keys, "key2", view->key_created_wall_ms[1]);

@@ -5,6 +5,7 @@
  *   /subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Storage/storageAccounts/{name}
  *       PUT GET PATCH DELETE; POST {name}/listKeys, regenerateKey, gatekeyCheckKey (ours)
  *   .../storageAccounts/{name}/blobServices/default   PUT GET: settings of its Blob service
+ *   .../storageAccounts/{name}/encryptionScopes[/{scope}]   GET; PUT PATCH; POST {scope}/gatekeyCheckKey (ours)
  *   .../storageAccounts                GET: of a resource group, or of a subscription
  *   /subscriptions/{s}/providers/Microsoft.Storage/checkNameAvailability   POST
  *   /gatekey/accounts[/{name}]         GET (ours): all accounts, or one, wherever they are filed
@@ -69,6 +70,9 @@ enum gk_manage_route {
     GK_ROUTE_ACCOUNT,
     GK_ROUTE_ACCOUNT_ACTION,
     GK_ROUTE_BLOB_SERVICE,
+    GK_ROUTE_SCOPES,
+    GK_ROUTE_SCOPE,
+    GK_ROUTE_SCOPE_ACTION,
     GK_ROUTE_LIST_GROUP,
     GK_ROUTE_LIST_SUBSCRIPTION,
     GK_ROUTE_CHECK_NAME,
@@ -88,6 +92,7 @@ struct gk_manage_path {
     char resource_group[91];
     char account[64]; /* as written; whether it is a valid name is for the handler */
     char action[32];
+    char scope[128]; /* as account */
 };
 
 /* Pure. Literal segments are compared without case, as the original does. False for a path whose
@@ -105,6 +110,11 @@ gk_manage_fn gk_manage_account_patch;
 gk_manage_fn gk_manage_account_delete;
 gk_manage_fn gk_manage_blob_service_put;
 gk_manage_fn gk_manage_blob_service_get;
+gk_manage_fn gk_manage_scope_put;
+gk_manage_fn gk_manage_scope_patch;
+gk_manage_fn gk_manage_scope_get;
+gk_manage_fn gk_manage_scope_list;
+gk_manage_fn gk_manage_scope_check_key;
 gk_manage_fn gk_manage_account_list;
 gk_manage_fn gk_manage_own_account_get;
 gk_manage_fn gk_manage_export;

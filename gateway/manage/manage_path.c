@@ -69,6 +69,36 @@ static bool copy_plain(const char *text, const char *allowed_beside, char *out, 
     return true;
 }
 
+static bool copy_segment(const struct segments *segments, size_t index, char *out, size_t out_bytes)
+{
+    const size_t len = strlen(segments->text[index]);
+    if (len >= out_bytes) {
+        return false;
+    }
+    memcpy(out, segments->text[index], len + 1);
+    return true;
+}
+
+/* What follows an account's name: at segments[from]. */
+static bool parse_account(const struct segments *segments, size_t from, struct gk_manage_path *out)
+{
+    const size_t rest = segments->count - from;
+    if (is(segments, from, "encryptionScopes") && rest <= 3) {
+        static const enum gk_manage_route routes[] = {GK_ROUTE_SCOPES, GK_ROUTE_SCOPE,
+                                                      GK_ROUTE_SCOPE_ACTION};
+        out->route = routes[rest - 1];
+        return (rest < 2 || copy_segment(segments, from + 1, out->scope, sizeof out->scope)) &&
+               (rest < 3 || copy_segment(segments, from + 2, out->action, sizeof out->action));
+    }
+    if (rest == 2 && is(segments, from, "blobServices") && is(segments, from + 1, "default")) {
+        out->route = GK_ROUTE_BLOB_SERVICE;
+        return true;
+    }
+    out->route = rest == 0 ? GK_ROUTE_ACCOUNT : GK_ROUTE_ACCOUNT_ACTION;
+    return rest == 0 ||
+           (rest == 1 && copy_segment(segments, from, out->action, sizeof out->action));
+}
+
 /* What follows ".../providers/Microsoft.Storage": at segments[from]. */
 static bool parse_storage(const struct segments *segments, size_t from, bool in_group,
                           struct gk_manage_path *out)
@@ -85,21 +115,10 @@ static bool parse_storage(const struct segments *segments, size_t from, bool in_
         out->route = in_group ? GK_ROUTE_LIST_GROUP : GK_ROUTE_LIST_SUBSCRIPTION;
         return true;
     }
-    const bool blob_service =
-        rest == 4 && is(segments, from + 2, "blobServices") && is(segments, from + 3, "default");
-    if (!in_group || (rest > 3 && !blob_service) ||
-        strlen(segments->text[from + 1]) >= sizeof out->account ||
-        (rest == 3 && strlen(segments->text[from + 2]) >= sizeof out->action)) {
+    if (!in_group || !copy_segment(segments, from + 1, out->account, sizeof out->account)) {
         return false;
     }
-    memcpy(out->account, segments->text[from + 1], strlen(segments->text[from + 1]) + 1);
-    out->route = blob_service ? GK_ROUTE_BLOB_SERVICE
-                 : rest == 3  ? GK_ROUTE_ACCOUNT_ACTION
-                              : GK_ROUTE_ACCOUNT;
-    if (rest == 3) {
-        memcpy(out->action, segments->text[from + 2], strlen(segments->text[from + 2]) + 1);
-    }
-    return true;
+    return parse_account(segments, from + 2, out);
 }
 
 static bool parse_arm(const struct segments *segments, struct gk_manage_path *out)
@@ -122,16 +141,6 @@ static bool parse_arm(const struct segments *segments, struct gk_manage_path *ou
         return false;
     }
     return parse_storage(segments, at + 2, in_group, out);
-}
-
-static bool copy_segment(const struct segments *segments, size_t index, char *out, size_t out_bytes)
-{
-    const size_t len = strlen(segments->text[index]);
-    if (len >= out_bytes) {
-        return false;
-    }
-    memcpy(out, segments->text[index], len + 1);
-    return true;
 }
 
 static bool parse_scrub(const struct segments *segments, struct gk_manage_path *out)

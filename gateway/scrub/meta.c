@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The meta pool: indexes of containers that no account has (a Create Container that did not come to its
- * end), leases of accounts that are gone; and accounts and marks that the registry has lost, which are
+ * end), encryption scopes and leases of accounts that are gone; and accounts and marks that the registry has lost, which are
  * written into it again.
  *
  * An index is made just before its container's record. So one is nobody's when two walks with the wait
@@ -19,7 +19,7 @@
 #include "gateway/registry.h"
 #include "gateway/scrub/run.h"
 
-#define NAME_BYTES     72u
+#define NAME_BYTES     GK_ACCOUNT_OBJECT_BYTES_MAX
 #define CANDIDATES_MAX 16384u /* of one run; another finds more */
 #define NAMES_AT_ONCE  512u
 #define WAIT_MAX_S     60u
@@ -53,6 +53,26 @@ static bool index_container(const char *name, struct gk_id *container)
            gk_hex_decode(gk_span_of(id, digits), container->bytes, sizeof container->bytes);
 }
 
+/* The object of what has the lease. */
+static bool of_lease(const char *name, char object[GK_ACCOUNT_OBJECT_BYTES_MAX])
+{
+    return gk_account_object(name + strlen(LEASE_PREFIX), object, NULL) == GK_OK;
+}
+
+/* The object of the scope's account. While that is there, it may have the scope. */
+static bool of_scope(const char *name, char object[GK_ACCOUNT_OBJECT_BYTES_MAX])
+{
+    char account[GK_ACCOUNT_NAME_BYTES_MAX];
+    const char *begin = name + strlen(GK_SCOPE_OBJECT_PREFIX);
+    const size_t len = strcspn(begin, "/");
+    if (len >= sizeof account) {
+        return false;
+    }
+    memcpy(account, begin, len);
+    account[len] = '\0';
+    return gk_account_object(account, object, NULL) == GK_OK;
+}
+
 /* Whether nothing has to do with the object. Containers are looked up in the last walk. */
 static enum gk_status is_nobodys(struct meta *meta, const char *name, bool *nobodys)
 {
@@ -65,17 +85,18 @@ static enum gk_status is_nobodys(struct meta *meta, const char *name, bool *nobo
         *nobodys = gk_known_find(&run->known, &container) == GK_KNOWN_NOT;
         return GK_OK;
     }
-    if (begins(name, LEASE_PREFIX) &&
-        gk_account_object(name + strlen(LEASE_PREFIX), object, NULL) == GK_OK) {
-        const enum gk_status status =
-            gk_store_stat(run->gateway->store, GK_POOL_META, object, &stat, meta->error);
-        *nobodys = status == GK_E_NOT_FOUND;
-        if (*nobodys) {
-            gk_error_clear(meta->error);
-        }
-        return *nobodys ? GK_OK : status;
+    const bool known = (begins(name, LEASE_PREFIX) && of_lease(name, object)) ||
+                       (begins(name, GK_SCOPE_OBJECT_PREFIX) && of_scope(name, object));
+    if (!known) {
+        return GK_OK;
     }
-    return GK_OK;
+    const enum gk_status status =
+        gk_store_stat(run->gateway->store, GK_POOL_META, object, &stat, meta->error);
+    *nobodys = status == GK_E_NOT_FOUND;
+    if (*nobodys) {
+        gk_error_clear(meta->error);
+    }
+    return *nobodys ? GK_OK : status;
 }
 
 static enum gk_status relist(struct meta *meta, enum gk_registry_kind kind, struct gk_span name,
@@ -134,8 +155,8 @@ static enum gk_status consider(struct meta *meta, const char *name)
 
 static bool is_ours(const char *name)
 {
-    static const char *const prefixes[] = {GK_ACCOUNT_OBJECT_PREFIX, GK_DELETED_NAME_PREFIX,
-                                           INDEX_PREFIX, LEASE_PREFIX};
+    static const char *const prefixes[] = {GK_ACCOUNT_OBJECT_PREFIX, GK_SCOPE_OBJECT_PREFIX,
+                                           GK_DELETED_NAME_PREFIX, INDEX_PREFIX, LEASE_PREFIX};
     static const char *const names[] = {GK_REGISTRY_OBJECT, GK_SCRUB_OBJECT, "notices"};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         if (begins(name, prefixes[i])) {

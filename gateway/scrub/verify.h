@@ -16,7 +16,7 @@ struct gk_scrub_place {
  * Opens the data key, the sealed part, all chunks, and those of the blocks that are staged. What is damaged
  * is told; a record that cannot be opened at all the walk has told already. A blob that is written
  * meanwhile is looked at again. GK_E_DENIED, GK_E_COLD: the account's key cannot be had.
- * GK_E_UNSUPPORTED: it is under a client's key, which nobody else has.
+ * GK_E_UNSUPPORTED: it is under a client's key, which nobody else has, or that of a scope, which cannot be had.
  */
 enum gk_status gk_scrub_verify_blob(struct gk_scrub_run *run, const struct gk_scrub_place *place,
                                     struct gk_span key, struct gk_span value,

@@ -5,6 +5,7 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "gateway/blob/block_id.h"
+#include "gateway/blob/data_keys.h"
 #include "gateway/blob/page_rows.h"
 #include "gateway/blob/reader.h"
 #include "gateway/blob/target.h"
@@ -30,7 +31,9 @@ static void subject_init(struct subject *subject, struct gk_scrub_run *run,
 {
     *subject = (struct subject){.run = run,
                                 .place = place,
-                                .request = {.gateway = run->gateway, .account = place->account},
+                                .request = {.gateway = run->gateway,
+                                            .account = place->account,
+                                            .operation = GK_OP_BLOB_GET_BLOB},
                                 .error = error};
     subject->target.container = place->container->id;
     subject->target.shard = place->shard;
@@ -325,6 +328,12 @@ static enum gk_status verify_staged(struct subject *subject)
     return status;
 }
 
+/* Of its scope, the account's key being there. */
+static bool scope_is_dark(const struct gk_error *why)
+{
+    return why->http_status == 403 || why->http_status == 503;
+}
+
 /* --- the blob -----------------------------------------------------------------------------------*/
 
 /* Once for each state that the record is found in: what it named may be gone when it is replaced. */
@@ -335,6 +344,10 @@ static enum gk_status verify_states(struct subject *subject)
         bool changed = false;
         if (subject->target.record.encryption.kind == GK_ENCRYPTION_CLIENT_KEY) {
             return gk_fail(subject->error, GK_E_UNSUPPORTED, "a client has its key");
+        }
+        status = gk_blob_use_scope(&subject->request, &subject->target, subject->error);
+        if (status != GK_OK) {
+            return scope_is_dark(subject->error) ? GK_E_UNSUPPORTED : status;
         }
         struct gk_error why = {0};
         struct gk_error *outer = subject->error;

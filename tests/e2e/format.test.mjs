@@ -16,6 +16,7 @@ import { noRetry, startStack } from './lib/stack.mjs';
 
 const PYTHON = '/usr/bin/python3';
 const SKIPPED = 77; // the system's Python has no "cryptography"
+const CLIENT_KEY = Buffer.alloc(32, 'client');
 const READER = fileURLToPath(new URL('../vectors/read_store.py', import.meta.url));
 
 const CONTAINER = 'formats';
@@ -121,6 +122,8 @@ before(async () => {
   await container.getBlockBlobClient('staged alone')
     .stageBlock(Buffer.from('x').toString('base64'), 'x', 1);
 
+  await putScoped(container);
+
   await stack.createAccount(OTHER_ACCOUNT);
   const [key] = await stack.keysOf(OTHER_ACCOUNT);
   const other = new BlobServiceClient(`${stack.gateway.ready.blob_endpoint}/${OTHER_ACCOUNT}`,
@@ -146,6 +149,20 @@ before(async () => {
 });
 after(() => stack?.stop().catch(() => {})); // the gateway has ended by a signal
 
+// A container's scope under the vault's key, and a blob in it; and one under a key of the client's.
+async function putScoped(container) {
+  await stack.management.good('PUT', `${stack.accountPath(stack.account)}/encryptionScopes/of-the-vault`,
+    { body: { properties: { source: 'Microsoft.KeyVault',
+      keyVaultProperties: { keyUri: `${stack.vault.uri}/keys/${stack.keyName}` } } } });
+  await container.getBlockBlobClient('in a scope').upload('scoped', 6,
+    { encryptionScope: 'of-the-vault', metadata: { in: 'scope' } });
+  const overTls = BlobServiceClient.fromConnectionString(stack.connectionStringTls, stack.overTls)
+    .getContainerClient(CONTAINER);
+  await overTls.getBlockBlobClient('under two keys').upload('keyed', 5, { metadata: { in: 'keys' },
+    customerProvidedKey: { encryptionAlgorithm: 'AES256', encryptionKey: CLIENT_KEY.toString('base64'),
+      encryptionKeySha256: createHash('sha256').update(CLIENT_KEY).digest('base64') } });
+}
+
 const maybe = (name, fn) => test(name, (t) => (skip ? t.skip('no python3-cryptography') : fn(t)));
 
 maybe('accounts, containers and blobs with the service key alone', async () => {
@@ -167,7 +184,8 @@ maybe('accounts, containers and blobs with the service key alone', async () => {
 
   const blobs = (await read(stack.gateway.store.place, '--account', stack.account, '--container',
     CONTAINER)).json;
-  assert.deepEqual(Object.keys(blobs).sort(), [...stored.keys(), 'staged alone'].sort());
+  assert.deepEqual(Object.keys(blobs).sort(),
+    [...stored.keys(), 'in a scope', 'staged alone', 'under two keys'].sort());
   assert.equal(blobs['staged alone'].committed, false);
   for (const [name, { content }] of stored) {
     assert.ok(blobs[name].committed, name);
@@ -211,6 +229,23 @@ maybe('every blob, byte for byte, with the customer\'s key', async () => {
       assert.equal(json.pages, pages ?? (segments <= 64 ? 0 : Math.ceil(segments / 1024)), name);
     }
     if (etag !== undefined) assert.equal(`"${json.etag}"`, etag, name);
+  }
+});
+
+maybe('a blob in an encryption scope, and one under a client’s key', async () => {
+  const { json: account } = await read(stack.gateway.store.place, '--account', stack.account);
+  assert.deepEqual(Object.entries(account.scopes).map(([name, { disabled }]) => [name, disabled]),
+    [['of-the-vault', false]]);
+  const scoped = (await read(stack.gateway.store.place, ...ofBlob('in a scope'), ...vaultKeys())).json;
+  assert.equal(scoped.sha256, sha256('scoped'));
+  assert.deepEqual(scoped.metadata, { in: 'scope' });
+  assert.deepEqual(scoped.fields.encryption, { scope: 'of-the-vault' });
+  const keyed = ['--client-key', CLIENT_KEY.toString('base64')];
+  const both = (await read(stack.gateway.store.place, ...ofBlob('under two keys'), ...vaultKeys(), ...keyed)).json;
+  assert.equal(both.sha256, sha256('keyed'));
+  assert.deepEqual(both.metadata, { in: 'keys' });
+  for (const without of [[...vaultKeys()], keyed]) {
+    assert.equal((await read(stack.gateway.store.place, ...ofBlob('under two keys'), ...without)).code, 1);
   }
 });
 

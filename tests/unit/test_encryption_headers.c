@@ -29,6 +29,13 @@
         "x-ms-encryption-algorithm", value                                                         \
     }
 
+#define SCOPE(value)                                                                               \
+    {                                                                                              \
+        "x-ms-encryption-scope", value                                                             \
+    }
+
+static const struct gk_container_encryption of_account = {.scope = ""};
+
 static struct gk_request *request_of(struct headed *headed, const struct gk_pair *headers,
                                      enum gk_operation operation, bool tls)
 {
@@ -146,13 +153,111 @@ static void test_encryption_headers__fit_the_blob_s_key_alone(void **state)
         struct gk_error error = {0};
         const struct gk_request *request =
             request_of(&headed, made_with[made], GK_OP_BLOB_PUT_BLOB_BLOCKBLOB, true);
-        assert_int_equal(gk_encryption_of_request(request, &encryption, &error), GK_OK);
+        assert_int_equal(gk_encryption_of_new(request, &of_account, &encryption, &error), GK_OK);
         for (size_t read = 0; read < 3; read++) {
             memset(&error, 0, sizeof error);
             request = request_of(&headed, made_with[read], GK_OP_BLOB_GET_BLOB, true);
             const enum gk_status status = gk_encryption_match(request, &encryption, &error);
             const char *code = codes[made][read];
             assert_answer(status, &error, code[0] == '\0' ? 0 : 409, code);
+        }
+    }
+}
+
+/* --- scopes -------------------------------------------------------------------------------------*/
+
+static void test_encryption_headers__a_scope_is_a_name_and_no_key(void **state)
+{
+    (void)state;
+    static const struct {
+        struct gk_pair headers[4];
+        enum gk_operation operation;
+        unsigned status;
+        const char *code;
+    } rows[] = {
+        {{SCOPE("abc")}, GK_OP_BLOB_PUT_BLOB_BLOCKBLOB, 0, ""},
+        {{SCOPE("$account-encryption-key")}, GK_OP_BLOB_APPEND_BLOCK, 0, ""},
+        {{SCOPE("abc")}, GK_OP_BLOB_COPY_BLOB_FROM_URL, 0, ""},
+        {{SCOPE("abc")}, GK_OP_BLOB_GET_BLOB, 400, "UnsupportedHeader"},
+        {{SCOPE("abc")}, GK_OP_BLOB_DELETE_BLOB, 400, "UnsupportedHeader"},
+        {{SCOPE("ab")}, GK_OP_BLOB_PUT_BLOCK, 400, "InvalidHeaderValue"},
+        {{SCOPE("ABC")}, GK_OP_BLOB_PUT_BLOCK, 400, "InvalidHeaderValue"},
+        {{SCOPE("a/../b")}, GK_OP_BLOB_PUT_BLOCK, 400, "InvalidHeaderValue"},
+        {{SCOPE("a--b")}, GK_OP_BLOB_PUT_BLOCK, 400, "InvalidHeaderValue"},
+        {{SCOPE("abc"), KEY(KEY_A), HASH(HASH_A), ALGORITHM("AES256")},
+         GK_OP_BLOB_PUT_BLOCK,
+         400,
+         "InvalidHeaderValue"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gk_pair headers[5] = {{NULL, NULL}};
+        struct headed headed;
+        struct gk_error error = {0};
+        memcpy(headers, rows[i].headers, sizeof rows[i].headers);
+        const struct gk_request *request = request_of(&headed, headers, rows[i].operation, true);
+        assert_answer(gk_encryption_headers_check(request, &error), &error, rows[i].status,
+                      rows[i].code);
+    }
+}
+
+static void test_encryption_headers__a_signature_settles_the_scope(void **state)
+{
+    (void)state;
+    static const struct gk_pair none[] = {{NULL, NULL}};
+    static const struct gk_pair other[] = {SCOPE("other"), {NULL, NULL}};
+    static const struct gk_pair query[] = {{"sig", "x"}, {"ses", "abc"}};
+    struct headed headed;
+    struct gk_encryption encryption;
+    struct gk_error error = {0};
+    struct gk_request *request = request_of(&headed, none, GK_OP_BLOB_PUT_BLOB_BLOCKBLOB, true);
+    request->query = query;
+    request->query_count = 2;
+    assert_int_equal(gk_encryption_headers_check(request, &error), GK_OK);
+    assert_int_equal(gk_encryption_of_new(request, &of_account, &encryption, &error), GK_OK);
+    assert_int_equal(encryption.kind, GK_ENCRYPTION_SCOPE);
+    assert_string_equal(encryption.scope, "abc");
+    request->operation = GK_OP_BLOB_GET_BLOB; /* which is as if it were not there */
+    assert_int_equal(gk_encryption_headers_check(request, &error), GK_OK);
+    assert_false(gk_encryption_given(request));
+    request = request_of(&headed, other, GK_OP_BLOB_PUT_BLOB_BLOCKBLOB, true);
+    request->query = query;
+    request->query_count = 2;
+    assert_answer(gk_encryption_headers_check(request, &error), &error, 400, "InvalidHeaderValue");
+}
+
+static void test_encryption_headers__the_container_has_the_last_word(void **state)
+{
+    (void)state;
+    static const struct gk_pair none[] = {{NULL, NULL}};
+    static const struct gk_pair same[] = {SCOPE("abc"), {NULL, NULL}};
+    static const struct gk_pair other[] = {SCOPE("other"), {NULL, NULL}};
+    static const struct gk_pair account[] = {SCOPE("$account-encryption-key"), {NULL, NULL}};
+    static const struct gk_pair key[] = {KEY(KEY_A), HASH(HASH_A), {NULL, NULL}};
+    static const struct {
+        const struct gk_pair *headers;
+        bool denied; /* where nothing else than abc may be */
+        enum gk_encryption_kind kind;
+        const char *scope;
+    } rows[] = {{none, false, GK_ENCRYPTION_SCOPE, "abc"},
+                {same, false, GK_ENCRYPTION_SCOPE, "abc"},
+                {other, true, GK_ENCRYPTION_SCOPE, "other"},
+                {account, true, GK_ENCRYPTION_ACCOUNT, ""},
+                {key, true, GK_ENCRYPTION_CLIENT_KEY, ""}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (int deny = 0; deny < 2; deny++) {
+            const struct gk_container_encryption container = {.scope = "abc",
+                                                              .deny_override = deny == 1};
+            struct headed headed;
+            struct gk_encryption encryption;
+            struct gk_error error = {0};
+            const bool refused = deny == 1 && rows[i].denied;
+            const struct gk_request *request =
+                request_of(&headed, rows[i].headers, GK_OP_BLOB_PUT_BLOB_BLOCKBLOB, true);
+            assert_answer(gk_encryption_of_new(request, &container, &encryption, &error), &error,
+                          refused ? 403 : 0,
+                          refused ? "RequestForbiddenByContainerEncryptionPolicy" : "");
+            assert_true(refused || encryption.kind == rows[i].kind);
+            assert_true(refused || strcmp(encryption.scope, rows[i].scope) == 0);
         }
     }
 }
@@ -183,6 +288,9 @@ int main(void)
         cmocka_unit_test(test_encryption_headers__are_whole_and_right),
         cmocka_unit_test(test_encryption_headers__fit_the_blob_s_key_alone),
         cmocka_unit_test(test_encryption_headers__a_key_is_read_and_wiped),
+        cmocka_unit_test(test_encryption_headers__a_scope_is_a_name_and_no_key),
+        cmocka_unit_test(test_encryption_headers__a_signature_settles_the_scope),
+        cmocka_unit_test(test_encryption_headers__the_container_has_the_last_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

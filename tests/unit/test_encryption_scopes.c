@@ -148,6 +148,8 @@ static void test_encryption_scopes__is_its_account_s_alone(void **state)
     assert_int_equal(create(fixture, NAME, &service), GK_OK);
     assert_int_equal(gk_account_open(fixture->instance, NAME "/other", &account, NULL),
                      GK_E_NOT_FOUND);
+    assert_int_equal(create(fixture, NAME "/other", &service), GK_OK);
+    gk_account_release(opened(fixture, NAME "/other"));
 }
 
 static void test_encryption_scopes__seals_parts_of_its_account_s_records(void **state)

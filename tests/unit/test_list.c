@@ -58,7 +58,9 @@ static void test_list__containers(void **state)
              "<Etag>&quot;0x123456789ABCDEF0&quot;</Etag><LeaseStatus>unlocked</LeaseStatus>"
              "<LeaseState>available</LeaseState>"
              "<HasImmutabilityPolicy>false</HasImmutabilityPolicy>"
-             "<HasLegalHold>false</HasLegalHold></Properties>"
+             "<HasLegalHold>false</HasLegalHold>"
+             "<DefaultEncryptionScope>$account-encryption-key</DefaultEncryptionScope>"
+             "<DenyEncryptionScopeOverride>false</DenyEncryptionScopeOverride></Properties>"
              "<Metadata><Color>red &amp; &lt;blue&gt;</Color></Metadata></Container></Containers>"
              "<NextMarker/></EnumerationResults>\n");
     assert_int_equal(list_ask(fixture, GK_OP_BLOB_LIST_CONTAINERS, NULL, no_query), GK_OK);

@@ -17,36 +17,41 @@ static const struct {
     const char *path;
     struct gk_manage_path meaning;
 } rows[] = {
-    {GROUP "/storageAccounts/acct", {GK_ROUTE_ACCOUNT, "s", "g", "acct", ""}},
-    {GROUP "/storageAccounts/acct/", {GK_ROUTE_ACCOUNT, "s", "g", "acct", ""}},
+    {GROUP "/storageAccounts/acct", {GK_ROUTE_ACCOUNT, "s", "g", "acct", "", ""}},
+    {GROUP "/storageAccounts/acct/", {GK_ROUTE_ACCOUNT, "s", "g", "acct", "", ""}},
     {GROUP "/storageAccounts/acct/listKeys",
-     {GK_ROUTE_ACCOUNT_ACTION, "s", "g", "acct", "listKeys"}},
+     {GK_ROUTE_ACCOUNT_ACTION, "s", "g", "acct", "listKeys", ""}},
     {GROUP "/storageAccounts/acct/anything",
-     {GK_ROUTE_ACCOUNT_ACTION, "s", "g", "acct", "anything"}},
+     {GK_ROUTE_ACCOUNT_ACTION, "s", "g", "acct", "anything", ""}},
     {GROUP "/storageAccounts/acct/blobServices/default",
-     {GK_ROUTE_BLOB_SERVICE, "s", "g", "acct", ""}},
-    {GROUP "/storageAccounts", {GK_ROUTE_LIST_GROUP, "s", "g", "", ""}},
-    {SUBSCRIPTION "/storageAccounts", {GK_ROUTE_LIST_SUBSCRIPTION, "s", "", "", ""}},
-    {SUBSCRIPTION "/checkNameAvailability", {GK_ROUTE_CHECK_NAME, "s", "", "", ""}},
+     {GK_ROUTE_BLOB_SERVICE, "s", "g", "acct", "", ""}},
+    {GROUP "/storageAccounts/acct/encryptionScopes", {GK_ROUTE_SCOPES, "s", "g", "acct", "", ""}},
+    {GROUP "/storageAccounts/acct/ENCRYPTIONscopes/one/",
+     {GK_ROUTE_SCOPE, "s", "g", "acct", "", "one"}},
+    {GROUP "/storageAccounts/acct/encryptionScopes/one/gatekeyCheckKey",
+     {GK_ROUTE_SCOPE_ACTION, "s", "g", "acct", "gatekeyCheckKey", "one"}},
+    {GROUP "/storageAccounts", {GK_ROUTE_LIST_GROUP, "s", "g", "", "", ""}},
+    {SUBSCRIPTION "/storageAccounts", {GK_ROUTE_LIST_SUBSCRIPTION, "s", "", "", "", ""}},
+    {SUBSCRIPTION "/checkNameAvailability", {GK_ROUTE_CHECK_NAME, "s", "", "", "", ""}},
     /* Without case, and decoded. What an account's name is, its handler says. */
     {"/SUBSCRIPTIONS/S/resourcegroups/G/Providers/microsoft.storage/STORAGEaccounts/Acct",
-     {GK_ROUTE_ACCOUNT, "S", "G", "Acct", ""}},
-    {GROUP "/storage%41ccounts/a%63ct", {GK_ROUTE_ACCOUNT, "s", "g", "acct", ""}},
-    {GROUP "/storageAccounts/a%2Fb", {GK_ROUTE_ACCOUNT, "s", "g", "a/b", ""}},
+     {GK_ROUTE_ACCOUNT, "S", "G", "Acct", "", ""}},
+    {GROUP "/storage%41ccounts/a%63ct", {GK_ROUTE_ACCOUNT, "s", "g", "acct", "", ""}},
+    {GROUP "/storageAccounts/a%2Fb", {GK_ROUTE_ACCOUNT, "s", "g", "a/b", "", ""}},
     {"/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-1_(x).y" STORAGE
      "/storageAccounts/acct",
-     {GK_ROUTE_ACCOUNT, "00000000-0000-0000-0000-000000000001", "rg-1_(x).y", "acct", ""}},
-    {"/gatekey/accounts", {GK_ROUTE_OWN_LIST, "", "", "", ""}},
-    {"/gatekey/accounts/acct", {GK_ROUTE_OWN_ACCOUNT, "", "", "acct", ""}},
-    {"/gatekey/accounts/acct/export", {GK_ROUTE_OWN_ACTION, "", "", "acct", "export"}},
-    {"/gatekey/accounts/acct/restore/", {GK_ROUTE_OWN_ACTION, "", "", "acct", "restore"}},
-    {"/gatekey/scrub", {GK_ROUTE_SCRUB, "", "", "", ""}},
-    {"/gatekey/scrub/", {GK_ROUTE_SCRUB, "", "", "", ""}},
-    {"/gatekey/scrub/stop", {GK_ROUTE_SCRUB_ACTION, "", "", "", "stop"}},
-    {"/metrics", {GK_ROUTE_METRICS, "", "", "", ""}},
-    {"/healthz", {GK_ROUTE_HEALTH, "", "", "", ""}},
-    {"/readyz", {GK_ROUTE_READY, "", "", "", ""}},
-    {"/readyz/", {GK_ROUTE_READY, "", "", "", ""}},
+     {GK_ROUTE_ACCOUNT, "00000000-0000-0000-0000-000000000001", "rg-1_(x).y", "acct", "", ""}},
+    {"/gatekey/accounts", {GK_ROUTE_OWN_LIST, "", "", "", "", ""}},
+    {"/gatekey/accounts/acct", {GK_ROUTE_OWN_ACCOUNT, "", "", "acct", "", ""}},
+    {"/gatekey/accounts/acct/export", {GK_ROUTE_OWN_ACTION, "", "", "acct", "export", ""}},
+    {"/gatekey/accounts/acct/restore/", {GK_ROUTE_OWN_ACTION, "", "", "acct", "restore", ""}},
+    {"/gatekey/scrub", {GK_ROUTE_SCRUB, "", "", "", "", ""}},
+    {"/gatekey/scrub/", {GK_ROUTE_SCRUB, "", "", "", "", ""}},
+    {"/gatekey/scrub/stop", {GK_ROUTE_SCRUB_ACTION, "", "", "", "stop", ""}},
+    {"/metrics", {GK_ROUTE_METRICS, "", "", "", "", ""}},
+    {"/healthz", {GK_ROUTE_HEALTH, "", "", "", "", ""}},
+    {"/readyz", {GK_ROUTE_READY, "", "", "", "", ""}},
+    {"/readyz/", {GK_ROUTE_READY, "", "", "", "", ""}},
 };
 
 static const char *const nowhere[] = {
@@ -108,6 +113,7 @@ static void assert_same(const char *path, const struct gk_manage_path *left,
     assert_string_equal(left->resource_group, right->resource_group);
     assert_string_equal(left->account, right->account);
     assert_string_equal(left->action, right->action);
+    assert_string_equal(left->scope, right->scope);
 }
 
 static void test_manage_path__addresses(void **state)

@@ -3,7 +3,7 @@
  * Goal: the policy says of every row of the table what its columns say and fails closed beside it, and
  * the table is what the documentation says and can be routed.
  */
-#include "plugin/policy.h"
+#include "gatekey/policy.h"
 
 #include <string.h>
 

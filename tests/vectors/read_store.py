@@ -248,8 +248,22 @@ def read_copy(reader):
 
 
 def read_encryption(reader):
-    need(reader.number(1) == 1, "an encryption that this does not know")
-    return {"clientKeySha256": base64.b64encode(reader.bytes(32)).decode()}
+    kind = reader.number(1)
+    need(kind in (1, 2), "an encryption that this does not know")
+    return {"scope": reader.text().decode()} if kind == 2 else {
+        "clientKeySha256": base64.b64encode(reader.bytes(32)).decode()}
+
+
+def read_container_encryption(reader):
+    return {"denyOverride": reader.number(1) != 0, "scope": reader.text().decode()}
+
+
+def read_scope(data):
+    reader = Reader(data)
+    reader.version()
+    scope = {"disabled": reader.number(1) != 0, "created": reader.number(8), "modified": reader.number(8)}
+    reader.end()
+    return scope
 
 
 def read_rest(reader):
@@ -266,6 +280,7 @@ FIELDS = {
     8: ("type", read_type),
     9: ("copy", read_copy),
     10: ("encryption", read_encryption),
+    11: ("containerEncryption", read_container_encryption),
     16: ("tags", read_metadata),
     17: ("oddMd5", read_rest),
     20: ("history", read_history),
@@ -354,10 +369,20 @@ class Account:
     def __init__(self, store, service_key, name, customer_keys):
         self.store, self.service_key, self.name = store, service_key, name
         self.customer_keys = customer_keys
-        self.object = f"account/{name}"
+        self.object = f"scope/{name}" if "/" in name else f"account/{name}"
         self.attributes = store.attributes(self.object)
         self.record = fmt.read_account_record(service_key, name, self.attributes["gatekey.account"])
         self.id = bytes.fromhex(self.record["id"].replace("-", ""))
+
+    def scope(self, name):
+        """An encryption scope: an account of its own within this one."""
+        scope = Account(self.store, self.service_key, f"{self.name}/{name}", self.customer_keys)
+        need(scope.record["parent"] == self.record["id"], "the scope is of another account")
+        return scope
+
+    def scopes(self):
+        return {key[2:].decode(): read_scope(self.open_value("encryption scope", self.id, key, value))
+                for key, value in self.store.map(self.object, b"e/").items()}
 
     def open_value(self, kind, container_id, key, value):
         return fmt.open_record(self.service_key, self.id, binding(kind, container_id, key), value)
@@ -450,7 +475,9 @@ class Account:
         value = self.store.map_value(index, key)
         blob = read_blob(self.open_value("blob", container_id, key, value))
         need(blob["committed"], "the blob has staged blocks alone")
-        data_key = fmt.open_data_key(self.root_keys(), self.id, container_id, blob["object"],
+        scope = blob["fields"].get("encryption", {}).get("scope")
+        owner = self if scope is None else self.scope(scope)
+        data_key = fmt.open_data_key(owner.root_keys(), owner.id, container_id, blob["object"],
                                      blob["sealedDataKey"], client_key)
         blob["metadata"] = {}
         if fmt.split_record(value)[1]:
@@ -630,7 +657,8 @@ def run(arguments):
     account = Account(store, service_key, arguments.account, keys)
     if not arguments.container:
         return {"record": account.record, "profile": account.profile(),
-                "containers": account.containers(), "keptContainers": account.kept_containers()}
+                "containers": account.containers(), "keptContainers": account.kept_containers(),
+                "scopes": account.scopes()}
     container = account.container(arguments.container)
     if not arguments.blob:
         return account.blobs(container)
