@@ -42,7 +42,8 @@ static void note_container(struct gk_change_list *changes, const struct gk_id *i
     gk_changes_set(changes, &key, &value);
 }
 
-/* The containers that one entry of the account's map names: its own record, or garbage. */
+/* The containers that one entry of the account's map names: its own record, also of one that was deleted and
+ * is kept, or garbage. */
 static enum gk_status note_entry(const struct gk_removal *removal, const struct gk_id *account,
                                  struct gk_span key, struct gk_span value,
                                  struct gk_change_list *changes, struct gk_error *error)
@@ -50,7 +51,7 @@ static enum gk_status note_entry(const struct gk_removal *removal, const struct 
     if (key_begins(key, GK_SCOPE_KEY_KIND)) {
         return GK_OK;
     }
-    const bool is_container = key_begins(key, "c/");
+    const bool is_container = key_begins(key, "c/") || key_begins(key, GK_KEPT_CONTAINER_KIND);
     const struct gk_place place = {.plugin = removal->plugin,
                                    .account = removal->account,
                                    .kind = is_container ? GK_VALUE_CONTAINER : GK_VALUE_GARBAGE,

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { BlobServiceClient } from '@azure/storage-blob';
+import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 
 import { refused } from './lib/refused.mjs';
 import { accountSas, encodeQuery, send } from './lib/signed.mjs';
@@ -204,6 +204,25 @@ test('scrub takes nothing of what is kept for nobody’s', async () => {
   assert.equal(done.code, 0, done.stdout + done.stderr);
   const { counts } = JSON.parse(done.stdout);
   assert.deepEqual([counts.unreferencedObjects, counts.damaged], [0, 0], done.stdout);
+});
+
+test('an account is deleted with what it keeps', async () => {
+  await stack.createAccount('leaving');
+  await stack.management.good('PUT', `${stack.accountPath('leaving')}/blobServices/default`,
+    { body: { properties: { containerDeleteRetentionPolicy: { enabled: true, days: DAYS } } } });
+  const [key] = await stack.keysOf('leaving');
+  const one = new BlobServiceClient(`${stack.gateway.ready.blob_endpoint}/leaving`,
+    new StorageSharedKeyCredential('leaving', key.value), noRetry).getContainerClient('kept');
+  await one.create();
+  await one.getBlockBlobClient('blob').upload(Buffer.alloc(100000), 100000);
+  await one.delete();
+  const gone = await stack.management.request('DELETE', `${stack.accountPath('leaving')}?api-version=2023-05-01`);
+  assert.equal(gone.status, 200, gone.body);
+  const removed = async () => {
+    const { counts } = JSON.parse((await stack.ctl('scrub', '--json')).stdout);
+    return counts.waitingObjects + counts.unreferencedObjects === 0;
+  };
+  await stack.until(removed, 'its data to be removed');
 });
 
 test('the end of what is kept', async () => {
