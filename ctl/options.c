@@ -78,6 +78,8 @@ static const struct option_rule rules[] = {
     {"--stop", OPTION_FLAG, FIELD(stop), "", "stop the one that runs"},
     {"--remove-damaged", OPTION_TEXT, FIELD(remove_damaged), "ACCOUNT/CONTAINER/BLOB",
      "remove this blob's record, which cannot be opened (needs --yes)"},
+    {"--head", OPTION_TEXT, FIELD(head), "NUMBER:HASH",
+     "what was printed of an event before, and must be as it was"},
     {"--help", OPTION_FLAG, FIELD(help), "", "this text"},
 };
 
@@ -124,6 +126,7 @@ static const char *const status_options[] = {"--no-fail", GATEWAY_OPTIONS, NULL}
 static const char *const scrub_options[] = {
     "--verify", "--remove",         "--older-than", "--rate",        "--resume", "--status",
     "--stop",   "--remove-damaged", "--yes",        GATEWAY_OPTIONS, NULL};
+static const char *const audit_options[] = {"--head", "--json", NULL};
 static const char *const service_key_options[] = {"--out", NULL};
 
 static const struct ctl_command commands[] = {
@@ -182,6 +185,13 @@ static const struct ctl_command commands[] = {
      ctl_scope_update},
     {"scope", "check", "ACCOUNT/SCOPE", "ask the vault now, and take a new version", plain_options,
      "", ctl_scope_check},
+    {"audit", "verify", "[FILE]", "find what is missing or changed in an audit file", audit_options,
+     "Each line has a number and the hash of the line before; the last one is noted in FILE.head.\n"
+     "Of rotated files, give all in one on standard input, the oldest first. Who can write both "
+     "the\n"
+     "file and its head can write another history: keep the head that this prints elsewhere, and\n"
+     "give it with --head the next time. Exit code 5 when something is missing or changed.\n",
+     ctl_audit_verify},
     {"scrub", "", "", "find what nothing refers to, and verify what is stored", scrub_options,
      "The gateway does it; this shows how far it is. Ctrl-C stops it, --resume goes on. Exit code "
      "5\n"
@@ -347,7 +357,8 @@ static void print_overview(FILE *stream)
         "\nexit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 the gateway cannot be\n"
         "reached; 4 key status: a customer key is revoked, unreachable or degraded; 5 account "
         "list,\n"
-        "key status: an account's record cannot be read; 5, 6, 7 scrub: something is damaged;\n"
+        "key status: an account's record cannot be read; 5 audit verify: the file is not what\n"
+        "was written; 5, 6, 7 scrub: something is damaged;\n"
         "objects that nothing refers to stay; it was stopped\n",
         stream);
 }

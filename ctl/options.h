@@ -14,7 +14,9 @@ enum ctl_exit {
     CTL_USAGE = 2,       /* the command line is wrong */
     CTL_UNREACHABLE = 3, /* the gateway did not answer */
     CTL_NOT_HEALTHY = 4, /* key status: a key is revoked, unreachable or degraded */
-    CTL_DAMAGED = 5, /* scrub: something is damaged; lists: an account's record cannot be read */
+    CTL_DAMAGED =
+        5, /* scrub, audit verify: something is damaged; lists: an account's record cannot be
+                        read */
     CTL_UNREFERENCED = 6, /* scrub: there are objects that nothing refers to, and they stay */
     CTL_STOPPED = 7       /* scrub: it was stopped, and may be resumed */
 };
@@ -70,7 +72,9 @@ struct ctl_options {
     const char *older_than;
     const char *rate;
     const char *remove_damaged;
-    /* the name that stands alone, of an account or "account/scope", NULL when there is none */
+    /* audit verify */
+    const char *head;
+    /* the name that stands alone, of an account, "account/scope" or a file, NULL when there is none */
     const char *name;
 };
 
@@ -97,7 +101,8 @@ void ctl_help_print(FILE *stream, const struct ctl_command *command);
 enum ctl_exit ctl_fail(enum ctl_exit code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* account_commands.c, backup_commands.c, key_commands.c, scope_commands.c, scrub_command.c, service_key.c */
+/* account_commands.c, audit_command.c, backup_commands.c, key_commands.c, scope_commands.c,
+ * scrub_command.c, service_key.c */
 enum ctl_exit ctl_account_create(const struct ctl_options *options);
 enum ctl_exit ctl_account_show(const struct ctl_options *options);
 enum ctl_exit ctl_account_list(const struct ctl_options *options);
@@ -106,6 +111,7 @@ enum ctl_exit ctl_account_delete(const struct ctl_options *options);
 enum ctl_exit ctl_account_keys(const struct ctl_options *options);
 enum ctl_exit ctl_account_export(const struct ctl_options *options);
 enum ctl_exit ctl_account_restore(const struct ctl_options *options);
+enum ctl_exit ctl_audit_verify(const struct ctl_options *options);
 enum ctl_exit ctl_key_status(const struct ctl_options *options);
 enum ctl_exit ctl_key_check(const struct ctl_options *options);
 enum ctl_exit ctl_scope_create(const struct ctl_options *options);

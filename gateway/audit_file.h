@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where audit events go: a file that is only appended to, one JSON object a line, mode 0600, and the
- * log. Each event is one write(2), so that lines of several threads do not mix, and logrotate's
- * copytruncate works. Any thread.
+ * Where audit events go: a file that is only appended to, one JSON object a line, mode 0600, chained
+ * (audit_chain.h), and the log. Each event is one write(2), and logrotate's copytruncate works. Any thread.
  */
 #ifndef GATEWAY_AUDIT_FILE_H
 #define GATEWAY_AUDIT_FILE_H
@@ -15,7 +14,7 @@ struct gk_audit_file;
 enum gk_status gk_audit_file_open(const char *path, struct gk_audit_file **out,
                                   struct gk_error *error) GK_MUST_USE;
 /* audit NULL: the log alone. What could not be written is told in the log and counted. */
-void gk_audit_file_write(const struct gk_audit_file *audit, const struct gk_audit_event *event);
+void gk_audit_file_write(struct gk_audit_file *audit, const struct gk_audit_event *event);
 /* NULL is fine. */
 void gk_audit_file_close(struct gk_audit_file *audit);
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/hash_chain.h"
 #include "gateway/metrics.h"
 #include "unit/cmocka_all.h"
 #include "unit/store_place.h"
@@ -244,13 +245,18 @@ static const struct gk_audit_event event = {
     .request_id = "",
 };
 
-/* Events are appended, each a line of its own, whatever is in them. */
+/* Events are appended, each a line of its own, whatever is in them, with its place in the chain. */
 static void test_plugin_host__audit_file(void **state)
 {
     (void)state;
-    static const char line[] = "{\"time\":\"2026-01-01T00:00:00.0000000Z\",\"event\":"
-                               "\"account.create\",\"account\":\"acct\",\"outcome\":\"ok\","
-                               "\"reason\":\"(not UTF-8)\",\"detail\":\"a\\nb \\\"c\\\"\"}\n";
+    static const char format[] = "{\"time\":\"2026-01-01T00:00:00.0000000Z\",\"event\":"
+                                 "\"account.create\",\"account\":\"acct\",\"outcome\":\"ok\","
+                                 "\"reason\":\"(not UTF-8)\",\"detail\":\"a\\nb \\\"c\\\"\","
+                                 "\"sequence\":%d,\"previous\":\"%s\"}\n";
+    char line[512];
+    char wanted[2 * sizeof line];
+    uint8_t hash[GK_CHAIN_HASH_BYTES] = {0};
+    char previous[GK_CHAIN_HASH_TEXT_BYTES];
     const struct gk_clock clock = gk_clock_system();
     char directory[STORE_PLACE_BYTES];
     char path[STORE_PLACE_BYTES + 16];
@@ -264,16 +270,21 @@ static void test_plugin_host__audit_file(void **state)
         gk_plugin_host_audit(host, &event);
         gk_plugin_host_close(host);
     }
-    char text[2 * sizeof line] = "";
+    gk_chain_hash_text(hash, previous);
+    const int first = snprintf(line, sizeof line, format, 1, previous);
+    snprintf(wanted, sizeof wanted, "%s", line);
+    assert_true(gk_chain_hash(gk_span_of(line, (size_t)first - 1), hash));
+    gk_chain_hash_text(hash, previous);
+    snprintf(wanted + first, sizeof wanted - (size_t)first, format, 2, previous);
+    char text[sizeof wanted + 1] = "";
     struct stat info;
     const int fd = open(path, O_RDONLY);
     assert_true(fd >= 0);
-    assert_int_equal(read(fd, text, sizeof text - 1), (int)(2 * (sizeof line - 1)));
+    assert_int_equal(read(fd, text, sizeof text - 1), (int)strlen(wanted));
     assert_int_equal(fstat(fd, &info), 0);
     assert_int_equal(info.st_mode & 07777, 0600);
     close(fd);
-    assert_memory_equal(text, line, sizeof line - 1);
-    assert_string_equal(text + sizeof line - 1, line);
+    assert_string_equal(text, wanted);
     store_place_remove(directory);
 }
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How the lines of an audit file are chained (common/hash_chain.h). The chain outlives restarts and rotated
+ * files: where it stands is kept in the file's sibling <file>.head, which is written after each line. What is
+ * taken from the file's end is missed by it, and the line that comes next shows the gap for ever.
+ *
+ * One thread at a time.
+ */
+#ifndef GATEWAY_AUDIT_CHAIN_H
+#define GATEWAY_AUDIT_CHAIN_H
+
+#include "common/hash_chain.h"
+#include "gatekey/plugin.h"
+
+struct gk_audit_chain {
+    struct gk_chain_head head;
+    int head_fd;
+    bool torn; /* the file does not end with a line's end */
+};
+
+/* Where the chain of the audit file fd, which is at path, goes on. A line that was written before there were
+ * chains counts as the one before the first. GK_E_INVALID when the sibling cannot be written. */
+enum gk_status gk_audit_chain_open(int fd, const char *path, struct gk_audit_chain *out,
+                                   struct gk_error *error) GK_MUST_USE;
+void gk_audit_chain_close(struct gk_audit_chain *chain);
+
+/* That line, without its end, was appended and is the head now. False: that could not be kept. */
+bool gk_audit_chain_pass(struct gk_audit_chain *chain, struct gk_span line) GK_MUST_USE;
+
+#endif

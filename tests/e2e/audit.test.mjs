@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// The audit file's chain: gatekeyctl finds what somebody changed, took away or put in, and a restart or a
+// rotated file is none of that.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { program } from './lib/process.mjs';
+import { startStack } from './lib/stack.mjs';
+
+let stack;
+let file;
+
+before(async () => {
+  stack = await startStack();
+  file = stack.gateway.auditFile;
+  await events(4);
+});
+after(() => stack?.stop());
+
+// Each is one event.
+async function events(count) {
+  for (let i = 0; i < count; i++) assert.equal((await stack.ctl('account', 'keys', stack.account)).code, 0);
+}
+
+const lines = (from = file) => readFileSync(from, 'utf8').split('\n').slice(0, -1);
+
+async function verify(code, from = file, ...options) {
+  const done = await stack.ctl('audit', 'verify', from, '--json', ...options);
+  assert.equal(done.code, code, done.stdout + done.stderr);
+  return JSON.parse(done.stdout);
+}
+
+test('an untouched file is whole, over a restart and after a rotation', async () => {
+  const begun = await verify(0);
+  assert.equal(begun.first, 1);
+  assert.equal(begun.last, lines().length);
+  assert.equal(begun.events, lines().length);
+  const head = `${begun.last}:${begun.hash}`;
+  await stack.gateway.restart();
+  await events(1);
+  const later = await verify(0, file, '--head', head);
+  assert.ok(later.last > begun.last);
+  copyFileSync(file, `${file}.1`);
+  truncateSync(file);
+  await events(2);
+  assert.equal((await verify(0)).first, later.last + 1);
+  await stack.gateway.restart();
+  await events(1);
+  const all = spawnSync(program('ctl', 'gatekeyctl'), ['audit', 'verify', '--json', '--head', head],
+    { input: Buffer.concat([readFileSync(`${file}.1`), readFileSync(file)]) });
+  assert.equal(all.status, 0, all.stdout.toString());
+  assert.equal(JSON.parse(all.stdout).first, 1);
+  writeFileSync(file, Buffer.concat([readFileSync(`${file}.1`), readFileSync(file)]));
+});
+
+test('what was changed, taken away or put in is found', async () => {
+  const whole = lines();
+  const noted = await verify(0);
+  const copy = path.join(stack.directory, 'copy.log');
+  const expect = async (what, changed, problem, ...options) => {
+    writeFileSync(copy, changed.map((line) => `${line}\n`).join(''));
+    copyFileSync(`${file}.head`, `${copy}.head`);
+    const { problems } = await verify(5, copy, ...options);
+    assert.ok(problems.some((text) => problem.test(text)), `${what}: ${problems}`);
+  };
+  const without = (at) => whole.filter((_, i) => i !== at);
+  await expect('changed', whole.with(2, whole[2].replace('"ok"', '"no"')), /:4: the line before is not what it was/);
+  await expect('taken away', without(2), /:3: events 3 to 3 are missing/);
+  await expect('put in', whole.toSpliced(2, 0, whole[1]), /event 2 comes after event 2/);
+  await expect('swapped', whole.with(2, whole[3]).with(3, whole[2]), /:3: events 3 to 3 are missing/);
+  await expect('no line', whole.toSpliced(2, 0, 'text'), /:3: this is no line of the chain/);
+  await expect('the last one changed', whole.with(-1, whole.at(-1).replace('"ok"', '"no"')), /is not what it was/);
+  await expect('the last one taken away', whole.slice(0, -1), /events \d+ to \d+ are missing after/);
+  await expect('another history', whole, /is not what was noted/, '--head', `${noted.last}:${'0'.repeat(64)}`);
+  await expect('a shorter history', whole, /which was noted, is not there/, '--head',
+    `${noted.last + 1}:${noted.hash}`);
+  assert.equal((await stack.ctl('audit', 'verify', file, '--head', 'x')).code, 2);
+  assert.equal((await stack.ctl('audit', 'verify', `${file}.none`)).code, 1);
+});
+
+test('what was cut off shows for ever, and a torn line does not spoil the next', async () => {
+  const cut = lines();
+  const last = JSON.parse(cut.at(-1)).sequence;
+  writeFileSync(file, cut.slice(0, -1).map((line) => `${line}\n`).join(''));
+  appendFileSync(file, '{"time":"torn');
+  await stack.gateway.restart();
+  await events(1);
+  const { problems } = await verify(5);
+  assert.ok(problems.some((text) => text.includes('is no line of the chain')), problems);
+  assert.ok(problems.some((text) => text.includes(`events ${last} to`) || text.includes('not what it was')), problems);
+});
