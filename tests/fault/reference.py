@@ -76,7 +76,7 @@ class State:
         return {"content-length": str(self.size), "x-ms-blob-type": self.kind, "etag": self.etag,
                 "content-type": self.content_type, "content-md5": self.md5,
                 "x-ms-tag-count": str(len(self.tags)) if self.tags else None,
-                "x-ms-blob-sealed": "true" if self.sealed else None,
+                "x-ms-blob-sealed": str(self.sealed).lower() if self.kind == APPEND else None,
                 "x-ms-blob-sequence-number": str(self.sequence) if self.kind == PAGES else None,
                 "x-ms-copy-id": self.copied, "x-ms-access-tier": (self.tier or "Hot") if block else None}
 
@@ -204,12 +204,12 @@ class Blob:
     def put_block_list(self, answer, blocks, metadata, content_type, lease=None):
         if self.live and self.live.kind != BLOCK:
             return self.refuses(answer, lease, BLOCK)
+        if self.account.dark and not blocks and self.base is None and not self.staged:
+            return expect(answer, *REFUSED)  # what is made of nothing needs a data key
         if self.refuses_new(answer, lease, False):
             return None
         known = {block: content for block, content in (self.live.pieces if self.live else []) if block is not None}
         known.update(self.staged)
-        if self.account.dark and not blocks and self.base is None and not self.staged:
-            return expect(answer, *REFUSED)  # what is made of nothing needs a data key
         if any(block not in known for block in blocks):
             return expect(answer, 400, "InvalidBlockList")
         pieces = [(block, known[block]) for block in blocks]
