@@ -9,6 +9,7 @@
 #include "gateway/account_attrs.h"
 #include "gateway/blob/garbage.h"
 #include "gateway/blob/names.h"
+#include "gateway/scrub/scopes.h"
 #include "gateway/scrub/shard.h"
 
 #define NAMES_BYTES_MAX ((size_t)256 << 20)
@@ -266,6 +267,9 @@ static enum gk_status walk_account(const struct walk *walk,
     enum gk_status status =
         gk_scrub_containers_of(walk->gateway, account, walk->visitor, &containers, walk->error);
     walk->known->has_hidden = walk->known->has_hidden || containers.hidden;
+    if (status == GK_OK) {
+        status = gk_scrub_scopes_of(walk->gateway, account, walk->visitor, walk->error);
+    }
     for (size_t i = 0; i < containers.count && status == GK_OK; i++) {
         status = walk_container(walk, account, &containers.items[i]);
         walk->visitor->container(walk->visitor->ctx);

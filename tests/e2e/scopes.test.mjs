@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { BlobSASPermissions, BlobServiceClient, ContainerClient, generateBlobSASQueryParameters,
   StorageSharedKeyCredential } from '@azure/storage-blob';
 
+import { RECORD, accountObject } from './lib/account_object.mjs';
 import { refused } from './lib/refused.mjs';
 import { encodeQuery, send, serviceSas } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
@@ -326,6 +327,21 @@ test('a scope whose key is revoked goes dark alone, over a restart, and comes ba
   assert.deepEqual((await dark.getProperties()).metadata, { secret: 'value' });
   const again = JSON.parse((await stack.ctl('scrub', '--verify', '--json')).stdout);
   assert.equal(again.counts.damaged + again.counts.notVerifiableBlobs + again.counts.unreferencedObjects, 0);
+});
+
+test('a scope whose record is lost, or another’s, is found by a scrub', async () => {
+  const object = accountObject(stack, `${stack.account}/by-hand`, 'scope');
+  const kept = object.get(RECORD);
+  const found = async () => {
+    const { code, stdout } = await stack.ctl('scrub', '--json');
+    return [code, ...JSON.parse(stdout).damaged.map(({ what }) => what.replace(/:.*/, ''))];
+  };
+  object.lose(RECORD);
+  assert.deepEqual(await found(), [5, 'encryption scope by-hand']);
+  object.set(RECORD, accountObject(stack, `${stack.account}/plain`, 'scope').get(RECORD));
+  assert.deepEqual(await found(), [5, 'encryption scope by-hand']);
+  object.set(RECORD, kept);
+  assert.deepEqual(await found(), [0]);
 });
 
 test('the account’s own state is asked first', async () => {

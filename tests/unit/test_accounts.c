@@ -458,9 +458,44 @@ static void test_accounts__made_once(void **state)
 
 #define ACCOUNTS_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+/* --- names --------------------------------------------------------------------------------------*/
+
+static void test_accounts__names_and_their_objects(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *object; /* NULL: it is no name */
+    } rows[] = {{"abc", "account/abc"},
+                {"abc/a-b", "scope/abc/a-b"},
+                {"abc/012345678901234567890123456789012345678901234567890123456789012",
+                 "scope/abc/012345678901234567890123456789012345678901234567890123456789012"},
+                {"abc/0123456789012345678901234567890123456789012345678901234567890123", NULL},
+                {"ab", NULL},
+                {"ab/abc", NULL},
+                {"abc/", NULL},
+                {"abc/ab", NULL},
+                {"abc/-ab", NULL},
+                {"abc/ab-", NULL},
+                {"abc/a--b", NULL},
+                {"abc/a_b", NULL},
+                {"abc/ABC", NULL},
+                {"abc/abc/abc", NULL},
+                {"abc/..", NULL},
+                {"../abc", NULL},
+                {"", NULL}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+        const enum gk_status status = gk_account_object(rows[i].name, object, NULL);
+        assert_int_equal(status, rows[i].object == NULL ? GK_E_INVALID : GK_OK);
+        assert_string_equal(object, rows[i].object == NULL ? "" : rows[i].object);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_accounts__names_and_their_objects),
         ACCOUNTS_TEST(test_accounts__create_and_get),
         ACCOUNTS_TEST(test_accounts__names),
         ACCOUNTS_TEST(test_accounts__a_second_create_changes_nothing),

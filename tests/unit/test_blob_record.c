@@ -577,7 +577,8 @@ static void test_blob_record__container(void **state)
         .shards = 1024,
         .lease = some_lease(),
         .acl = some_acl(),
-        .life = {.opening = UINT64_MAX, .deleted_wall_ms = 5, .kept_until_wall_ms = INT64_MAX}};
+        .life = {.opening = UINT64_MAX, .deleted_wall_ms = 5, .kept_until_wall_ms = INT64_MAX},
+        .encryption = {.scope = "a-scope", .deny_override = true}};
     gk_metadata_init(&container.metadata);
     gk_metadata_add(&container.metadata, gk_span_str("Name"), gk_span_str("value"));
     gk_metadata_add(&container.metadata, gk_span_str("empty"), gk_span_str(""));
@@ -589,6 +590,8 @@ static void test_blob_record__container(void **state)
     assert_id(&decoded.id, 1);
     assert_true(decoded.etag == 2 && decoded.created_wall_ms == 3 && decoded.modified_wall_ms == 4);
     assert_int_equal(decoded.shards, 1024);
+    assert_string_equal(decoded.encryption.scope, "a-scope");
+    assert_true(decoded.encryption.deny_override);
     assert_same_lease(&decoded.lease, &container.lease);
     assert_memory_equal(&decoded.acl, &container.acl, sizeof container.acl);
     assert_memory_equal(&decoded.life, &container.life, sizeof container.life);

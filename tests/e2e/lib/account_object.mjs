@@ -20,9 +20,10 @@ function run(stack, args, input) {
   return done.stdout;
 }
 
-// What is done while the gateway runs is seen by its next read.
-export function accountObject(stack, name) {
-  const object = `account/${name}`;
+// What is done while the gateway runs is seen by its next read. kind: 'scope' for an encryption scope, whose
+// name is account/scope.
+export function accountObject(stack, name, kind = 'account') {
+  const object = `${kind}/${name}`;
   const lines = (bytes) => bytes.toString().split('\n').filter((line) => line !== '');
   return {
     names: () => lines(run(stack, ['listxattr', object])),
@@ -32,6 +33,6 @@ export function accountObject(stack, name) {
     lose: (attribute) => run(stack, ['rmxattr', object, attribute]),
     loseAll: () => run(stack, ['rm', object]),
     // Attributes and containers, under another account's name, which must not be there.
-    copyTo: (other) => run(stack, ['cp', object, `account/${other}`]),
+    copyTo: (other) => run(stack, ['cp', object, `${kind}/${other}`]),
   };
 }
