@@ -12,6 +12,7 @@
 #include "common/secret.h"
 #include "gateway/blob/data_keys.h"
 #include "gateway/blob/encryption_headers.h"
+#include "gateway/blob/get_blob.h"
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/hasher.h"
 #include "gateway/blob/headers.h"
@@ -24,14 +25,9 @@
 
 /* --- what all three tell ------------------------------------------------------------------------*/
 
-typedef enum gk_status load_fn(struct gk_request *request, struct gk_blob_target *target,
-                               struct gk_error *error);
-
-/* Loads the blob, checks the conditions, and puts its metadata into the answer. *data_key is the
- * caller's. */
-static enum gk_status begin_answer(struct gk_request *request, struct gk_blob_target *target,
-                                   load_fn *load, struct gk_data_key **data_key,
-                                   struct gk_error *error)
+enum gk_status gk_blob_begin_answer(struct gk_request *request, struct gk_blob_target *target,
+                                    gk_blob_load_fn *load, struct gk_data_key **data_key,
+                                    struct gk_error *error)
 {
     enum gk_status status = load(request, target, error);
     if (status == GK_OK) {
@@ -266,7 +262,7 @@ static enum gk_status get_blob(struct gk_request *request, struct gk_error *erro
     struct gk_blob_target target;
     struct gk_data_key *data_key = NULL;
     enum gk_status status =
-        begin_answer(request, &target, gk_blob_target_load_content, &data_key, error);
+        gk_blob_begin_answer(request, &target, gk_blob_target_load_content, &data_key, error);
     if (status == GK_OK) {
         status = gk_blob_online_check(request, &target, error);
     }
@@ -287,7 +283,7 @@ static enum gk_status get_properties(struct gk_request *request, struct gk_error
     struct gk_blob_target target;
     struct gk_data_key *data_key = NULL;
     enum gk_status status =
-        begin_answer(request, &target, gk_blob_target_load_existing, &data_key, error);
+        gk_blob_begin_answer(request, &target, gk_blob_target_load_existing, &data_key, error);
     if (status == GK_OK) {
         gk_respond_blob_headers(request, &target.record);
         respond_tier(request, &target.record);
@@ -311,7 +307,7 @@ static enum gk_status get_metadata(struct gk_request *request, struct gk_error *
     struct gk_blob_target target;
     struct gk_data_key *data_key = NULL;
     enum gk_status status =
-        begin_answer(request, &target, gk_blob_target_load_existing, &data_key, error);
+        gk_blob_begin_answer(request, &target, gk_blob_target_load_existing, &data_key, error);
     if (status == GK_OK) {
         gk_respond_version(request, target.record.etag, target.record.modified_wall_ms);
         status = gk_respond(request, 200);

@@ -31,6 +31,7 @@ static const struct gk_handler *const handlers[GK_OPERATIONS_COUNT] = {
     [GK_OP_BLOB_PUT_PAGE_CLEAR] = &gk_put_page_clear_handler,
     [GK_OP_BLOB_GET_PAGE_RANGES] = &gk_get_page_ranges_handler,
     [GK_OP_BLOB_GET_BLOB] = &gk_get_blob_handler,
+    [GK_OP_BLOB_QUERY_BLOB_CONTENTS] = &gk_query_blob_handler,
     [GK_OP_BLOB_GET_BLOB_PROPERTIES] = &gk_get_blob_properties_handler,
     [GK_OP_BLOB_GET_BLOB_METADATA] = &gk_get_blob_metadata_handler,
     [GK_OP_BLOB_BLOB_BATCH] = &gk_blob_batch_handler,

@@ -31,6 +31,7 @@ enum gk_status gk_container_ensure(struct gk_request *request, struct gk_error *
 
 extern const struct gk_handler gk_put_blob_handler;
 extern const struct gk_handler gk_get_blob_handler;
+extern const struct gk_handler gk_query_blob_handler;
 extern const struct gk_handler gk_get_blob_properties_handler;
 extern const struct gk_handler gk_get_blob_metadata_handler;
 extern const struct gk_handler gk_set_blob_properties_handler;

@@ -170,6 +170,7 @@ static enum gk_status refuse_unserved(const struct gk_request *request, struct g
 static bool takes_state(enum gk_operation operation)
 {
     static const enum gk_operation operations[] = {GK_OP_BLOB_GET_BLOB,
+                                                   GK_OP_BLOB_QUERY_BLOB_CONTENTS,
                                                    GK_OP_BLOB_GET_BLOB_PROPERTIES,
                                                    GK_OP_BLOB_GET_BLOB_METADATA,
                                                    GK_OP_BLOB_GET_BLOCK_LIST,

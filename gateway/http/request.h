@@ -109,7 +109,8 @@ enum gk_status gk_respond_head(struct gk_request *request, unsigned status, uint
 /* Status and a body that is taken over from buf (left empty). */
 enum gk_status gk_respond_buf(struct gk_request *request, unsigned status, const char *content_type,
                               struct gk_buf *buf);
-/* Status and a body of length bytes from fn; free_ctx runs when it is done or broken off. */
+/* Status and a body of length bytes from fn, or GK_HTTP_LENGTH_UNKNOWN; free_ctx runs when it is done or
+ * broken off. */
 enum gk_status gk_respond_stream(struct gk_request *request, unsigned status, uint64_t length,
                                  gk_body_fn *fn, void *ctx, void (*free_ctx)(void *ctx));
 /* Status and a body that is taken over, allocated with malloc, and wiped when it was sent. */

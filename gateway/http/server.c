@@ -38,6 +38,7 @@ struct stream {
     void *ctx;
     void (*free_ctx)(void *ctx);
     struct gk_http_exchange *exchange;
+    bool endless; /* of no length that is known: its end is one */
 };
 
 struct gk_http_inside {
@@ -273,7 +274,8 @@ static ssize_t read_stream(void *ctx, uint64_t offset, char *out, size_t max)
     struct stream *stream = ctx;
     const int64_t got = stream->fn(stream->ctx, offset, (uint8_t *)out, max);
     if (got <= 0) {
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+        return got == 0 && stream->endless ? MHD_CONTENT_READER_END_OF_STREAM
+                                           : MHD_CONTENT_READER_END_WITH_ERROR;
     }
     stream->exchange->answer_sent += (uint64_t)got;
     return (ssize_t)got;
@@ -297,7 +299,11 @@ void gk_http_answer_stream(struct gk_http_exchange *exchange, unsigned status, u
     struct MHD_Response *response = NULL;
     const size_t block = length < GK_HTTP_BLOCK_BYTES ? (size_t)length : GK_HTTP_BLOCK_BYTES;
     if (stream != NULL) {
-        *stream = (struct stream){.fn = fn, .ctx = ctx, .free_ctx = free_ctx, .exchange = exchange};
+        *stream = (struct stream){.fn = fn,
+                                  .ctx = ctx,
+                                  .free_ctx = free_ctx,
+                                  .exchange = exchange,
+                                  .endless = length == GK_HTTP_LENGTH_UNKNOWN};
         response =
             MHD_create_response_from_callback(length, block, read_stream, stream, free_stream);
     }

@@ -34,6 +34,8 @@ struct gk_pair {
  */
 typedef int64_t gk_body_fn(void *ctx, uint64_t offset, uint8_t *out, size_t max);
 
+#define GK_HTTP_LENGTH_UNKNOWN UINT64_MAX /* of such a body, 0 bytes are its end */
+
 struct gk_http_exchange;
 
 /* All on the connection's thread. */
@@ -88,7 +90,8 @@ bool gk_http_answer_header_at(const struct gk_http_exchange *exchange, size_t in
 void gk_http_answer(struct gk_http_exchange *exchange, unsigned status, uint64_t content_length);
 /* Takes the content of buf over. */
 void gk_http_answer_buf(struct gk_http_exchange *exchange, unsigned status, struct gk_buf *buf);
-/* free_ctx runs when the body is done or broken off, also when it was never asked for. */
+/* length may be GK_HTTP_LENGTH_UNKNOWN. free_ctx runs when the body is done or broken off, also when it was
+ * never asked for. */
 void gk_http_answer_stream(struct gk_http_exchange *exchange, unsigned status, uint64_t length,
                            gk_body_fn *fn, void *ctx, void (*free_ctx)(void *ctx));
 /* Takes bytes over, which were allocated with malloc and are wiped when they were sent. Few of them go

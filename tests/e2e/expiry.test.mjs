@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Set Blob Expiry, which the SDK for blobs does not have, and what the SDK sees of it: a blob ends at its time,
-// for everybody at once, and its data is removed. Takes about 15 seconds.
+// for everybody at once, and its data is removed. Takes about 5 seconds.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
