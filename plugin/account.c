@@ -217,6 +217,21 @@ static enum gk_status load(struct gk_instance *instance, const char *name, struc
     return status;
 }
 
+/* Whether a scope is of another account than the one that memory has under its account's name: that is a
+ * later one. What was sealed under this scope's key from now on nobody could open. */
+static bool is_outlived(struct gk_instance *instance, const struct gk_account *scope)
+{
+    char name[GK_ACCOUNT_NAME_BYTES_MAX];
+    if (!gk_account_name_is_scope(scope->name)) {
+        return false;
+    }
+    gk_account_name_parent(scope->name, name);
+    struct gk_account *parent = gk_accounts_find(instance, name);
+    const bool other = parent != NULL && !gk_id_equal(&parent->id, &scope->parent);
+    gk_account_release(parent);
+    return other;
+}
+
 enum gk_status gk_account_open(struct gk_instance *instance, const char *name,
                                struct gk_account **out, struct gk_error *error)
 {
@@ -224,6 +239,11 @@ enum gk_status gk_account_open(struct gk_instance *instance, const char *name,
     for (;;) {
         uint64_t forgettings = 0;
         struct gk_account *account = registry_get(instance, name, &forgettings);
+        if (account != NULL && is_outlived(instance, account)) {
+            gk_account_forget_this(account);
+            gk_account_release(account);
+            continue;
+        }
         if (account == NULL) {
             const enum gk_status status = load(instance, name, &account, error);
             if (status != GK_OK) {

@@ -229,6 +229,36 @@ describe('changes, told by notice: the interval is a minute', { skip: !onRados }
     });
   });
 
+  test('an encryption scope, changed through one and used through another', async (t) => {
+    const name = 'withscopes';
+    const scope = `${stack.accountPath(name)}/encryptionScopes/shared`;
+    const sideOf = (side, accountKey) => ({ account: name, accountKey,
+      blobEndpoint: `${side.gateway.ready.blob_endpoint}/${name}` });
+    const put = (side) => send(side, { method: 'PUT', path: '/scoped/blob', body: 'scoped',
+      headers: { 'x-ms-blob-type': 'BlockBlob', 'x-ms-encryption-scope': 'shared' } });
+    const get = async (side) => (await send(side, { method: 'GET', path: '/scoped/blob' })).status;
+    for (let i = 0; i < 3; i++) { // the account and its scope are others each time
+      const [maker, user, deleter] = [0, 1, 2].map((k) => stack.sides[(i + k) % GATEWAYS]);
+      await maker.createAccount(name);
+      const key = (await maker.keysOf(name))[0].value;
+      const sides = stack.sides.map((side) => sideOf(side, key));
+      await obeyed(t, 'the new account is served', sides, async (side) =>
+        (await send(side, { method: 'GET', path: '/', query: { comp: 'list' } })).status === 200);
+      await maker.management.good('PUT', scope, { body: {} });
+      await send(sides[0], { method: 'PUT', path: '/scoped', query: { restype: 'container' } });
+      for (const side of sides) {
+        assert.equal((await put(side)).status, 201);
+        for (const reader of sides) assert.equal(await get(reader), 200);
+      }
+      await user.management.good('PATCH', scope, { body: { properties: { state: 'Disabled' } } });
+      for (const side of sides) assert.equal(await get(side), 403);
+      await deleter.management.good('PATCH', scope, { body: { properties: { state: 'Enabled' } } });
+      for (const side of sides) assert.equal(await get(side), 200);
+      const deleted = await deleter.management.request('DELETE', `${stack.accountPath(name)}?api-version=2023-05-01`);
+      assert.equal(deleted.status, 200);
+    }
+  });
+
   test('an account made, deleted and made anew', async (t) => {
     const name = 'comesandgoes';
     const probe = (side, accountKey) => send({ account: name, accountKey,

@@ -152,6 +152,44 @@ static void test_encryption_scopes__is_its_account_s_alone(void **state)
     gk_account_release(opened(fixture, NAME "/other"));
 }
 
+/* Another process on the same store. */
+static struct gk_instance *another(struct fixture *fixture)
+{
+    const struct gk_host host = fake_host_callbacks(&fixture->host);
+    struct gk_instance *instance = NULL;
+    assert_int_equal(gk_instance_create_with(&fake_provider_ops, &host, &instance, NULL), GK_OK);
+    assert_int_equal(gk_instance_start(instance, NULL), GK_OK);
+    return instance;
+}
+
+static void test_encryption_scopes__of_an_account_before_is_not_used(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gk_account_status before;
+    struct gk_account_status after;
+    assert_int_equal(create(fixture, NAME, &service), GK_OK);
+    assert_int_equal(create(fixture, SCOPE, &service), GK_OK);
+    struct gk_account *old = opened(fixture, SCOPE);
+    assert_int_equal(gk_account_get_status(fixture->instance, SCOPE, &before, NULL), GK_OK);
+
+    /* Elsewhere the account is deleted and both are made anew; here only the account is known to be. */
+    struct gk_instance *elsewhere = another(fixture);
+    fake_host_delete(&fixture->host, NAME);
+    assert_int_equal(gk_account_create(elsewhere, NAME, &service, DEADLINE_MS, NULL), GK_OK);
+    assert_int_equal(gk_account_create(elsewhere, SCOPE, &service, DEADLINE_MS, NULL), GK_OK);
+    gk_instance_destroy(elsewhere);
+    gk_account_forget(fixture->instance, NAME);
+    gk_account_release(opened(fixture, NAME));
+
+    gk_account_release(opened(fixture, SCOPE));
+    assert_int_equal(gk_account_get_status(fixture->instance, SCOPE, &after, NULL), GK_OK);
+    assert_memory_not_equal(&before.id, &after.id, sizeof before.id);
+    struct gk_data_key *data_key = NULL;
+    uint8_t sealed[GK_SEALED_DATA_KEY_BYTES];
+    assert_int_equal(gk_data_key_create(old, &object, sealed, &data_key, NULL), GK_E_NOT_FOUND);
+    gk_account_release(old);
+}
+
 static void test_encryption_scopes__seals_parts_of_its_account_s_records(void **state)
 {
     struct fixture *fixture = *state;
@@ -205,6 +243,7 @@ int main(void)
         TEST(test_encryption_scopes__stays_light_alone),
         TEST(test_encryption_scopes__changes_its_key_like_an_account),
         TEST(test_encryption_scopes__is_its_account_s_alone),
+        TEST(test_encryption_scopes__of_an_account_before_is_not_used),
         TEST(test_encryption_scopes__seals_parts_of_its_account_s_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
