@@ -11,6 +11,7 @@
 #include "gateway/blob/index.h"
 #include "gateway/blob/lease_headers.h"
 #include "gateway/blob/tag_query.h"
+#include "gateway/http/key_policy.h"
 
 static const struct gk_plugin *plugin_of(const struct gk_request *request)
 {
@@ -404,11 +405,12 @@ static bool replaces(enum gk_operation operation)
     return false;
 }
 
-/* The account's key was asked for before anything was read; that of the blob's scope can be now. */
+/* The account's key was asked for before anything was read; that of the blob's scope can be now. What needs
+ * none does not even look for the scope: a blob whose scope is lost can be deleted. */
 static enum gk_status check_scope(const struct gk_request *request, struct gk_blob_target *target,
                                   struct gk_error *error)
 {
-    return target->exists && !replaces(request->operation)
+    return target->exists && !replaces(request->operation) && gk_key_policy_needs_key(request)
                ? gk_blob_use_scope(request, target, error)
                : GK_OK;
 }

@@ -33,6 +33,11 @@ enum gk_status gk_key_policy_check_new(const struct gk_request *request, struct 
     return check(request, request->account->handle, GK_REQUEST_HAS_METADATA, error);
 }
 
+bool gk_key_policy_needs_key(const struct gk_request *request)
+{
+    return gk_policy_needs_key(request->operation, flags_of(request));
+}
+
 enum gk_status gk_key_policy_check_scope(const struct gk_request *request,
                                          const struct gk_policy_scope *scope,
                                          struct gk_error *error)

@@ -14,6 +14,9 @@ enum gk_status gk_key_policy_check(const struct gk_request *request,
 enum gk_status gk_key_policy_check_new(const struct gk_request *request,
                                        struct gk_error *error) GK_MUST_USE;
 
+/* Whether the operation needs a key at all: what does not, goes on whatever the state of any. */
+bool gk_key_policy_needs_key(const struct gk_request *request) GK_MUST_USE;
+
 /* An encryption scope of the account, which the request has come to. */
 struct gk_policy_scope {
     struct gk_account *handle; /* the plugin's */

@@ -336,12 +336,18 @@ test('a scope whose record is lost, or another’s, is found by a scrub', async 
     const { code, stdout } = await stack.ctl('scrub', '--json');
     return [code, ...JSON.parse(stdout).damaged.map(({ what }) => what.replace(/:.*/, ''))];
   };
+  const blobs = [await uploaded('lost', { encryptionScope: 'by-hand' }),
+    await uploaded('deleted', { encryptionScope: 'by-hand' })];
   object.lose(RECORD);
   assert.deepEqual(await found(), [5, 'encryption scope by-hand']);
+  await stack.gateway.restart();
+  await refused(blobs[0].download(), 500, 'IntegrityCheckFailed');
+  await blobs[1].delete(); // which needs no key
   object.set(RECORD, accountObject(stack, `${stack.account}/plain`, 'scope').get(RECORD));
   assert.deepEqual(await found(), [5, 'encryption scope by-hand']);
   object.set(RECORD, kept);
   assert.deepEqual(await found(), [0]);
+  await stack.until(async () => (await send(stack, { method: 'GET', path: '/scoped/lost' })).status === 200, 'its record');
 });
 
 test('the account’s own state is asked first', async () => {
