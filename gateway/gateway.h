@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every request can reach. Made by main.c, immutable while requests run. */
+/* What every request can reach. Made by main.c, immutable while requests run, but for what is atomic. */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
+
+#include <stdatomic.h>
 
 #include "common/clock.h"
 #include "gateway/accounts.h"
@@ -33,8 +35,9 @@ struct gk_gateway {
     struct gk_scrub *scrub;
     const char
         *blob_domain; /* host-style requests: <account>.<blob_domain>; NULL: path style only */
-    const char *web_domain;     /* websites: <account>.<web_domain>; NULL: none */
-    uint32_t vault_deadline_ms; /* how long a request may wait for a cold account's key */
+    const char *web_domain;       /* websites: <account>.<web_domain>; NULL: none */
+    uint32_t vault_deadline_ms;   /* how long a request may wait for a cold account's key */
+    _Atomic uint64_t page_writer; /* blob/page_fence.h, which alone uses it; 0 at first */
 };
 
 #endif

@@ -16,6 +16,7 @@ void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target
     gk_garbage_init(&write->garbage);
     gk_garbage_init(&write->shared);
     write->newest = target->record.history.newest;
+    write->ended = (struct gk_id){{0}};
     write->ends_wall_ms = 0;
     gk_index_guards(write->guards, target->opening, write->door);
     write->guards[GK_INDEX_GUARDS] = gk_blob_guard(target);
@@ -88,9 +89,7 @@ enum gk_status gk_blob_write_discard(struct gk_blob_write *write, struct gk_requ
 
 void gk_blob_write_drop(struct gk_blob_write *write, const struct gk_blob_target *target)
 {
-    /* What a page blob has, no other record has: no snapshots are made of one. */
-    const bool shares = write->newest > 0 && target->record.kind.type != GK_BLOB_PAGE;
-    gk_garbage_add_blob(shares ? &write->shared : &write->garbage, target);
+    gk_garbage_add_blob(write->newest > 0 ? &write->shared : &write->garbage, target);
 }
 
 static void copy_key(const struct gk_blob_target *target, struct gk_buf *key)
@@ -99,13 +98,17 @@ static void copy_key(const struct gk_blob_target *target, struct gk_buf *key)
     gk_buf_append(key, target->key.data, target->key.len);
 }
 
-/* The open part of a record. A base goes on counting its states' times. */
+/* The open part of a record. A base goes on counting its states' times, and a page blob its eras. */
 static enum gk_status encode(const struct gk_blob_write *write, const struct gk_blob_record *record,
                              struct gk_buf *out)
 {
     struct gk_blob_record with = *record;
     if (with.history.kind == GK_STATE_BASE) {
         with.history.newest = write->newest;
+    }
+    if (with.history.kind == GK_STATE_BASE && with.kind.type == GK_BLOB_PAGE &&
+        gk_id_equal(&with.kind.space, &write->ended)) {
+        gk_page_eras_end(&with.eras);
     }
     gk_blob_record_encode(&with, out);
     return gk_buf_status(out);

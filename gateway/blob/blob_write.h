@@ -17,6 +17,7 @@ struct gk_blob_write {
     struct gk_garbage garbage;
     struct gk_garbage shared; /* what other records of the same blob may still refer to */
     uint64_t newest;          /* time of a state, as the base's next record says it */
+    struct gk_id ended;       /* a state is made of the page blob that has this space; 0: none is */
     int64_t ends_wall_ms; /* when what this write deletes and keeps, or the blob, ends; 0: never */
     uint8_t door[GK_INDEX_DOOR_BYTES]; /* that a guard compares with */
     struct gk_guard guards[GK_INDEX_GUARDS + 2];

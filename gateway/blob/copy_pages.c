@@ -36,7 +36,9 @@ static enum gk_status add_row(struct gk_page_copy *copy, const struct gk_page_ro
         gk_bits_set(own.map.written, (uint32_t)(left / GK_PAGE_BYTES), GK_PAGE_OBJECT_PAGES, false);
     }
     own.exists = false;
+    own.era = 0;
     own.map.object = (struct gk_id){{0}};
+    own.map.made = 0;
     if (gk_bits_find(own.map.written, 0, GK_PAGE_OBJECT_PAGES, true) == GK_PAGE_OBJECT_PAGES) {
         return GK_OK;
     }
@@ -215,6 +217,7 @@ enum gk_status gk_page_copy_write(struct gk_request *request, struct gk_blob_wri
     struct gk_blob_target named = copy->upload.target; /* borrows what the target owns */
     struct gk_page_space space;
     named.record.kind = copy->upload.record.kind;
+    named.record.eras = copy->upload.record.eras;
     copy->offered = true;
     gk_page_space_init(&space, request, &named);
     enum gk_status status = GK_OK;

@@ -158,10 +158,19 @@ void gk_page_prefix(struct gk_buf *out, const struct gk_id *space)
     gk_buf_append(out, space->bytes, sizeof space->bytes);
 }
 
-void gk_page_key(struct gk_buf *out, const struct gk_id *space, uint32_t index)
+/* Rows of the first era have none in their keys. */
+static void append_numbers(struct gk_buf *out, uint32_t number, uint32_t era)
+{
+    gk_buf_append_u32(out, number);
+    if (era > 0) {
+        gk_buf_append_u32(out, era);
+    }
+}
+
+void gk_page_key(struct gk_buf *out, const struct gk_id *space, uint32_t index, uint32_t era)
 {
     gk_page_prefix(out, space);
-    gk_buf_append_u32(out, index);
+    append_numbers(out, index, era);
 }
 
 void gk_page_group_prefix(struct gk_buf *out, const struct gk_id *space)
@@ -170,10 +179,19 @@ void gk_page_group_prefix(struct gk_buf *out, const struct gk_id *space)
     gk_buf_append(out, space->bytes, sizeof space->bytes);
 }
 
-void gk_page_group_key(struct gk_buf *out, const struct gk_id *space, uint32_t group)
+void gk_page_group_key(struct gk_buf *out, const struct gk_id *space, uint32_t group, uint32_t era)
 {
     gk_page_group_prefix(out, space);
-    gk_buf_append_u32(out, group);
+    append_numbers(out, group, era);
+}
+
+bool gk_page_key_parse(struct gk_span key, uint32_t *index, uint32_t *era)
+{
+    struct gk_reader in = gk_reader_of(key);
+    (void)gk_read_span(&in, 2 + sizeof(struct gk_id));
+    *index = gk_read_u32(&in);
+    *era = in.rest.len > 0 ? gk_read_u32(&in) : 0;
+    return gk_read_done(&in);
 }
 
 void gk_garbage_key(struct gk_buf *out, int64_t freed_wall_ms, const struct gk_id *id)

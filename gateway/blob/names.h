@@ -14,8 +14,8 @@
  *                                                 s/<object><epoch>/<block>     staged block
  *                                                 s/<object><epoch>/            staging mark (block_id.h)
  *                                                 m/<manifest><page>            manifest page
- *                                                 p/<space><index>              page object (page_map.h)
- *                                                 q/<space><group>              which page objects there are
+ *                                                 p/<space><index><era>         page object (page_map.h)
+ *                                                 q/<space><group><era>         which page objects there are
  *                                                 g/<freed><16 bytes>           data to remove
  *                                                 x                             its door (index.h)
  *                                                 w                             protected (protection.h)
@@ -26,7 +26,7 @@
  *                 <container id>/<page object id>/0                             1,024 sealed blocks
  *
  * Identifiers are 32 lower-case hexadecimal digits in object names and 16 bytes in map keys; epoch,
- * page, index and group are 4 bytes, a state's time, a kept container's version and freed (a time in milliseconds, so that what was
+ * page, index, group and era (none for era 0) are 4 bytes, a state's time, a kept container's version and freed (a time in milliseconds, so that what was
  * freed first stands first) are 8, big endian. Every value in a map is a record of the plugin's, bound to the
  * container and its key; but for "x" and "w", which say nothing that has to be hidden, and "d/", which is
  * as it would stand in a data object.
@@ -52,7 +52,7 @@
 #define GK_DOOR_KEY                 "x"
 #define GK_PROTECTED_KEY            "w"
 #define GK_DATA_NAME_BYTES          96u
-#define GK_PAGE_KEY_BYTES           22u /* of a page object's or a group's row */
+#define GK_PAGE_KEY_BYTES_MAX       26u /* of a page object's or a group's row */
 #define GK_DELETED_NAME_PREFIX      "deleted/"
 #define GK_DELETED_NAME_ATTR        "gateway.name" /* of such an object: the account's name */
 
@@ -92,9 +92,11 @@ void gk_staged_prefix(struct gk_buf *out, const struct gk_id *object, uint32_t e
 void gk_manifest_prefix(struct gk_buf *out, const struct gk_id *manifest);
 void gk_manifest_key(struct gk_buf *out, const struct gk_id *manifest, uint32_t page);
 void gk_page_prefix(struct gk_buf *out, const struct gk_id *space);
-void gk_page_key(struct gk_buf *out, const struct gk_id *space, uint32_t index);
+void gk_page_key(struct gk_buf *out, const struct gk_id *space, uint32_t index, uint32_t era);
 void gk_page_group_prefix(struct gk_buf *out, const struct gk_id *space);
-void gk_page_group_key(struct gk_buf *out, const struct gk_id *space, uint32_t group);
+void gk_page_group_key(struct gk_buf *out, const struct gk_id *space, uint32_t group, uint32_t era);
+/* What such a key says. */
+bool gk_page_key_parse(struct gk_span key, uint32_t *index, uint32_t *era) GK_MUST_USE;
 void gk_garbage_key(struct gk_buf *out, int64_t freed_wall_ms, const struct gk_id *id);
 
 /* What a value in a map is bound to: "gateway/v1/" | kind | 0x00 | container id | key. */

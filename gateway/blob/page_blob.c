@@ -8,8 +8,8 @@
 #include "common/error.h"
 #include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/handlers.h"
+#include "gateway/blob/page_clear.h"
 #include "gateway/blob/page_headers.h"
-#include "gateway/blob/page_rows.h"
 #include "gateway/blob/upload.h"
 
 /* --- Put Blob -----------------------------------------------------------------------------------*/

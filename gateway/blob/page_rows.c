@@ -5,26 +5,71 @@
 
 #include "common/error.h"
 
+#define ATTEMPTS 8u /* each but the first because rows are of other eras by now */
+
+static void take_space(struct gk_page_space *space, const struct gk_blob_record *record)
+{
+    space->id = record->kind.space;
+    memcpy(space->groups, record->kind.groups, sizeof space->groups);
+    space->eras = record->eras;
+}
+
 void gk_page_space_init(struct gk_page_space *space, const struct gk_request *request,
                         const struct gk_blob_target *target)
 {
-    const struct gk_blob_kind *kind = &target->record.kind;
     *space = (struct gk_page_space){
         .store = request->gateway->store,
         .place = gk_index_place(request, &target->container, GK_VALUE_PAGES, (struct gk_span){0}),
-        .id = kind->space};
+        .record_key_len = target->key.len};
     memcpy(space->index, target->index, sizeof space->index);
-    memcpy(space->groups, kind->groups, sizeof space->groups);
+    memcpy(space->record_key, target->key.data, target->key.len);
+    take_space(space, &target->record);
+}
+
+/* The record that the space was made of may say by now that rows are of other eras. */
+static enum gk_status read_record_again(struct gk_page_space *space, struct gk_error *error)
+{
+    struct gk_place place = space->place;
+    struct gk_blob_record record;
+    struct gk_buf value;
+    struct gk_buf open;
+    place.kind = GK_VALUE_BLOB;
+    place.key = gk_span_of(space->record_key, space->record_key_len);
+    gk_buf_init(&value, GK_MAP_VALUE_BYTES_MAX);
+    gk_buf_init(&open, GK_BLOB_RECORD_BYTES_MAX);
+    enum gk_status status = gk_value_get(space->store, space->index, place.key, &value, error);
+    if (status == GK_OK) {
+        status = gk_value_open(&place, gk_buf_span(&value), &open, error);
+    }
+    if (status == GK_OK) {
+        status = gk_blob_record_decode(gk_buf_span(&open), &record, error);
+    }
+    if (status == GK_OK) {
+        if (gk_id_equal(&record.kind.space, &space->id)) {
+            take_space(space, &record);
+        }
+        gk_blob_record_cleanup(&record);
+    }
+    gk_buf_cleanup(&value);
+    gk_buf_cleanup(&open);
+    if (status == GK_E_NOT_FOUND) {
+        gk_error_clear(error);
+        return GK_OK;
+    }
+    return status;
 }
 
 /* --- reading ------------------------------------------------------------------------------------*/
 
 /* Keys of a group and of rows of it, and the values that were found. */
 struct found {
-    struct gk_buf keys;                         /* one after the other, of one length */
+    struct gk_buf keys; /* one after the other */
+    size_t ends[GK_PAGE_ROWS_MAX + 1];
     struct gk_span spans[GK_PAGE_ROWS_MAX + 1]; /* into keys; the group's first */
     struct gk_buf values[GK_PAGE_ROWS_MAX + 1]; /* empty for what is not there */
     size_t count;
+    bool missing; /* a row that must be there is not */
+    bool other;   /* a row is of another era than that which was asked for */
 };
 
 static bool take_value(void *ctx, struct gk_span key, struct gk_span value)
@@ -41,13 +86,16 @@ static bool take_value(void *ctx, struct gk_span key, struct gk_span value)
 static void name_rows(struct found *found, const struct gk_page_space *space,
                       const struct gk_page_rows *rows)
 {
-    gk_buf_init(&found->keys, (GK_PAGE_ROWS_MAX + 1u) * GK_PAGE_KEY_BYTES);
-    gk_page_group_key(&found->keys, &space->id, rows->group);
+    gk_buf_init(&found->keys, (GK_PAGE_ROWS_MAX + 1u) * GK_PAGE_KEY_BYTES_MAX);
+    gk_page_group_key(&found->keys, &space->id, rows->group, space->eras.groups[rows->group]);
+    found->ends[0] = found->keys.len;
     for (uint32_t i = 0; i < rows->count; i++) {
-        gk_page_key(&found->keys, &space->id, rows->items[i].index);
+        gk_page_key(&found->keys, &space->id, rows->items[i].index, rows->items[i].era);
+        found->ends[i + 1] = found->keys.len;
     }
     found->count = rows->count + 1u;
-    for (size_t i = 0; i < found->count; i++) {
+    for (size_t i = 0, at = 0; i < found->count; at = found->ends[i++]) {
+        found->spans[i] = gk_span_of(found->keys.data + at, found->ends[i] - at);
         gk_buf_init(&found->values[i], GK_PAGE_ROW_BYTES_MAX);
     }
 }
@@ -60,20 +108,20 @@ static enum gk_status open_value(const struct gk_page_space *space, const struct
     place.kind = kind;
     place.key = found->spans[at];
     gk_buf_init(open, GK_PAGE_ROW_BYTES_MAX);
-    if (gk_buf_status(&found->values[at]) != GK_OK) {
-        return gk_value_too_long(&found->values[at], space->index, error);
-    }
-    return found->values[at].len > 0
+    return gk_buf_status(&found->values[at]) == GK_OK
                ? gk_value_open(&place, gk_buf_span(&found->values[at]), open, error)
-               : gk_fail(error, GK_E_INTEGRITY, "a row of a page blob is missing in %s",
-                         space->index);
+               : gk_value_too_long(&found->values[at], space->index, error);
 }
 
-static enum gk_status take_group(const struct gk_page_space *space, const struct found *found,
+static enum gk_status take_group(const struct gk_page_space *space, struct found *found,
                                  struct gk_page_rows *rows, struct gk_error *error)
 {
     memset(&rows->present, 0, sizeof rows->present);
     if (!gk_bits_get(space->groups, rows->group)) {
+        return GK_OK;
+    }
+    found->missing = found->values[0].len == 0;
+    if (found->missing) {
         return GK_OK;
     }
     struct gk_buf open;
@@ -85,20 +133,34 @@ static enum gk_status take_group(const struct gk_page_space *space, const struct
     return status;
 }
 
-static enum gk_status take_row(const struct gk_page_space *space, const struct found *found,
-                               uint32_t at, struct gk_page_rows *rows, struct gk_error *error)
+static enum gk_status take_row(const struct gk_page_space *space, struct found *found, uint32_t at,
+                               struct gk_page_rows *rows, struct gk_error *error)
 {
     struct gk_page_row *row = &rows->items[at];
-    row->exists = gk_bits_get(rows->present.present, row->index % GK_PAGE_GROUP_OBJECTS);
+    struct gk_page_ages *ages = rows->ages == NULL ? NULL : &rows->ages[at];
+    const uint32_t bit = row->index % GK_PAGE_GROUP_OBJECTS;
+    const bool asked = row->era == rows->present.eras[bit];
+    row->exists = gk_bits_get(rows->present.present, bit);
+    row->era = rows->present.eras[bit];
     memset(&row->map, 0, sizeof row->map);
+    if (ages != NULL) {
+        memset(ages, 0, sizeof *ages);
+    }
     if (!row->exists) {
+        return GK_OK;
+    }
+    found->other = found->other || !asked;
+    found->missing = found->missing || (asked && found->values[at + 1u].len == 0);
+    if (!asked || found->missing) {
         return GK_OK;
     }
     struct gk_buf open;
     enum gk_status status = open_value(space, found, at + 1u, GK_VALUE_PAGES, &open, error);
     if (status == GK_OK) {
-        status = gk_page_map_decode(gk_buf_span(&open), &row->map, error);
+        status = gk_page_map_decode(gk_buf_span(&open), &row->map, ages, error);
     }
+    row->was_object = row->map.object;
+    row->was_made = row->map.made;
     gk_buf_cleanup(&open);
     return status;
 }
@@ -107,9 +169,6 @@ static enum gk_status find_rows(const struct gk_page_space *space, struct found 
                                 struct gk_page_rows *rows, struct gk_error *error)
 {
     enum gk_status status = gk_buf_status(&found->keys);
-    for (size_t i = 0; i < found->count; i++) {
-        found->spans[i] = gk_span_of(found->keys.data + i * GK_PAGE_KEY_BYTES, GK_PAGE_KEY_BYTES);
-    }
     if (status == GK_OK) {
         status = gk_store_map_find(space->store, GK_POOL_META, space->index, found->spans,
                                    found->count, take_value, found, error);
@@ -117,21 +176,26 @@ static enum gk_status find_rows(const struct gk_page_space *space, struct found 
     if (status == GK_OK) {
         status = take_group(space, found, rows, error);
     }
-    for (uint32_t i = 0; i < rows->count && status == GK_OK; i++) {
+    for (uint32_t i = 0; i < rows->count && status == GK_OK && !found->missing; i++) {
         status = take_row(space, found, i, rows, error);
     }
     return status;
 }
 
-enum gk_status gk_page_rows_read(const struct gk_page_space *space, struct gk_page_rows *rows,
-                                 struct gk_error *error)
+/* Reads the rows by the eras that they are thought to be of; *settled: they are of those. */
+static enum gk_status read_once(struct gk_page_space *space, struct gk_page_rows *rows,
+                                bool *settled, struct gk_error *error)
 {
-    struct found *found = malloc(sizeof *found);
+    struct found *found = calloc(1, sizeof *found);
     if (found == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     name_rows(found, space, rows);
-    const enum gk_status status = find_rows(space, found, rows, error);
+    enum gk_status status = find_rows(space, found, rows, error);
+    if (status == GK_OK && found->missing) {
+        status = read_record_again(space, error);
+    }
+    *settled = !found->missing && !found->other;
     for (size_t i = 0; i < found->count; i++) {
         gk_buf_cleanup(&found->values[i]);
     }
@@ -140,8 +204,25 @@ enum gk_status gk_page_rows_read(const struct gk_page_space *space, struct gk_pa
     return status;
 }
 
+enum gk_status gk_page_rows_read(struct gk_page_space *space, struct gk_page_rows *rows,
+                                 struct gk_error *error)
+{
+    bool settled = false;
+    enum gk_status status = GK_OK;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        rows->items[i].era = space->eras.groups[rows->group];
+    }
+    for (unsigned i = 0; i < ATTEMPTS && status == GK_OK && !settled; i++) {
+        status = read_once(space, rows, &settled, error);
+    }
+    return status == GK_OK && !settled
+               ? gk_fail(error, GK_E_INTEGRITY, "a row of a page blob is missing in %s",
+                         space->index)
+               : status;
+}
+
 /* The rows of rows' group that are there by what was read of the group last; what went since is left out. */
-static enum gk_status read_present(const struct gk_page_space *space, uint32_t from, uint32_t to,
+static enum gk_status read_present(struct gk_page_space *space, uint32_t from, uint32_t to,
                                    struct gk_page_rows *rows, struct gk_error *error)
 {
     const uint32_t first = rows->group * GK_PAGE_GROUP_OBJECTS;
@@ -158,6 +239,9 @@ static enum gk_status read_present(const struct gk_page_space *space, uint32_t f
     uint32_t kept = 0;
     for (uint32_t i = 0; i < rows->count && status == GK_OK; i++) {
         if (rows->items[i].exists) {
+            if (rows->ages != NULL && kept != i) {
+                rows->ages[kept] = rows->ages[i];
+            }
             rows->items[kept++] = rows->items[i];
         }
     }
@@ -165,7 +249,7 @@ static enum gk_status read_present(const struct gk_page_space *space, uint32_t f
     return status;
 }
 
-enum gk_status gk_page_rows_next(const struct gk_page_space *space, uint32_t *index, uint32_t end,
+enum gk_status gk_page_rows_next(struct gk_page_space *space, uint32_t *index, uint32_t end,
                                  struct gk_page_rows *rows, struct gk_error *error)
 {
     enum gk_status status = GK_OK;
@@ -213,39 +297,71 @@ static enum gk_status set_row(const struct gk_page_space *space, const char *kin
     return status;
 }
 
-static enum gk_status write_row(const struct gk_page_space *space, struct gk_page_row *row,
-                                struct gk_blob_write *write, struct gk_error *error)
+/* Whether no state can name what the blob has of this era. */
+static bool own(const struct gk_page_space *space, uint32_t era)
 {
+    return era >= space->eras.shared;
+}
+
+/* The row that was read is no longer the blob's, or its object is not. */
+static void drop_row(const struct gk_page_space *space, const struct gk_page_row *row, bool empty,
+                     struct gk_blob_write *write)
+{
+    if (own(space, row->was_made) && (empty || !gk_id_equal(&row->was_object, &row->map.object))) {
+        gk_garbage_add(&write->garbage, GK_GARBAGE_SEGMENT, &row->was_object, GK_PAGE_OBJECT_BYTES);
+    }
+    if (own(space, row->era) && (empty || row->era != space->eras.era)) {
+        struct gk_buf key;
+        gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+        gk_page_key(&key, &space->id, row->index, row->era);
+        gk_changes_remove(&write->changes, &key);
+        gk_buf_cleanup(&key);
+    }
+}
+
+static enum gk_status write_row(const struct gk_page_space *space, struct gk_page_rows *rows,
+                                uint32_t at, struct gk_blob_write *write, struct gk_error *error)
+{
+    struct gk_page_row *row = &rows->items[at];
     const bool empty =
         gk_bits_find(row->map.written, 0, GK_PAGE_OBJECT_PAGES, true) == GK_PAGE_OBJECT_PAGES;
     struct gk_buf key;
     struct gk_buf open;
     enum gk_status status = GK_OK;
+    if (row->exists) {
+        drop_row(space, row, empty, write);
+    }
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&open, GK_PAGE_ROW_BYTES_MAX);
-    gk_page_key(&key, &space->id, row->index);
+    gk_page_key(&key, &space->id, row->index, space->eras.era);
     if (!empty) {
-        gk_page_map_encode(&row->map, &open);
+        gk_page_map_encode(&row->map, rows->ages == NULL ? NULL : &rows->ages[at], &open);
         status = set_row(space, GK_VALUE_PAGES, &key, &open, &write->changes, error);
-    } else if (row->exists) {
-        gk_garbage_add(&write->garbage, GK_GARBAGE_SEGMENT, &row->map.object, GK_PAGE_OBJECT_BYTES);
-        gk_changes_remove(&write->changes, &key);
     }
     row->exists = !empty;
+    row->era = empty ? 0 : space->eras.era;
     gk_buf_cleanup(&key);
     gk_buf_cleanup(&open);
     return status;
 }
 
+/* The group in the present era, and no longer in the one before if nobody else has that. */
 static enum gk_status write_group(const struct gk_page_space *space,
                                   const struct gk_page_rows *rows, struct gk_blob_write *write,
                                   struct gk_error *error)
 {
+    const uint32_t was = space->eras.groups[rows->group];
     struct gk_buf key;
     struct gk_buf open;
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&open, GK_PAGE_ROW_BYTES_MAX);
-    gk_page_group_key(&key, &space->id, rows->group);
+    if (gk_bits_get(space->groups, rows->group) && was != space->eras.era && own(space, was)) {
+        gk_page_group_key(&key, &space->id, rows->group, was);
+        gk_changes_remove(&write->changes, &key);
+        gk_buf_cleanup(&key);
+        gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    }
+    gk_page_group_key(&key, &space->id, rows->group, space->eras.era);
     gk_page_group_encode(&rows->present, &open);
     const enum gk_status status =
         set_row(space, GK_VALUE_GROUP, &key, &open, &write->changes, error);
@@ -259,87 +375,20 @@ enum gk_status gk_page_rows_write(const struct gk_page_space *space, struct gk_p
                                   struct gk_error *error)
 {
     enum gk_status status = GK_OK;
-    bool changed = false; /* which rows there are */
+    bool changed = false; /* which rows there are, and of which eras */
     for (uint32_t i = 0; i < rows->count && status == GK_OK; i++) {
-        struct gk_page_row *row = &rows->items[i];
+        const struct gk_page_row *row = &rows->items[i];
         const uint32_t at = row->index % GK_PAGE_GROUP_OBJECTS;
-        status = write_row(space, row, write, error);
-        changed = changed || gk_bits_get(rows->present.present, at) != row->exists;
+        status = write_row(space, rows, i, write, error);
+        changed = changed || gk_bits_get(rows->present.present, at) != row->exists ||
+                  rows->present.eras[at] != row->era;
         gk_bits_set(rows->present.present, at, at + 1, row->exists);
+        rows->present.eras[at] = row->era;
     }
     if (status == GK_OK && changed) {
         gk_bits_set(record->kind.groups, rows->group, rows->group + 1, true);
+        record->eras.groups[rows->group] = space->eras.era;
         status = write_group(space, rows, write, error);
     }
-    return status;
-}
-
-/* --- clearing -----------------------------------------------------------------------------------*/
-
-/* Bytes of a piece, as pages of it. */
-static uint32_t page_of(uint64_t at, uint32_t index)
-{
-    const uint64_t start = (uint64_t)index * GK_PAGE_OBJECT_BYTES;
-    const uint64_t within = at <= start ? 0 : at - start;
-    return within >= GK_PAGE_OBJECT_BYTES ? GK_PAGE_OBJECT_PAGES
-                                          : (uint32_t)(within / GK_PAGE_BYTES);
-}
-
-static enum gk_status clear_some(struct gk_request *request, struct gk_blob_target *target,
-                                 const struct gk_page_space *space, struct gk_page_rows *rows,
-                                 struct gk_error *error)
-{
-    struct gk_blob_write write;
-    gk_blob_write_init(&write, target);
-    enum gk_status status = gk_page_rows_write(space, rows, &write, &target->record, error);
-    if (status == GK_OK) {
-        gk_blob_touch(request, &target->record);
-        status = gk_blob_write_open_part(&write, request, target, &target->record, error);
-    }
-    if (status == GK_OK) {
-        status = gk_blob_write_commit(&write, request, target, NULL, error);
-    }
-    gk_blob_write_cleanup(&write);
-    return status;
-}
-
-/* What follows a write of ours: the same blob, as we left it. */
-static enum gk_status read_again(struct gk_request *request, struct gk_blob_target *target,
-                                 struct gk_error *error)
-{
-    const uint64_t etag = target->record.etag;
-    const enum gk_status status = gk_blob_target_read(request, target, error);
-    return status == GK_OK && (!target->committed || target->record.etag != etag)
-               ? gk_fail(error, GK_E_CONFLICT, "a page blob was changed while it was cleared")
-               : status;
-}
-
-enum gk_status gk_pages_clear(struct gk_request *request, struct gk_blob_target *target,
-                              uint64_t from, uint64_t to, struct gk_error *error)
-{
-    struct gk_page_rows rows = {.items = calloc(GK_PAGE_ROWS_MAX, sizeof *rows.items)};
-    if (rows.items == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
-    }
-    const uint32_t end = (uint32_t)((to + GK_PAGE_OBJECT_BYTES - 1) / GK_PAGE_OBJECT_BYTES);
-    uint32_t index = (uint32_t)(from / GK_PAGE_OBJECT_BYTES);
-    enum gk_status status = GK_OK;
-    do {
-        struct gk_page_space space;
-        gk_page_space_init(&space, request, target);
-        status = gk_page_rows_next(&space, &index, end, &rows, error);
-        for (uint32_t i = 0; i < rows.count && status == GK_OK; i++) {
-            struct gk_page_row *row = &rows.items[i];
-            gk_bits_set(row->map.written, page_of(from, row->index), page_of(to, row->index),
-                        false);
-        }
-        if (status == GK_OK) {
-            status = clear_some(request, target, &space, &rows, error);
-        }
-        if (status == GK_OK && index < end) {
-            status = read_again(request, target, error);
-        }
-    } while (status == GK_OK && index < end);
-    free(rows.items);
     return status;
 }

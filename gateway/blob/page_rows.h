@@ -11,13 +11,17 @@
 
 #define GK_PAGE_ROWS_MAX 64u /* that are read, or changed, at once */
 
-/* Whose rows: as target's record says. Keeps nothing of target; the request's account must stay. */
+/* Whose rows: as target's record says, or says by now. Keeps nothing of target; the request's account must
+ * stay. */
 struct gk_page_space {
     struct gk_store *store;
     struct gk_place place; /* kind and key are set for each row */
     char index[GK_INDEX_NAME_BYTES];
+    uint8_t record_key[GK_MAP_KEY_BYTES_MAX];
+    size_t record_key_len;
     struct gk_id id;
     uint8_t groups[GK_PAGE_GROUPS_MAX / 8];
+    struct gk_page_eras eras;
 };
 void gk_page_space_init(struct gk_page_space *space, const struct gk_request *request,
                         const struct gk_blob_target *target);
@@ -25,7 +29,10 @@ void gk_page_space_init(struct gk_page_space *space, const struct gk_request *re
 struct gk_page_row {
     uint32_t index; /* which 4 MiB of the blob */
     bool exists;    /* there is a page object; else map is all zeros */
+    uint32_t era;   /* of the row that was read */
     struct gk_page_map map;
+    struct gk_id was_object; /* as it was read */
+    uint32_t was_made;
 };
 
 /* Rows of one group, by ascending index. */
@@ -34,31 +41,27 @@ struct gk_page_rows {
     struct gk_page_group present;
     uint32_t count;
     struct gk_page_row *items;
+    struct gk_page_ages *ages; /* of each item; NULL: not wanted, or of a blob in its first era */
 };
 
 /* Reads the group and those rows whose index stands in items, all of one state. GK_E_INTEGRITY: one that
  * must be there is not. */
-enum gk_status gk_page_rows_read(const struct gk_page_space *space, struct gk_page_rows *rows,
+enum gk_status gk_page_rows_read(struct gk_page_space *space, struct gk_page_rows *rows,
                                  struct gk_error *error) GK_MUST_USE;
 /*
  * The next rows that there are, from index on and before end, into items, which has room for
  * GK_PAGE_ROWS_MAX; count 0 after the last. *index is moved behind them.
  */
-enum gk_status gk_page_rows_next(const struct gk_page_space *space, uint32_t *index, uint32_t end,
+enum gk_status gk_page_rows_next(struct gk_page_space *space, uint32_t *index, uint32_t end,
                                  struct gk_page_rows *rows, struct gk_error *error) GK_MUST_USE;
 
-/* Makes the rows what rows says, and the group, and notes the group in record: a row whose map has nothing
- * goes, and its page object is garbage. */
+/*
+ * Makes the rows what rows says, and the group, and notes the group in record: a row whose map has nothing
+ * goes, and its page object is garbage. What states may name stays as it is: the rows come beside it, under
+ * the present era. rows has ages, unless that is the first.
+ */
 enum gk_status gk_page_rows_write(const struct gk_page_space *space, struct gk_page_rows *rows,
                                   struct gk_blob_write *write, struct gk_blob_record *record,
                                   struct gk_error *error) GK_MUST_USE;
-
-/*
- * Clears bytes [from, to), whole pages, of the blob that target shows, in as many writes of the record as
- * that takes, one at least, each with a new ETag. Holds the record's lock; target->record is the last
- * state afterwards. GK_E_CONFLICT: another gateway got in between; what was cleared stays so.
- */
-enum gk_status gk_pages_clear(struct gk_request *request, struct gk_blob_target *target,
-                              uint64_t from, uint64_t to, struct gk_error *error) GK_MUST_USE;
 
 #endif

@@ -10,6 +10,8 @@
 #include "common/secret.h"
 #include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/handlers.h"
+#include "gateway/blob/page_clear.h"
+#include "gateway/blob/page_fence.h"
 #include "gateway/blob/page_headers.h"
 #include "gateway/blob/page_reader.h"
 #include "gateway/blob/upload.h"
@@ -30,12 +32,13 @@ struct part {
     const uint8_t *plain; /* what is written */
     uint32_t from;        /* bytes of the object */
     uint32_t to;
-    uint32_t first; /* blocks that it touches */
+    uint32_t first; /* blocks that are written: those that it touches, and of a copy all others */
     uint32_t count;
     struct gk_page_space space;
     struct gk_page_row row;
     struct gk_page_rows rows; /* that row */
     struct gk_pages *pages;   /* of the row's object, or of a new one */
+    bool copies;              /* the row's object is of an earlier era: a new one takes its place */
     bool is_new;
     uint64_t version; /* of the object, as it was read */
     uint8_t *blocks;
@@ -97,6 +100,7 @@ static void part_cleanup(const struct gk_request *request, struct part *part)
     }
     free(part->blocks);
     free(part->seals);
+    free(part->rows.ages);
 }
 
 static void object_name(const struct part *part, char name[GK_DATA_NAME_BYTES])
@@ -104,28 +108,100 @@ static void object_name(const struct part *part, char name[GK_DATA_NAME_BYTES])
     gk_data_name(&part->space.place.container, &part->row.map.object, 0, name);
 }
 
+/* Of a copy all blocks are written, from the first to the last that has anything. */
+static void widen(struct part *part)
+{
+    const uint8_t *written = part->row.map.written;
+    const uint32_t end = part->first + part->count;
+    uint32_t last = GK_PAGE_OBJECT_PAGES;
+    const uint32_t first = gk_bits_find(written, 0, GK_PAGE_OBJECT_PAGES, true) / BLOCK_PAGES;
+    while (last > 0 && !gk_bits_get(written, last - 1)) {
+        last--;
+    }
+    last = (last + BLOCK_PAGES - 1) / BLOCK_PAGES;
+    part->first = first < part->first ? first : part->first;
+    part->count = (last > end ? last : end) - part->first;
+}
+
 static enum gk_status load_part(struct gk_request *request, const struct put_page *put,
                                 struct part *part, struct gk_error *error)
 {
-    const struct gk_plugin *plugin = request->gateway->host->plugin;
     gk_page_space_init(&part->space, request, &put->upload.target);
     part->rows = (struct gk_page_rows){
         .group = part->row.index / GK_PAGE_GROUP_OBJECTS, .count = 1, .items = &part->row};
+    const bool aged = part->space.eras.era > 0;
+    part->rows.ages = aged ? calloc(1, sizeof *part->rows.ages) : NULL;
+    if (aged && part->rows.ages == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    const enum gk_status status = gk_page_rows_read(&part->space, &part->rows, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    part->copies = part->row.exists && part->row.map.made != part->space.eras.era;
+    part->is_new = !part->row.exists || part->copies;
     part->first = part->from / GK_PAGE_BLOCK_BYTES;
     part->count = (part->to + GK_PAGE_BLOCK_BYTES - 1) / GK_PAGE_BLOCK_BYTES - part->first;
-    enum gk_status status = gk_page_rows_read(&part->space, &part->rows, error);
+    if (part->copies) {
+        widen(part);
+    }
     part->blocks = calloc(part->count, GK_PAGE_BLOCK_BYTES);
     part->seals = calloc(part->count, GK_PAGE_SEAL_BYTES);
-    if (status == GK_OK && (part->blocks == NULL || part->seals == NULL)) {
-        status = gk_fail(error, GK_E_RESOURCE, "out of memory");
+    return part->blocks == NULL || part->seals == NULL
+               ? gk_fail(error, GK_E_RESOURCE, "out of memory")
+               : GK_OK;
+}
+
+/* The keys of the object that is written to. */
+static enum gk_status load_pages(struct gk_request *request, const struct put_page *put,
+                                 struct part *part, struct gk_error *error)
+{
+    struct gk_page_map *map = &part->row.map;
+    if (part->is_new) {
+        map->made = part->space.eras.era;
+        if (!gk_id_random(&map->object)) {
+            return gk_fail(error, GK_E_RESOURCE, "no entropy for a page object");
+        }
     }
-    part->is_new = !part->row.exists;
-    if (status == GK_OK && part->is_new && !gk_id_random(&part->row.map.object)) {
-        status = gk_fail(error, GK_E_RESOURCE, "no entropy for a page object");
+    return request->gateway->host->plugin->pages_load(put->upload.data_key, &map->object,
+                                                      &part->pages, error);
+}
+
+/* Reads what the object of an earlier era has, into blocks. */
+static enum gk_status copy_old(struct gk_request *request, const struct put_page *put,
+                               struct part *part, struct gk_error *error)
+{
+    const struct gk_plugin *plugin = request->gateway->host->plugin;
+    struct gk_read_part parts[] = {
+        {.offset = (uint64_t)part->first * GK_PAGE_BLOCK_BYTES,
+         .buffer = part->blocks,
+         .len = (size_t)part->count * GK_PAGE_BLOCK_BYTES},
+        {.offset = GK_PAGE_SEALS_OFFSET + (uint64_t)part->first * GK_PAGE_SEAL_BYTES,
+         .buffer = part->seals,
+         .len = (size_t)part->count * GK_PAGE_SEAL_BYTES}};
+    char name[GK_DATA_NAME_BYTES];
+    object_name(part, name);
+    enum gk_status status = gk_store_read_parts(request->gateway->store, GK_POOL_DATA, name, parts,
+                                                2, &part->version, error);
+    struct gk_pages *pages = NULL;
+    if (status == GK_OK) {
+        status = plugin->pages_load(put->upload.data_key, &part->row.map.object, &pages, error);
     }
-    return status == GK_OK ? plugin->pages_load(put->upload.data_key, &part->row.map.object,
-                                                &part->pages, error)
-                           : status;
+    if (status == GK_OK) {
+        const struct gk_page_blocks old = {.plugin = plugin,
+                                           .pages = pages,
+                                           .map = &part->row.map,
+                                           .first = part->first,
+                                           .count = part->count,
+                                           .read_blocks =
+                                               (uint32_t)(parts[1].read_len / GK_PAGE_SEAL_BYTES),
+                                           .bytes = part->blocks,
+                                           .seals = part->seals};
+        status = gk_page_blocks_open(&old, error);
+    }
+    plugin->pages_free(pages);
+    memset(part->seals, 0, (size_t)part->count * GK_PAGE_SEAL_BYTES);
+    return status;
 }
 
 /* Block number at of the part: whether it has pages that stay as they are. */
@@ -181,16 +257,24 @@ static enum gk_status read_old(struct gk_request *request, struct part *part,
     return status;
 }
 
+/* Seals the blocks, but for those of a copy that have nothing. */
 static enum gk_status seal_blocks(const struct gk_request *request, struct part *part,
                                   struct gk_error *error)
 {
-    memcpy(part->blocks + part->from % GK_PAGE_BLOCK_BYTES, part->plain, part->to - part->from);
+    const uint8_t *written = part->row.map.written;
+    memcpy(part->blocks + (part->from - (size_t)part->first * GK_PAGE_BLOCK_BYTES), part->plain,
+           part->to - part->from);
     enum gk_status status = GK_OK;
     for (uint32_t i = 0; i < part->count && status == GK_OK; i++) {
+        const uint32_t begin = (part->first + i) * GK_PAGE_BLOCK_BYTES;
+        const uint32_t page = begin / GK_PAGE_BYTES;
+        const bool touched = begin < part->to && begin + GK_PAGE_BLOCK_BYTES > part->from;
         uint8_t *block = part->blocks + (size_t)i * GK_PAGE_BLOCK_BYTES;
-        status = request->gateway->host->plugin->page_seal(
-            part->pages, part->first + i, block, block,
-            part->seals + (size_t)i * GK_PAGE_SEAL_BYTES, error);
+        if (touched || gk_bits_find(written, page, page + BLOCK_PAGES, true) < page + BLOCK_PAGES) {
+            status = request->gateway->host->plugin->page_seal(
+                part->pages, part->first + i, block, block,
+                part->seals + (size_t)i * GK_PAGE_SEAL_BYTES, error);
+        }
     }
     return status;
 }
@@ -221,6 +305,31 @@ static enum gk_status write_blocks(struct gk_request *request, const struct part
 
 /* --- the record ---------------------------------------------------------------------------------*/
 
+static void show_pages(struct part *part)
+{
+    const uint32_t from = part->from / GK_PAGE_BYTES;
+    const uint32_t to = part->to / GK_PAGE_BYTES;
+    gk_bits_set(part->row.map.written, from, to, true);
+    for (uint32_t page = from; page < to && part->rows.ages != NULL; page++) {
+        part->rows.ages->eras[page] = part->space.eras.era;
+    }
+}
+
+/* Whether the row must say something that it does not say yet. */
+static bool shows_pages(const struct part *part)
+{
+    const uint32_t to = part->to / GK_PAGE_BYTES;
+    uint32_t page = part->from / GK_PAGE_BYTES;
+    if (part->is_new || gk_bits_find(part->row.map.written, page, to, false) < to) {
+        return true;
+    }
+    while (page < to && part->rows.ages != NULL &&
+           part->rows.ages->eras[page] == part->space.eras.era) {
+        page++;
+    }
+    return part->rows.ages != NULL && page < to;
+}
+
 /* Writes the record anew, with the part's row when it is to be shown. */
 static enum gk_status write_record(struct gk_request *request, struct put_page *put,
                                    struct part *part, bool shows, struct gk_error *error)
@@ -230,8 +339,7 @@ static enum gk_status write_record(struct gk_request *request, struct put_page *
     gk_blob_write_init(&write, target);
     enum gk_status status = GK_OK;
     if (shows) {
-        gk_bits_set(part->row.map.written, part->from / GK_PAGE_BYTES, part->to / GK_PAGE_BYTES,
-                    true);
+        show_pages(part);
         status = gk_page_rows_write(&part->space, &part->rows, &write, &target->record, error);
     }
     if (status == GK_OK) {
@@ -254,7 +362,10 @@ static enum gk_status decide(struct gk_request *request, struct put_page *put, s
                              struct gk_error *error)
 {
     struct gk_blob_target *target = &put->upload.target;
-    enum gk_status status = write_record(request, put, part, false, error);
+    enum gk_status status = gk_page_fence_announce(request, target, &part->row.map.object, error);
+    if (status == GK_OK) {
+        status = write_record(request, put, part, false, error);
+    }
     if (status == GK_OK) {
         status = gk_blob_target_read(request, target, error);
     }
@@ -278,24 +389,40 @@ static void drop_new(struct gk_request *request, const struct part *part, enum g
 
 /* --- update -------------------------------------------------------------------------------------*/
 
-static enum gk_status write_part(struct gk_request *request, struct put_page *put,
-                                 struct part *part, struct gk_error *error)
+static bool got_in_between(enum gk_status status)
 {
-    const uint32_t from = part->from / GK_PAGE_BYTES;
-    const uint32_t to = part->to / GK_PAGE_BYTES;
+    return status == GK_E_CONFLICT || status == GK_E_EXISTS || status == GK_E_NOT_FOUND;
+}
+
+static enum gk_status read_and_seal(struct gk_request *request, const struct put_page *put,
+                                    struct part *part, struct gk_error *error)
+{
     enum gk_status status = load_part(request, put, part, error);
+    if (status == GK_OK && part->copies) {
+        status = copy_old(request, put, part, error);
+    }
+    if (status == GK_OK) {
+        status = load_pages(request, put, part, error);
+    }
     if (status == GK_OK && !part->is_new) {
         status = read_old(request, part, error);
     }
-    const bool shows = gk_bits_find(part->row.map.written, from, to, false) < to;
-    if (status == GK_OK) {
-        status = seal_blocks(request, part, error);
-    }
+    return status == GK_OK ? seal_blocks(request, part, error) : status;
+}
+
+static enum gk_status write_part(struct gk_request *request, struct put_page *put,
+                                 struct part *part, struct gk_error *error)
+{
+    enum gk_status status = read_and_seal(request, put, part, error);
+    const bool shows = shows_pages(part);
     if (status == GK_OK && !part->is_new) {
         status = decide(request, put, part, error);
     }
     if (status == GK_OK) {
         status = write_blocks(request, part, error);
+        if (status != GK_OK && !got_in_between(status)) {
+            gk_page_fence_disown(request->gateway);
+        }
     }
     if (status == GK_OK && shows) {
         status = write_record(request, put, part, true, error);
@@ -332,11 +459,6 @@ static enum gk_status write_next(struct gk_request *request, struct put_page *pu
         *at = to;
     }
     return status;
-}
-
-static bool got_in_between(enum gk_status status)
-{
-    return status == GK_E_CONFLICT || status == GK_E_EXISTS || status == GK_E_NOT_FOUND;
 }
 
 static enum gk_status commit_update(struct gk_request *request, struct gk_error *error)

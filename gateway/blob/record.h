@@ -40,6 +40,7 @@
 #include "gateway/blob/immutability.h"
 #include "gateway/blob/lease.h"
 #include "gateway/blob/lifetime.h"
+#include "gateway/blob/page_eras.h"
 #include "gateway/blob/tier.h"
 
 #define GK_BLOCK_NAME_BYTES_MAX  64u
@@ -151,6 +152,7 @@ struct gk_blob_record {
     struct gk_lifetime lifetime;
     struct gk_metadata tags; /* the blob's index tags, tags.h */
     struct gk_blob_kind kind;
+    struct gk_page_eras eras; /* of a page blob */
     struct gk_history history;
     struct gk_copy copy;
     struct gk_manifest manifest;

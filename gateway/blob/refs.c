@@ -92,7 +92,7 @@ static enum gk_status add_page_object(struct gk_span open, struct gk_refs *refs,
                                       struct gk_error *error)
 {
     struct gk_page_map map;
-    const enum gk_status status = gk_page_map_decode(open, &map, error);
+    const enum gk_status status = gk_page_map_decode(open, &map, NULL, error);
     if (status == GK_OK) {
         add(refs, &map.object, GK_PAGE_OBJECT_BYTES);
     }

@@ -81,9 +81,7 @@ static enum gk_status change_metadata(struct gk_request *request, struct gk_blob
     if (status == GK_OK) {
         status = gk_blob_open_data_key(request, target, &data_key, error);
     }
-    /* Of a page blob no state is made while it is written in place. */
-    if (status == GK_OK && request->account->blob_service.versioning &&
-        target->record.kind.type != GK_BLOB_PAGE) {
+    if (status == GK_OK && request->account->blob_service.versioning) {
         status = gk_state_keep(write, request, target, error);
         gk_state_begin_version(write, request, &target->record.history);
     }

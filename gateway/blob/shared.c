@@ -5,8 +5,9 @@
 
 #include "common/error.h"
 #include "gateway/blob/refs.h"
+#include "gateway/blob/rows.h"
+#include "gateway/blob/shared_pages.h"
 
-#define STEP         64u /* rows that are read at once */
 #define ATTEMPTS_MAX 16u
 
 /* A segment or a manifest's pages, and whether a record refers to it. */
@@ -24,9 +25,7 @@ struct candidates {
 };
 
 struct sifting {
-    const struct gk_removal *removal;
-    struct gk_place place;
-    const char *index;
+    struct gk_rows rows;
     struct gk_span blob;
     struct candidates segments;
     struct candidates manifests;
@@ -93,88 +92,25 @@ static void name(struct candidates *list, const struct gk_id *id)
 
 /* --- rows ---------------------------------------------------------------------------------------*/
 
-/* Some rows, copied out of a walk. */
-struct some_rows {
-    struct gk_buf rows; /* key length 2 | key | value length 4 | value ... */
-    struct gk_buf last; /* key */
-    size_t count;
-};
-
-static bool collect(void *ctx, struct gk_span key, struct gk_span value)
-{
-    struct some_rows *some = ctx;
-    gk_buf_append_u16(&some->rows, (uint16_t)key.len);
-    gk_buf_append(&some->rows, key.data, key.len);
-    gk_buf_append_u32(&some->rows, (uint32_t)value.len);
-    gk_buf_append(&some->rows, value.data, value.len);
-    gk_buf_reset(&some->last);
-    gk_buf_append(&some->last, key.data, key.len);
-    some->count++;
-    return true;
-}
-
-typedef enum gk_status row_fn(struct sifting *sifting, struct gk_span key, struct gk_span value);
-
-static enum gk_status for_some(struct sifting *sifting, const struct some_rows *some, row_fn *fn)
-{
-    enum gk_status status = gk_buf_status(&some->rows);
-    struct gk_reader in = gk_reader_of(gk_buf_span(&some->rows));
-    while (status == GK_OK && in.rest.len > 0) {
-        const struct gk_span key = gk_read_span(&in, gk_read_u16(&in));
-        const struct gk_span value = gk_read_span(&in, gk_read_u32(&in));
-        status = fn(sifting, key, value);
-    }
-    return status;
-}
-
-/* fn for each row that begins with prefix. */
-static enum gk_status for_rows(struct sifting *sifting, struct gk_span prefix, row_fn *fn)
-{
-    const struct gk_removal *removal = sifting->removal;
-    struct some_rows some = {.count = 0};
-    struct gk_buf after;
-    gk_buf_init(&some.rows, STEP * (size_t)(GK_MANIFEST_PAGE_BYTES_MAX + GK_MAP_KEY_BYTES_MAX + 6));
-    gk_buf_init(&some.last, GK_MAP_KEY_BYTES_MAX);
-    gk_buf_init(&after, GK_MAP_KEY_BYTES_MAX);
-    enum gk_status status = GK_OK;
-    do {
-        const struct gk_map_range range = {
-            .prefix = prefix, .after = gk_buf_span(&after), .limit = STEP};
-        gk_buf_reset(&some.rows);
-        some.count = 0;
-        status = removal->stop != NULL && removal->stop(removal->stop_ctx)
-                     ? gk_fail(sifting->error, GK_E_UNAVAILABLE, "broken off")
-                     : gk_store_map_walk(removal->store, GK_POOL_META, sifting->index, &range,
-                                         collect, &some, sifting->error);
-        if (status == GK_OK) {
-            status = for_some(sifting, &some, fn);
-        }
-        gk_buf_reset(&after);
-        gk_buf_append(&after, some.last.data, some.last.len);
-    } while (status == GK_OK && some.count == STEP);
-    gk_buf_cleanup(&some.rows);
-    gk_buf_cleanup(&some.last);
-    gk_buf_cleanup(&after);
-    return status;
-}
-
-static enum gk_status for_pages(struct sifting *sifting, const struct gk_id *manifest, row_fn *fn)
+static enum gk_status for_pages(struct sifting *sifting, const struct gk_id *manifest,
+                                gk_row_fn *fn)
 {
     struct gk_buf prefix;
     gk_buf_init(&prefix, GK_MAP_KEY_BYTES_MAX);
     gk_manifest_prefix(&prefix, manifest);
-    const enum gk_status status = for_rows(sifting, gk_buf_span(&prefix), fn);
+    const enum gk_status status = gk_rows_walk(&sifting->rows, gk_buf_span(&prefix), fn, sifting);
     gk_buf_cleanup(&prefix);
     return status;
 }
 
 /* --- what is to be removed ----------------------------------------------------------------------*/
 
-static enum gk_status add_page(struct sifting *sifting, struct gk_span key, struct gk_span value)
+static enum gk_status add_page(void *ctx, struct gk_span key, struct gk_span value)
 {
+    struct sifting *sifting = ctx;
     struct gk_refs refs;
     gk_refs_init(&refs);
-    enum gk_status status = gk_refs_of_row(sifting->place, key, value, &refs, sifting->error);
+    enum gk_status status = gk_refs_of_row(sifting->rows.place, key, value, &refs, sifting->error);
     for (size_t i = 0; i < refs.count && status == GK_OK; i++) {
         status =
             add(&sifting->segments, &refs.items[i].segment, refs.items[i].length, sifting->error);
@@ -204,11 +140,13 @@ static enum gk_status gather(struct sifting *sifting, const struct gk_garbage *g
 
 /* --- what is referred to ------------------------------------------------------------------------*/
 
-static enum gk_status name_page(struct sifting *sifting, struct gk_span key, struct gk_span value)
+static enum gk_status name_page(void *ctx, struct gk_span key, struct gk_span value)
 {
+    struct sifting *sifting = ctx;
     struct gk_refs refs;
     gk_refs_init(&refs);
-    const enum gk_status status = gk_refs_of_row(sifting->place, key, value, &refs, sifting->error);
+    const enum gk_status status =
+        gk_refs_of_row(sifting->rows.place, key, value, &refs, sifting->error);
     for (size_t i = 0; i < refs.count; i++) {
         name(&sifting->segments, &refs.items[i].segment);
     }
@@ -217,11 +155,12 @@ static enum gk_status name_page(struct sifting *sifting, struct gk_span key, str
 }
 
 /* What a base or a state refers to. */
-static enum gk_status name_record(struct sifting *sifting, struct gk_span key, struct gk_span value)
+static enum gk_status name_record(void *ctx, struct gk_span key, struct gk_span value)
 {
+    struct sifting *sifting = ctx;
     struct gk_refs refs;
     gk_refs_init(&refs);
-    enum gk_status status = gk_refs_of_row(sifting->place, key, value, &refs, sifting->error);
+    enum gk_status status = gk_refs_of_row(sifting->rows.place, key, value, &refs, sifting->error);
     for (size_t i = 0; i < refs.count; i++) {
         name(&sifting->segments, &refs.items[i].segment);
     }
@@ -239,7 +178,7 @@ static enum gk_status read_base(const struct sifting *sifting, struct gk_span ke
 {
     gk_buf_reset(value);
     const enum gk_status status =
-        gk_value_get(sifting->removal->store, sifting->index, key, value, sifting->error);
+        gk_value_get(sifting->rows.removal->store, sifting->rows.index, key, value, sifting->error);
     if (status == GK_E_NOT_FOUND) {
         gk_error_clear(sifting->error);
         return GK_OK;
@@ -257,7 +196,7 @@ static enum gk_status name_all(struct sifting *sifting, struct gk_span base_key,
     forget_names(&sifting->manifests);
     enum gk_status status = base.len > 0 ? name_record(sifting, base_key, base) : GK_OK;
     if (status == GK_OK) {
-        status = for_rows(sifting, gk_buf_span(&prefix), name_record);
+        status = gk_rows_walk(&sifting->rows, gk_buf_span(&prefix), name_record, sifting);
     }
     gk_buf_cleanup(&prefix);
     return status;
@@ -317,9 +256,22 @@ static enum gk_status remove_unnamed(const struct sifting *sifting)
     }
     const enum gk_status status =
         garbage.failed ? gk_fail(sifting->error, GK_E_RESOURCE, "out of memory")
-                       : gk_removal_items(sifting->removal, &sifting->place.container,
-                                          sifting->index, &garbage, sifting->error);
+                       : gk_removal_items(sifting->rows.removal, &sifting->rows.place.container,
+                                          sifting->rows.index, &garbage, sifting->error);
     gk_garbage_cleanup(&garbage);
+    return status;
+}
+
+static enum gk_status remove_pages(const struct sifting *sifting, const struct gk_garbage *garbage)
+{
+    enum gk_status status = GK_OK;
+    for (size_t i = 0; i < garbage->count && status == GK_OK; i++) {
+        if (garbage->items[i].kind == GK_GARBAGE_PAGES) {
+            status = gk_shared_pages_remove(sifting->rows.removal, &sifting->rows.place.container,
+                                            sifting->rows.index, sifting->blob,
+                                            &garbage->items[i].id, sifting->error);
+        }
+    }
     return status;
 }
 
@@ -327,13 +279,12 @@ enum gk_status gk_shared_remove(const struct gk_removal *removal, const struct g
                                 const char *index, const struct gk_garbage *garbage,
                                 struct gk_error *error)
 {
-    struct sifting sifting = {
-        .removal = removal,
-        .place = {.plugin = removal->plugin, .account = removal->account, .container = *container},
-        .index = index,
-        .blob = gk_buf_span(&garbage->blob),
-        .error = error};
-    enum gk_status status = gather(&sifting, garbage);
+    struct sifting sifting = {.blob = gk_buf_span(&garbage->blob), .error = error};
+    gk_rows_init(&sifting.rows, removal, container, index, error);
+    enum gk_status status = remove_pages(&sifting, garbage);
+    if (status == GK_OK) {
+        status = gather(&sifting, garbage);
+    }
     if (status == GK_OK) {
         status = sift(&sifting);
     }

@@ -83,11 +83,6 @@ static enum gk_status snapshot_locked(struct gk_request *request, struct snapsho
     if (status == GK_OK) {
         status = gk_encryption_match(request, &snapshot->target.record.encryption, error);
     }
-    if (status == GK_OK && snapshot->target.record.kind.type == GK_BLOB_PAGE) {
-        /* It is written in place: what a snapshot shared with it would change. */
-        status = gk_refuse_because(error, 501, "NotImplemented",
-                                   "This gateway makes no snapshots of page blobs.");
-    }
     if (status == GK_OK && snapshot->metadata.count > 0) {
         status = seal_metadata(request, snapshot, error);
     }

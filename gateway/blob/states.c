@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/error.h"
+#include "gateway/blob/page_fence.h"
 
 #define DAY_MS INT64_C(86400000)
 
@@ -145,9 +146,17 @@ enum gk_status gk_state_make(struct gk_blob_write *write, struct gk_request *req
     record.history = *as;
     record.lease = (struct gk_lease){0};
     record.lifetime = (struct gk_lifetime){0};
+    record.eras.writers_count = 0;
     state_init(base, time, &state);
     gk_buf_init(&value, 2 * GK_BLOB_RECORD_BYTES_MAX);
-    enum gk_status status = seal_state(request, base, stored, &state, &record, &value, error);
+    enum gk_status status = GK_OK;
+    if (record.kind.type == GK_BLOB_PAGE) {
+        write->ended = record.kind.space;
+        status = gk_page_fence_all(request, base, error);
+    }
+    if (status == GK_OK) {
+        status = seal_state(request, base, stored, &state, &record, &value, error);
+    }
     if (status == GK_OK) {
         struct gk_buf key;
         gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);

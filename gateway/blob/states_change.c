@@ -5,9 +5,16 @@ struct changing {
     struct gk_request *request;
     struct gk_blob_target *base;
     const struct gk_states_change *change;
-    uint64_t after; /* the states up to this time were gone through */
-    bool remain;    /* some of them stay */
+    uint64_t after;  /* the states up to this time were gone through */
+    bool remain;     /* some of them stay */
+    uint32_t shared; /* eras of the base that those have (page_eras.h) */
 };
+
+static bool shares_pages(const struct gk_blob_target *base, const struct gk_blob_target *state)
+{
+    return base->record.kind.type == GK_BLOB_PAGE && state->record.kind.type == GK_BLOB_PAGE &&
+           gk_id_equal(&base->record.kind.space, &state->record.kind.space);
+}
 
 static enum gk_status change_state(struct changing *changing, struct gk_blob_write *write,
                                    struct gk_blob_target *state, struct gk_error *error)
@@ -17,6 +24,10 @@ static enum gk_status change_state(struct changing *changing, struct gk_blob_wri
     const enum gk_status status = change->state(change->ctx, write, state, &action, error);
     changing->after = state->time;
     changing->remain = changing->remain || action != GK_STATE_REMOVE;
+    if (action != GK_STATE_REMOVE && shares_pages(changing->base, state) &&
+        state->record.eras.era >= changing->shared) {
+        changing->shared = state->record.eras.era + 1;
+    }
     if (status != GK_OK || action == GK_STATE_KEEP) {
         return status;
     }
@@ -45,9 +56,11 @@ static enum gk_status fill_write(struct changing *changing, struct gk_blob_write
     if (status != GK_OK) {
         return status;
     }
-    return *more ? gk_state_settle_base(write, changing->request, base, true, error)
-                 : changing->change->base(changing->change->ctx, write, base, changing->remain,
-                                          error);
+    if (*more) {
+        return gk_state_settle_base(write, changing->request, base, true, error);
+    }
+    base->record.eras.shared = changing->shared;
+    return changing->change->base(changing->change->ctx, write, base, changing->remain, error);
 }
 
 static enum gk_status write_once(struct changing *changing, bool *more, struct gk_error *error)

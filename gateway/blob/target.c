@@ -175,6 +175,7 @@ static bool takes_state(enum gk_operation operation)
                                                    GK_OP_BLOB_GET_BLOB_PROPERTIES,
                                                    GK_OP_BLOB_GET_BLOB_METADATA,
                                                    GK_OP_BLOB_GET_BLOCK_LIST,
+                                                   GK_OP_BLOB_GET_PAGE_RANGES,
                                                    GK_OP_BLOB_GET_BLOB_TAGS,
                                                    GK_OP_BLOB_SET_BLOB_TAGS,
                                                    GK_OP_BLOB_DELETE_BLOB,

@@ -77,6 +77,23 @@ async function putPages(container, name, size) {
   await blob.clearPages(8192, 1024);
   content.fill(0, 8192, 9216);
   stored.set(name, { content });
+  return { blob, content };
+}
+
+// A page blob that goes on after a snapshot; what that is of is put aside.
+const past = {};
+async function putPagesAndSnapshot(container, name, size) {
+  const { blob, content } = await putPages(container, name, size);
+  const { snapshot } = await blob.createSnapshot();
+  Object.assign(past, { name, content: Buffer.from(content),
+    time: BigInt(Date.parse(snapshot)) * 10000n + BigInt(snapshot.slice(-5, -1)) });
+  for (const from of [1024, 8 << 20]) {
+    const bytes = randomBytes(512);
+    await blob.uploadPages(bytes, from, 512);
+    bytes.copy(content, from);
+  }
+  await blob.clearPages(512, 512);
+  content.fill(0, 512, 1024);
 }
 
 // Resolves to { code, json, stderr }.
@@ -119,6 +136,7 @@ before(async () => {
   await send(stack, { method: 'PUT', path: `/${CONTAINER}/appended`, query: { comp: 'expiry' },
     headers: { 'x-ms-expiry-option': 'Absolute', 'x-ms-expiry-time': UNTIL.toUTCString() } });
   await putPages(container, 'pages', 12 << 20);
+  await putPagesAndSnapshot(container, 'pages after a snapshot', 12 << 20);
   await container.getBlockBlobClient('staged alone')
     .stageBlock(Buffer.from('x').toString('base64'), 'x', 1);
 
@@ -247,6 +265,16 @@ maybe('a blob in an encryption scope, and one under a client’s key', async () 
   for (const without of [[...vaultKeys()], keyed]) {
     assert.equal((await read(stack.gateway.store.place, ...ofBlob('under two keys'), ...without)).code, 1);
   }
+});
+
+maybe('what a page blob was', async () => {
+  const { json, stderr } = await read(stack.gateway.store.place, ...ofBlob(past.name), ...vaultKeys(),
+    '--time', String(past.time));
+  assert.equal(json?.sha256, sha256(past.content), stderr);
+  assert.equal(json.fields.pageEras, undefined);
+  const { json: now } = await read(stack.gateway.store.place, ...ofBlob(past.name), ...vaultKeys());
+  assert.equal(now.fields.pageEras.era, 1);
+  assert.deepEqual(now.fields.pageEras.groups, { 0: 1 });
 });
 
 maybe('what an append blob is', async () => {

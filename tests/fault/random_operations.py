@@ -168,7 +168,7 @@ class Account:
     # --- operations on what is there ---------------------------------------------------------------
 
     def put(self, name, blob):
-        kind = self.rng.choice([BLOCK, BLOCK, BLOCK, APPEND] + ([] if self.versioned else [PAGES]))
+        kind = self.rng.choice([BLOCK, BLOCK, BLOCK, APPEND] + [PAGES])
         lease, metadata, content = self.lease_for(blob), self.metadata(), b""
         none_match = self.rng.random() < 0.1
         content_type = self.rng.choice([None, "text/x-one"])
@@ -340,8 +340,6 @@ class Account:
 
     def snapshot(self, name, blob):
         metadata = self.metadata()
-        if blob.live and blob.live.kind == PAGES:
-            return None
         return Operation("SNAPSHOT_BLOB_WITH_METADATA" if metadata else "SNAPSHOT_BLOB", name, "PUT", "comp=snapshot",
                          meta(metadata), b"", lambda b, answer: b.snapshot(answer, metadata))
 
@@ -422,9 +420,16 @@ class Account:
         return Operation("GET_BLOCK_LIST", name, "GET", "comp=blocklist&blocklisttype=all", {}, b"",
                          lambda b, answer: b.block_list(answer))
 
-    def page_ranges(self, name, _blob):
-        return Operation("GET_PAGE_RANGES", name, "GET", "comp=pagelist", {}, b"",
-                         lambda b, answer: b.page_ranges(answer))
+    def page_ranges(self, name, blob):
+        """Those there are, or those that have changed since a snapshot."""
+        time, query = self.state_of(blob) if self.rng.random() < 0.3 else (None, "")
+        before = self.rng.choice([past.time for past in blob.shown("snapshot")] + [None])
+        if before and time and blob.find(time).kind == "version":
+            time, query = None, ""  # its time says nothing of when the snapshot was made
+        if before:
+            query += f"&prevsnapshot={urllib.parse.quote(before)}"
+        return Operation("GET_PAGE_RANGES", name, "GET", f"comp=pagelist&{query}", {}, b"",
+                         lambda b, answer: b.page_ranges(answer, time, before))
 
     def list(self, _name, _blob):
         """All of it, in pages."""

@@ -10,10 +10,12 @@ Not modelled: times of modification, leases that run out, policies and holds, ar
 import base64
 import copy
 import hashlib
+import itertools
 import re
 
 PAGE = 512
 BLOCK, APPEND, PAGES = "BlockBlob", "AppendBlob", "PageBlob"
+WRITES = itertools.count()
 OPEN = object()  # what the gateway may tell or not
 DEFAULT_TYPE = "application/octet-stream"
 REFUSED = (403, "KeyVaultEncryptionKeyNotFound")
@@ -35,12 +37,14 @@ def md5_of(content):
 
 class State:
     """What a blob is or was at a time. pieces: (block's name or None, bytes) of block and append blobs; a
-    page blob has pages, a number of bytes each, and those that were written."""
+    page blob has pages, a number of bytes each, and of those that were written the number of the write that was
+    the last."""
 
     def __init__(self, kind, pieces=(), metadata=None, content_type=DEFAULT_TYPE, tags=None, md5=None, size=0):
         self.kind, self.pieces, self.metadata = kind, list(pieces), metadata or {}
         self.content_type, self.tags, self.md5 = content_type, tags or {}, md5
-        self.pages, self.written = bytearray(size), set()
+        self.pages, self.written = bytearray(size), {}
+        self.made_by = object()  # the same for all states of one page blob
         self.sealed, self.sequence, self.copied, self.tier = False, 0, None, None
         self.blocks_known = True  # a copy's are not: its content is
         self.etag = None
@@ -52,7 +56,7 @@ class State:
     def copy_of(self):
         """What a copy has of it: content, and what belongs to that."""
         made = State(self.kind, [(None, self.content)], dict(self.metadata), self.content_type, md5=self.md5 or OPEN)
-        made.pages, made.written = bytearray(self.pages), set(self.written)
+        made.pages, made.written = bytearray(self.pages), dict(self.written)
         made.sealed, made.sequence, made.blocks_known = self.sealed, self.sequence, False
         return made
 
@@ -70,6 +74,21 @@ class State:
                 found.append([page * PAGE, page * PAGE + PAGE - 1])
         return found
 
+    def changes(self, before):
+        """Since a state: what was written since, and what was cleared; kind, first and last byte."""
+        def kind(page):
+            if page in self.written:
+                return "PageRange" if self.written[page] != before.written.get(page) else None
+            return "ClearRange" if page in before.written else None
+
+        found = []
+        for page in range(len(self.pages) // PAGE):
+            if found and found[-1][0] == kind(page) and found[-1][2] == page * PAGE - 1:
+                found[-1][2] = page * PAGE + PAGE - 1
+            elif kind(page):
+                found.append([kind(page), page * PAGE, page * PAGE + PAGE - 1])
+        return found
+
     def headers(self):
         """Of Get Blob Properties: those that the model knows, None for one that is not there."""
         block = self.kind == BLOCK
@@ -83,7 +102,7 @@ class State:
     def __deepcopy__(self, memo):
         made = copy.copy(self)
         made.pieces, made.metadata, made.tags = list(self.pieces), dict(self.metadata), dict(self.tags)
-        made.pages, made.written = bytearray(self.pages), set(self.written)
+        made.pages, made.written = bytearray(self.pages), dict(self.written)
         return made
 
 
@@ -244,10 +263,11 @@ class Blob:
         pages = range(first // PAGE, (first + length) // PAGE)
         if isinstance(content, int):
             self.live.pages[first:first + length] = bytes(length)
-            self.live.written.difference_update(pages)
+            for page in pages:
+                self.live.written.pop(page, None)
         else:
             self.live.pages[first:first + length] = content
-            self.live.written.update(pages)
+            self.live.written.update((page, next(WRITES)) for page in pages)
 
     def resize(self, answer, size, lease=None):
         if not self.refuses(answer, lease, PAGES):
@@ -255,7 +275,7 @@ class Blob:
             state = self.live
             self._note(answer, state)
             state.pages = state.pages[:size] + bytearray(max(0, size - len(state.pages)))
-            state.written = {page for page in state.written if page < size // PAGE}
+            state.written = {page: write for page, write in state.written.items() if page < size // PAGE}
 
     def number(self, answer, action, value, lease=None):
         if not self.refuses(answer, lease, PAGES):
@@ -467,16 +487,26 @@ class Blob:
                   for part in (committed, staged)]
         return blocks[0], sorted(blocks[1])
 
-    def page_ranges(self, answer):
-        if self.live is None:
-            expect(answer, 404, "BlobNotFound")
-        elif self.live.kind != PAGES:
-            expect(answer, 409, "InvalidBlobType")
-        else:
-            found = [[int(first), int(last)] for first, last in
-                     re.findall(r"<Start>(\d+)</Start><End>(\d+)</End>", expect(answer, 200).body.decode())]
-            if found != self.live.ranges():
-                raise Wrong(f"pages {found}, not {self.live.ranges()}")
+    def page_ranges(self, answer, time=None, before=None):
+        """before: the time of a snapshot that is compared with."""
+        state = self.state_at(time)
+        if state is None:
+            return expect(answer, 404, "BlobNotFound")
+        if state.kind != PAGES:
+            return expect(answer, 409, "InvalidBlobType")
+        earlier = before and self.state_at(before)
+        if before and earlier is None:
+            return expect(answer, 409, "PreviousSnapshotNotFound")
+        if before and time and self.find(time).kind == "snapshot" and time < before:
+            return expect(answer, 400, "PreviousSnapshotCannotBeNewer")
+        if before and earlier.made_by is not state.made_by:
+            return expect(answer, 409, "BlobOverwritten")
+        found = [[kind, int(first), int(last)] for kind, first, last in re.findall(
+            r"<(PageRange|ClearRange)><Start>(\d+)</Start><End>(\d+)</End>", expect(answer, 200).body.decode())]
+        wanted = state.changes(earlier) if before else [["PageRange", *pages] for pages in state.ranges()]
+        if found != wanted:
+            raise Wrong(f"pages {found}, not {wanted}")
+        return answer
 
     # --- listings ----------------------------------------------------------------------------------
 

@@ -29,25 +29,25 @@ class Wrong(Exception):
 
 
 class World:
-    def __init__(self, gateway, rng):
-        key = gateway.create_account(ACCOUNT)
+    def __init__(self, gateway, rng, later):
+        """later: of a blob whose pieces are of different eras, for snapshots were made of it."""
+        account = ACCOUNT + ("later" if later else "")
+        key = gateway.create_account(account)
         self.rng = rng
-        self.client = Client(gateway.port, ACCOUNT, account_sas(ACCOUNT, key))
+        self.client = Client(gateway.port, account, account_sas(account, key))
         self.path = f"{CONTAINER}/{BLOB}"
         self.ok(self.client.create_container(CONTAINER))
         self.ok(self.client.request("PUT", self.path, "", {"x-ms-blob-type": "PageBlob",
                                                            "x-ms-blob-content-length": SIZE}))
-        self.content = {}
+        self.content = {piece: rng.randbytes(WRITTEN) for piece in PIECES}
         for piece in PIECES:
-            self.content[piece] = rng.randbytes(WRITTEN)
-            first = piece * PIECE
-            self.ok(self.client.request(
-                "PUT", self.path, "comp=page",
-                {"x-ms-page-write": "update", "x-ms-range": f"bytes={first}-{first + WRITTEN - 1}"},
-                self.content[piece]))
+            self.write(piece, self.content[piece])
+        if later:
+            self.end_era(PIECES[0])
+            self.end_era(PIECES[1])
         self.store = OpenStore(gateway.state)
         service_key = read_store.fmt.read_service_key(gateway.service_key_file.read_text())
-        account = read_store.Account(self.store, service_key, ACCOUNT, [])
+        account = read_store.Account(self.store, service_key, account, [])
         container = account.container(CONTAINER)
         self.index = read_store.index_of(container, BLOB)
         (self.group,), rows = account.page_rows(container, BLOB, account.blobs(container)[BLOB])
@@ -60,6 +60,18 @@ class World:
     def ok(answer):
         if answer.status != 201:
             raise Wrong(f"{answer.status} {answer.code}")
+
+    def write(self, piece, content):
+        first = piece * PIECE
+        self.ok(self.client.request(
+            "PUT", self.path, "comp=page",
+            {"x-ms-page-write": "update", "x-ms-range": f"bytes={first}-{first + len(content) - 1}"}, content))
+
+    def end_era(self, piece):
+        self.ok(self.client.request("PUT", self.path, "comp=snapshot"))
+        content = self.rng.randbytes(4096)
+        self.write(piece, content)
+        self.content[piece] = content + self.content[piece][4096:]
 
     def read(self, piece):
         first = piece * PIECE
@@ -165,10 +177,11 @@ def main():
         gateway = Gateway(os.path.join(directory, "gateway"), index_shards=3)
         gateway.start()
         try:
-            world = World(gateway, random.Random(arguments.seed))
+            worlds = [World(gateway, random.Random(arguments.seed), later) for later in (False, True)]
             for _ in range(arguments.passes):
-                world.rows_changed()
-                world.blocks_changed()
+                for world in worlds:
+                    world.rows_changed()
+                    world.blocks_changed()
             if gateway.stop() != 0:
                 raise Wrong("the gateway does not end well")
         except Wrong as wrong:
@@ -177,7 +190,7 @@ def main():
         finally:
             if gateway.process.poll() is None:
                 gateway.kill()
-    print(f"{world.refused} reads of what was changed, all refused")
+    print(f"{sum(world.refused for world in worlds)} reads of what was changed, all refused")
 
 
 if __name__ == "__main__":

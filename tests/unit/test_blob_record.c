@@ -3,6 +3,8 @@
  * Goal: what is written into a map comes back as it was, and anything else is refused, whatever it
  * is. Method: records of every shape, every truncation of them, and damage by a fixed seed.
  */
+#include "common/text.h"
+#include "gateway/blob/names.h"
 #include "gateway/blob/record.h"
 
 #include <stdio.h>
@@ -187,6 +189,14 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
     assert_memory_equal(a->encryption.client_key_hash, b->encryption.client_key_hash,
                         sizeof a->encryption.client_key_hash);
     assert_true(a->lifetime.ends_wall_ms == b->lifetime.ends_wall_ms);
+    assert_int_equal(a->eras.era, b->eras.era);
+    assert_int_equal(a->eras.shared, b->eras.shared);
+    assert_int_equal(a->eras.writers_count, b->eras.writers_count);
+    assert_memory_equal(a->eras.groups, b->eras.groups, sizeof a->eras.groups);
+    for (uint32_t i = 0; i < a->eras.writers_count; i++) {
+        assert_true(a->eras.writers[i].id == b->eras.writers[i].id);
+        assert_true(gk_id_equal(&a->eras.writers[i].object, &b->eras.writers[i].object));
+    }
     assert_same_history(&a->history, &b->history);
     assert_int_equal(a->manifest.paged, b->manifest.paged);
     assert_int_equal(a->manifest.beside, b->manifest.beside);
@@ -324,12 +334,41 @@ static void test_blob_record__of_a_page_blob(void **state)
     assert_blob_comes_back(&record);
 }
 
+/* Nine processes: the one that spoke first gives way, and one that speaks again takes its own place. */
+static void test_blob_record__of_a_page_blob_in_a_later_era(void **state)
+{
+    (void)state;
+    struct gk_blob_record record = some_blob();
+    struct gk_page_eras *eras = &record.eras;
+    struct gk_id displaced = id_of(0);
+    record.kind = (struct gk_blob_kind){.type = GK_BLOB_PAGE, .space = id_of(9), .groups = {3}};
+    for (uint8_t i = 0; i < GK_PAGE_WRITERS_MAX; i++) {
+        const struct gk_id object = id_of(i);
+        assert_false(gk_page_eras_note_writer(eras, 100u + i, &object, &displaced));
+    }
+    assert_blob_comes_back(&record);
+    const struct gk_id other = id_of(77);
+    assert_false(gk_page_eras_note_writer(eras, 100, &other, &displaced));
+    assert_true(gk_page_eras_note_writer(eras, 200, &other, &displaced));
+    assert_int_equal(displaced.bytes[0], id_of(1).bytes[0]);
+    assert_int_equal(eras->writers_count, GK_PAGE_WRITERS_MAX);
+    assert_true(eras->writers[GK_PAGE_WRITERS_MAX - 2].id == 100);
+    gk_page_eras_end(eras);
+    assert_int_equal(eras->era, 1);
+    assert_int_equal(eras->shared, 1);
+    assert_int_equal(eras->writers_count, 0);
+    eras->era = UINT32_MAX;
+    eras->groups[0] = 1;
+    eras->groups[255] = UINT32_MAX;
+    assert_blob_comes_back(&record);
+}
+
 /* --- rows of page blobs ------------------------------------------------------------------------- */
 
 static enum gk_status decode_page_map(struct gk_span in, struct gk_error *error)
 {
     struct gk_page_map map;
-    return gk_page_map_decode(in, &map, error);
+    return gk_page_map_decode(in, &map, NULL, error);
 }
 
 static enum gk_status decode_page_group(struct gk_span in, struct gk_error *error)
@@ -348,8 +387,8 @@ static void test_blob_record__rows_of_page_blobs(void **state)
     struct gk_buf encoded;
     memset(map.written, 0xa5, sizeof map.written);
     gk_buf_init(&encoded, GK_PAGE_ROW_BYTES_MAX);
-    gk_page_map_encode(&map, &encoded);
-    assert_int_equal(gk_page_map_decode(gk_buf_span(&encoded), &decoded, NULL), GK_OK);
+    gk_page_map_encode(&map, NULL, &encoded);
+    assert_int_equal(gk_page_map_decode(gk_buf_span(&encoded), &decoded, NULL, NULL), GK_OK);
     assert_memory_equal(&decoded, &map, sizeof map);
     assert_strict(&encoded, decode_page_map);
     gk_buf_reset(&encoded);
@@ -358,6 +397,96 @@ static void test_blob_record__rows_of_page_blobs(void **state)
     assert_memory_equal(&decoded_group, &group, sizeof group);
     assert_strict(&encoded, decode_page_group);
     gk_buf_cleanup(&encoded);
+}
+
+static enum gk_status decode_aged_page_map(struct gk_span in, struct gk_error *error)
+{
+    struct gk_page_map map;
+    struct gk_page_ages ages;
+    return gk_page_map_decode(in, &map, &ages, error);
+}
+
+/* Runs of one page, of many, and over pages that were not written. */
+static void test_blob_record__rows_of_page_blobs_in_later_eras(void **state)
+{
+    (void)state;
+    static struct gk_page_ages ages;
+    static struct gk_page_ages decoded_ages;
+    static struct gk_page_group group;
+    static struct gk_page_group decoded_group;
+    struct gk_page_map map = {.object = id_of(3), .made = 7};
+    struct gk_page_map decoded;
+    struct gk_buf encoded;
+    gk_bits_set(map.written, 5, 100, true);
+    gk_bits_set(map.written, 200, 300, true);
+    gk_bits_set(map.written, GK_PAGE_OBJECT_PAGES - 1, GK_PAGE_OBJECT_PAGES, true);
+    for (uint32_t page = 50; page < 100; page++) {
+        ages.eras[page] = page % 4 == 0 ? 9 : 8;
+    }
+    ages.eras[GK_PAGE_OBJECT_PAGES - 1] = UINT32_MAX;
+    gk_buf_init(&encoded, GK_PAGE_ROW_BYTES_MAX);
+    gk_page_map_encode(&map, &ages, &encoded);
+    assert_int_equal(gk_page_map_decode(gk_buf_span(&encoded), &decoded, &decoded_ages, NULL),
+                     GK_OK);
+    assert_memory_equal(&decoded, &map, sizeof map);
+    assert_memory_equal(&decoded_ages, &ages, sizeof ages);
+    assert_strict(&encoded, decode_aged_page_map);
+    assert_strict(&encoded, decode_page_map);
+    gk_buf_reset(&encoded);
+    group.present[0] = 7;
+    group.present[1023] = 128;
+    group.eras[1] = 4;
+    group.eras[8191] = UINT32_MAX;
+    gk_page_group_encode(&group, &encoded);
+    assert_int_equal(gk_page_group_decode(gk_buf_span(&encoded), &decoded_group, NULL), GK_OK);
+    assert_memory_equal(&decoded_group, &group, sizeof group);
+    assert_strict(&encoded, decode_page_group);
+    gk_buf_cleanup(&encoded);
+}
+
+/* Each page of another era than the one before: no row is longer. */
+static void test_blob_record__longest_rows_of_page_blobs(void **state)
+{
+    (void)state;
+    static struct gk_page_ages ages;
+    static struct gk_page_group group;
+    struct gk_page_map map = {.object = id_of(3)};
+    struct gk_buf encoded;
+    memset(map.written, 0xff, sizeof map.written);
+    memset(group.present, 0xff, sizeof group.present);
+    for (uint32_t at = 0; at < GK_PAGE_OBJECT_PAGES; at++) {
+        ages.eras[at] = at;
+        group.eras[at] = at;
+    }
+    gk_buf_init(&encoded, GK_PAGE_ROW_BYTES_MAX - GK_RECORD_OVERHEAD_BYTES);
+    gk_page_map_encode(&map, &ages, &encoded);
+    assert_int_equal(decode_aged_page_map(gk_buf_span(&encoded), NULL), GK_OK);
+    gk_buf_reset(&encoded);
+    gk_page_group_encode(&group, &encoded);
+    assert_int_equal(decode_page_group(gk_buf_span(&encoded), NULL), GK_OK);
+    gk_buf_cleanup(&encoded);
+}
+
+static void test_blob_record__keys_of_rows_of_page_blobs(void **state)
+{
+    (void)state;
+    const struct gk_id space = id_of(5);
+    struct gk_buf key;
+    uint32_t piece = 0;
+    uint32_t era = 1;
+    gk_buf_init(&key, GK_PAGE_KEY_BYTES_MAX);
+    gk_page_key(&key, &space, 77, 0);
+    assert_int_equal(key.len, GK_PAGE_KEY_BYTES_MAX - 4);
+    assert_true(gk_page_key_parse(gk_buf_span(&key), &piece, &era));
+    assert_int_equal(piece, 77);
+    assert_int_equal(era, 0);
+    gk_buf_reset(&key);
+    gk_page_key(&key, &space, 78, UINT32_MAX);
+    assert_true(gk_page_key_parse(gk_buf_span(&key), &piece, &era));
+    assert_int_equal(piece, 78);
+    assert_true(era == UINT32_MAX);
+    assert_false(gk_page_key_parse(gk_span_of(key.data, key.len - 1), &piece, &era));
+    gk_buf_cleanup(&key);
 }
 
 /* Beside an array of bool: every range of 40 bits, and what is found from everywhere. */
@@ -717,7 +846,11 @@ int main(void)
         cmocka_unit_test(test_blob_record__with_pages_in_order),
         cmocka_unit_test(test_blob_record__of_an_append_blob),
         cmocka_unit_test(test_blob_record__of_a_page_blob),
+        cmocka_unit_test(test_blob_record__of_a_page_blob_in_a_later_era),
         cmocka_unit_test(test_blob_record__rows_of_page_blobs),
+        cmocka_unit_test(test_blob_record__rows_of_page_blobs_in_later_eras),
+        cmocka_unit_test(test_blob_record__longest_rows_of_page_blobs),
+        cmocka_unit_test(test_blob_record__keys_of_rows_of_page_blobs),
         cmocka_unit_test(test_blob_record__bits),
         cmocka_unit_test(test_blob_record__at_its_largest),
         cmocka_unit_test(test_blob_record__refuses_what_no_writer_makes),

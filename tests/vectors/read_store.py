@@ -266,6 +266,13 @@ def read_scope(data):
     return scope
 
 
+def read_page_eras(reader):
+    eras = {"era": reader.number(4), "shared": reader.number(4),
+            "writers": {reader.number(8): reader.bytes(16) for _ in range(reader.number(1))}}
+    eras["groups"] = {reader.number(1): reader.number(4) for _ in range(reader.number(2))}
+    return eras
+
+
 def read_rest(reader):
     return base64.b64encode(reader.rest()).decode()
 
@@ -281,6 +288,7 @@ FIELDS = {
     9: ("copy", read_copy),
     10: ("encryption", read_encryption),
     11: ("containerEncryption", read_container_encryption),
+    12: ("pageEras", read_page_eras),
     16: ("tags", read_metadata),
     17: ("oddMd5", read_rest),
     20: ("history", read_history),
@@ -354,6 +362,11 @@ def read_blob(data):
     blob["manifest"] = read_manifest(reader)
     reader.end()
     return blob
+
+
+def number_and_era(number, era):
+    """The end of a page blob's key; rows of the first era have none."""
+    return struct.pack(">I", number) + (struct.pack(">I", era) if era else b"")
 
 
 # --- an account --------------------------------------------------------------------------------------
@@ -505,24 +518,36 @@ class Account:
         """Of a page blob: keys of the rows of its groups, then for each piece that is there its number, the
         key of its row, the id of its page object and which pages were written."""
         kind, index = blob["fields"]["type"], index_of(container, name)
+        eras = blob["fields"].get("pageEras", {"groups": {}})["groups"]
         groups, pieces = [], []
         for group in bits_of(kind["groups"]):
-            key = b"q/" + kind["space"] + struct.pack(">I", group)
+            key = b"q/" + kind["space"] + number_and_era(group, eras.get(group, 0))
             groups.append(key)
-            reader = self.row(container, index, "page group", key)
-            for piece in bits_of(reader.bytes(1024)):
+            version, reader = self.row(container, index, "page group", key)
+            for piece in [*bits_of(reader.bytes(1024))]:
                 number = group * 8192 + piece
-                key = b"p/" + kind["space"] + struct.pack(">I", number)
-                row = self.row(container, index, "page object", key)
-                pieces.append((number, key, row.bytes(16), set(bits_of(row.bytes(1024)))))
-                row.end()
+                key = b"p/" + kind["space"] + number_and_era(number, reader.number(4) if version == 2 else 0)
+                pieces.append((number, key, *self.page_row(container, index, key)))
             reader.end()
         return groups, pieces
 
+    def page_row(self, container, index, key):
+        version, row = self.row(container, index, "page object", key)
+        object_id = row.bytes(16)
+        made = row.number(4) if version == 2 else 0
+        written = set(bits_of(row.bytes(1024)))
+        if version == 2:
+            runs = [(row.number(2), row.number(4)) for _ in range(row.number(2))]
+            need(sum(pages for pages, _ in runs) == len(written), "ages of other pages than were written")
+            need(made <= max(era for _, era in runs), "an object is younger than what was written to it")
+        row.end()
+        return object_id, written
+
     def row(self, container, index, kind, key):
         reader = Reader(self.open_value(kind, container["id"], key, self.store.map_value(index, key)))
-        reader.version()
-        return reader
+        version = reader.number(1)
+        need(version in (1, 2), "a version that this does not know")
+        return version, reader
 
     def pages(self, container, name, data_key, blob):
         """The bytes of a page blob."""
