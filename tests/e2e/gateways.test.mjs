@@ -259,6 +259,62 @@ describe('changes, told by notice: the interval is a minute', { skip: !onRados }
     }
   });
 
+  // No gateway goes on with a container by the name that it had, at once and not within a while: nothing is told.
+  test('containers that get another name, and that come back', async () => {
+    const call = (side, method, path, query = {}, more = {}) =>
+      send({ ...stack.sides[side % GATEWAYS], accountKey: key1 }, { method, path, query, ...more });
+    const does = async (...args) => {
+      const answer = await call(...args);
+      assert.ok(answer.status < 300, `${args.slice(1, 3).join(' ')}: ${answer.status} ${answer.code}`);
+      return answer;
+    };
+    const box = { restype: 'container' };
+    const put = (side, name, content) => does(side, 'PUT', `/${name}/blob`, {},
+      { body: content, headers: { 'x-ms-blob-type': 'BlockBlob' } });
+    const eachReads = async (name, content) => {
+      for (let side = 0; side < GATEWAYS; side++) {
+        const answer = await call(side, 'GET', `/${name}/blob`);
+        if (content === undefined) assert.equal(answer.code, 'ContainerNotFound', `${name} through ${side}`);
+        else assert.equal(String(answer.body), content, `${name} through ${side}`);
+      }
+    };
+    await stack.management.good('PUT', `${stack.accountPath(stack.account)}/blobServices/default`,
+      { body: { properties: { containerDeleteRetentionPolicy: { enabled: true, days: 1 } } } });
+    for (let side = 0; side < GATEWAYS; side++) {
+      const probe = `probe-${side}`;
+      await stack.until(async () => {
+        await does(side, 'PUT', `/${probe}`, box);
+        await does(side, 'DELETE', `/${probe}`, box);
+        const { body } = await does(side, 'GET', '/', { comp: 'list', include: 'deleted', prefix: probe });
+        return String(body).includes('<Deleted>true</Deleted>');
+      }, `gateway ${side} to keep what is deleted`);
+    }
+    await does(0, 'PUT', '/first', box);
+    await put(0, 'first', 'one');
+    await eachReads('first', 'one');
+    for (let side = 0; side < GATEWAYS; side++) {
+      await does(side, 'PUT', '/second', { ...box, comp: 'rename' }, { headers: { 'x-ms-source-container-name': 'first' } });
+      await eachReads('first', undefined);
+      await eachReads('second', 'one');
+      await does(side + 1, 'PUT', '/first', box);
+      await put(side + 2, 'first', 'another');
+      await eachReads('first', 'another');
+      await does(side + 1, 'DELETE', '/first', box);
+      await eachReads('first', undefined);
+      const list = String((await does(side, 'GET', '/', { comp: 'list', include: 'deleted', prefix: 'first' })).body);
+      const version = [...list.matchAll(/<Version>(\w+)<\/Version>/g)].at(-1)[1];
+      await does(side + 2, 'PUT', '/third', { ...box, comp: 'undelete' }, { headers:
+        { 'x-ms-deleted-container-name': 'first', 'x-ms-deleted-container-version': version } });
+      await eachReads('third', 'another');
+      await put(side, 'third', 'changed');
+      await eachReads('third', 'changed');
+      await does(side, 'PUT', '/first', { ...box, comp: 'rename' }, { headers: { 'x-ms-source-container-name': 'second' } });
+      await eachReads('first', 'one');
+      await does(side + 1, 'DELETE', '/third', box);
+      await eachReads('third', undefined);
+    }
+  });
+
   test('an account made, deleted and made anew', async (t) => {
     const name = 'comesandgoes';
     const probe = (side, accountKey) => send({ account: name, accountKey,
