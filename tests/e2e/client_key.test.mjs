@@ -93,6 +93,19 @@ test('a block blob is read with its key, and with none other', async () => {
   await refused(plain.download(0, undefined, withKey), 409, NOT_WANTED);
 });
 
+test('a query reads with the key', async () => {
+  const blob = container.getBlockBlobClient('table');
+  await blob.upload('1,2\n3,4\n', 8, withKey);
+  const answer = await blob.query('SELECT _2 FROM BlobStorage', withKey);
+  assert.equal(answer.encryptionKeySha256, key.encryptionKeySha256);
+  const parts = [];
+  for await (const part of answer.readableStreamBody) parts.push(part);
+  assert.equal(Buffer.concat(parts).toString(), '2\n4\n');
+  for (const [options, code] of [[{}, MISSING], [withOther, ANOTHER]]) {
+    await refused(blob.query('SELECT _2 FROM BlobStorage', options), 409, code);
+  }
+});
+
 test('another blob in its place has another key, or none', async () => {
   const blob = await uploaded('replaced');
   await uploaded('replaced', withOther);

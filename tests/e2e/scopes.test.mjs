@@ -293,7 +293,8 @@ test('a scope whose key is revoked goes dark alone, over a restart, and comes ba
   await stack.until(async () => (await send(stack, { method: 'GET', path: '/scoped/dark' })).status === 403, 'darkness');
   const check = async () => {
     for (const attempt of [() => dark.download(), () => dark.setMetadata({ a: 'b' }), () => uploaded('dark', inVault),
-      () => dark.setAccessTier('Cool'), () => container.getPageBlobClient('pages').clearPages(0, 512),
+      () => dark.setAccessTier('Cool'), () => dark.query('SELECT * FROM BlobStorage'),
+      () => container.getPageBlobClient('pages').clearPages(0, 512),
       () => container.getAppendBlobClient('append').appendBlock('x', 1),
       () => light.syncCopyFromURL(`${dark.url}?${encodeQuery(serviceSas(stack, 'scoped', 'dark'))}`)]) {
       await refused(attempt(), 403, DARK);
