@@ -169,6 +169,10 @@ test('append blobs and page blobs', async () => {
   page.copy(wanted, 512, 0, 512);
   assert.deepEqual(await download(pages), wanted);
   assert.deepEqual((await pages.getPageRanges(0)).pageRange, [{ offset: 512, count: 511 }]);
+  const { snapshot } = await pages.createSnapshot(withKey);
+  await pages.uploadPages(page.subarray(0, 512), 0, 512, withKey);
+  assert.deepEqual(await download(pages.withSnapshot(snapshot)), wanted);
+  await refused(pages.withSnapshot(snapshot).download(0, undefined, withOther), 409, ANOTHER);
 });
 
 test('snapshots have the key of their blob', async () => {
