@@ -71,7 +71,7 @@ class Account:
     # --- sending and judging -----------------------------------------------------------------------
 
     def act(self):
-        """One step: an operation, or two at once."""
+        """One step: an operation, or two at once. Mostly on a blob of the kind that it is for."""
         name = self.rng.choice(NAMES)
         if len(self.blobs[name].past) > STATES_MAX:
             self.forget(name)
@@ -79,6 +79,9 @@ class Account:
             self.race(name)
         else:
             make = self.rng.choices(self.makers, self.weights)[0]
+            suits = [other for other, blob in self.blobs.items() if blob.live and blob.live.kind == FOR_KIND.get(make)]
+            if suits and self.rng.random() < 0.85:
+                name = self.rng.choice(suits)
             operation = make(self, name, self.blobs[name])
             if operation:
                 self.do(operation)
@@ -511,6 +514,8 @@ class Account:
     weights = [weight for _, weight in weighted]
 
 
+FOR_KIND = {Account.append: APPEND, Account.seal: APPEND, Account.put_page: PAGES, Account.resize: PAGES,
+            Account.number: PAGES, Account.page_ranges: PAGES, Account.set_tier: BLOCK}
 # What two clients may do to one blob at once.
 RACERS = [Account.put, Account.append, Account.put_page, Account.set_metadata, Account.set_properties,
           Account.delete, Account.put_block_list]
