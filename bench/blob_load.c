@@ -73,8 +73,11 @@ static void parse_options(int argc, char **argv, struct http_target *target,
 int main(int argc, char **argv)
 {
     struct load_options options = {.concurrency = 1, .objects = 100, .seconds = 5};
-    struct http_target target = {
-        .host = "127.0.0.1", .put_status = 201, .remove_status = 202, .write_head = write_head};
+    struct http_target target = {.host = "127.0.0.1",
+                                 .put_status = 201,
+                                 .get_status = 200,
+                                 .remove_status = 202,
+                                 .write_head = write_head};
     struct container container = {.target = &target};
     target.ctx = &container;
     parse_options(argc, argv, &target, &container, &options);

@@ -212,8 +212,8 @@ static bool failed(const struct run *run, const struct connection *connection)
     case LOAD_REMOVE:
         return connection->status != run->target->remove_status;
     default:
-        return connection->status != 200 || connection->body_len != run->load->options.size_bytes ||
-               connection->differs;
+        return connection->status != run->target->get_status ||
+               connection->body_len != run->load->options.size_bytes || connection->differs;
     }
 }
 

@@ -16,6 +16,7 @@ struct http_target {
     char host[64]; /* an IPv4 address */
     uint16_t port;
     unsigned put_status; /* of success */
+    unsigned get_status;
     unsigned remove_status;
     /* Writes the head of the request, with its empty line, as far as HTTP_HEAD_BYTES_MAX allows, and
      * returns its length. */

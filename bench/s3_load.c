@@ -176,8 +176,11 @@ static void parse_options(int argc, char **argv, struct http_target *target, str
 int main(int argc, char **argv)
 {
     struct load_options options = {.concurrency = 1, .objects = 100, .seconds = 5};
-    struct http_target target = {
-        .host = "127.0.0.1", .put_status = 200, .remove_status = 204, .write_head = write_head};
+    struct http_target target = {.host = "127.0.0.1",
+                                 .put_status = 200,
+                                 .get_status = 200,
+                                 .remove_status = 204,
+                                 .write_head = write_head};
     struct bucket bucket = {0};
     target.ctx = &bucket;
     parse_options(argc, argv, &target, &bucket, &options);
