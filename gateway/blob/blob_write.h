@@ -20,7 +20,7 @@ struct gk_blob_write {
     struct gk_id ended;       /* a state is made of the page blob that has this space; 0: none is */
     int64_t ends_wall_ms; /* when what this write deletes and keeps, or the blob, ends; 0: never */
     uint8_t door[GK_INDEX_DOOR_BYTES]; /* that a guard compares with */
-    struct gk_guard guards[GK_INDEX_GUARDS + 2];
+    struct gk_guard guards[GK_INDEX_GUARDS + 3];
     size_t guards_count;
     struct gk_buf mark_key; /* of a guarded staging mark */
     struct gk_buf mark;
@@ -30,6 +30,8 @@ struct gk_blob_write {
  * stay as it is until the commit. */
 void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target *target);
 void gk_blob_write_cleanup(struct gk_blob_write *write);
+/* The shard need not be open: for what gives something back, of which a container that is removed has some. */
+void gk_blob_write_closed_too(struct gk_blob_write *write);
 /* One more guard; its spans must live until the commit. */
 void gk_blob_write_guard(struct gk_blob_write *write, struct gk_guard guard);
 

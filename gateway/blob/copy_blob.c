@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Copy Blob, Copy Blob From URL, Abort Copy Blob (Storage REST reference). A copy is of its source's type and
- * has what that has: content, content headers, and metadata if the client sends none. What it is made of is
- * opened under the source's keys and sealed under its own.
+ * has what that has: content, content headers, and metadata if the client sends none. Within an account it
+ * shares its source's data where it can (copy_share.h); else what it is made of is opened under the source's
+ * keys and sealed under its own.
  *
  * Copies are made before they are answered: none is ever pending.
  */
@@ -11,11 +12,20 @@
 
 #include "common/error.h"
 #include "gateway/blob/copy_pages.h"
+#include "gateway/blob/copy_share.h"
 #include "gateway/blob/copy_source.h"
+#include "gateway/blob/data_keys.h"
 #include "gateway/blob/handlers.h"
+#include "gateway/blob/headers.h"
 
 #define COPY_FROM_URL_BYTES_MAX (UINT64_C(256) << 20) /* documented */
 #define SOURCE_NAME_BYTES_MAX   16384u
+
+/* Of a copy under way; of pages and share one is used at most. */
+struct copying {
+    struct gk_page_copy pages; /* begins with the upload */
+    struct gk_copy_share share;
+};
 
 /* --- what a copy is -----------------------------------------------------------------------------*/
 
@@ -78,24 +88,7 @@ static enum gk_status open_whole(struct gk_request *request, uint64_t bytes_max,
                : status;
 }
 
-/* --- block blobs: as a Put Blob -----------------------------------------------------------------*/
-
-static enum gk_status begin_block_blob(struct gk_request *request, struct gk_error *error)
-{
-    enum gk_status status = gk_put_blob_handler.begin(request, error);
-    if (status == GK_OK) {
-        status = check_early(request, error);
-    }
-    return status == GK_OK ? inherit(request, error) : status;
-}
-
-static enum gk_status finish_block_blob(struct gk_request *request, struct gk_error *error)
-{
-    const enum gk_status status = gk_copy_source_pour(request, gk_put_blob_handler.chunk, error);
-    return status == GK_OK ? gk_put_blob_handler.finish(request, error) : status;
-}
-
-/* --- append and page blobs ----------------------------------------------------------------------*/
+/* --- the kinds of copies ------------------------------------------------------------------------*/
 
 /* x-ms-seal-blob, where the copy is not to be as the source is. */
 static enum gk_status read_sealed(const struct gk_request *request, struct gk_blob_kind *kind,
@@ -121,6 +114,7 @@ static enum gk_status take_kind(const struct gk_request *request, struct gk_blob
     record->size = source->size;
     record->has_md5 = source->has_md5;
     memcpy(record->md5, source->md5, sizeof record->md5);
+    record->odd_md5 = source->odd_md5;
     memset(record->kind.groups, 0, sizeof record->kind.groups);
     if (record->kind.type == GK_BLOB_PAGE && !gk_id_random(&record->kind.space)) {
         return gk_fail(error, GK_E_RESOURCE, "no entropy for a new page blob");
@@ -128,33 +122,98 @@ static enum gk_status take_kind(const struct gk_request *request, struct gk_blob
     return read_sealed(request, &record->kind, error);
 }
 
-static enum gk_status begin_other(struct gk_request *request, struct gk_error *error)
+/* Only block blobs have a tier. */
+static enum gk_status read_tier(const struct gk_request *request, struct gk_blob_record *record,
+                                struct gk_error *error)
 {
-    if (gk_request_header(request, "x-ms-access-tier") != NULL) {
-        return gk_refuse_because(error, 400, "UnsupportedHeader",
-                                 "Only a block blob has an x-ms-access-tier here.");
+    if (record->kind.type == GK_BLOB_BLOCK) {
+        return gk_tier_header_read(request, &record->tier, error);
     }
-    enum gk_status status = gk_upload_new(request, sizeof(struct gk_page_copy), error);
+    return gk_request_header(request, "x-ms-access-tier") == NULL
+               ? GK_OK
+               : gk_refuse_because(error, 400, "UnsupportedHeader",
+                                   "Only a block blob has an x-ms-access-tier here.");
+}
+
+/* What the headers say, before anything is copied. */
+static enum gk_status read_headers(struct gk_request *request, struct gk_error *error)
+{
     struct gk_upload *put = request->state;
-    if (status == GK_OK) {
-        status = gk_blob_target_locate(request, &put->target, error);
-    }
-    if (status == GK_OK) {
-        status = check_early(request, error);
-    }
-    if (status == GK_OK) {
-        status = gk_upload_read_headers(request, false, error);
-    }
+    enum gk_status status = gk_upload_read_headers(request, false, error);
     if (status == GK_OK) {
         status = take_kind(request, &put->record, error);
     }
     if (status == GK_OK) {
-        status = gk_blob_new_data_key(request, &put->target, &put->record, &put->data_key, error);
+        status = read_tier(request, &put->record, error);
     }
-    if (status == GK_OK && put->record.kind.type == GK_BLOB_APPEND) {
-        status = gk_upload_expect(request, false, error);
+    if (status == GK_OK) {
+        status = gk_body_sums_read(request, false, &put->sums, error);
+    }
+    put->sums.crc64_wanted = put->sums.crc64_sent;
+    return status;
+}
+
+/* A copy that is poured has a writer; a small block blob's one chunk is kept beside the record. */
+static enum gk_status expect(struct gk_request *request, struct gk_error *error)
+{
+    struct gk_upload *put = request->state;
+    enum gk_status status =
+        gk_blob_new_data_key(request, &put->target, &put->record, &put->data_key, error);
+    if (status != GK_OK || put->record.kind.type == GK_BLOB_PAGE) {
+        return status;
+    }
+    if (request->content_length > GK_WRITER_BYTES_MAX) {
+        return gk_refuse_because(error, 413, "RequestBodyTooLarge",
+                                 "It takes %llu bytes of what cannot be shared.",
+                                 (unsigned long long)GK_WRITER_BYTES_MAX);
+    }
+    const bool keep = put->record.kind.type == GK_BLOB_BLOCK &&
+                      request->content_length <= request->gateway->inline_bytes;
+    return gk_upload_expect(request, keep, error);
+}
+
+static enum gk_status begin_copy_of(struct gk_request *request, uint64_t bytes_max,
+                                    struct gk_error *error)
+{
+    enum gk_status status = open_whole(request, bytes_max, error);
+    if (status == GK_OK) {
+        status = gk_upload_new(request, sizeof(struct copying), error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    struct copying *copying = request->state;
+    struct gk_upload *put = &copying->pages.upload;
+    status = gk_blob_target_locate(request, &put->target, error);
+    if (status == GK_OK) {
+        status = check_early(request, error);
+    }
+    if (status == GK_OK) {
+        status = read_headers(request, error);
+    }
+    if (status == GK_OK) {
+        status = gk_copy_share_begin(request, put, &copying->share, error);
+    }
+    if (status == GK_OK) {
+        status =
+            copying->share.shares ? gk_copy_share_key(request, put, error) : expect(request, error);
     }
     return status == GK_OK ? inherit(request, error) : status;
+}
+
+/* --- their end ----------------------------------------------------------------------------------*/
+
+/* The write of a copy that is shared, or of a page blob. */
+static enum gk_status write_more(struct gk_request *request, struct gk_blob_write *write,
+                                 struct gk_error *error)
+{
+    struct copying *copying = request->state;
+    struct gk_upload *put = &copying->pages.upload;
+    if (copying->share.shares) {
+        return gk_copy_share_write(request, put, &copying->share, write, error);
+    }
+    return put->record.kind.type == GK_BLOB_PAGE ? gk_page_copy_write(request, write, error)
+                                                 : GK_OK;
 }
 
 static enum gk_status take_segments(struct gk_upload *put, struct gk_error *error)
@@ -168,10 +227,11 @@ static enum gk_status take_segments(struct gk_upload *put, struct gk_error *erro
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     manifest->entries_count = gk_writer_segments(put->writer, manifest->entries);
+    manifest->beside = gk_writer_kept(put->writer).len > 0;
     return GK_OK;
 }
 
-static enum gk_status commit_other(struct gk_request *request, struct gk_error *error)
+static enum gk_status commit(struct gk_request *request, struct gk_error *error)
 {
     struct gk_upload *put = request->state;
     enum gk_status status = check_early(request, error);
@@ -180,61 +240,51 @@ static enum gk_status commit_other(struct gk_request *request, struct gk_error *
     }
     if (status == GK_OK) {
         gk_upload_fill(request, put);
+        put->more = write_more;
         status = gk_upload_replace(request, put, error);
     }
     return status;
 }
 
-static enum gk_status finish_other(struct gk_request *request, struct gk_error *error)
+static enum gk_status copy_content(struct gk_request *request, struct gk_error *error)
 {
-    struct gk_upload *put = request->state;
-    enum gk_status status = GK_OK;
+    struct copying *copying = request->state;
+    struct gk_upload *put = &copying->pages.upload;
+    if (copying->share.shares) {
+        return gk_copy_share_borrow(request, put, &copying->share, error);
+    }
     if (put->record.kind.type == GK_BLOB_PAGE) {
-        put->more = gk_page_copy_write;
-        status = gk_page_copy_pour(request, error);
-    } else {
-        status = gk_copy_source_pour(request, gk_upload_chunk, error);
+        return gk_page_copy_pour(request, error);
     }
-    if (status == GK_OK) {
-        status = gk_upload_locked(request, GK_ACCESS_WRITE, commit_other, error);
-    }
-    return status == GK_OK ? gk_upload_respond(request, &put->record) : status;
-}
-
-/* --- Copy Blob ----------------------------------------------------------------------------------*/
-
-static bool is_block_blob(const struct gk_request *request)
-{
-    return request->source == NULL ||
-           gk_copy_source_record(request->source)->kind.type == GK_BLOB_BLOCK;
-}
-
-static enum gk_status begin_copy(struct gk_request *request, struct gk_error *error)
-{
-    const enum gk_status status = open_whole(request, UINT64_MAX, error);
-    if (status != GK_OK) {
-        return status;
-    }
-    if (gk_copy_source_record(request->source)->kind.type != GK_BLOB_PAGE &&
-        request->content_length > GK_WRITER_BYTES_MAX) {
-        return gk_refuse_because(error, 413, "RequestBodyTooLarge", "It takes %llu bytes.",
-                                 (unsigned long long)GK_WRITER_BYTES_MAX);
-    }
-    return is_block_blob(request) ? begin_block_blob(request, error) : begin_other(request, error);
+    const enum gk_status status = gk_copy_source_pour(request, gk_upload_chunk, error);
+    return status == GK_OK ? gk_body_sums_check(&put->sums, put->writer, error) : status;
 }
 
 static enum gk_status finish_copy(struct gk_request *request, struct gk_error *error)
 {
-    return is_block_blob(request) ? finish_block_blob(request, error)
-                                  : finish_other(request, error);
+    const struct gk_upload *put = request->state;
+    enum gk_status status = copy_content(request, error);
+    if (status == GK_OK) {
+        status = gk_upload_locked(request, GK_ACCESS_WRITE, commit, error);
+    }
+    return status == GK_OK ? gk_upload_respond(request, &put->record) : status;
 }
 
 static void cleanup_copy(struct gk_request *request)
 {
-    if (!is_block_blob(request) && request->state != NULL) {
+    struct copying *copying = request->state;
+    if (copying != NULL) {
         gk_page_copy_cleanup(request);
+        gk_copy_share_cleanup(&copying->share);
     }
     gk_upload_free(request);
+}
+
+/* --- Copy Blob ----------------------------------------------------------------------------------*/
+
+static enum gk_status begin_copy(struct gk_request *request, struct gk_error *error)
+{
+    return begin_copy_of(request, UINT64_MAX, error);
 }
 
 const struct gk_handler gk_copy_blob_handler = {
@@ -249,19 +299,17 @@ const struct gk_handler gk_copy_blob_handler = {
 
 static enum gk_status begin_copy_from_url(struct gk_request *request, struct gk_error *error)
 {
-    enum gk_status status = open_whole(request, COPY_FROM_URL_BYTES_MAX, error);
-    if (status == GK_OK) {
-        status = gk_copy_source_check_type(request->source, GK_BLOB_BLOCK, error);
-    }
-    return status == GK_OK ? begin_block_blob(request, error) : status;
+    const enum gk_status status = begin_copy_of(request, COPY_FROM_URL_BYTES_MAX, error);
+    return status == GK_OK ? gk_copy_source_check_type(request->source, GK_BLOB_BLOCK, error)
+                           : status;
 }
 
 const struct gk_handler gk_copy_blob_from_url_handler = {
     .body = GK_BODY_NONE,
     .permissions = GK_PERMIT_CREATE | GK_PERMIT_WRITE,
     .begin = begin_copy_from_url,
-    .finish = finish_block_blob,
-    .cleanup = gk_upload_free,
+    .finish = finish_copy,
+    .cleanup = cleanup_copy,
 };
 
 /* --- Abort Copy Blob ----------------------------------------------------------------------------*/

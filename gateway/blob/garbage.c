@@ -48,8 +48,13 @@ void gk_garbage_add_blob(struct gk_garbage *garbage, const struct gk_blob_target
         gk_garbage_add(garbage, GK_GARBAGE_PAGES, &target->record.kind.space, 0);
     }
     for (uint32_t i = 0; i < manifest->entries_count && !manifest->beside; i++) {
-        gk_garbage_add(garbage, GK_GARBAGE_SEGMENT, &manifest->entries[i].segment,
-                       manifest->entries[i].length);
+        if (!manifest->entries[i].lent) {
+            gk_garbage_add(garbage, GK_GARBAGE_SEGMENT, &manifest->entries[i].segment,
+                           manifest->entries[i].length);
+        }
+    }
+    if (gk_loan_borrows(&target->record.loan, &target->record.history)) {
+        gk_garbage_add(garbage, GK_GARBAGE_LOAN, &target->record.loan.id, 0);
     }
 }
 

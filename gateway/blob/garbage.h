@@ -23,6 +23,8 @@
  *   8     space      0        a page blob's rows and its page objects
  *   9     container  shards   that the account's map names by what stands where else a blob's name does,
  *                             deleted and not kept any more (container_expiry.h); freed as in kind 7
+ *   10    loan       0        what another blob lends to the one that had it (loan.h); alone in an entry
+ *                             with a time to come: perhaps, and not before that time
  */
 #ifndef GATEWAY_BLOB_GARBAGE_H
 #define GATEWAY_BLOB_GARBAGE_H
@@ -39,7 +41,8 @@ enum gk_garbage_kind {
     GK_GARBAGE_CONTAINER = 6,
     GK_GARBAGE_EXPIRED = 7,
     GK_GARBAGE_PAGES = 8,
-    GK_GARBAGE_KEPT_CONTAINER = 9
+    GK_GARBAGE_KEPT_CONTAINER = 9,
+    GK_GARBAGE_LOAN = 10
 };
 
 struct gk_garbage_item {

@@ -35,7 +35,7 @@ static enum gk_status decode(struct gk_reader *in, void *value, struct gk_error 
     history->version = gk_read_u64(in);
     history->deleted_wall_ms = (int64_t)gk_read_u64(in);
     history->kept_until_wall_ms = (int64_t)gk_read_u64(in);
-    return kind <= GK_STATE_VERSION && given(history)
+    return kind <= GK_STATE_LENT && given(history)
                ? GK_OK
                : gk_fail(error, GK_E_INTEGRITY, "a record's history is not well-formed");
 }

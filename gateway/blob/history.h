@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a blob was, and what its records say of it. A blob has a base, the record under "b/<name>", and
- * perhaps states, records under "v/<name>": snapshots, versions before the present one. A state is named
+ * perhaps states, records under "v/<name>": snapshots, versions before the present one, and what is lent to
+ * copies (loan.h), which no client sees. A state is named
  * by its time, which is unique within its blob and ascends; clients see it as x-ms-snapshot and
  * x-ms-version-id. Base and states share their data: none is copied. All of them stand in one shard, and
  * whoever changes a state writes the base's record anew in the same write, so that the base's bytes are
@@ -15,7 +16,7 @@
 #include "gateway/blob/fields.h"
 
 /* What a record is. The numbers are part of the format. */
-enum gk_state_kind { GK_STATE_BASE, GK_STATE_SNAPSHOT, GK_STATE_VERSION };
+enum gk_state_kind { GK_STATE_BASE, GK_STATE_SNAPSHOT, GK_STATE_VERSION, GK_STATE_LENT };
 
 /* All zero: a base that never had a state, and shares its data with nobody. Times of states count 100
  * nanoseconds since 1970. */

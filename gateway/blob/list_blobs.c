@@ -129,7 +129,8 @@ static bool is_shown(const struct listing *listing)
     }
     const struct gk_blob_record *record = &listing->blob.record;
     const unsigned include = listing->page.include;
-    if (record->history.deleted_wall_ms != 0 && (include & INCLUDE_DELETED) == 0) {
+    if (record->history.kind == GK_STATE_LENT ||
+        (record->history.deleted_wall_ms != 0 && (include & INCLUDE_DELETED) == 0)) {
         return false;
     }
     if (listing->blob.ended) {

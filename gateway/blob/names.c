@@ -194,6 +194,12 @@ bool gk_page_key_parse(struct gk_span key, uint32_t *index, uint32_t *era)
     return gk_read_done(&in);
 }
 
+void gk_loan_key(struct gk_buf *out, const struct gk_id *loan)
+{
+    gk_buf_append_str(out, GK_LOAN_KIND);
+    gk_buf_append(out, loan->bytes, sizeof loan->bytes);
+}
+
 void gk_garbage_key(struct gk_buf *out, int64_t freed_wall_ms, const struct gk_id *id)
 {
     gk_buf_append_str(out, "g/");

@@ -16,6 +16,7 @@
  *                                                 m/<manifest><page>            manifest page
  *                                                 p/<space><index><era>         page object (page_map.h)
  *                                                 q/<space><group><era>         which page objects there are
+ *                                                 l/<loan>                      loan (loan.h)
  *                                                 g/<freed><16 bytes>           data to remove
  *                                                 x                             its door (index.h)
  *                                                 w                             protected (protection.h)
@@ -49,6 +50,7 @@
 #define GK_BESIDE_BYTES_MAX         65520u /* of a blob whose sealed chunk is a map's value */
 #define GK_STATE_KIND               "v/"
 #define GK_KEPT_CONTAINER_KIND      "k/"
+#define GK_LOAN_KIND                "l/"
 #define GK_DOOR_KEY                 "x"
 #define GK_PROTECTED_KEY            "w"
 #define GK_DATA_NAME_BYTES          96u
@@ -97,6 +99,7 @@ void gk_page_group_prefix(struct gk_buf *out, const struct gk_id *space);
 void gk_page_group_key(struct gk_buf *out, const struct gk_id *space, uint32_t group, uint32_t era);
 /* What such a key says. */
 bool gk_page_key_parse(struct gk_span key, uint32_t *index, uint32_t *era) GK_MUST_USE;
+void gk_loan_key(struct gk_buf *out, const struct gk_id *loan);
 void gk_garbage_key(struct gk_buf *out, int64_t freed_wall_ms, const struct gk_id *id);
 
 /* What a value in a map is bound to: "gateway/v1/" | kind | 0x00 | container id | key. */

@@ -181,6 +181,9 @@ static enum gk_status resolve_all(struct put_block_list *put, struct gk_error *e
         known->used = true;
         put->entries[i] = known->entry;
         put->upload.record.size += known->entry.length;
+        if (known->entry.lent) {
+            put->upload.record.loan = put->upload.target.record.loan;
+        }
     }
     return GK_OK;
 }
@@ -210,7 +213,7 @@ static enum gk_status keep_identity(struct gk_request *request, struct gk_upload
 static void add_unused(struct gk_garbage *garbage, const struct known_list *list)
 {
     for (uint32_t i = 0; i < list->count; i++) {
-        if (!list->items[i].used) {
+        if (!list->items[i].used && !list->items[i].entry.lent) {
             gk_garbage_add(garbage, GK_GARBAGE_SEGMENT, &list->items[i].entry.segment,
                            list->items[i].entry.length);
         }
@@ -238,6 +241,7 @@ static void mark_twins(struct known_list *committed)
 static void add_committed(struct put_block_list *put, struct gk_blob_write *write)
 {
     const struct gk_manifest *old = &put->upload.target.record.manifest;
+    const struct gk_loan *loan = &put->upload.target.record.loan;
     if (write->newest > 0) {
         gk_blob_write_drop(write, &put->upload.target);
         return;
@@ -246,6 +250,9 @@ static void add_committed(struct put_block_list *put, struct gk_blob_write *writ
     add_unused(&write->garbage, &put->committed);
     if (old->paged) {
         gk_garbage_add(&write->garbage, GK_GARBAGE_MANIFEST_ENTRIES, &old->id, 0);
+    }
+    if (gk_loan_field.given(loan) && !gk_loan_field.given(&put->upload.record.loan)) {
+        gk_garbage_add(&write->garbage, GK_GARBAGE_LOAN, &loan->id, 0);
     }
 }
 

@@ -29,6 +29,7 @@ struct gk_reader_stream {
     const struct gk_plugin *plugin;
     struct gk_store *store;
     struct gk_id container;
+    struct gk_id lender;          /* where entries that are lent are */
     struct gk_data_key *data_key; /* owned */
     struct gk_page_reader *paged; /* of a page blob, which has none of what follows */
     struct gk_manifest_walk *walk;
@@ -128,6 +129,7 @@ enum gk_status gk_reader_stream_new(const struct gk_request *request,
     stream->plugin = request->gateway->host->plugin;
     stream->store = request->gateway->store;
     stream->container = target->container;
+    stream->lender = target->record.loan.container;
     stream->data_key = data_key;
     stream->left = length;
     enum gk_status status = gk_manifest_walk_new(
@@ -205,7 +207,8 @@ static size_t plain_of(const struct run *run, uint64_t chunk)
 static void run_name(const struct gk_reader_stream *stream, const struct run *run,
                      char name[GK_DATA_NAME_BYTES])
 {
-    gk_data_name(&stream->container, &stream->entry.segment, run->first / GK_OBJECT_CHUNKS, name);
+    gk_data_name(stream->entry.lent ? &stream->lender : &stream->container, &stream->entry.segment,
+                 run->first / GK_OBJECT_CHUNKS, name);
 }
 
 static enum gk_status begin_fetch(struct gk_reader_stream *stream, struct fetch *fetch,

@@ -66,11 +66,11 @@ static bool is_of_kind(const struct gk_garbage *garbage, enum gk_garbage_kind ki
     return garbage->count == 1 && garbage->items[0].kind == kind;
 }
 
-/* The end of something that is kept until then. */
-static bool is_expiry(const struct gk_garbage *garbage)
+/* What may be freed in the future, and then is. */
+static bool has_its_time(const struct gk_garbage *garbage)
 {
     return is_of_kind(garbage, GK_GARBAGE_EXPIRED) ||
-           is_of_kind(garbage, GK_GARBAGE_KEPT_CONTAINER);
+           is_of_kind(garbage, GK_GARBAGE_KEPT_CONTAINER) || is_of_kind(garbage, GK_GARBAGE_LOAN);
 }
 
 /* What an entry that is due stands for: to due, or, when a blob may still refer to some of it, removed as
@@ -90,11 +90,19 @@ static enum gk_status take_garbage(const struct reaping *reaping, const struct g
         return gk_shared_remove(reaping->removal, &place->container, reaping->object, garbage,
                                 error);
     }
-    for (size_t i = 0; i < garbage->count; i++) {
-        gk_garbage_add(&due->garbage, garbage->items[i].kind, &garbage->items[i].id,
-                       garbage->items[i].number);
+    enum gk_status status = GK_OK;
+    for (size_t i = 0; i < garbage->count && status == GK_OK; i++) {
+        const struct gk_garbage_item *item = &garbage->items[i];
+        if (item->kind == GK_GARBAGE_CONTAINER) {
+            bool lent = false;
+            status = gk_removal_container(reaping->removal, &item->id, gk_garbage_shards(item),
+                                          &lent, error);
+            *stays = *stays || lent;
+        } else {
+            gk_garbage_add(&due->garbage, item->kind, &item->id, item->number);
+        }
     }
-    return GK_OK;
+    return status;
 }
 
 static enum gk_status take_entry(const struct reaping *reaping, const struct gk_place *place,
@@ -128,7 +136,7 @@ static enum gk_status open_entry(const struct reaping *reaping, const struct gk_
     gk_buf_cleanup(&open);
     const int64_t rested = gk_clock_wall_ms(&reap->gateway->clock) - freed_wall_ms;
     /* What was freed in the future was freed by a clock that was wrong; what expires then is early. */
-    if (status == GK_OK && (rested >= 0 || is_expiry(&garbage)) &&
+    if (status == GK_OK && (rested >= 0 || has_its_time(&garbage)) &&
         rested < (int64_t)reap->delay_ms) {
         *wait_ms = (int64_t)reap->delay_ms - rested;
     } else if (status == GK_OK) {
@@ -235,6 +243,8 @@ enum gk_status gk_reap_place(const struct gk_reap *reap, const struct gk_reap_pl
     const struct gk_removal removal = {.store = gateway->store,
                                        .plugin = gateway->host->plugin,
                                        .account = account->handle,
+                                       .gateway = gateway,
+                                       .owner = account,
                                        .stop = reap->stop,
                                        .stop_ctx = reap->stop_ctx};
     char index[GK_INDEX_NAME_BYTES];

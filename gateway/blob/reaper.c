@@ -307,11 +307,12 @@ enum gk_status gk_reaper_start(struct gk_gateway *gateway, uint32_t delay_ms,
     pthread_cond_init(&reaper->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&reaper->mutex, NULL);
+    *out = reaper; /* before the thread runs, which notes what is left for later */
     if (pthread_create(&reaper->thread, NULL, run, reaper) != 0) {
+        *out = NULL;
         free_reaper(reaper);
         return gk_fail(error, GK_E_RESOURCE, "the reaper's thread cannot be started");
     }
-    *out = reaper;
     return GK_OK;
 }
 

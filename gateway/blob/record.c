@@ -128,6 +128,7 @@ static const struct gk_field blob_fields[] = {
     {GK_FIELD_COPY, offsetof(struct gk_blob_record, copy), &gk_copy_field},
     {GK_FIELD_ENCRYPTION, offsetof(struct gk_blob_record, encryption), &gk_encryption_field},
     {GK_FIELD_PAGE_ERAS, offsetof(struct gk_blob_record, eras), &gk_page_eras_field},
+    {GK_FIELD_LOAN, offsetof(struct gk_blob_record, loan), &gk_loan_field},
     {GK_FIELD_TAGS, offsetof(struct gk_blob_record, tags), &tags_field},
     {GK_FIELD_CONTENT_MD5, offsetof(struct gk_blob_record, odd_md5), &gk_content_md5_field},
     {GK_FIELD_HISTORY, offsetof(struct gk_blob_record, history), &gk_history_field},
@@ -198,7 +199,9 @@ static void append_entries(struct gk_buf *out, const struct gk_manifest_entry *e
     for (uint32_t i = 0; i < count; i++) {
         gk_append_id(out, &entries[i].segment);
         gk_buf_append_u64(out, entries[i].length);
-        gk_append_text(out, gk_span_of(entries[i].name, entries[i].name_len));
+        gk_buf_append_u8(out, entries[i].lent);
+        gk_buf_append_u8(out, (uint8_t)entries[i].name_len);
+        gk_buf_append(out, entries[i].name, entries[i].name_len);
     }
 }
 
@@ -224,13 +227,15 @@ static enum gk_status read_entries(struct gk_reader *in, uint32_t max,
         struct gk_manifest_entry *entry = &(*entries)[i];
         gk_read_id(in, &entry->segment);
         entry->length = gk_read_u64(in);
-        const struct gk_span name = gk_read_text(in);
-        if (in->failed || name.len > sizeof entry->name) {
+        const uint8_t lent = gk_read_u8(in);
+        const struct gk_span name = gk_read_span(in, gk_read_u8(in));
+        if (in->failed || lent > 1 || name.len > sizeof entry->name) {
             free(*entries);
             *entries = NULL;
             *count = 0;
             return not_well_formed(error, "blob's manifest");
         }
+        entry->lent = lent != 0;
         entry->name_len = (uint16_t)name.len;
         if (name.len > 0) {
             memcpy(entry->name, name.data, name.len);
@@ -380,6 +385,16 @@ static enum gk_status read_headers(struct gk_reader *in, struct gk_blob_record *
     return GK_OK;
 }
 
+static bool lends_by_a_loan(const struct gk_blob_record *record)
+{
+    for (uint32_t i = 0; i < record->manifest.entries_count; i++) {
+        if (record->manifest.entries[i].lent && !gk_loan_field.given(&record->loan)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum gk_status read_blob(struct gk_reader *in, struct gk_blob_record *out,
                                 struct gk_error *error)
 {
@@ -413,7 +428,7 @@ static enum gk_status read_blob(struct gk_reader *in, struct gk_blob_record *out
     if (status == GK_OK) {
         status = read_manifest(in, &out->manifest, error);
     }
-    if (status == GK_OK && !gk_read_done(in)) {
+    if (status == GK_OK && !(gk_read_done(in) && lends_by_a_loan(out))) {
         status = not_well_formed(error, "blob");
     }
     return status;

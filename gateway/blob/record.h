@@ -20,7 +20,7 @@
  *                                                          pages by their numbers, and what comes after
  *                                                          them, as in kind 0
  *   page        version | entries 4 | entry ...
- *   entry       segment 16 | length 8 | block name, a text
+ *   entry       segment 16 | length 8 | lent 1 | block name's length 1 | block name
  *   staged      version | segment 16 | length 8
  *   fields      what most have not, fields.h
  *   metadata    count 2 | name, value ...                  (of a blob: the sealed part)
@@ -40,6 +40,7 @@
 #include "gateway/blob/immutability.h"
 #include "gateway/blob/lease.h"
 #include "gateway/blob/lifetime.h"
+#include "gateway/blob/loan.h"
 #include "gateway/blob/page_eras.h"
 #include "gateway/blob/tier.h"
 
@@ -48,7 +49,7 @@
 #define GK_MANIFEST_INLINE_MAX   64u
 #define GK_MANIFEST_PAGE_ENTRIES 1024u
 #define GK_MANIFEST_PAGES_MAX    782u /* of GK_MANIFEST_INLINE_MAX entries, as appends make them */
-#define GK_MANIFEST_ENTRY_BYTES  (16u + 8u + 2u + GK_BLOCK_NAME_BYTES_MAX)
+#define GK_MANIFEST_ENTRY_BYTES  (16u + 8u + 1u + 1u + GK_BLOCK_NAME_BYTES_MAX)
 #define GK_MANIFEST_PAGE_BYTES_MAX                                                                 \
     (GK_MANIFEST_PAGE_ENTRIES * GK_MANIFEST_ENTRY_BYTES + 256u + GK_RECORD_OVERHEAD_BYTES)
 #define GK_METADATA_BYTES_MAX         8192u /* names and values, as documented */
@@ -112,6 +113,8 @@ enum gk_blob_state {
 struct gk_manifest_entry {
     struct gk_id segment;
     uint64_t length;
+    bool
+        lent; /* its data stands in the container that the record's loan says, and is not freed here */
     uint16_t name_len; /* 0: not from a block */
     uint8_t name[GK_BLOCK_NAME_BYTES_MAX];
 };
@@ -155,6 +158,7 @@ struct gk_blob_record {
     struct gk_page_eras eras; /* of a page blob */
     struct gk_history history;
     struct gk_copy copy;
+    struct gk_loan loan;
     struct gk_manifest manifest;
 };
 

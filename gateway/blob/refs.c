@@ -45,7 +45,9 @@ static void add_entries(struct gk_refs *refs, const struct gk_manifest_entry *en
                         uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        add(refs, &entries[i].segment, entries[i].length);
+        if (!entries[i].lent) {
+            add(refs, &entries[i].segment, entries[i].length);
+        }
     }
 }
 
@@ -61,6 +63,9 @@ static enum gk_status add_blob(struct gk_span open, struct gk_refs *refs, struct
         }
         refs->paged = record.manifest.paged;
         refs->manifest = record.manifest.id;
+        refs->borrows = gk_loan_borrows(&record.loan, &record.history);
+        refs->loan = record.loan;
+        refs->lent = record.history.kind == GK_STATE_LENT;
         gk_blob_record_cleanup(&record);
     }
     return status;
@@ -142,6 +147,8 @@ enum gk_status gk_refs_of_row(struct gk_place place, struct gk_span key, struct 
 {
     const struct row_kind *kind = kind_of(key);
     refs->paged = false;
+    refs->borrows = false;
+    refs->lent = false;
     if (kind == NULL) {
         return GK_OK;
     }

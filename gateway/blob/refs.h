@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the rows of a container's index refer to: segments, whose data objects stand in the data pool.
+ * What the rows of a container's index refer to: segments, whose data objects stand in the data pool. What
+ * is borrowed from another container is referred to there, by the state that is lent (loan.h).
  * Staged blocks, manifest pages and page objects are rows of the same index and refer to their data
  * themselves; a page object counts as a segment of one data object.
  * No store.
@@ -8,6 +9,7 @@
 #ifndef GATEWAY_BLOB_REFS_H
 #define GATEWAY_BLOB_REFS_H
 
+#include "gateway/blob/loan.h"
 #include "gateway/blob/value.h"
 
 struct gk_segment_ref {
@@ -21,9 +23,13 @@ struct gk_refs {
     size_t count;
     size_t cap;
     bool failed;
-    /* The last row was a blob's whose segments stand in the pages of this manifest. */
+    /* Of the last row, a blob's: its segments stand in the pages of this manifest; it borrows by this loan;
+     * it is there to be lent. */
     bool paged;
     struct gk_id manifest;
+    bool borrows;
+    bool lent;
+    struct gk_loan loan;
 };
 
 void gk_refs_init(struct gk_refs *refs);

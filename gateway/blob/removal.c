@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "gateway/blob/borrow.h"
 #include "gateway/blob/refs.h"
 #include "gateway/blob/writer.h"
 
@@ -185,15 +186,111 @@ static bool no_attr(void *ctx, struct gk_span key, struct gk_span value)
     return false;
 }
 
+/* What the states of a shard are lent by, some at a time. */
+struct lent {
+    struct rows rows;
+    struct gk_loan loans[STEP];
+    size_t count;
+    bool damaged; /* one that cannot be opened may be lent */
+};
+
+static bool collect_lent(void *ctx, struct gk_span key, struct gk_span value)
+{
+    struct lent *lent = ctx;
+    struct rows *rows = &lent->rows;
+    struct gk_error error = {0};
+    rows->status = gk_refs_of_row(rows->place, key, value, &rows->refs, &error);
+    if (rows->status == GK_E_INTEGRITY) {
+        gk_log(GK_LOG_WARNING, "reaper", "%s stays, for a damaged entry may be lent: %s",
+               rows->index, error.message);
+        lent->damaged = true;
+        return false;
+    }
+    if (rows->status != GK_OK) {
+        (void)gk_fail(rows->error, rows->status, "%s", error.message);
+    } else if (rows->refs.lent) {
+        lent->loans[lent->count++] = rows->refs.loan;
+    }
+    gk_refs_reset(&rows->refs);
+    gk_buf_reset(&rows->last);
+    gk_buf_append(&rows->last, key.data, key.len);
+    rows->count++;
+    return rows->status == GK_OK && rows->count < STEP;
+}
+
+/* Of those that came together, whether the loan of one is there: else nothing can come to name it. */
+static enum gk_status has_loan(const struct gk_removal *removal, const struct lent *lent,
+                               bool *found, struct gk_error *error)
+{
+    enum gk_status status = GK_OK;
+    for (size_t i = 0; i < lent->count && status == GK_OK && !*found; i++) {
+        status = gk_borrow_is_there(removal->store, &lent->loans[i], found, error);
+    }
+    return status;
+}
+
+static enum gk_status walk_lent(const struct gk_removal *removal, struct lent *lent, bool *found,
+                                struct gk_error *error)
+{
+    struct rows *rows = &lent->rows;
+    struct gk_buf after;
+    enum gk_status status = GK_OK;
+    gk_buf_init(&after, GK_MAP_KEY_BYTES_MAX);
+    do {
+        const struct gk_map_range range = {.prefix = gk_span_str(GK_STATE_KIND),
+                                           .after = gk_buf_span(&after)};
+        rows->count = 0;
+        rows->status = GK_OK;
+        lent->count = 0;
+        status = gk_store_map_walk(removal->store, GK_POOL_META, rows->index, &range, collect_lent,
+                                   lent, error);
+        if (status == GK_OK && !lent->damaged) {
+            status = rows->status;
+        }
+        *found = lent->damaged;
+        if (status == GK_OK) {
+            status = has_loan(removal, lent, found, error);
+        }
+        gk_buf_reset(&after);
+        gk_buf_append(&after, rows->last.data, rows->last.len);
+    } while (status == GK_OK && !*found && rows->count == STEP);
+    gk_buf_cleanup(&after);
+    return status;
+}
+
+/* Whether a state in it is lent. */
+static enum gk_status is_lent(const struct gk_removal *removal, const struct gk_id *container,
+                              const char *index, bool *found, struct gk_error *error)
+{
+    struct lent *lent = calloc(1, sizeof *lent);
+    if (lent == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    rows_init(&lent->rows, removal, container, index, error);
+    const enum gk_status status = walk_lent(removal, lent, found, error);
+    rows_cleanup(&lent->rows);
+    free(lent);
+    return status;
+}
+
 /* The index goes only as it was walked. A write that came in between is found by another walk; one
  * that comes later finds no index and fails, so no data can come after. */
 static enum gk_status remove_index_once(const struct gk_removal *removal,
                                         const struct gk_id *container, const char *index,
-                                        struct some_names *names, struct gk_error *error)
+                                        struct some_names *names, bool *stays,
+                                        struct gk_error *error)
 {
+    bool lent = false;
     struct gk_guard guard = {.kind = GK_GUARD_VERSION};
     enum gk_status status =
         gk_store_attrs(removal->store, GK_POOL_META, index, no_attr, NULL, &guard.number, error);
+    if (status == GK_OK) {
+        status = is_lent(removal, container, index, &lent, error);
+    }
+    if (status == GK_OK && lent) {
+        *stays = true;
+        return GK_OK;
+    }
     if (status == GK_OK) {
         status = remove_index_data(removal, container, index, names, error);
     }
@@ -208,13 +305,17 @@ static enum gk_status remove_index_once(const struct gk_removal *removal,
 }
 
 static enum gk_status remove_index(const struct gk_removal *removal, const struct gk_id *container,
-                                   const char *index, struct some_names *names,
+                                   const char *index, struct some_names *names, bool *stays,
                                    struct gk_error *error)
 {
-    enum gk_status status = GK_E_CONFLICT;
+    /* First, also where it stays: two containers that borrow of each other would else both stay. */
+    enum gk_status status = gk_borrow_end_all(removal, container, index, error);
+    if (status == GK_OK) {
+        status = GK_E_CONFLICT;
+    }
     while (status == GK_E_CONFLICT) {
         gk_error_clear(error);
-        status = remove_index_once(removal, container, index, names, error);
+        status = remove_index_once(removal, container, index, names, stays, error);
     }
     if (status == GK_E_NOT_FOUND) { /* by an earlier attempt, or by another gateway */
         gk_error_clear(error);
@@ -223,16 +324,18 @@ static enum gk_status remove_index(const struct gk_removal *removal, const struc
     return status;
 }
 
-static enum gk_status remove_container(const struct gk_removal *removal,
-                                       const struct gk_id *container, uint64_t shards,
-                                       struct some_names *names, struct gk_error *error)
+enum gk_status gk_removal_container(const struct gk_removal *removal, const struct gk_id *container,
+                                    uint32_t shards, bool *stays, struct gk_error *error)
 {
-    enum gk_status status = GK_OK;
+    struct some_names *names = calloc(1, sizeof *names);
+    enum gk_status status = names == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory") : GK_OK;
+    *stays = false;
     for (uint32_t shard = 0; shard < shards && status == GK_OK; shard++) {
         char index[GK_INDEX_NAME_BYTES];
         gk_index_name(container, shard, index);
-        status = remove_index(removal, container, index, names, error);
+        status = remove_index(removal, container, index, names, stays, error);
     }
+    free(names);
     return status;
 }
 
@@ -306,10 +409,11 @@ static enum gk_status remove_item(const struct gk_removal *removal, const struct
     case GK_GARBAGE_PAGES:
         status = remove_pages(removal, container, index, &item->id, names, error);
         break;
-    case GK_GARBAGE_CONTAINER:
-        status = remove_container(removal, &item->id, gk_garbage_shards(item), names, error);
+    case GK_GARBAGE_LOAN:
+        status = gk_borrow_end(removal, container, index, &item->id, error);
         break;
-    case GK_GARBAGE_EXPIRED: /* these two stand by themselves, and do not come here */
+    case GK_GARBAGE_CONTAINER: /* these three stand by themselves, and do not come here */
+    case GK_GARBAGE_EXPIRED:
     case GK_GARBAGE_KEPT_CONTAINER:
         break;
     }

@@ -15,18 +15,27 @@ struct gk_removal {
     struct gk_store *store;
     const struct gk_plugin *plugin;
     struct gk_account *account;
-    gk_removal_stop_fn *stop; /* NULL: never */
+    struct gk_gateway *gateway;       /* this and the next: NULL for who only looks */
+    struct gk_gateway_account *owner; /* whose account it is */
+    gk_removal_stop_fn *stop;         /* NULL: never */
     void *stop_ctx;
 };
 
 /*
- * Removes what garbage stands for that was queued in the map of the object index: of this container, or of
- * an account (a container that was deleted: the data that its indexes refer to, then the indexes). What
+ * Removes what garbage stands for that was queued in the map of the object index, of this container. What
  * damaged rows refer to stays and is scrub's.
  */
 enum gk_status gk_removal_items(const struct gk_removal *removal, const struct gk_id *container,
                                 const char *index, const struct gk_garbage *garbage,
                                 struct gk_error *error) GK_MUST_USE;
+
+/*
+ * Removes a container that was deleted: what it has borrowed is given back; then the data that its indexes
+ * refer to goes, and the indexes. *stays: some of it is still lent (loan.h), and this is for another day.
+ */
+enum gk_status gk_removal_container(const struct gk_removal *removal, const struct gk_id *container,
+                                    uint32_t shards, bool *stays,
+                                    struct gk_error *error) GK_MUST_USE;
 
 /*
  * Deletes an account: writes the mark "deleted/<id>" with its containers and registers it, then removes

@@ -4,13 +4,14 @@
 #include <stdlib.h>
 
 #include "common/error.h"
+#include "gateway/blob/borrow.h"
 #include "gateway/blob/refs.h"
 #include "gateway/blob/rows.h"
 #include "gateway/blob/shared_pages.h"
 
 #define ATTEMPTS_MAX 16u
 
-/* A segment or a manifest's pages, and whether a record refers to it. */
+/* A segment, a manifest's pages or a loan, and whether a record refers to it. */
 struct candidate {
     struct gk_id id;
     uint64_t length;
@@ -29,6 +30,7 @@ struct sifting {
     struct gk_span blob;
     struct candidates segments;
     struct candidates manifests;
+    struct candidates loans;
     struct gk_error *error;
 };
 
@@ -131,10 +133,13 @@ static enum gk_status gather(struct sifting *sifting, const struct gk_garbage *g
             if (status == GK_OK) {
                 status = for_pages(sifting, &item->id, add_page);
             }
+        } else if (item->kind == GK_GARBAGE_LOAN) {
+            status = add(&sifting->loans, &item->id, 0, sifting->error);
         }
     }
     sort(&sifting->segments);
     sort(&sifting->manifests);
+    sort(&sifting->loans);
     return status;
 }
 
@@ -163,6 +168,9 @@ static enum gk_status name_record(void *ctx, struct gk_span key, struct gk_span 
     enum gk_status status = gk_refs_of_row(sifting->rows.place, key, value, &refs, sifting->error);
     for (size_t i = 0; i < refs.count; i++) {
         name(&sifting->segments, &refs.items[i].segment);
+    }
+    if (status == GK_OK && refs.borrows) {
+        name(&sifting->loans, &refs.loan.id);
     }
     if (status == GK_OK && refs.paged) {
         name(&sifting->manifests, &refs.manifest);
@@ -194,11 +202,31 @@ static enum gk_status name_all(struct sifting *sifting, struct gk_span base_key,
     gk_state_prefix(&prefix, base_key);
     forget_names(&sifting->segments);
     forget_names(&sifting->manifests);
+    forget_names(&sifting->loans);
     enum gk_status status = base.len > 0 ? name_record(sifting, base_key, base) : GK_OK;
     if (status == GK_OK) {
         status = gk_rows_walk(&sifting->rows, gk_buf_span(&prefix), name_record, sifting);
     }
     gk_buf_cleanup(&prefix);
+    return status;
+}
+
+/* A loan that no record names may be one that is just being made: nothing can come to name it once it was
+ * closed while the base is as it was. */
+static enum gk_status close_unnamed(const struct sifting *sifting, struct gk_span base_key,
+                                    struct gk_span base)
+{
+    const struct gk_guard guard = {.kind = base.len > 0 ? GK_GUARD_MAP_EQUAL : GK_GUARD_MAP_ABSENT,
+                                   .key = base_key,
+                                   .value = base};
+    enum gk_status status = GK_OK;
+    for (size_t i = 0; i < sifting->loans.count && status == GK_OK; i++) {
+        const struct candidate *at = &sifting->loans.items[i];
+        if (!at->named) {
+            status = gk_borrow_close(sifting->rows.removal, &sifting->rows.place.container,
+                                     sifting->rows.index, &at->id, &guard, sifting->error);
+        }
+    }
     return status;
 }
 
@@ -221,7 +249,15 @@ static enum gk_status sift(struct sifting *sifting)
         if (status == GK_OK) {
             status = read_base(sifting, gk_buf_span(&key), &after);
         }
-        same = gk_span_equal(gk_buf_span(&before), gk_buf_span(&after));
+        same = status == GK_OK && gk_span_equal(gk_buf_span(&before), gk_buf_span(&after));
+        if (same) {
+            status = close_unnamed(sifting, gk_buf_span(&key), gk_buf_span(&after));
+        }
+        if (status == GK_E_CONFLICT) {
+            gk_error_clear(sifting->error);
+            status = read_base(sifting, gk_buf_span(&key), &after);
+            same = false;
+        }
         const struct gk_buf was = before;
         before = after;
         after = was;
@@ -252,6 +288,12 @@ static enum gk_status remove_unnamed(const struct sifting *sifting)
         const struct candidate *at = &sifting->manifests.items[i];
         if (!at->named) {
             gk_garbage_add(&garbage, GK_GARBAGE_MANIFEST_ENTRIES, &at->id, 0);
+        }
+    }
+    for (size_t i = 0; i < sifting->loans.count; i++) {
+        const struct candidate *at = &sifting->loans.items[i];
+        if (!at->named) {
+            gk_garbage_add(&garbage, GK_GARBAGE_LOAN, &at->id, 0);
         }
     }
     const enum gk_status status =
@@ -293,5 +335,6 @@ enum gk_status gk_shared_remove(const struct gk_removal *removal, const struct g
     }
     free(sifting.segments.items);
     free(sifting.manifests.items);
+    free(sifting.loans.items);
     return status;
 }

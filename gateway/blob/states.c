@@ -10,7 +10,8 @@
 
 /* --- reading ------------------------------------------------------------------------------------*/
 
-static void state_init(const struct gk_blob_target *base, uint64_t time, struct gk_blob_target *out)
+void gk_state_target_init(const struct gk_blob_target *base, uint64_t time,
+                          struct gk_blob_target *out)
 {
     *out = (struct gk_blob_target){.container = base->container,
                                    .shard = base->shard,
@@ -24,10 +25,10 @@ static void state_init(const struct gk_blob_target *base, uint64_t time, struct 
     gk_state_key(&out->key, gk_buf_span(&base->key), time);
 }
 
-enum gk_status gk_state_read(struct gk_request *request, const struct gk_blob_target *base,
+enum gk_status gk_state_read(const struct gk_request *request, const struct gk_blob_target *base,
                              uint64_t time, struct gk_blob_target *out, struct gk_error *error)
 {
-    state_init(base, time, out);
+    gk_state_target_init(base, time, out);
     const enum gk_status status = gk_value_get(request->gateway->store, out->index,
                                                gk_buf_span(&out->key), &out->stored, error);
     if (status == GK_E_NOT_FOUND) {
@@ -47,7 +48,7 @@ static bool take_state(void *ctx, struct gk_span key, struct gk_span value)
 {
     struct reading *reading = ctx;
     struct gk_blob_target *state = &reading->states->items[reading->states->count++];
-    state_init(reading->base, gk_state_key_time(key), state);
+    gk_state_target_init(reading->base, gk_state_key_time(key), state);
     gk_buf_append(&state->stored, value.data, value.len);
     reading->failed = gk_buf_status(&state->stored) != GK_OK;
     return !reading->failed;
@@ -147,7 +148,7 @@ enum gk_status gk_state_make(struct gk_blob_write *write, struct gk_request *req
     record.lease = (struct gk_lease){0};
     record.lifetime = (struct gk_lifetime){0};
     record.eras.writers_count = 0;
-    state_init(base, time, &state);
+    gk_state_target_init(base, time, &state);
     gk_buf_init(&value, 2 * GK_BLOB_RECORD_BYTES_MAX);
     enum gk_status status = GK_OK;
     if (record.kind.type == GK_BLOB_PAGE) {

@@ -23,8 +23,11 @@ enum gk_status gk_states_read(struct gk_request *request, const struct gk_blob_t
                               uint64_t after, struct gk_states *out,
                               struct gk_error *error) GK_MUST_USE;
 void gk_states_cleanup(struct gk_states *states);
+/* Where the one of that time would be. The caller cleans it up. */
+void gk_state_target_init(const struct gk_blob_target *base, uint64_t time,
+                          struct gk_blob_target *out);
 /* The one of that time; one that is not there is no error (exists). The caller cleans it up. */
-enum gk_status gk_state_read(struct gk_request *request, const struct gk_blob_target *base,
+enum gk_status gk_state_read(const struct gk_request *request, const struct gk_blob_target *base,
                              uint64_t time, struct gk_blob_target *out,
                              struct gk_error *error) GK_MUST_USE;
 

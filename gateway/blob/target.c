@@ -242,8 +242,9 @@ static bool take_row(void *ctx, struct gk_span key, struct gk_span value)
 enum rows { ROW_DOOR = 1, ROWS_RECORD = 2, ROWS_CONTENT = 3 };
 
 /* The rows that are wanted: of one state, in one read. */
-static enum gk_status read_rows(struct gk_request *request, const struct gk_blob_target *target,
-                                enum rows rows, struct found *found, struct gk_error *error)
+static enum gk_status read_rows(const struct gk_request *request,
+                                const struct gk_blob_target *target, enum rows rows,
+                                struct found *found, struct gk_error *error)
 {
     struct gk_buf beside;
     gk_buf_init(&beside, GK_MAP_KEY_BYTES_MAX);
@@ -422,6 +423,36 @@ enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_ta
     forget(target);
     const enum gk_status status = read_blob(request, target, ROWS_RECORD, error);
     return status == GK_OK ? check_scope(request, target, error) : status;
+}
+
+void gk_blob_target_name(struct gk_blob_target *target, const struct gk_id *container,
+                         uint32_t shard, struct gk_span name)
+{
+    *target = (struct gk_blob_target){.container = *container, .shard = shard};
+    gk_index_name(container, shard, target->index);
+    gk_buf_init(&target->key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&target->stored, GK_BLOB_RECORD_BYTES_MAX);
+    gk_buf_init(&target->beside, GK_CHUNK_SEALED_BYTES);
+    gk_buf_append_str(&target->key, "b/");
+    gk_buf_append(&target->key, name.data, name.len);
+}
+
+enum gk_status gk_blob_target_fetch(const struct gk_request *request, struct gk_blob_target *target,
+                                    bool *closed, struct gk_error *error)
+{
+    struct found found = {.record = &target->stored, .beside = &target->beside};
+    forget(target);
+    enum gk_status status = read_rows(request, target, ROWS_RECORD, &found, error);
+    target->opening = found.door.opening;
+    *closed = found.door.closed;
+    if (status == GK_E_NOT_FOUND) {
+        gk_error_clear(error);
+        return GK_OK;
+    }
+    if (status == GK_OK && gk_buf_status(&target->stored) != GK_OK) {
+        status = gk_value_too_long(&target->stored, target->index, error);
+    }
+    return status == GK_OK && found.exists ? gk_blob_target_open(request, target, error) : status;
 }
 
 bool gk_blob_is_named_version(const struct gk_blob_target *base)

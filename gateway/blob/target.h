@@ -83,6 +83,13 @@ enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_ta
                                    struct gk_error *error) GK_MUST_USE;
 /* Whether the lifetime of a base with this record is over; that of what may not be deleted is not. */
 bool gk_blob_has_ended(const struct gk_request *request, const struct gk_blob_record *record);
+/* The base of a blob of that name in a shard, whatever became of the container; cleanup is fine afterwards. */
+void gk_blob_target_name(struct gk_blob_target *target, const struct gk_id *container,
+                         uint32_t shard, struct gk_span name);
+/* Fetches its record, and how its shard is open; one that is not there, as in a shard that is not, is no error.
+ * closed: nothing is written there. */
+enum gk_status gk_blob_target_fetch(const struct gk_request *request, struct gk_blob_target *target,
+                                    bool *closed, struct gk_error *error) GK_MUST_USE;
 /* Whether the request names a version, and the base, which was read, is that one. */
 bool gk_blob_is_named_version(const struct gk_blob_target *base);
 /* Opens stored, which is the value under key: exists, committed and record follow from it. */

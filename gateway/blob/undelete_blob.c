@@ -8,6 +8,11 @@
 #include "gateway/blob/locks.h"
 #include "gateway/blob/states_change.h"
 
+struct undeletion {
+    struct gk_request *request;
+    bool any; /* there is a state that a client can see */
+};
+
 static bool undelete(struct gk_blob_target *target)
 {
     struct gk_history *history = &target->record.history;
@@ -21,7 +26,9 @@ static enum gk_status undelete_state(void *ctx, struct gk_blob_write *write,
                                      struct gk_blob_target *state, enum gk_state_action *action,
                                      struct gk_error *error)
 {
-    (void)ctx, (void)write, (void)error;
+    (void)write, (void)error;
+    struct undeletion *undeletion = ctx;
+    undeletion->any = undeletion->any || state->record.history.kind != GK_STATE_LENT;
     *action = undelete(state) ? GK_STATE_WRITE : GK_STATE_KEEP;
     return GK_OK;
 }
@@ -30,15 +37,20 @@ static enum gk_status undelete_base(void *ctx, struct gk_blob_write *write,
                                     struct gk_blob_target *base, bool remain,
                                     struct gk_error *error)
 {
+    const struct undeletion *undeletion = ctx;
+    if (base->record.state != GK_BLOB_COMMITTED && !undeletion->any) {
+        return gk_refuse(error, 404, "BlobNotFound");
+    }
     (void)undelete(base);
-    return gk_state_settle_base(write, ctx, base, remain, error);
+    return gk_state_settle_base(write, undeletion->request, base, remain, error);
 }
 
 static enum gk_status undelete_locked(struct gk_request *request, struct gk_blob_target *base,
                                       struct gk_error *error)
 {
+    struct undeletion undeletion = {.request = request};
     const struct gk_states_change change = {
-        .ctx = request, .state = undelete_state, .base = undelete_base};
+        .ctx = &undeletion, .state = undelete_state, .base = undelete_base};
     const enum gk_status status = gk_blob_target_read(request, base, error);
     if (status != GK_OK) {
         return status;

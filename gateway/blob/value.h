@@ -16,6 +16,7 @@
 #define GK_VALUE_MANIFEST  "manifest page"
 #define GK_VALUE_PAGES     "page object"
 #define GK_VALUE_GROUP     "page group"
+#define GK_VALUE_LOAN      "loan"
 #define GK_VALUE_GARBAGE   "garbage"
 #define GK_VALUE_SCOPE     "encryption scope"
 

@@ -10,6 +10,7 @@
 #include "gateway/blob/reader.h"
 #include "gateway/blob/target.h"
 #include "gateway/scrub/verify.h"
+#include "gateway/scrub/verify_loan.h"
 
 #define READ_BYTES   ((size_t)GK_READ_CHUNKS * GK_CHUNK_PLAIN_BYTES)
 #define ATTEMPTS_MAX 8u
@@ -183,7 +184,11 @@ static enum gk_status verify_record(struct subject *subject)
     if (!subject->target.exists) { /* it says that there are states alone */
         return GK_OK;
     }
-    const enum gk_status status = read_metadata(subject);
+    enum gk_status status = read_metadata(subject);
+    if (status == GK_OK) {
+        status =
+            gk_scrub_verify_loan(subject->run, &subject->request, &subject->target, subject->error);
+    }
     return status == GK_OK && record->state == GK_BLOB_COMMITTED && record->size > 0
                ? read_content(subject)
                : status;

@@ -17,9 +17,9 @@
  *   - g/ last: what left a record meanwhile is there.
  * Likewise containers: the account's c/ before its g/, where one that is deleted and kept has an entry from
  * then until the end of its time, whether it is restored or not, and the marks of deleted accounts after all
- * accounts, for a mark is written before its account goes. A copy that shares a segment with its source
- * keeps the promise if the source's reference outlives the making of the copy's by the time that one shard
- * takes to be walked, as what waits for removal does.
+ * accounts, for a mark is written before its account goes. A copy that shares its source's data refers to none
+ * of it: a state of the source does (v/, loan.h), which is made from the base or from an earlier state, and has
+ * a later time than all of them, so that it stands behind them.
  *
  * Rows that cannot be read make their container undecided: what they refer to is unknown.
  *

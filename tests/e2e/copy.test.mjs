@@ -194,6 +194,111 @@ test('a copy is of its source\'s type', async () => {
   assert.equal(String(await container.getBlockBlobClient('untyped').downloadToBuffer()), 'bytes');
 });
 
+// A blob of three blocks, and what they hold.
+async function ofBlocks(blob) {
+  const blocks = Object.fromEntries(['a', 'b', 'c'].map((name) =>
+    [Buffer.from(name).toString('base64'), randomBytes(MIB + 17)]));
+  for (const [id, bytes] of Object.entries(blocks)) await blob.stageBlock(id, bytes, bytes.length);
+  await blob.commitBlockList(Object.keys(blocks), { metadata: { made: 'of blocks' } });
+  return blocks;
+}
+
+async function copied(from, to, options) {
+  await (await to.beginCopyFromURL(from.url, options)).pollUntilDone();
+}
+
+test('what is shared stays: without the source, its container, and the copy between', async () => {
+  const service = BlobServiceClient.fromConnectionString(stack.connectionString, noRetry);
+  const lender = service.getContainerClient('lender');
+  const between = service.getContainerClient('between');
+  for (const one of [lender, between]) await one.create();
+  const original = lender.getBlockBlobClient('original');
+  const blocks = await ofBlocks(original);
+  const whole = Buffer.concat(Object.values(blocks));
+  const first = between.getBlockBlobClient('first');
+  const second = container.getBlockBlobClient('shared-second');
+  await copied(original, first);
+  await copied(first, second);
+  for (const one of [first, second]) {
+    assert.ok((await one.downloadToBuffer()).equals(whole));
+    const { committedBlocks } = await one.getBlockList('committed');
+    assert.deepEqual(committedBlocks.map(({ name }) => name), Object.keys(blocks));
+    assert.deepEqual((await one.getProperties()).metadata, { made: 'of blocks' });
+  }
+  await between.delete();
+  await lender.delete();
+  await lender.create();
+  await ofBlocks(lender.getBlockBlobClient('original'));
+  await stack.gateway.restart();
+  const after = BlobServiceClient.fromConnectionString(stack.connectionString, noRetry)
+    .getContainerClient('copies').getBlockBlobClient('shared-second');
+  assert.ok((await after.downloadToBuffer()).equals(whole));
+  assert.ok((await after.downloadToBuffer(MIB, 4000)).equals(whole.subarray(MIB, MIB + 4000)));
+});
+
+test('nobody sees what is lent', async () => {
+  const blob = container.getBlockBlobClient('lends');
+  await ofBlocks(blob);
+  await copied(blob, container.getBlockBlobClient('lends-to'));
+  for await (const item of container.listBlobsFlat({ prefix: 'lends', includeSnapshots: true,
+    includeDeleted: true, includeVersions: true })) {
+    assert.equal(item.snapshot, undefined, item.name);
+    assert.equal(item.versionId, undefined, item.name);
+  }
+  await blob.delete(); // and it has no snapshots that would have to be named
+  assert.equal(await blob.exists(), false);
+  await refused(blob.undelete(), 404, 'BlobNotFound');
+  const names = [];
+  for await (const item of container.listBlobsFlat({ prefix: 'lends' })) names.push(item.name);
+  assert.deepEqual(names, ['lends-to']);
+});
+
+test('a copy that shares is a blob like any other: block lists, appends, snapshots, itself again', async () => {
+  const blob = container.getBlockBlobClient('lender-of-blocks');
+  const blocks = await ofBlocks(blob);
+  const [a, b, c] = Object.keys(blocks);
+  const copy = container.getBlockBlobClient('borrower');
+  await copied(blob, copy);
+  const snapshot = copy.withSnapshot((await copy.createSnapshot()).snapshot);
+  await blob.delete();
+  const own = Buffer.from('own').toString('base64');
+  await copy.stageBlock(own, 'its own', 7);
+  await copy.commitBlockList([c, own, a, c]);
+  const mixed = Buffer.concat([blocks[c], Buffer.from('its own'), blocks[a], blocks[c]]);
+  assert.ok((await copy.downloadToBuffer()).equals(mixed));
+  const poured = container.getBlockBlobClient('of-both');
+  await copied(copy, poured);
+  await copied(copy, copy, { metadata: { again: 'yes' } });
+  await copied(snapshot, container.getBlockBlobClient('of-snapshot'));
+  await copy.commitBlockList([]);
+  assert.ok((await poured.downloadToBuffer()).equals(mixed));
+  const all = Buffer.concat([blocks[a], blocks[b], blocks[c]]);
+  assert.ok((await snapshot.downloadToBuffer()).equals(all));
+  await copy.delete({ deleteSnapshots: 'include' });
+  assert.ok((await container.getBlockBlobClient('of-snapshot').downloadToBuffer()).equals(all));
+  // A source under its copy, and back.
+  const there = container.getBlockBlobClient('of-snapshot');
+  for (let i = 0; i < 3; i++) {
+    await copied(there, copy);
+    await copied(copy, there);
+    await copied(there, there, { metadata: { turn: String(i) } });
+  }
+  assert.ok((await there.downloadToBuffer()).equals(all));
+  assert.deepEqual((await there.getProperties()).metadata, { turn: '2' });
+  // A log that goes on in both.
+  const log = container.getAppendBlobClient('shared-log');
+  await log.create();
+  for (let i = 0; i < 70; i++) await log.appendBlock(`line ${i}\n`, `line ${i}\n`.length);
+  const until = String(await log.downloadToBuffer());
+  const other = container.getAppendBlobClient('shared-log-copy');
+  await copied(log, other);
+  for (let i = 0; i < 70; i++) await other.appendBlock('here\n', 5);
+  await log.appendBlock('there\n', 6);
+  assert.equal(String(await other.downloadToBuffer()), until + 'here\n'.repeat(70));
+  await log.delete();
+  assert.equal(String(await other.downloadToBuffer()), until + 'here\n'.repeat(70));
+});
+
 test('conditions on the source', async () => {
   const blob = container.getBlockBlobClient('conditional');
   const { etag } = await source.getProperties();

@@ -17,11 +17,6 @@ OBJECT_PLAIN = read_store.fmt.CHUNK_BYTES * read_store.OBJECT_CHUNKS
 SLACK_PER_VOLUME = 1 << 20
 
 
-def is_early(key):
-    """Of an entry for a time that is to come: when what was deleted is kept no more."""
-    return key.startswith(b"g/") and struct.unpack(">Q", key[2:10])[0] > time.time() * 1000
-
-
 class Leak(Exception):
     """Something is left that nothing refers to, or something is gone that is referred to."""
 
@@ -39,14 +34,23 @@ class Audit:
     def close(self):
         self.store.close()
 
+    def is_early(self, key):
+        """Of an entry for a time that is to come: when what was deleted is kept no more."""
+        return key.startswith(b"g/") and struct.unpack(">Q", key[2:10])[0] > \
+            time.time() * 1000 + self.gateway.clock_offset_ms
+
     def garbage(self):
         """Entries that wait for the reaper and are due, and marks of deleted accounts."""
         names = self.store.names(META, "")
-        entries = sum(not is_early(key) for name in names
+        entries = sum(not self.is_early(key) for name in names
                       if name.startswith(("account/", "index/"))
                       for key in self._map(name, b"g/"))
         return entries + len([name for name in names if name.startswith("deleted/")]) + \
             len(self.registry(b"d/"))
+
+    def where(self):
+        return {name: len(found) for name in self.store.names(META, "")
+                if (found := self._map(name, b"g/"))}
 
     def _map(self, name, prefix):
         """Of an object that may be removed meanwhile."""
@@ -68,7 +72,8 @@ class Audit:
             if left < least:
                 least, since = left, time.monotonic()
             elif time.monotonic() > since + SETTLE_S:
-                raise Leak(f"{left} entries of garbage are left, and none was removed for {SETTLE_S} s")
+                raise Leak(f"{left} entries of garbage are left, and none was removed for {SETTLE_S} s:"
+                           f" {self.where()}")
             time.sleep(0.02 if self.embedded else 0.2)
 
     # --- what should be there ----------------------------------------------------------------------
@@ -95,11 +100,12 @@ class Audit:
             manifest, pages, _ = blob["manifest"]
             for page, _ in pages:
                 keys.add(b"m/" + manifest + struct.pack(">I", page))
-            for segment, length, _, beside in account.entries(container, name, blob["manifest"]):
-                if beside:
+            for segment, length, _, apart in account.entries(container, name, blob["manifest"]):
+                if apart == "beside":
                     keys.add(b"d/" + place)
-                else:
+                elif not apart:
                     objects.update(self._segment(container_id, segment, length))
+            self._loan(account, container, name, blob, keys)
             if blob["fields"].get("type", {}).get("type") == "PageBlob":
                 groups, pieces = account.page_rows(container, name, blob)
                 keys.update(groups)
@@ -117,6 +123,25 @@ class Audit:
                 reader.end()
                 keys.add(key)
         return shards, objects
+
+    def _loan(self, account, container, name, blob, keys):
+        """What a record borrows is lent to it, and what is lent somebody borrows."""
+        loan = blob["fields"].get("loan")
+        if loan is None:
+            return
+        index = f"index/{loan['container'].hex()}/{loan['shard']}"
+        if blob["fields"].get("history", {}).get("kind") == "lent":
+            self.store.map_value(index, b"l/" + loan["id"])
+            return
+        keys.add(b"l/" + loan["id"])
+        row = account.loan(container, name, loan)
+        key = b"v/" + row["blob"] + b"\0" + struct.pack(">Q", row["time"])
+        state = read_store.read_blob(account.open_value("blob", row["container"], key,
+                                                        self.store.map_value(index, key)))
+        if row["closed"] or row["container"] != loan["container"] or row["shard"] != loan["shard"] or \
+                state["fields"]["history"]["kind"] != "lent" or \
+                state["fields"]["loan"]["id"] != loan["id"]:
+            raise Leak(f"{name} borrows what is not lent to it")
 
     def check(self, may_leave=False):
         """Raises Leak. Returns how many shards are there that no container has: a crash in the middle
@@ -148,7 +173,7 @@ class Audit:
         self._compare("data objects", datas | left, stored)
         for name, keys in maps.items():
             self._compare(f"map keys of {name}", keys,
-                          {key for key in self.store.map(name, b"") if not is_early(key)})
+                          {key for key in self.store.map(name, b"") if not self.is_early(key)})
         if self.embedded:
             self._check_rows()
         return len(unused), len(left)

@@ -170,8 +170,8 @@ class World:
         blob.segments = []
         first = 0
         blob.beside = None
-        for segment, length, _, beside in account.entries(container, blob.name, opened["manifest"]):
-            if beside:
+        for segment, length, _, apart in account.entries(container, blob.name, opened["manifest"]):
+            if apart:
                 blob.beside = b"d/" + blob.name.encode()
                 continue
             pieces = []

@@ -130,6 +130,44 @@ class Removal:
         good(client.delete_container("used"))
         self.expect("a container with all that was in it", without)
 
+    def copies(self):
+        """Copies that share: what is lent stays for as long as somebody borrows it, and no longer."""
+        client = self.account("first")
+        without = self.rows()
+        names = ("one", "two")
+        for name in names:
+            good(client.create_container(name))
+        empty = self.rows()
+        self.blocks(client, "one/lender", range(70), 9000)
+        self.commit(client, "one/lender", range(70))
+        content = client.get("one/lender").body
+        self.copy(client, "one/lender", "two/first")
+        self.copy(client, "two/first", "two/second")
+        good(client.delete("one/lender"))
+        good(client.delete("two/first"))
+        self.audit.wait_for_removal()
+        self.audit.check()
+        if client.get("two/second").body != content:
+            raise Leak("what was lent is gone")
+        good(client.put("two/second", b"something else"))
+        good(client.delete("two/second"))
+        self.expect("the last copy that borrowed", empty)
+        # Two that borrow of each other.
+        for name, other in (names, reversed(names)):
+            self.blocks(client, f"{name}/lender", range(3))
+            self.commit(client, f"{name}/lender", range(3))
+            self.copy(client, f"{name}/lender", f"{other}/borrower")
+        content = client.get("two/borrower").body
+        good(client.delete_container("one"))
+        if client.get("two/borrower").body != content:
+            raise Leak("what was lent went with its container")
+        good(client.delete_container("two"))
+        self.expect("two containers that borrowed of each other", without)
+
+    def copy(self, client, source, path):
+        url = f"http://127.0.0.1:{self.gateway.port}/first/{source}?{client.sas}"
+        good(client.request("PUT", path, "", {"x-ms-copy-source": url}))
+
     def interrupted(self):
         """What rests is removed by a later start; a start that does not get through, by the next."""
         self.restart(LONG_S)
@@ -275,6 +313,7 @@ class Removal:
 
     def run(self):
         self.blobs_and_containers()
+        self.copies()
         self.interrupted()
         self.accounts()
         self.account_interrupted()

@@ -75,8 +75,8 @@ class Scrub:
         account = self.account()
         record = account.container(container)
         blob = account.blobs(record)[name]
-        for segment, length, _, beside in account.entries(record, name, blob["manifest"]):
-            if beside:
+        for segment, length, _, apart in account.entries(record, name, blob["manifest"]):
+            if apart:
                 continue
             for number in range(-(-length // (64 * 65536))):
                 yield f"{record['id'].hex()}/{segment.hex()}/{number}"

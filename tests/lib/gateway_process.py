@@ -83,6 +83,8 @@ class Gateway:
             self._take_namespace(pathlib.Path(cluster or os.environ["GATEKEY_TEST_CEPH"]), op_timeout_s)
         self.log_file = self.directory / "log"
         self.removal_delay_s = 1  # read at the next start
+        self.clock_file = None  # another way to tell the time, read at the next start: move_clock
+        self.clock_offset_ms = 0
         self.index_shards = index_shards
         self.vault = vault
         self.process = None
@@ -112,6 +114,7 @@ class Gateway:
         vault = self.vault.provider_config if self.vault else ""
         (here / "gateway.conf").write_text(f"""
 {self.store}
+{f'clock_offset_file = "{self.clock_file}";' if self.clock_file else ""}
 plugin = "{BUILD / self.module}";
 log_level = "warning";
 blob: {{ listen = "127.0.0.1:0"; connections_max = 512;
@@ -120,6 +123,13 @@ management: {{ listen = "127.0.0.1:0"; tls_certificate = "{here}/tls.crt";
   tls_key = "{here}/tls.key"; token_file = "{here}/token"; }};
 provider: {{ service_key_file = "{self.service_key_file}"; {vault} }};
 """)
+
+    def move_clock(self, milliseconds):
+        """Of all gateways with this clock_file; they see it within a second."""
+        new = self.clock_file.with_suffix(".new")
+        new.write_text(f"{milliseconds}\n")
+        new.rename(self.clock_file)
+        self.clock_offset_ms = milliseconds
 
     def launch(self):
         """Without waiting until it serves."""

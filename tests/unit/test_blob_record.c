@@ -208,6 +208,7 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
         assert_memory_equal(&x->segment, &y->segment, sizeof x->segment);
         assert_true(x->length == y->length);
         assert_int_equal(x->name_len, y->name_len);
+        assert_int_equal(x->lent, y->lent);
         assert_memory_equal(x->name, y->name, x->name_len);
     }
     assert_memory_equal(&a->manifest.id, &b->manifest.id, sizeof a->manifest.id);
@@ -263,6 +264,26 @@ static void test_blob_record__with_headers_and_entries(void **state)
     record.manifest.entries = entries;
     record.manifest.entries_count = 3;
     assert_blob_comes_back(&record);
+}
+
+/* What is lent is lent by a loan. */
+static void test_blob_record__that_borrows(void **state)
+{
+    (void)state;
+    struct gk_blob_record record = some_blob();
+    struct gk_manifest_entry entries[2] = {
+        {.segment = id_of(4), .length = 1, .lent = true, .name_len = 2, .name = {'a', 'b'}},
+        {.segment = id_of(5), .length = 2}};
+    struct gk_buf encoded;
+    record.loan = (struct gk_loan){.id = id_of(6), .container = id_of(7), .shard = 8};
+    record.manifest.entries = entries;
+    record.manifest.entries_count = 2;
+    assert_blob_comes_back(&record);
+    record.loan = (struct gk_loan){.shard = 0};
+    gk_buf_init(&encoded, GK_BLOB_RECORD_BYTES_MAX);
+    gk_blob_record_encode(&record, &encoded);
+    assert_int_equal(decode_blob(gk_buf_span(&encoded), NULL), GK_E_INTEGRITY);
+    gk_buf_cleanup(&encoded);
 }
 
 static void test_blob_record__with_pages(void **state)
@@ -518,7 +539,7 @@ static void test_blob_record__at_its_largest(void **state)
     struct gk_blob_record record = some_blob();
     struct gk_manifest_entry entries[GK_MANIFEST_INLINE_MAX];
     char header[GK_CONTENT_HEADER_BYTES];
-    memset(entries, 8, sizeof entries);
+    memset(entries, 0, sizeof entries);
     for (uint32_t i = 0; i < GK_MANIFEST_INLINE_MAX; i++) {
         entries[i].name_len = GK_BLOCK_NAME_BYTES_MAX;
     }
@@ -842,6 +863,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blob_record__without_content),
         cmocka_unit_test(test_blob_record__with_headers_and_entries),
+        cmocka_unit_test(test_blob_record__that_borrows),
         cmocka_unit_test(test_blob_record__with_pages),
         cmocka_unit_test(test_blob_record__with_pages_in_order),
         cmocka_unit_test(test_blob_record__of_an_append_blob),

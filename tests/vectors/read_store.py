@@ -206,7 +206,7 @@ def read_type(reader):
             "groups": reader.bytes(32)}
 
 
-KINDS = ("base", "snapshot", "version")
+KINDS = ("base", "snapshot", "version", "lent")
 
 
 def read_history(reader):
@@ -245,6 +245,10 @@ def read_lifetime(reader):
 def read_copy(reader):
     return {"id": reader.bytes(16).hex(), "bytes": reader.number(8), "completed": reader.number(8),
             "source": reader.text().decode()}
+
+
+def read_loan(reader):
+    return {"id": reader.bytes(16), "container": reader.bytes(16), "shard": reader.number(4)}
 
 
 def read_encryption(reader):
@@ -289,6 +293,7 @@ FIELDS = {
     10: ("encryption", read_encryption),
     11: ("containerEncryption", read_container_encryption),
     12: ("pageEras", read_page_eras),
+    14: ("loan", read_loan),
     16: ("tags", read_metadata),
     17: ("oddMd5", read_rest),
     20: ("history", read_history),
@@ -323,20 +328,25 @@ def read_container(data):
 
 
 def read_entries(reader):
-    return [(reader.bytes(16), reader.number(8), reader.text(), False)
-            for _ in range(reader.number(4))]
+    return [read_entry(reader) for _ in range(reader.number(4))]
+
+
+def read_entry(reader):
+    segment, length, lent = reader.bytes(16), reader.number(8), reader.number(1)
+    need(lent < 2, "an entry that is lent in a way that this does not know")
+    return segment, length, reader.bytes(reader.number(1)), "lent" if lent else None
 
 
 def read_manifest(reader):
     """A manifest's id, its pages, each with its number and the blob's bytes in it, and the entries that
-    come after them. An entry has its segment's id, its length, its block's name, and whether it stands
-    beside the record."""
+    come after them. An entry has its segment's id, its length, its block's name, and where it is if not in
+    the blob's own container: "beside" the record, or "lent" by another blob."""
     kind = reader.number(1)
     need(kind in (0, 1, 2, 3), "a manifest of an unknown kind")
     if kind == 0:
         return None, [], read_entries(reader)
     if kind == 2:
-        return None, [], [(reader.bytes(16), reader.number(8), b"", True)]
+        return None, [], [(reader.bytes(16), reader.number(8), b"", "beside")]
     manifest, count = reader.bytes(16), reader.number(4)
     if kind == 1:
         return manifest, [(page, reader.number(8)) for page in range(count)], []
@@ -514,6 +524,17 @@ class Account:
             yield from entries
         yield from tail
 
+    def loan(self, container, name, loan):
+        """Of a blob that borrows: where the state is that is lent, its container's id, shard, blob and time,
+        and whether nothing may come to name it any more."""
+        version, reader = self.row(container, index_of(container, name), "loan", b"l/" + loan["id"])
+        need(version == 1, "a version that this does not know")
+        closed = reader.number(1) == 1
+        found = {"closed": closed, "container": reader.bytes(16), "shard": reader.number(4),
+                 "time": reader.number(8), "blob": reader.text()}
+        reader.end()
+        return found
+
     def page_rows(self, container, name, blob):
         """Of a page blob: keys of the rows of its groups, then for each piece that is there its number, the
         key of its row, the id of its page object and which pages were written."""
@@ -578,13 +599,14 @@ class Account:
             return
         size = 0
         beside_key = b"d/" + (name.encode() if time is None else state_name(name, time))
-        for segment_id, length, _, beside in self.entries(container, name, blob["manifest"]):
-            if beside:
+        for segment_id, length, _, apart in self.entries(container, name, blob["manifest"]):
+            if apart == "beside":
                 sealed = self.store.map_value(index_of(container, name), beside_key)
                 need(len(sealed) == length + fmt.TAG_BYTES, "a chunk of another length")
                 yield fmt.Segment(data_key, segment_id).open(0, True, sealed)
             else:
-                yield from self.segment(container["id"], data_key, segment_id, length)
+                owner = blob["fields"]["loan"]["container"] if apart else container["id"]
+                yield from self.segment(owner, data_key, segment_id, length)
             size += length
         need(size == blob["size"], "the manifest and the size differ")
 
