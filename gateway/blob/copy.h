@@ -15,7 +15,8 @@ struct gk_copy {
     struct gk_id id;
     uint64_t bytes;
     int64_t completed_wall_ms;
-    char *source; /* owned: the URL that was copied from, without its query; NULL: no copy */
+    char *
+        source; /* owned: the URL that was copied from, with the state that it names; NULL: no copy */
 };
 
 extern const struct gk_field_kind gk_copy_field;

@@ -140,6 +140,9 @@ static enum gk_status read_headers(struct gk_request *request, struct gk_error *
 {
     struct gk_upload *put = request->state;
     enum gk_status status = gk_upload_read_headers(request, false, error);
+    if (status == GK_OK && request->operation == GK_OP_BLOB_COPY_BLOB_FROM_URL) {
+        status = gk_copy_source_tags(request, &put->record.tags, error);
+    }
     if (status == GK_OK) {
         status = take_kind(request, &put->record, error);
     }
@@ -299,9 +302,7 @@ const struct gk_handler gk_copy_blob_handler = {
 
 static enum gk_status begin_copy_from_url(struct gk_request *request, struct gk_error *error)
 {
-    const enum gk_status status = begin_copy_of(request, COPY_FROM_URL_BYTES_MAX, error);
-    return status == GK_OK ? gk_copy_source_check_type(request->source, GK_BLOB_BLOCK, error)
-                           : status;
+    return begin_copy_of(request, COPY_FROM_URL_BYTES_MAX, error);
 }
 
 const struct gk_handler gk_copy_blob_from_url_handler = {

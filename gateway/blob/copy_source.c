@@ -48,6 +48,7 @@ struct gk_copy_source {
     struct gk_blob_target target;
     struct gk_data_key *data_key;
     struct gk_range range;
+    bool rehydrates; /* a copy into another tier is a way to bring an archived blob back */
 };
 
 /* --- where it is --------------------------------------------------------------------------------*/
@@ -158,6 +159,7 @@ static enum gk_status authenticate(const struct gk_request *request, struct gk_c
 /* What an answer to a Get Blob is in the answer to who wanted a copy. */
 static enum gk_status as_refusal_of_source(enum gk_status status, struct gk_error *error)
 {
+    char why[sizeof error->message];
     switch (error->http_status) {
     case 304:
     case 412:
@@ -167,10 +169,12 @@ static enum gk_status as_refusal_of_source(enum gk_status status, struct gk_erro
     case 403:
     case 404:
         /* The text says what it was; a refusal by a vault keeps its code, on which operators act. */
-        return status == GK_E_DENIED
-                   ? status
-                   : gk_refuse_because(error, error->http_status, "CannotVerifyCopySource", "%s",
-                                       error->message);
+        if (status == GK_E_DENIED) {
+            return status;
+        }
+        memcpy(why, error->message, sizeof why);
+        return gk_fail_http(error, GK_E_INVALID, error->http_status, "CannotVerifyCopySource", "%s",
+                            why);
     default:
         return status;
     }
@@ -183,7 +187,7 @@ static enum gk_status read_source(struct gk_copy_source *source, struct gk_error
     if (status == GK_OK) {
         status = gk_blob_conditions(own, &source->target, GK_ACCESS_READ, error);
     }
-    if (status == GK_OK) {
+    if (status == GK_OK && !source->rehydrates) {
         status = gk_blob_online_check(own, &source->target, error);
     }
     if (status == GK_OK) {
@@ -193,11 +197,21 @@ static enum gk_status read_source(struct gk_copy_source *source, struct gk_error
                            : status;
 }
 
+/* Documented of Copy Blob within an account, into a tier that is read from. */
+static bool brings_back(const struct gk_request *request, const struct gk_request *own)
+{
+    const char *tier = gk_request_header(request, "x-ms-access-tier");
+    return request->operation == GK_OP_BLOB_COPY_BLOB && tier != NULL &&
+           strcasecmp(tier, "Archive") != 0 &&
+           gk_id_equal(&request->account->id, &own->account->id);
+}
+
 static enum gk_status open_source(struct gk_request *request, struct gk_copy_source *source,
                                   struct gk_error *error)
 {
     struct gk_request *own = &source->request;
     enum gk_status status = authenticate(request, source, error);
+    source->rehydrates = status == GK_OK && brings_back(request, own);
     if (status == GK_OK && (own->permissions & GK_PERMIT_READ) == 0) {
         status = gk_refuse(error, 403, "AuthorizationPermissionMismatch");
     }
@@ -287,16 +301,6 @@ const struct gk_blob_target *gk_copy_source_target(const struct gk_copy_source *
     return &source->target;
 }
 
-enum gk_status gk_copy_source_check_type(const struct gk_copy_source *source,
-                                         enum gk_blob_type type, struct gk_error *error)
-{
-    return source->target.record.kind.type == type
-               ? GK_OK
-               : gk_refuse_because(error, 409, "InvalidBlobType",
-                                   "The source is no blob of the type %s.",
-                                   gk_blob_type_names[type]);
-}
-
 enum gk_status gk_copy_source_check_unchanged(struct gk_request *request, struct gk_error *error)
 {
     struct gk_copy_source *source = request->source;
@@ -316,6 +320,36 @@ enum gk_status gk_copy_source_whole(const struct gk_request *request, struct gk_
     return gk_request_header(request, "x-ms-source-range") != NULL
                ? gk_refuse_because(error, 400, "UnsupportedHeader", "Header: x-ms-source-range")
                : GK_OK;
+}
+
+enum gk_status gk_copy_source_tags(const struct gk_request *request, struct gk_metadata *tags,
+                                   struct gk_error *error)
+{
+    const struct gk_copy_source *source = request->source;
+    const char *option = gk_request_header(request, "x-ms-copy-source-tag-option");
+    if (option == NULL || strcasecmp(option, "REPLACE") == 0) {
+        return GK_OK;
+    }
+    if (strcasecmp(option, "COPY") != 0) {
+        return gk_refuse_because(error, 400, "InvalidHeaderValue",
+                                 "x-ms-copy-source-tag-option is COPY or REPLACE.");
+    }
+    if (gk_request_header(request, "x-ms-tags") != NULL) {
+        return gk_refuse_because(error, 400, "InvalidHeaderValue",
+                                 "Tags are those of the source, or x-ms-tags.");
+    }
+    if ((source->request.permissions & request->permissions & GK_PERMIT_TAGS) == 0) {
+        return gk_refuse(error, 403, "AuthorizationPermissionMismatch");
+    }
+    size_t at = 0;
+    struct gk_span name;
+    struct gk_span value;
+    gk_metadata_cleanup(tags);
+    gk_metadata_init(tags);
+    while (gk_metadata_next(&source->target.record.tags, &at, &name, &value)) {
+        gk_metadata_add(tags, name, value);
+    }
+    return gk_buf_status(&tags->bytes);
 }
 
 enum gk_status gk_copy_source_inherit(const struct gk_copy_source *source,
@@ -342,7 +376,15 @@ enum gk_status gk_copy_source_metadata(const struct gk_copy_source *source,
 
 void gk_copy_source_name(const struct gk_copy_source *source, struct gk_buf *out)
 {
+    static const char *const states[] = {"snapshot", "versionid"};
     gk_buf_append(out, source->url, strcspn(source->url, "?"));
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        const char *time = gk_request_query(&source->request, states[i]);
+        if (time != NULL) { /* one of them, and a time */
+            gk_buf_printf(out, "?%s=", states[i]);
+            gk_percent_encode(out, gk_span_str(time), "");
+        }
+    }
 }
 
 static enum gk_status pour(struct gk_request *request, struct gk_reader_stream *stream,

@@ -46,15 +46,16 @@ enum gk_status gk_copy_source_inherit(const struct gk_copy_source *source,
 enum gk_status gk_copy_source_metadata(const struct gk_copy_source *source,
                                        struct gk_metadata *metadata,
                                        struct gk_error *error) GK_MUST_USE;
-/* x-ms-copy-source without its query, which may hold a signature. Appended to out. */
+/* x-ms-copy-source-tag-option: with COPY, tags become the source's. 400 InvalidHeaderValue, 403 when one of
+ * the credentials does not allow tags. */
+enum gk_status gk_copy_source_tags(const struct gk_request *request, struct gk_metadata *tags,
+                                   struct gk_error *error) GK_MUST_USE;
+/* x-ms-copy-source without its query, which may hold a signature, but for the state that it names. Appended
+ * to out. */
 void gk_copy_source_name(const struct gk_copy_source *source, struct gk_buf *out);
 
 typedef enum gk_status gk_copy_take_fn(struct gk_request *request, struct gk_span bytes,
                                        struct gk_error *error);
-/* 409 InvalidBlobType unless it is of this type. */
-enum gk_status gk_copy_source_check_type(const struct gk_copy_source *source,
-                                         enum gk_blob_type type,
-                                         struct gk_error *error) GK_MUST_USE;
 /* What is written in place may have changed while it was read: 412 SourceConditionNotMet. */
 enum gk_status gk_copy_source_check_unchanged(struct gk_request *request,
                                               struct gk_error *error) GK_MUST_USE;

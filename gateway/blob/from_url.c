@@ -130,6 +130,9 @@ static enum gk_status begin_put(struct gk_request *request, struct gk_error *err
         status = begin_with_source(request, &gk_put_blob_handler, GK_WRITER_BYTES_MAX, error);
     }
     struct gk_upload *put = request->state;
+    if (status == GK_OK) {
+        status = gk_copy_source_tags(request, &put->record.tags, error);
+    }
     if (status == GK_OK && !no) {
         status = gk_copy_source_inherit(request->source, &put->record, error);
     }

@@ -328,6 +328,45 @@ test('a snapshot is a source, too', async () => {
   assert.equal(String(await blob.downloadToBuffer()), 'before');
 });
 
+test('tags come along where that is asked for', async () => {
+  const from = container.getBlockBlobClient('tagged-source');
+  const blob = container.getBlockBlobClient('tagged-copy');
+  await from.upload('x', 1, { tags: { of: 'source' } });
+  await blob.syncCopyFromURL(from.url, { tags: { of: 'copy' } });
+  assert.deepEqual((await blob.getTags()).tags, { of: 'copy' });
+  await blob.syncCopyFromURL(from.url);
+  assert.deepEqual((await blob.getTags()).tags, {});
+  await blob.syncCopyFromURL(from.url, { copySourceTags: 'COPY' });
+  assert.deepEqual((await blob.getTags()).tags, { of: 'source' });
+  await blob.syncUploadFromURL(from.url, { copySourceTags: 'COPY' });
+  assert.deepEqual((await blob.getTags()).tags, { of: 'source' });
+  await refused(blob.syncCopyFromURL(from.url, { copySourceTags: 'COPY', tags: { of: 'both' } }), 400,
+    'InvalidHeaderValue');
+  await refused(blob.syncCopyFromURL(sasUrl('tagged-source'), { copySourceTags: 'COPY' }), 403,
+    'AuthorizationPermissionMismatch');
+});
+
+test('an archived blob is copied into a tier that is read from, within the account', async () => {
+  const from = container.getBlockBlobClient('archived-source');
+  const blob = container.getBlockBlobClient('archived-copy');
+  await from.upload('x', 1);
+  await from.setAccessTier('Archive');
+  await refused(blob.beginCopyFromURL(from.url), 409, 'BlobArchived');
+  await refused(blob.beginCopyFromURL(from.url, { tier: 'Archive' }), 409, 'BlobArchived');
+  await refused(blob.syncCopyFromURL(from.url, { tier: 'Hot' }), 409, 'BlobArchived');
+  await blob.beginCopyFromURL(from.url, { tier: 'Cool' });
+  assert.equal((await blob.getProperties()).accessTier, 'Cool');
+  assert.equal((await blob.downloadToBuffer()).toString(), 'x');
+});
+
+test('what a source refuses is the message of the refusal', async () => {
+  const error = await container.getBlockBlobClient('never').beginCopyFromURL(sasUrl('source', 'w'))
+    .then(assert.fail, (e) => e);
+  assert.equal(error.statusCode, 403);
+  assert.equal(error.code, 'CannotVerifyCopySource');
+  assert.match(error.message, /^This request is not authorized to perform this operation using this permission\./);
+});
+
 test('a listing tells of copies where it is asked to', async () => {
   const blob = container.getBlockBlobClient('listed-copy');
   await (await blob.beginCopyFromURL(source.url)).pollUntilDone();
