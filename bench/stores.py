@@ -5,7 +5,6 @@ import base64
 import http.client
 import os
 import pathlib
-import pathlib
 import secrets
 import signal
 import subprocess
@@ -17,6 +16,13 @@ from gateway_process import (BUILD, ROOT, START_TIMEOUT_S, Gateway,  # noqa: E40
 
 VERSION = "2021-12-02"
 CONTAINER = "bench"
+
+
+def build():
+    for command in (["cmake", "--preset", "release"], ["cmake", "--build", "--preset", "release"]):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(done.stdout[-4000:] + done.stderr)
 
 
 class Server:
