@@ -349,7 +349,8 @@ enum gk_status gk_copy_source_tags(const struct gk_request *request, struct gk_m
     while (gk_metadata_next(&source->target.record.tags, &at, &name, &value)) {
         gk_metadata_add(tags, name, value);
     }
-    return gk_buf_status(&tags->bytes);
+    return gk_buf_status(&tags->bytes) == GK_OK ? GK_OK
+                                                : gk_fail(error, GK_E_RESOURCE, "out of memory");
 }
 
 enum gk_status gk_copy_source_inherit(const struct gk_copy_source *source,

@@ -45,9 +45,11 @@ static void append_xml_text(struct gk_buf *out, const char *text)
             gk_buf_append_str(out, "&amp;");
             break;
         default:
-            /* Control characters have no place in XML 1.0. */
-            gk_buf_append_u8(out,
-                             (unsigned char)*text < 0x20 && *text != '\n' ? ' ' : (uint8_t)*text);
+            /* Control characters have no place in XML 1.0, nor has half a character, to which a text of the
+             * client's may have been cut. */
+            gk_buf_append_u8(out, (unsigned char)*text >= 0x80                   ? '?'
+                                  : (unsigned char)*text < 0x20 && *text != '\n' ? ' '
+                                                                                 : (uint8_t)*text);
         }
     }
 }

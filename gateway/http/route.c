@@ -245,7 +245,8 @@ enum gk_status gk_route_parse(struct gk_route *route, const char *path, const ch
     size_t query_count;
     const bool alone = rest.len > 0 && memchr(rest.data, '/', rest.len) == NULL;
     const struct gk_span first = until(&rest, '/');
-    if (!add_text(&route->texts, first, &container) || !add_path_text(&route->texts, rest, &blob)) {
+    if (!add_path_text(&route->texts, first, &container) ||
+        !add_path_text(&route->texts, rest, &blob)) {
         return gk_refuse(error, 400, "InvalidUri");
     }
     if (!split_query(&route->texts, gk_span_str(query), offsets, &query_count)) {

@@ -45,6 +45,7 @@ test('an untouched file is whole, over a restart and after a rotation', async ()
   assert.ok(later.last > begun.last);
   copyFileSync(file, `${file}.1`);
   truncateSync(file);
+  assert.equal((await verify(0)).events, 0);
   await events(2);
   assert.equal((await verify(0)).first, later.last + 1);
   await stack.gateway.restart();
