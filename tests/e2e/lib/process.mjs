@@ -3,7 +3,6 @@
 import { spawn } from 'node:child_process';
 import { webcrypto } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, watch } from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,18 +16,6 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 // The path of a program: program('keyvaultd', 'keyvaultd').
 export function program(...parts) {
   return path.resolve(root, process.env.GATEKEY_BUILD ?? 'build/release', ...parts);
-}
-
-// A port that was free a moment ago.
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 export function tail(file, lines = 20) {
