@@ -30,8 +30,9 @@ void kv_handle_fault_add(struct kv_request *request)
 
 void kv_handle_faults_clear(struct kv_request *request)
 {
-    kv_faults_clear(request->server->faults);
-    done(request);
+    const char *key = kv_params_get(&request->query, "key");
+    const uint64_t taken = kv_faults_clear(request->server->faults, key);
+    kv_answer(request, 200, json_pack("{s:I}", "taken", (json_int_t)taken));
 }
 
 static bool permissions_of(const json_t *list, uint32_t *out)

@@ -107,11 +107,21 @@ enum gk_status kv_faults_add(struct kv_faults *faults, const json_t *object, str
     return result;
 }
 
-void kv_faults_clear(struct kv_faults *faults)
+uint64_t kv_faults_clear(struct kv_faults *faults, const char *key)
 {
+    uint64_t taken = 0;
+    size_t kept = 0;
     pthread_mutex_lock(&faults->mutex);
-    faults->count = 0;
+    for (size_t i = 0; i < faults->count; i++) {
+        if (key != NULL && strcmp(faults->list[i].key, key) != 0) {
+            faults->list[kept++] = faults->list[i];
+        } else {
+            taken += faults->list[i].taken;
+        }
+    }
+    faults->count = kept;
     pthread_mutex_unlock(&faults->mutex);
+    return taken;
 }
 
 static bool applies(const struct kv_fault *fault, const char *operation, const char *key)
@@ -131,6 +141,7 @@ bool kv_faults_take(struct kv_faults *faults, const char *operation, const char 
     const bool found = at < faults->count;
     if (found) {
         struct kv_fault *fault = &faults->list[at];
+        fault->taken++;
         *out = *fault;
         if (fault->count > 0 && --fault->count == 0) {
             faults->count--;

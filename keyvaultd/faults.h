@@ -33,6 +33,7 @@ struct kv_fault {
     char operation[24];          /* "*": every operation but the control API's */
     char key[KV_KEY_NAME_BYTES]; /* "": any */
     int64_t count;               /* how many calls more; -1: until it is ended */
+    uint64_t taken;              /* how many calls it has met */
     int64_t delay_ms;
     unsigned status; /* 0: none; otherwise the answer, nothing is done */
     int64_t retry_after_s;
@@ -48,7 +49,8 @@ void kv_faults_free(struct kv_faults *faults);
 /* Thread-safe, all of these. GK_E_INVALID: what is wrong stands in error. */
 enum gk_status kv_faults_add(struct kv_faults *faults, const json_t *fault,
                              struct gk_error *error) GK_MUST_USE;
-void kv_faults_clear(struct kv_faults *faults);
+/* Ends those of that key; NULL: all there are. Returns how many calls they have met. */
+uint64_t kv_faults_clear(struct kv_faults *faults, const char *key);
 /* The oldest fault that applies, counted down; false when there is none. */
 bool kv_faults_take(struct kv_faults *faults, const char *operation, const char *key,
                     struct kv_fault *out) GK_MUST_USE;

@@ -94,6 +94,11 @@ json_t *gk_managed_account_json(const struct gk_manage *manage,
     return gk_arm_view_json(&view);
 }
 
+uint32_t gk_manage_check_deadline_ms(const struct gk_gateway *gateway)
+{
+    return 2 * 2 * gateway->vault_deadline_ms;
+}
+
 enum gk_status gk_managed_account_answer(struct gk_manage *manage, const char *name,
                                          struct gk_manage_answer *answer, struct gk_error *error)
 {

@@ -129,7 +129,7 @@ enum gk_status gk_manage_check_key(struct gk_manage *manage, const struct gk_man
                             "The account has no customer key; there is no vault to ask.");
     }
     status = gateway->host->plugin->account_check_now(gateway->host->instance, path->account,
-                                                      gateway->vault_deadline_ms, error);
+                                                      gk_manage_check_deadline_ms(gateway), error);
     return status == GK_OK ? gk_managed_account_answer(manage, path->account, answer, error)
                            : status;
 }

@@ -291,11 +291,12 @@ enum gk_status gk_manage_scope_check_key(struct gk_manage *manage,
     if (status != GK_OK) {
         return status;
     }
-    status = managed.status.settings.source == GK_KEY_SOURCE_CUSTOMER
-                 ? gateway->host->plugin->account_check_now(gateway->host->instance, managed.path,
-                                                            gateway->vault_deadline_ms, error)
-                 : gk_fail_http(error, GK_E_INVALID, 400, "InvalidOperation",
-                                "The scope has no customer key; there is no vault to ask.");
+    status =
+        managed.status.settings.source == GK_KEY_SOURCE_CUSTOMER
+            ? gateway->host->plugin->account_check_now(gateway->host->instance, managed.path,
+                                                       gk_manage_check_deadline_ms(gateway), error)
+            : gk_fail_http(error, GK_E_INVALID, 400, "InvalidOperation",
+                           "The scope has no customer key; there is no vault to ask.");
     if (status == GK_OK) {
         status = answer_scope(manage, path, &managed, 200, answer, error);
     }

@@ -12,13 +12,12 @@ import os
 import pathlib
 import secrets
 import signal
-import ssl
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
+
+from https_session import Session
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get("GATEKEY_BUILD", "build/release")
@@ -82,6 +81,7 @@ class Gateway:
         elif cluster is not None or (ON_RADOS and store is None):
             self._take_namespace(pathlib.Path(cluster or os.environ["GATEKEY_TEST_CEPH"]), op_timeout_s)
         self.log_file = self.directory / "log"
+        self.log_level = "warning"
         self.removal_delay_s = 1  # read at the next start
         self.clock_file = None  # another way to tell the time, read at the next start: move_clock
         self.clock_offset_ms = 0
@@ -92,6 +92,7 @@ class Gateway:
         self.management = None
         self.directory.mkdir(parents=True, exist_ok=True)
         make_certificate(self.directory)
+        self.session = Session(self.directory / "tls.crt")
         write_secret(self.directory / "token", secrets.token_urlsafe(32) + "\n")
         if beside is not None:
             self.service_key_file = beside.service_key_file
@@ -116,7 +117,7 @@ class Gateway:
 {self.store}
 {f'clock_offset_file = "{self.clock_file}";' if self.clock_file else ""}
 plugin = "{BUILD / self.module}";
-log_level = "warning";
+log_level = "{self.log_level}";
 blob: {{ listen = "127.0.0.1:0"; connections_max = 512;
   removal_delay_s = {self.removal_delay_s}; {shards} }};
 management: {{ listen = "127.0.0.1:0"; tls_certificate = "{here}/tls.crt";
@@ -208,27 +209,22 @@ provider: {{ service_key_file = "{self.service_key_file}"; {vault} }};
 
     def probe(self, path, timeout_s=60):
         """The status that /healthz or /readyz answers, and its body."""
-        return self._manage(urllib.request.Request(self.management + path), timeout_s)
+        return self.session.ask("GET", self.management + path, timeout_s=timeout_s)
+
+    def resource(self, method, name, path="", body=None):
+        """The status and the answer of the management API for an account, or for what stands below it."""
+        return self.session.ask(
+            method,
+            f"{self.management}/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/gatekey/providers/"
+            f"Microsoft.Storage/storageAccounts/{name}{path}?api-version=2023-05-01",
+            None if body is None else json.dumps(body).encode(),
+            {"Content-Type": "application/json", "Authorization": f"Bearer {(self.directory / 'token').read_text().strip()}"})
 
     def set_blob_service(self, name, properties):
         """Settings of an account's Blob service, as the resource provider has them."""
-        request = urllib.request.Request(
-            f"{self.management}/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/gatekey/providers/"
-            f"Microsoft.Storage/storageAccounts/{name}/blobServices/default?api-version=2023-05-01",
-            json.dumps({"properties": properties}).encode(), method="PUT", headers={
-                "Content-Type": "application/json",
-                "Authorization": f"Bearer {(self.directory / 'token').read_text().strip()}"})
-        status, answer = self._manage(request)
+        status, answer = self.resource("PUT", name, "/blobServices/default", {"properties": properties})
         if status != 200:
             raise SystemExit(f"the Blob service of {name}: {status} {answer}")
-
-    def _manage(self, request, timeout_s=60):
-        context = ssl.create_default_context(cafile=self.directory / "tls.crt")
-        try:
-            with urllib.request.urlopen(request, timeout=timeout_s, context=context) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
 
     def delete_account(self, name):
         self._ctl("account", "delete", name, "--yes")

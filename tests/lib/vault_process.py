@@ -3,13 +3,12 @@
 enabled as a customer does it, by Key Vault's own REST operations."""
 import json
 import pathlib
-import ssl
 import subprocess
 import urllib.parse
-import urllib.request
 import uuid
 
 from gateway_process import BUILD, make_certificate, wait_for, write_secret
+from https_session import Session
 
 RESOURCE = "https://vault.azure.net"
 API = "api-version=7.4"
@@ -19,18 +18,17 @@ GATEWAY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity
 class Vault:
     """Until stop(). provider_config is what a gateway's configuration needs to use it, identity as whom."""
 
-    identity = GATEWAY
-
-    def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
+    def __init__(self, directory, identity=GATEWAY):
+        self.directory, self.identity = pathlib.Path(directory), identity
         self.directory.mkdir(parents=True)
         self.tenant = str(uuid.uuid4())
         self.admin, self.gateway = str(uuid.uuid4()), str(uuid.uuid4())
         make_certificate(self.directory)
         for name in ("admin", "gateway"):
             write_secret(self.directory / f"{name}.secret", uuid.uuid4().hex + "\n")
+        write_secret(self.directory / "control.token", uuid.uuid4().hex + "\n")
         self._start()
-        self.tls = ssl.create_default_context(cafile=self.directory / "tls.crt")
+        self.session = Session(self.directory / "tls.crt")
         self.token = self._get_token()
 
     def _start(self):
@@ -47,8 +45,9 @@ recoverable_days = 90;
 identities = (
   {{ name = "admin"; client_id = "{self.admin}"; client_secret_file = "{here}/admin.secret"; administer = true; }},
   {{ name = "gateway"; client_id = "{self.gateway}"; client_secret_file = "{here}/gateway.secret";
-    resource_id = "{GATEWAY}"; permissions = [ "get", "wrapKey", "unwrapKey" ]; }}
+    resource_id = "{self.identity}"; permissions = [ "get", "wrapKey", "unwrapKey" ]; }}
 );
+control = {{ enabled = true; token_file = "{here}/control.token"; }};
 """)
         ready = here / "ready"
         with open(here / "log", "ab") as log:
@@ -59,13 +58,17 @@ identities = (
         self.uri = json.loads(ready.read_text())["vault_uri"]
 
     @property
+    def identity_config(self):
+        return f"""{{ kind = "client-secret"; resource_id = "{self.identity}"; client_id = "{self.gateway}";
+    tenant_id = "{self.tenant}"; authority = "{self.uri}";
+    client_secret_file = "{self.directory}/gateway.secret"; }}"""
+
+    @property
     def provider_config(self):
         return f"""ca_file = "{self.directory}/tls.crt";
   check_interval_ms = 86400000;
   vaults = ( {{ uri = "{self.uri}"; }} );
-  identities = ( {{ kind = "client-secret"; resource_id = "{GATEWAY}"; client_id = "{self.gateway}";
-    tenant_id = "{self.tenant}"; authority = "{self.uri}";
-    client_secret_file = "{self.directory}/gateway.secret"; }} );"""
+  identities = ( {self.identity_config} );"""
 
     def stop(self):
         self.process.terminate()
@@ -74,10 +77,10 @@ identities = (
     # --- the customer ------------------------------------------------------------------------------
 
     def _ask(self, method, path, body, content_type, headers):
-        request = urllib.request.Request(urllib.parse.urljoin(self.uri, path), body, method=method,
-                                         headers={"Content-Type": content_type, **headers})
-        with urllib.request.urlopen(request, context=self.tls) as answer:
-            return json.load(answer)
+        status, answer = self.session.ask(method, self.uri + path, body, {"Content-Type": content_type, **headers})
+        if status != 200:
+            raise SystemExit(f"keyvaultd: {method} {path}: {status} {answer}")
+        return answer
 
     def _get_token(self):
         secret = (self.directory / "admin.secret").read_text().strip()
@@ -86,13 +89,25 @@ identities = (
         return self._ask("POST", f"/{self.tenant}/oauth2/v2.0/token", form.encode(),
                          "application/x-www-form-urlencoded", {})["access_token"]
 
-    def _call(self, method, path, body):
-        return self._ask(method, f"{path}?{API}", json.dumps(body).encode(), "application/json",
-                         {"Authorization": f"Bearer {self.token}"})
+    def _call(self, method, path, body, query=""):
+        return self._ask(method, f"{path}?{query}{API}", None if body is None else json.dumps(body).encode(),
+                         "application/json", {"Authorization": f"Bearer {self.token}"})
 
     def create_key(self, name):
-        self._call("POST", f"/keys/{name}/create", {"kty": "RSA", "key_size": 2048})
+        """Of a key that is there it makes a new version. Its version."""
+        made = self._call("POST", f"/keys/{name}/create", {"kty": "RSA", "key_size": 2048})
+        return made["key"]["kid"].rpartition("/")[2]
 
-    def enable_key(self, name, enabled):
-        """Its newest version, the only one of a key that is not rotated."""
-        self._call("PATCH", f"/keys/{name}", {"attributes": {"enabled": enabled}})
+    def enable_key(self, name, enabled, version=""):
+        """One version; "": its newest."""
+        self._call("PATCH", f"/keys/{name}/{version}".rstrip("/"), {"attributes": {"enabled": enabled}})
+
+    # --- what goes wrong ---------------------------------------------------------------------------
+
+    def begin_fault(self, key, operation, fault):
+        """With each such call for the key, until end_faults: fault as POST /control/faults takes it."""
+        self._call("POST", "/control/faults", {"key": key, "operation": operation, "count": -1, **fault})
+
+    def end_faults(self, key):
+        """How many calls they have met."""
+        return self._call("DELETE", "/control/faults", None, f"key={key}&")["taken"]

@@ -1,0 +1,432 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What a vault can answer, at random, to accounts under keys in it: each call of each account meets a fault or
+none, and what becomes of the account is compared with the rule that only an explicit refusal makes data dark, that
+silence is forgiven for the grace while the root key is in memory, and that nothing else is ever served. Meanwhile
+keys are disabled and rotated, the clock jumps past the grace, and the gateway ends or is killed. In the end all
+faults are over: every account is active, every byte is there, the gateway ends when it is told to, and no secret is
+in its log.
+
+usage: vault_faults.py [--faults N] [--accounts N] [--seed N]
+
+A fault is a call of a vault that met one. With the same seed and number of accounts, each account meets the same
+again, however many of its calls repeat.
+"""
+import argparse
+import base64
+import collections
+import json
+import multiprocessing
+import pathlib
+import random
+import re
+import sys
+import tempfile
+import time
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+from blob_client import Client  # noqa: E402
+from gateway_process import Gateway, account_sas  # noqa: E402
+from vault_process import Vault  # noqa: E402
+
+VAULTS = 4
+STEPS = 25  # of each account, from one restart or jump of the clock to the next
+GRACE_S = 600
+VAULT_DEADLINE_MS = 600
+LATE_MS = 1500
+PATIENCE_S = 60
+CONTAINER = "box"
+NOT_FOUND, NO_TOKEN = "KeyVaultEncryptionKeyNotFound", "KeyVaultAccessTokenCannotBeAcquired"
+
+
+def vault_error(code, inner=None):
+    """As Key Vault tells it."""
+    error = {"code": code, "message": "A fault."}
+    if inner:
+        error["innererror"] = {"code": inner}
+    return json.dumps({"error": error})
+
+
+# What a call meets. To an unwrap, the first ones are silence, whatever their status says, and the others refuse.
+SILENCES = [
+    {"action": "drop"}, {"delay_ms": LATE_MS}, {"action": "garbage"}, {"action": "truncate"}, {"action": "huge"},
+    {"action": "wrong_kid"}, {"action": "short_key"}, {"action": "long_key"},
+    *({"status": status, "retry_after": 3600} for status in (408, 429, 429, 500, 502, 503, 503, 504, 599)),
+    *({"status": status} for status in (408, 429, 500, 503)),
+    *({"status": status, "body": "{}"} for status in (204, 302, 400, 402, 403, 404, 405, 409, 410, 418, 451)),
+    *({"status": 200, "body": body} for body in (
+        "{}", "[]", "null", '"text"', '{"kid":5,"value":7}', '{"kid":"","value":""}', "[" * 1500 + "]" * 1500,
+        '{"value":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}')),
+    {"status": 400, "body": vault_error("Unsupported")}, {"status": 409, "body": vault_error("Conflict")},
+    {"status": 403, "body": '{"message":"<html>a proxy"}'}, {"status": 404, "body": '{"error":"not_found"}'},
+]
+REFUSALS = [  # the last one of an unwrap alone
+    *({"status": 403, "body": vault_error("Forbidden", inner)} for inner in (
+        None, "KeyDisabled", "ForbiddenByPolicy", "ForbiddenByRbac", "ForbiddenByFirewall", "ForbiddenByConnection")),
+    {"status": 404, "body": vault_error("KeyNotFound")}, {"status": 400, "body": vault_error("BadParameter")},
+]
+
+
+class Wrong(Exception):
+    """It is not as it should be."""
+
+
+class Account:
+    """One under a key of its own, and what it must be like."""
+
+    def __init__(self, number, gateway, vault, rng):
+        self.name, self.gateway, self.vault, self.rng = f"faults{number}", gateway, vault, rng
+        self.version = vault.create_key(self.name)
+        self.current = self.version  # what its root key is wrapped with
+        made = gateway.ctl("account", "create", self.name, "--vault", vault.uri, "--key", self.name, "--identity",
+                           vault.identity)
+        if made.returncode != 0:
+            raise SystemExit(made.stderr)
+        keys = json.loads(gateway.ctl("account", "keys", self.name, "--json").stdout)
+        self.sas = account_sas(self.name, keys[0]["value"])
+        self.client = None
+        self.state, self.code = "active", ""
+        self.fault = None  # of unwraps: "silence" or "refusal"
+        self.met = None  # the latest one, as the vault was told
+        self.disabled = False  # the version that is in use, at the vault
+        self.contents = {}
+        self.faults = 0
+        self.counts = collections.Counter()
+
+    def connect(self, port, management):
+        self.gateway.management = management
+        self.client = Client(port, self.name, self.sas)
+
+    def expect(self, what, seen, *wanted):
+        if seen not in wanted:
+            raise Wrong(f"{self.name}: {what} is {seen!r} instead of {' or '.join(map(repr, wanted))}; it was "
+                        f"{self.state}, fault {self.fault}, latest {self.met}, key "
+                        f"{'disabled' if self.disabled else 'enabled'}")
+
+    # --- what the vault says ------------------------------------------------------------------------
+
+    def answered(self):
+        """The vault was asked for the root key: what becomes of the account by the table of states."""
+        if self.fault == "refusal" or (self.fault is None and self.disabled):
+            self.state, self.code = "revoked", NOT_FOUND
+        elif self.fault is None:
+            self.state = "active"
+        elif self.state == "active":
+            self.state = "unreachable"
+        elif self.state == "cold":
+            self.state = "degraded"
+
+    def check(self):
+        """The gateway is told to ask. Its answer may come before the vault's deadline is over; and where there is no
+        fault, the vault's may come too late on a machine that is busy: that is silence, and no more."""
+        before = self.state
+        self.answered()
+        wanted = self.state
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            status, answer = self.gateway.resource("POST", self.name, "/gatekeyCheckKey")
+            self.expect(f"a check's status ({answer})", status, 200, 503)
+            seen = self.told()["state"]
+            if seen == wanted or time.monotonic() > deadline:
+                break
+            self.expect("the state while an answer is awaited", seen, before,
+                        "unreachable" if before == "active" else "degraded")
+        self.expect("the state", seen, wanted)
+
+    def told(self):
+        status, answer = self.gateway.resource("GET", self.name)
+        self.expect("the status of the account's properties", status, 200)
+        properties = answer["properties"]
+        return {"current": properties["encryption"]["keyvaultproperties"]["currentVersionedKeyIdentifier"],
+                **properties["gatekey"]}
+
+    # --- what clients see ---------------------------------------------------------------------------
+
+    def denied(self, answer):
+        """What an operation that needs the key gets, unless it is served."""
+        if self.state == "revoked":
+            self.expect("the status", answer.status, 403)
+            self.expect("the code", answer.code, self.code)
+        else:
+            self.expect("the status", answer.status, 503)
+            self.expect("Retry-After", answer.headers.get("retry-after", "").isdigit(), True)
+
+    def open(self):
+        return self.state in ("active", "unreachable")
+
+    def use(self):
+        """A read or a write, and one that needs no key."""
+        if self.state == "cold":
+            self.answered()
+        name = self.rng.choice("abcd")
+        if name not in self.contents or self.rng.random() < 0.3:
+            content = self.rng.randbytes(self.rng.randrange(20000))
+            answer = self.client.put(f"{CONTAINER}/{name}", content)
+            if self.open():
+                self.expect("the status of a write", answer.status, 201)
+                self.contents[name] = content
+        else:
+            answer = self.client.get(f"{CONTAINER}/{name}")
+            if self.open():
+                self.expect("the status of a read", answer.status, 200)
+                self.expect("a blob's content is whole", answer.body == self.contents[name], True)
+        if not self.open():
+            self.denied(answer)
+        self.expect("the status of a listing", self.client.list_blobs(CONTAINER).status, 200)
+
+    # --- steps --------------------------------------------------------------------------------------
+
+    def begin_fault(self, operation, fault, kind):
+        self.vault.begin_fault(self.name, operation, fault)
+        self.fault, self.met = kind, fault
+
+    def end_fault(self):
+        met = self.vault.end_faults(self.name)
+        self.faults += met
+        self.fault = None
+        return met
+
+    def meet_fault(self):
+        kind = "refusal" if self.rng.random() < 0.25 else "silence"
+        fault = self.rng.choice(REFUSALS if kind == "refusal" else SILENCES)
+        self.begin_fault("unwrapKey", fault, kind)
+        self.check()
+        for _ in range(self.rng.randrange(3)):
+            self.use()
+        self.end_fault()
+        self.counts[kind] += 1
+
+    def meet_none(self):
+        self.check()
+        self.use()
+        self.counts["no fault"] += 1
+
+    def disable(self):
+        """By its owner; then it is asked for with or without a fault, and enabled again."""
+        self.vault.enable_key(self.name, False, self.current)
+        self.disabled = True
+        self.check()
+        self.use()
+        if self.rng.random() < 0.5:
+            self.meet_fault()
+        self.vault.enable_key(self.name, True, self.current)
+        self.disabled = False
+        self.meet_none()
+        self.counts["key disabled and enabled"] += 1
+
+    def rotate(self):
+        """A new version, which a fault keeps from being taken up at first: the old one goes on."""
+        self.meet_none()
+        newest = self.vault.create_key(self.name)
+        operation = self.rng.choice(["get", "wrapKey"])
+        refused = self.rng.random() < 0.3
+        fault = self.rng.choice(REFUSALS[:-1] if refused else SILENCES)
+        if operation == "get" and fault.get("action") in ("wrong_kid", "short_key", "long_key"):
+            fault, refused = {"action": "wrong_kid"}, True  # a version that is not there refuses to wrap
+        self.vault.begin_fault(self.name, operation, fault)
+        self.met = fault
+        status, answer = self.gateway.resource("POST", self.name, "/gatekeyCheckKey")
+        self.expect(f"the status of a check that finds a new version ({answer})", status,
+                    *((400, 403) if refused else (200, 503)))
+        self.expect("the version after a rotation that failed", self.told()["current"].rpartition("/")[2], self.current)
+        self.use()
+        self.end_fault()
+        old, deadline = self.current, time.monotonic() + PATIENCE_S
+        while self.current != newest and time.monotonic() < deadline:
+            self.check()
+            self.current = self.told()["current"].rpartition("/")[2]
+        self.expect("the version after a rotation", self.current, newest)
+        if self.rng.random() < 0.5:
+            self.vault.enable_key(self.name, False, old)
+        self.meet_none()
+        self.counts["rotation"] += 1
+
+    def step(self):
+        chance = self.rng.random()
+        if chance < 0.82:
+            self.meet_fault()
+        elif chance < 0.9:
+            self.meet_none()
+        elif chance < 0.95:
+            self.disable()
+        else:
+            self.rotate()
+
+    # --- between two stretches ----------------------------------------------------------------------
+
+    def prepare(self):
+        """What is so when the clock jumps or the gateway goes: active, silent, or refused."""
+        self.meet_none()
+        kind = self.rng.choice([None, "silence", "refusal"])
+        if kind is not None:
+            self.begin_fault("unwrapKey", self.rng.choice(SILENCES if kind == "silence" else REFUSALS), kind)
+            self.check()
+
+    def after_jump(self):
+        """The grace is over."""
+        if self.state == "unreachable":
+            deadline = time.monotonic() + PATIENCE_S
+            while self.told()["state"] == "unreachable" and time.monotonic() < deadline:
+                time.sleep(0.05)  # the gateway reads the clock's file once a second
+            self.state = "degraded"
+        self.expect("the state past the grace", self.told()["state"], self.state)
+        self.use()
+        self.end_fault()
+        self.meet_none()
+
+    def after_restart(self):
+        self.state = "cold"
+        self.use()
+        self.end_fault()
+        self.meet_none()
+
+    def settle(self):
+        self.meet_none()
+        self.expect("the state in the end", self.state, "active")
+        for name, content in self.contents.items():
+            answer = self.client.get(f"{CONTAINER}/{name}")
+            self.expect(f"the end of {name}", answer.status == 200 and answer.body == content, True)
+
+
+class Walker:
+    """An account in a process, which does what it is told."""
+
+    def __init__(self, *account):
+        self.account = Account(*account)
+        self.pipe, theirs = multiprocessing.Pipe()
+        self.process = multiprocessing.Process(target=self._serve, args=(theirs,), daemon=True)
+        self.process.start()
+
+    def _serve(self, pipe):
+        account = self.account
+        while True:
+            before, steps, after, port, management = pipe.recv()
+            try:
+                account.connect(port, management)
+                if not account.contents:
+                    account.expect("a container's status", account.client.create_container(CONTAINER).status, 201, 409)
+                before(account)
+                for _ in range(steps):
+                    account.step()
+                after(account)
+                pipe.send((account.faults, account.counts, ""))
+            except Wrong as wrong:
+                pipe.send((0, {}, str(wrong)))
+            except Exception:  # pylint: disable=broad-except
+                pipe.send((0, {}, traceback.format_exc()))
+
+    def begin(self, *what):
+        self.pipe.send(what)
+
+    def finish(self):
+        return self.pipe.recv()
+
+
+def all_do(gateway, walkers, before, steps, after):
+    """Faults so far, and the counts."""
+    for walker in walkers:
+        walker.begin(before, steps, after, gateway.port, gateway.management)
+    ends = [walker.finish() for walker in walkers]
+    wrong = [reason for _, _, reason in ends if reason]
+    if wrong:
+        gateway.check_alive()
+        raise SystemExit("\n".join(wrong))
+    return sum(faults for faults, _, _ in ends), sum((counts for _, counts, _ in ends), collections.Counter())
+
+
+def do_nothing(_):
+    pass
+
+
+def walk(gateway, walkers, wanted):
+    faults, stretch, after_event = 0, 0, do_nothing
+    while faults < wanted:
+        faults, counts = all_do(gateway, walkers, after_event, STEPS, Account.prepare)
+        if stretch % 2 == 0:
+            gateway.move_clock(gateway.clock_offset_ms + (GRACE_S + 5) * 1000)
+            after_event = Account.after_jump
+        else:
+            if stretch % 4 == 1:
+                gateway.restart()
+            else:
+                gateway.kill()
+                gateway.start()
+            after_event = Account.after_restart
+        stretch += 1
+    _, counts = all_do(gateway, walkers, after_event, 0, Account.settle)
+    return faults, stretch, counts
+
+
+def check_log(gateway, vaults):
+    """No secret of an identity, no token of anybody, no bearer header."""
+    log = gateway.log_file.read_text(errors="replace")
+    for vault in vaults:
+        for secret in ("gateway.secret", "admin.secret"):
+            text = (vault.directory / secret).read_text().strip()
+            if text in log or base64.b64encode(text.encode()).decode() in log:
+                raise SystemExit(f"{secret} is in the gateway's log")
+    token = re.search(r"eyJ[\w-]{8,}\.|Bearer [\w-]{16,}", log)
+    if token:
+        raise SystemExit(f"a token is in the gateway's log: {token.group()[:12]}...")
+
+
+class Vaults:
+    """All of them, as a gateway's configuration has them."""
+
+    def __init__(self, directory):
+        self.all = [Vault(directory / f"vault{number}", f"/identities/gateway{number}") for number in range(VAULTS)]
+        authorities = directory / "authorities.crt"
+        authorities.write_text("".join((vault.directory / "tls.crt").read_text() for vault in self.all))
+        uris = ", ".join(f'{{ uri = "{vault.uri}"; }}' for vault in self.all)
+        identities = ",\n".join(vault.identity_config for vault in self.all)
+        self.provider_config = f"""ca_file = "{authorities}"; check_interval_ms = 86400000; grace_s = {GRACE_S};
+  vault_deadline_ms = {VAULT_DEADLINE_MS}; request_timeout_ms = {VAULT_DEADLINE_MS};
+  vaults = ( {uris} ); identities = ( {identities} );"""
+
+
+def run(directory, arguments):
+    vaults = Vaults(directory)
+    gateway = Gateway(directory / "gateway", vault=vaults)
+    gateway.log_level = "debug"
+    gateway.clock_file = directory / "clock"
+    gateway.move_clock(0)
+    try:
+        gateway.start()
+        walkers = [Walker(number, gateway, vaults.all[number % VAULTS], random.Random(f"{arguments.seed} {number}"))
+                   for number in range(arguments.accounts)]
+        begun = time.monotonic()
+        faults, stretches, counts = walk(gateway, walkers, arguments.faults)
+        seconds = time.monotonic() - begun
+        if gateway.stop() != 0:
+            raise SystemExit(f"the gateway ended badly; see {gateway.log_file}")
+        check_log(gateway, vaults.all)
+    finally:
+        if gateway.process is not None and gateway.process.poll() is None:
+            gateway.kill()
+        for vault in vaults.all:
+            vault.stop()
+    for what, count in sorted(counts.items()):
+        print(f"{count:8} {what}")
+    print(f"{faults} faults met, {faults / seconds:.0f} a second, {stretches} stretches, seed {arguments.seed}: each as "
+          "the rules have it")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--faults", type=int, default=100000)
+    parser.add_argument("--accounts", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    with tempfile.TemporaryDirectory(prefix="gatekey-vault-faults-") as directory:
+        try:
+            arguments = parser.parse_args()
+            run(pathlib.Path(directory), arguments)
+        except SystemExit as end:
+            if end.code not in (0, None):
+                print(f"seed {arguments.seed}", file=sys.stderr)
+            raise
+
+
+if __name__ == "__main__":
+    main()
