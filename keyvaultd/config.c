@@ -2,6 +2,7 @@
 #include "keyvaultd/config.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "common/error.h"
 
@@ -178,6 +179,26 @@ static void read_control(struct reader *outer, struct kv_config *config)
     outer->status = reader.status;
 }
 
+/* A list of tenants, [ "id", ... ]: how many there are. */
+static size_t read_tenants(struct reader *reader, const char *name,
+                           const char *tenants[KV_TENANTS_MAX])
+{
+    const config_setting_t *list = config_setting_get_member(reader->group, name);
+    const unsigned count = list == NULL ? 0 : (unsigned)config_setting_length(list);
+    if (count > KV_TENANTS_MAX) {
+        refuse(reader, list, name, "are too many");
+        return 0;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        tenants[i] = config_setting_get_string_elem(list, (int)i);
+        if (tenants[i] == NULL || !is_plain(tenants[i])) {
+            refuse(reader, list, name, "holds what is no tenant's id");
+            return 0;
+        }
+    }
+    return count;
+}
+
 static uint32_t read_permissions(struct reader *reader)
 {
     uint32_t bits = 0;
@@ -194,16 +215,31 @@ static uint32_t read_permissions(struct reader *reader)
     return bits;
 }
 
-static void read_identity(struct reader *reader, struct kv_config_identity *identity)
+/* A managed identity is of one tenant, as the real ones are. */
+static void check_tenants(struct reader *reader, const struct kv_config *config,
+                          const struct kv_config_identity *identity)
 {
-    static const char *const known[] = {"name",
-                                        "client_id",
-                                        "client_secret_file",
-                                        "resource_id",
-                                        "system_assigned",
-                                        "administer",
-                                        "permissions",
-                                        NULL};
+    const bool managed = identity->system_assigned || identity->resource_id != NULL;
+    if (managed && identity->installed_in_count > 0) {
+        refuse(reader, reader->group, "installed_in",
+               "is for applications, not managed identities");
+    }
+    if (!kv_config_serves_tenant(config, identity->tenant_id)) {
+        refuse(reader, reader->group, "tenant_id", "is not among tenants");
+    }
+    for (size_t i = 0; i < identity->installed_in_count; i++) {
+        if (!kv_config_serves_tenant(config, identity->installed_in[i])) {
+            refuse(reader, reader->group, "installed_in", "holds one that is not among tenants");
+        }
+    }
+}
+
+static void read_identity(struct reader *reader, const struct kv_config *config,
+                          struct kv_config_identity *identity)
+{
+    static const char *const known[] = {
+        "name",      "client_id",    "client_secret_file", "resource_id", "system_assigned",
+        "tenant_id", "installed_in", "administer",         "permissions", NULL};
     only(reader, known);
     identity->name = text(reader, "name");
     identity->client_id = text(reader, "client_id");
@@ -215,6 +251,9 @@ static void read_identity(struct reader *reader, struct kv_config_identity *iden
     if (identity->system_assigned && identity->resource_id != NULL) {
         refuse(reader, reader->group, "system_assigned", "excludes resource_id");
     }
+    identity->tenant_id = text_or(reader, "tenant_id", config->tenant_id);
+    identity->installed_in_count = read_tenants(reader, "installed_in", identity->installed_in);
+    check_tenants(reader, config, identity);
 }
 
 static void read_identities(struct reader *outer, struct kv_config *config)
@@ -233,7 +272,7 @@ static void read_identities(struct reader *outer, struct kv_config *config)
         }
         struct reader reader = group_reader(outer, group);
         struct kv_config_identity *identity = &config->identities[i];
-        read_identity(&reader, identity);
+        read_identity(&reader, config, identity);
         for (size_t k = 0; k < config->identities_count && reader.status == GK_OK; k++) {
             const struct kv_config_identity *other = &config->identities[k];
             if (strcmp(other->name, identity->name) == 0 ||
@@ -251,20 +290,39 @@ static void read_identities(struct reader *outer, struct kv_config *config)
 
 static void read_root(struct reader *reader, struct kv_config *config)
 {
-    static const char *const known[] = {
-        "listen",           "imds",       "state_dir",        "host",
-        "tenant_id",        "resource",   "token_lifetime_s", "purge_protection",
-        "recoverable_days", "identities", "control",          NULL};
+    static const char *const known[] = {"listen",
+                                        "imds",
+                                        "state_dir",
+                                        "host",
+                                        "tenant_id",
+                                        "tenants",
+                                        "authority",
+                                        "token_secret_file",
+                                        "resource",
+                                        "token_lifetime_s",
+                                        "purge_protection",
+                                        "recoverable_days",
+                                        "identities",
+                                        "control",
+                                        NULL};
     only(reader, known);
     read_listen(reader, &config->listen);
     read_imds(reader, config);
     config->state_dir = required_file(reader, "state_dir");
     config->host = text_or(reader, "host", "localhost");
     config->tenant_id = text(reader, "tenant_id");
+    config->tenants_count = read_tenants(reader, "tenants", config->tenants);
+    config->authority = text_or(reader, "authority", NULL);
+    config->token_secret_file = file(reader, "token_secret_file");
     config->resource = text_or(reader, "resource", "https://vault.azure.net");
     config->token_lifetime_s = number(reader, "token_lifetime_s", 1, 86400, 3600);
     config->purge_protection = flag(reader, "purge_protection", true);
     config->recoverable_days = number(reader, "recoverable_days", 0, 90, 90);
+    if (config->authority != NULL &&
+        (strncmp(config->authority, "https://", 8) != 0 || config->token_secret_file == NULL)) {
+        refuse(reader, reader->group, "authority",
+               "is https:// and of another process, whose token_secret_file it needs");
+    }
     if (config->recoverable_days != 0 && config->recoverable_days < 7) {
         refuse(reader, reader->group, "recoverable_days", "must be 7 to 90, or 0: no soft delete");
     }
@@ -293,6 +351,16 @@ enum gk_status kv_config_read(const char *path, struct kv_config *config, struct
         config_destroy(&config->file);
     }
     return reader.status;
+}
+
+bool kv_config_serves_tenant(const struct kv_config *config, const char *tenant_id)
+{
+    for (size_t i = 0; i < config->tenants_count; i++) {
+        if (strcasecmp(config->tenants[i], tenant_id) == 0) {
+            return true;
+        }
+    }
+    return strcasecmp(config->tenant_id, tenant_id) == 0;
 }
 
 void kv_config_cleanup(struct kv_config *config)

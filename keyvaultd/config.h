@@ -13,6 +13,7 @@
 #include "keyvaultd/permissions.h"
 
 #define KV_IDENTITIES_MAX 64u
+#define KV_TENANTS_MAX    16u
 
 struct kv_config_listen {
     const char *address; /* numeric */
@@ -27,6 +28,10 @@ struct kv_config_identity {
     const char *client_secret_file; /* NULL: no client credentials */
     const char *resource_id;        /* NULL: not a user-assigned managed identity */
     bool system_assigned;
+    const char *tenant_id; /* its home */
+    /* Tenants where this application, a multi-tenant one, has a service principal as well. */
+    const char *installed_in[KV_TENANTS_MAX];
+    size_t installed_in_count;
     bool administer;      /* every permission and the control API */
     uint32_t permissions; /* bits of enum kv_permission */
 };
@@ -38,9 +43,13 @@ struct kv_config {
     bool imds_given;
     struct kv_config_listen imds; /* plain HTTP: no files */
     const char *state_dir;
-    const char *host; /* in URIs */
-    const char *tenant_id;
-    const char *resource; /* audience of the vault's tokens */
+    const char *host;                    /* in URIs */
+    const char *tenant_id;               /* the vault's */
+    const char *tenants[KV_TENANTS_MAX]; /* the others that tokens are given for */
+    size_t tenants_count;
+    const char *authority;         /* who gives the vault's tokens; NULL: this process */
+    const char *token_secret_file; /* shared with that authority; NULL: a secret of our own */
+    const char *resource;          /* audience of the vault's tokens */
     uint32_t token_lifetime_s;
     bool purge_protection;
     uint32_t recoverable_days; /* 0: no soft delete */
@@ -54,5 +63,8 @@ struct kv_config {
 enum gk_status kv_config_read(const char *path, struct kv_config *config,
                               struct gk_error *error) GK_MUST_USE;
 void kv_config_cleanup(struct kv_config *config);
+
+/* Whether tokens are given for that tenant: it is the vault's, or one of the others. Without case. */
+bool kv_config_serves_tenant(const struct kv_config *config, const char *tenant_id);
 
 #endif

@@ -44,7 +44,7 @@ static void set_headers(struct kv_request *request)
     }
     if (request->challenge) {
         snprintf(text, sizeof text, "Bearer authorization=\"%s/%s\", resource=\"%s\"",
-                 server->origin, server->config->tenant_id, server->config->resource);
+                 server->authority, server->config->tenant_id, server->config->resource);
         gk_http_answer_header(exchange, "WWW-Authenticate", text);
     }
     if (request->retry_after_s > 0) {

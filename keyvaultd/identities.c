@@ -10,15 +10,14 @@
 #include "common/secret.h"
 #include "common/secret_file.h"
 
-/* An object id must survive a restart without being stored: it is derived. */
-static bool derive_object_id(const char *tenant_id, const char *client_id,
-                             char text[GK_UUID_TEXT_BYTES])
+bool kv_identity_object_id(const struct kv_identity *identity, const char *tenant_id,
+                           char text[GK_UUID_TEXT_BYTES])
 {
     struct gk_buf input;
     uint8_t digest[EVP_MAX_MD_SIZE];
     struct gk_id id;
     gk_buf_init(&input, 4096);
-    gk_buf_printf(&input, "object id\n%s\n%s", tenant_id, client_id);
+    gk_buf_printf(&input, "object id\n%s\n%s", tenant_id, identity->config->client_id);
     const bool good = gk_buf_status(&input) == GK_OK &&
                       EVP_Digest(input.data, input.len, digest, NULL, EVP_sha256(), NULL) == 1;
     gk_buf_cleanup(&input);
@@ -44,8 +43,7 @@ enum gk_status kv_identities_init(struct kv_identities *identities, const struct
         atomic_init(&identity->enabled, true);
         atomic_init(&identity->permissions, identity->config->permissions);
         enum gk_status status = GK_OK;
-        if (!derive_object_id(config->tenant_id, identity->config->client_id,
-                              identity->object_id)) {
+        if (!kv_identity_object_id(identity, identity->config->tenant_id, identity->object_id)) {
             status = gk_fail(error, GK_E_RESOURCE, "no digest");
         } else if (identity->config->client_secret_file != NULL) {
             status = gk_secret_file_read(identity->config->client_secret_file, &identity->secret,
@@ -87,6 +85,17 @@ struct kv_identity *kv_identity_by_name(const struct kv_identities *identities, 
         }
     }
     return NULL;
+}
+
+bool kv_identity_is_in(const struct kv_identity *identity, const char *tenant_id)
+{
+    const struct kv_config_identity *config = identity->config;
+    for (size_t i = 0; i < config->installed_in_count; i++) {
+        if (strcasecmp(config->installed_in[i], tenant_id) == 0) {
+            return true;
+        }
+    }
+    return strcasecmp(config->tenant_id, tenant_id) == 0;
 }
 
 static bool is_chosen(const struct kv_identity *identity, const struct kv_identity_choice *choice)

@@ -15,7 +15,7 @@
 
 struct kv_identity {
     const struct kv_config_identity *config;
-    char object_id[GK_UUID_TEXT_BYTES]; /* follows from tenant and client id */
+    char object_id[GK_UUID_TEXT_BYTES]; /* at home */
     char *secret;                       /* NULL: no client credentials */
     size_t secret_len;
     atomic_bool enabled; /* false: gets no tokens any more; those that are out go on */
@@ -36,6 +36,13 @@ void kv_identities_cleanup(struct kv_identities *identities);
 struct kv_identity *kv_identity_by_client_id(const struct kv_identities *identities,
                                              const char *client_id);
 struct kv_identity *kv_identity_by_name(const struct kv_identities *identities, const char *name);
+
+/* Whether the identity is at home in that tenant, or installed there. */
+bool kv_identity_is_in(const struct kv_identity *identity, const char *tenant_id);
+/* An application is another object in each tenant: the id follows from tenant and client id, so it
+ * survives a restart without being stored. False when there is no digest. */
+bool kv_identity_object_id(const struct kv_identity *identity, const char *tenant_id,
+                           char text[GK_UUID_TEXT_BYTES]) GK_MUST_USE;
 
 /* Which managed identity instance metadata was asked for; at most one member is set. */
 struct kv_identity_choice {

@@ -178,8 +178,7 @@ static struct kv_identity *identity_of(const struct kv_request *request, const c
 {
     const struct kv_server *server = request->server;
     struct kv_token_claims claims;
-    if (!kv_token_read(bearer, gk_span_of(server->store->token_secret, KV_TOKEN_SECRET_BYTES),
-                       kv_server_now_s(server), &claims)) {
+    if (!kv_token_read(bearer, kv_server_token_secret(server), kv_server_now_s(server), &claims)) {
         *reason = "AKV10046: The token is not valid, or not any more.";
         return NULL;
     }
@@ -187,12 +186,13 @@ static struct kv_identity *identity_of(const struct kv_request *request, const c
         *reason = "AKV10022: Invalid audience.";
         return NULL;
     }
-    if (strcmp(claims.tenant_id, server->config->tenant_id) != 0) {
+    if (strcasecmp(claims.tenant_id, server->config->tenant_id) != 0) {
         *reason = "AKV10032: Invalid issuer.";
         return NULL;
     }
     *reason = "AKV10046: The token's identity is not known.";
-    return kv_identity_by_client_id(&server->identities, claims.client_id);
+    struct kv_identity *identity = kv_identity_by_client_id(&server->identities, claims.client_id);
+    return identity != NULL && kv_identity_is_in(identity, claims.tenant_id) ? identity : NULL;
 }
 
 static bool check_identity(struct kv_request *request)
@@ -213,14 +213,18 @@ static bool check_identity(struct kv_request *request)
 static bool check_permission(struct kv_request *request)
 {
     const uint32_t needed = request->route->permission;
+    char object_id[GK_UUID_TEXT_BYTES] = "";
     if ((atomic_load(&request->identity->permissions) & needed) == needed) {
         return true;
+    }
+    if (!kv_identity_object_id(request->identity, request->server->config->tenant_id, object_id)) {
+        kv_answer_empty(request, 500);
+        return false;
     }
     kv_refuse(request, 403, "Forbidden", "AccessDenied",
               "The user, group or application 'appid=%s;oid=%s' does not have keys %s permission "
               "on this key vault.",
-              request->identity->config->client_id, request->identity->object_id,
-              kv_permission_name(needed));
+              request->identity->config->client_id, object_id, kv_permission_name(needed));
     return false;
 }
 

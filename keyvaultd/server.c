@@ -74,6 +74,8 @@ static enum gk_status listen_all(struct kv_server *server, struct gk_error *erro
     }
     const uint16_t port = gk_http_server_port(server->https.http);
     snprintf(server->origin, sizeof server->origin, "https://%.250s:%u", config->host, port);
+    snprintf(server->authority, sizeof server->authority, "%.300s",
+             config->authority != NULL ? config->authority : server->origin);
     if (config->imds_given) {
         imds_port = gk_http_server_port(server->imds.http);
         snprintf(server->imds_origin, sizeof server->imds_origin,
@@ -97,6 +99,10 @@ static enum gk_status start(struct kv_server *server, struct gk_error *error)
     if (status == GK_OK && config->control_enabled) {
         status = gk_secret_file_read(config->control_token_file, &server->control_token,
                                      &server->control_token_len, error);
+    }
+    if (status == GK_OK && config->token_secret_file != NULL) {
+        status = gk_secret_file_read(config->token_secret_file, &server->shared_secret,
+                                     &server->shared_secret_len, error);
     }
     if (status == GK_OK) {
         status = kv_store_open(config->state_dir, &server->store, error);
@@ -138,6 +144,7 @@ void kv_server_stop(struct kv_server *server)
     kv_store_close(server->store);
     kv_identities_cleanup(&server->identities);
     gk_secret_free(&server->control_token);
+    gk_secret_free(&server->shared_secret);
     kv_faults_free(server->faults);
     kv_calls_free(server->calls);
     free(server);

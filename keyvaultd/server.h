@@ -35,9 +35,12 @@ struct kv_server {
     struct kv_calls *calls;
     char *control_token; /* NULL: the control API is off */
     size_t control_token_len;
+    char *shared_secret; /* of tokens, with another process; NULL: the store's own */
+    size_t shared_secret_len;
     atomic_bool vault_deleted;         /* connections that ask for the vault are closed */
     atomic_bool ready;                 /* requests before it are dropped: the origin is not known */
-    char origin[KV_ORIGIN_BYTES];      /* https://host:port, of vault and authority */
+    char origin[KV_ORIGIN_BYTES];      /* https://host:port */
+    char authority[KV_ORIGIN_BYTES];   /* of who gives tokens: origin, unless it is another */
     char imds_origin[KV_ORIGIN_BYTES]; /* http://address:port, "" without one */
     struct kv_listener https;
     struct kv_listener imds;
@@ -53,6 +56,14 @@ int64_t kv_server_now_ms(const struct kv_server *server);
 static inline int64_t kv_server_now_s(const struct kv_server *server)
 {
     return kv_server_now_ms(server) / 1000;
+}
+
+/* What authenticates tokens. Lives as long as the server. */
+static inline struct gk_span kv_server_token_secret(const struct kv_server *server)
+{
+    return server->shared_secret != NULL
+               ? gk_span_of(server->shared_secret, server->shared_secret_len)
+               : gk_span_of(server->store->token_secret, KV_TOKEN_SECRET_BYTES);
 }
 
 /* exchange.c: what a listener does with a request. ctx is the struct kv_listener. */

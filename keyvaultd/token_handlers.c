@@ -34,7 +34,7 @@ static void refuse_token(struct kv_request *request, unsigned status, const char
                                      number, text, trace, correlation, time),
                         "error_codes", (int)number, "timestamp", time, "trace_id", trace,
                         "correlation_id", correlation, "error_uri",
-                        json_sprintf("%s/error?code=%u", request->server->origin, number)));
+                        json_sprintf("%s/error?code=%u", request->server->authority, number)));
 }
 
 static void refuse_imds(struct kv_request *request, const char *error, const char *text)
@@ -76,52 +76,63 @@ static bool audience_of_scope(const char *scope, char out[KV_TOKEN_TEXT_MAX])
     return false;
 }
 
-/* A token for the identity; NULL when memory is out. */
-static json_t *issue(struct kv_request *request, const struct kv_identity *identity,
-                     const char *audience, int64_t now_s)
+/* Who gets a token, of which tenant, for whom. */
+struct grant {
+    const struct kv_identity *identity;
+    const char *tenant_id;
+    const char *audience;
+};
+
+/* The grant's token; NULL when memory is out. */
+static json_t *issue(struct kv_request *request, const struct grant *grant, int64_t now_s)
 {
     const struct kv_server *server = request->server;
+    const struct kv_config_identity *identity = grant->identity->config;
     char issuer[KV_ORIGIN_BYTES + KV_TOKEN_TEXT_MAX];
+    char object_id[GK_UUID_TEXT_BYTES];
     struct gk_buf text;
-    snprintf(issuer, sizeof issuer, "%s/%.200s/", server->origin, server->config->tenant_id);
+    if (!kv_identity_object_id(grant->identity, grant->tenant_id, object_id)) {
+        return NULL;
+    }
+    snprintf(issuer, sizeof issuer, "%s/%.200s/", server->authority, grant->tenant_id);
     const struct kv_token token = {.issuer = issuer,
-                                   .audience = audience,
-                                   .tenant_id = server->config->tenant_id,
-                                   .client_id = identity->config->client_id,
-                                   .object_id = identity->object_id,
+                                   .audience = grant->audience,
+                                   .tenant_id = grant->tenant_id,
+                                   .client_id = identity->client_id,
+                                   .object_id = object_id,
                                    .not_before_s = now_s,
                                    .expires_s = now_s + server->config->token_lifetime_s};
     gk_buf_init(&text, KV_TOKEN_BYTES_MAX);
-    const struct gk_span secret = gk_span_of(server->store->token_secret, KV_TOKEN_SECRET_BYTES);
-    json_t *value = kv_token_make(&token, secret, &text) ? json_string(gk_buf_str(&text)) : NULL;
+    json_t *value = kv_token_make(&token, kv_server_token_secret(server), &text)
+                        ? json_string(gk_buf_str(&text))
+                        : NULL;
     gk_buf_cleanup_wipe(&text);
-    snprintf(request->call.identity, sizeof request->call.identity, "%s", identity->config->name);
+    snprintf(request->call.identity, sizeof request->call.identity, "%s", identity->name);
     return value;
 }
 
 /* Times as texts, as the first version and instance metadata have them. */
-static void answer_texts(struct kv_request *request, const struct kv_identity *identity,
-                         const char *audience)
+static void answer_texts(struct kv_request *request, const struct grant *grant)
 {
     const long long now_s = kv_server_now_s(request->server);
     const long long lifetime_s = request->server->config->token_lifetime_s;
     kv_answer(request, 200,
               json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:s, s:s}", "access_token",
-                        issue(request, identity, audience, now_s), "client_id",
-                        identity->config->client_id, "refresh_token", "", "expires_in",
+                        issue(request, grant, now_s), "client_id",
+                        grant->identity->config->client_id, "refresh_token", "", "expires_in",
                         json_sprintf("%lld", lifetime_s), "expires_on",
                         json_sprintf("%lld", now_s + lifetime_s), "not_before",
-                        json_sprintf("%lld", now_s), "resource", audience, "token_type", "Bearer"));
+                        json_sprintf("%lld", now_s), "resource", grant->audience, "token_type",
+                        "Bearer"));
 }
 
-static void answer_numbers(struct kv_request *request, const struct kv_identity *identity,
-                           const char *audience)
+static void answer_numbers(struct kv_request *request, const struct grant *grant)
 {
     const json_int_t lifetime_s = request->server->config->token_lifetime_s;
     kv_answer(request, 200,
               json_pack("{s:s, s:I, s:I, s:o}", "token_type", "Bearer", "expires_in", lifetime_s,
                         "ext_expires_in", lifetime_s, "access_token",
-                        issue(request, identity, audience, kv_server_now_s(request->server))));
+                        issue(request, grant, kv_server_now_s(request->server))));
 }
 
 /* --- client credentials ------------------------------------------------------------------------- */
@@ -133,7 +144,7 @@ static const struct kv_identity *authenticate(struct kv_request *request,
     const char *grant = kv_params_get(form, "grant_type");
     const char *client_id = kv_params_get(form, "client_id");
     const char *secret = kv_params_get(form, "client_secret");
-    if (strcasecmp(request->name, request->server->config->tenant_id) != 0) {
+    if (!kv_config_serves_tenant(request->server->config, request->name)) {
         refuse_token(request, 400, "invalid_request", 90002, "Tenant not found.");
         return NULL;
     }
@@ -145,7 +156,8 @@ static const struct kv_identity *authenticate(struct kv_request *request,
     const struct kv_identity *identity =
         client_id == NULL ? NULL
                           : kv_identity_by_client_id(&request->server->identities, client_id);
-    if (identity == NULL || identity->secret == NULL) {
+    if (identity == NULL || identity->secret == NULL ||
+        !kv_identity_is_in(identity, request->name)) {
         refuse_token(request, 400, "unauthorized_client", 700016,
                      "Application was not found in the directory.");
         return NULL;
@@ -164,8 +176,8 @@ static const struct kv_identity *authenticate(struct kv_request *request,
 static void answer_form(struct kv_request *request, const struct kv_params *form, bool v1)
 {
     char audience[KV_TOKEN_TEXT_MAX];
-    const struct kv_identity *identity = authenticate(request, form);
-    if (identity == NULL) {
+    struct grant grant = {.identity = authenticate(request, form), .tenant_id = request->name};
+    if (grant.identity == NULL) {
         return;
     }
     const char *scope = kv_params_get(form, "scope");
@@ -174,12 +186,14 @@ static void answer_form(struct kv_request *request, const struct kv_params *form
         refuse_token(request, 400, "invalid_resource", 500011,
                      "The resource principal was not found.");
     } else if (v1) {
-        answer_texts(request, identity, resource);
+        grant.audience = resource;
+        answer_texts(request, &grant);
     } else if (scope == NULL || !audience_of_scope(scope, audience)) {
         refuse_token(request, 400, "invalid_scope", 1002012,
                      "The provided value for scope is not valid; it must end in /.default.");
     } else {
-        answer_numbers(request, identity, audience);
+        grant.audience = audience;
+        answer_numbers(request, &grant);
     }
 }
 
@@ -231,5 +245,7 @@ void kv_handle_imds(struct kv_request *request)
         refuse_imds(request, "invalid_request", "Identity not found");
         return;
     }
-    answer_texts(request, identity, resource);
+    answer_texts(request, &(struct grant){.identity = identity,
+                                          .tenant_id = identity->config->tenant_id,
+                                          .audience = resource});
 }

@@ -58,6 +58,28 @@ static void test_vault_config__reads_identities(void **state)
     assert_int_equal(config.identities_count, 2);
     assert_int_equal(config.identities[0].permissions, KV_MAY_GET | KV_MAY_UNWRAP);
     assert_int_equal(config.identities[1].permissions, KV_MAY_ALL);
+    assert_string_equal(config.identities[1].tenant_id, "t");
+    kv_config_cleanup(&config);
+}
+
+static void test_vault_config__reads_tenants(void **state)
+{
+    (void)state;
+    struct kv_config config;
+    struct gk_error error = {0};
+    assert_int_equal(
+        read_text(BASE "tenants = [ \"u\" ];\nauthority = \"https://a:1\";\n"
+                       "token_secret_file = \"/f\";\nidentities = ( { name = \"a\"; client_id = "
+                       "\"1\"; tenant_id = \"u\"; installed_in = [ \"t\" ]; } );\n",
+                  &config, &error),
+        GK_OK);
+    assert_true(kv_config_serves_tenant(&config, "T"));
+    assert_true(kv_config_serves_tenant(&config, "u"));
+    assert_false(kv_config_serves_tenant(&config, "v"));
+    assert_string_equal(config.authority, "https://a:1");
+    assert_string_equal(config.identities[0].tenant_id, "u");
+    assert_int_equal(config.identities[0].installed_in_count, 1);
+    assert_string_equal(config.identities[0].installed_in[0], "t");
     kv_config_cleanup(&config);
 }
 
@@ -88,6 +110,16 @@ static void test_vault_config__names_what_is_wrong(void **state)
         {BASE "identities = ( { name = \"a\"; client_id = \"1\"; system_assigned = true; }, { "
               "name = \"b\"; client_id = \"2\"; system_assigned = true; } );",
          "system-assigned"},
+        {BASE "tenants = [ \"a b\" ];", "tenants"},
+        {BASE "authority = \"https://a\";", "token_secret_file"},
+        {BASE "authority = \"http://a\"; token_secret_file = \"/f\";", "authority"},
+        {BASE "identities = ( { name = \"a\"; client_id = \"1\"; tenant_id = \"u\"; } );",
+         "tenant_id"},
+        {BASE "identities = ( { name = \"a\"; client_id = \"1\"; installed_in = [ \"u\" ]; } );",
+         "installed_in"},
+        {BASE "identities = ( { name = \"a\"; client_id = \"1\"; resource_id = \"/r\"; "
+              "installed_in = [ \"t\" ]; } );",
+         "managed identities"},
         {BASE "x = ", "syntax"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -105,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vault_config__has_defaults),
         cmocka_unit_test(test_vault_config__reads_identities),
+        cmocka_unit_test(test_vault_config__reads_tenants),
         cmocka_unit_test(test_vault_config__names_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

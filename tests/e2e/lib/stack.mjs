@@ -58,10 +58,19 @@ bearer = {
 };`;
 }
 
-function gatewayConfig({ store, ports, files, tls, vault, domain, options }) {
+// As whom the gateway asks the vaults that this authority gives tokens for.
+function identityConfig(vault) {
+  const { gateway } = vault.clients;
+  return `    { kind = "client-secret"; resource_id = ${quote(gateway.resourceId)};
+      client_id = ${quote(gateway.clientId)}; tenant_id = ${quote(gateway.tenantId ?? vault.tenantId)};
+      authority = ${quote(vault.authority)}; client_secret_file = ${quote(gateway.secretFile)}; }`;
+}
+
+function gatewayConfig({ store, ports, files, tls, vaults, domain, options }) {
   const address = (name) => quote(`127.0.0.1:${ports[name]}`);
   const setting = (name, value) => (value === undefined ? '' : `  ${name} = ${value};\n`);
-  const { gateway } = vault.clients;
+  const [vault] = vaults;
+  const authorities = vaults.filter(({ uri, authority }) => uri === authority);
   return `
 ${store.config}
 plugin = ${quote(program('plugin', 'gatekey.so'))};
@@ -90,11 +99,10 @@ ${setting('check_interval_ms', options.checkIntervalMs ?? 1000)}\
 ${setting('grace_s', options.graceS)}\
 ${setting('request_timeout_ms', options.requestTimeoutMs)}\
 ${setting('vault_deadline_ms', options.vaultDeadlineMs)}\
-  vaults = ( { uri = ${quote(vault.uri)}; } );
+  vaults = ( ${vaults.map(({ uri, resource }) => `{ uri = ${quote(uri)}; resource = ${quote(resource)}; }`)
+    .join(', ')} );
   identities = (
-    { kind = "client-secret"; resource_id = ${quote(gateway.resourceId)};
-      client_id = ${quote(gateway.clientId)}; tenant_id = ${quote(vault.tenantId)};
-      authority = ${quote(vault.authority)}; client_secret_file = ${quote(gateway.secretFile)}; },
+${authorities.map(identityConfig).join(',\n')},
     { kind = "managed"; endpoint = ${quote(vault.imdsEndpoint)}; }
   );
 };
@@ -113,7 +121,7 @@ function makeShared(inside) {
 }
 
 // beside, an earlier gateway: on its store, with its service key, management token and clock.
-async function startGateway(directory, { authority, vault, domain, hosts, options, beside }) {
+async function startGateway(directory, { authority, vaults, domain, hosts, options, beside }) {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const inside = (name) => path.join(directory, name);
   const shared = beside?.shared ?? makeShared(inside);
@@ -130,7 +138,7 @@ async function startGateway(directory, { authority, vault, domain, hosts, option
 
   const start = async () => {
     writeFileSync(files.config,
-      gatewayConfig({ store, ports, files, tls, vault, domain, options }), { mode: 0o600 });
+      gatewayConfig({ store, ports, files, tls, vaults, domain, options }), { mode: 0o600 });
     const command = [...limit, program('gateway', 'gatekey-gateway'), '--config', files.config];
     server = await startProcess({ name: 'gatekey-gateway', binary: command[0], args: command.slice(1),
       readyFile: inside('gateway.ready'), logFile: files.log, env: options.gatewayEnv });
@@ -224,8 +232,8 @@ function sideOf(gateway, { vault, account }) {
     gateway, management, managementEndpoint, identity, account, ca: vault.ca,
     blobEndpoint: `${gateway.ready.blob_endpoint}/${account}`,
     blobEndpointTls: `${gateway.ready.blob_endpoint_tls}/${account}`,
-    createAccount: (name, key) =>
-      management.good('PUT', accountPath(name), { body: accountBody(identity, key) }),
+    createAccount: (name, key, as = identity) =>
+      management.good('PUT', accountPath(name), { body: accountBody(as, key) }),
     keysOf: async (name) => (await management.good('POST', `${accountPath(name)}/listKeys`)).keys,
     // What the management API tells of the account's key.
     keyStatus: async (name = account) => {
@@ -249,6 +257,8 @@ function sideOf(gateway, { vault, account }) {
  *                             through each, and what the stack itself has is the first one's
  *   bearer                    { provider (identity.mjs), principals: [{ object_id, role, account }] }
  *   vault                     options of startVault()
+ *   moreVaults                [options of startVault(), and ownAuthority (false)]: beside the first, under its
+ *                             authority unless they have their own
  *
  * All servers end, and all files go, with stop(). GATEKEY_KEEP in the environment keeps the files.
  */
@@ -260,7 +270,7 @@ export async function startStack(options = {}) {
   const domain = 'blob.gatekey.test';
   const hosts = ['localhost', '127.0.0.1', `${account}.${domain}`];
   const gateways = [];
-  let vault;
+  const vaults = [];
 
   const stop = async () => {
     try {
@@ -268,17 +278,24 @@ export async function startStack(options = {}) {
       const bad = ends.find((end) => end.status === 'rejected');
       if (bad) throw bad.reason;
     } finally {
-      await vault?.stop().catch(() => {}); // some journeys end it themselves
+      // Some journeys end one themselves.
+      await Promise.all(vaults.map((one) => one.stop().catch(() => {})));
       if (process.env.GATEKEY_KEEP === undefined) rmSync(directory, { recursive: true, force: true });
     }
   };
 
   try {
-    vault = await startVault(path.join(directory, 'vault'), { authority, ...options.vault });
+    const vault = await startVault(path.join(directory, 'vault'),
+      { authority, sharesTokens: options.moreVaults !== undefined, ...options.vault });
+    vaults.push(vault);
+    for (const more of options.moreVaults ?? []) {
+      vaults.push(await startVault(path.join(directory, `vault-${vaults.length + 1}`),
+        { authority, authorityOf: more.ownAuthority ? undefined : vault, ...more }));
+    }
     await vault.createKey(keyName);
     for (let i = 0; i < (options.gateways ?? 1); i++) {
       gateways.push(await startGateway(path.join(directory, i === 0 ? 'gateway' : `gateway-${i + 1}`),
-        { authority, vault, domain, hosts, options, beside: gateways[0] }));
+        { authority, vaults, domain, hosts, options, beside: gateways[0] }));
     }
     const sides = gateways.map((gateway) => sideOf(gateway, { vault, account }));
     const [first] = sides;
@@ -289,7 +306,7 @@ export async function startStack(options = {}) {
       `AccountName=${account};AccountKey=${accountKey};BlobEndpoint=${url};`;
 
     return {
-      ...first, sides, directory, vault, stop, until, accountKey, keyName, accountPath, domain, webDomain: WEB_DOMAIN,
+      ...first, sides, directory, vault, vaults, stop, until, accountKey, keyName, accountPath, domain, webDomain: WEB_DOMAIN,
       caFile: authority.caFile, managementToken: first.gateway.token,
       connectionString: connectionStringOf(first.blobEndpoint),
       connectionStringTls: connectionStringOf(first.blobEndpointTls),

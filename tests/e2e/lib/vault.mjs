@@ -22,6 +22,8 @@ function identityConfig(identity, secretFile) {
   const lines = [`name = ${quote(identity.name)};`, `client_id = ${quote(identity.clientId)};`,
     `client_secret_file = ${quote(secretFile)};`];
   if (identity.resourceId) lines.push(`resource_id = ${quote(identity.resourceId)};`);
+  if (identity.tenantId) lines.push(`tenant_id = ${quote(identity.tenantId)};`);
+  if (identity.installedIn) lines.push(`installed_in = [ ${identity.installedIn.map(quote).join(', ')} ];`);
   if (identity.systemAssigned) lines.push('system_assigned = true;');
   if (identity.administer) lines.push('administer = true;');
   else lines.push(`permissions = [ ${identity.permissions.map(quote).join(', ')} ];`);
@@ -36,13 +38,21 @@ const defaultIdentities = () => [
     systemAssigned: true },
 ];
 
-// options, all optional: identities, authority (of makeAuthority), purgeProtection, recoverableDays,
-// resource, tokenLifetimeS, env.
+/*
+ * options, all optional: identities, authority (of makeAuthority), purgeProtection, recoverableDays,
+ * resource, tokenLifetimeS, env, and
+ *   tenantId, tenants         the vault's tenant, and others that tokens are given for; an identity may have
+ *                             tenantId, its home, and installedIn
+ *   sharesTokens (false)      other vaults may take the tokens of this one's authority
+ *   authorityOf               a vault that shares tokens: this one takes the tokens of its authority, from
+ *                             its identities
+ */
 export async function startVault(directory, options = {}) {
   const stateDir = path.join(directory, 'state');
-  const tenantId = randomUUID();
+  const other = options.authorityOf;
+  const tenantId = options.tenantId ?? other?.tenantId ?? randomUUID();
   const resource = options.resource ?? 'https://vault.azure.net';
-  const identities = options.identities ?? defaultIdentities();
+  const identities = options.identities ?? (other ? Object.values(other.clients) : defaultIdentities());
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const authority = options.authority ?? makeAuthority(path.join(directory, 'ca'));
   const tls = authority.issue('keyvaultd');
@@ -55,11 +65,17 @@ export async function startVault(directory, options = {}) {
   };
   const clients = {};
   const blocks = identities.map((identity) => {
-    const clientSecret = randomBytes(24).toString('base64url');
+    const clientSecret = identity.clientSecret ?? randomBytes(24).toString('base64url');
     const secretFile = file(`${identity.name}.secret`, `${clientSecret}\n`);
     clients[identity.name] = { ...identity, clientSecret, secretFile };
     return identityConfig(identity, secretFile);
   });
+  const tokenSecretFile = other?.tokenSecretFile ??
+    (options.sharesTokens ? file('tokens.secret', `${randomBytes(24).toString('hex')}\n`) : undefined);
+  const authoritySettings = [
+    ...(options.tenants ? [`tenants = [ ${options.tenants.map(quote).join(', ')} ];`] : []),
+    ...(other ? [`authority = ${quote(other.authority)};`] : []),
+    ...(tokenSecretFile ? [`token_secret_file = ${quote(tokenSecretFile)};`] : [])].join('\n');
   const configFile = file('keyvaultd.conf', `
 listen = { address = "127.0.0.1"; port = 0; certificate_file = ${quote(tls.certificateFile)};
   key_file = ${quote(tls.keyFile)}; };
@@ -67,6 +83,7 @@ imds = { address = "127.0.0.1"; port = 0; };
 state_dir = ${quote(stateDir)};
 host = "localhost";
 tenant_id = ${quote(tenantId)};
+${authoritySettings}
 resource = ${quote(resource)};
 token_lifetime_s = ${options.tokenLifetimeS ?? 3600};
 purge_protection = ${options.purgeProtection ?? true};
@@ -87,6 +104,7 @@ control = { enabled = true; token_file = ${quote(file('control.token', `${contro
   };
   await start();
   const uri = server.ready.vault_uri;
+  const authorityUri = other?.authority ?? uri;
 
   // A bare request; returns { status, headers, body, json }.
   const request = (method, target, { headers = {}, body } = {}) => new Promise((resolve, reject) => {
@@ -116,9 +134,9 @@ control = { enabled = true; token_file = ${quote(file('control.token', `${contro
   };
 
   // A credential of the vendor's SDK for one of the identities.
-  const credential = (name) => new ClientSecretCredential(tenantId, clients[name].clientId,
-    clients[name].clientSecret, { authorityHost: uri, disableInstanceDiscovery: true,
-      tlsOptions: { ca } });
+  const credential = (name, tenant = clients[name].tenantId ?? tenantId) => new ClientSecretCredential(tenant,
+    clients[name].clientId, clients[name].clientSecret, { authorityHost: authorityUri,
+      disableInstanceDiscovery: true, tlsOptions: { ca } });
   const sdkOptions = { tlsOptions: { ca }, disableChallengeResourceVerification: true };
   const keyClient = (name, more = {}) => new KeyClient(uri, credential(name), { ...sdkOptions, ...more });
   const cryptography = (name, keyId, more = {}) =>
@@ -147,7 +165,7 @@ control = { enabled = true; token_file = ${quote(file('control.token', `${contro
     && (key === undefined || call.key.toLowerCase() === key.toLowerCase());
 
   return {
-    uri, authority: uri, ca, caFile: authority.caFile, tls, tenantId, resource, clients, directory, stateDir,
+    uri, authority: authorityUri, tokenSecretFile, ca, caFile: authority.caFile, tls, tenantId, resource, clients, directory, stateDir,
     logFile, configFile, controlToken, request, control, credential, keyClient, cryptography, admin,
     get imdsEndpoint() { return server.ready.imds_endpoint; },
     get pid() { return server.pid; },
