@@ -19,7 +19,6 @@
 #include "gateway/blob/headers.h"
 
 #define COPY_FROM_URL_BYTES_MAX (UINT64_C(256) << 20) /* documented */
-#define SOURCE_NAME_BYTES_MAX   16384u
 
 /* Of a copy under way; of pages and share one is used at most. */
 struct copying {
@@ -29,29 +28,6 @@ struct copying {
 
 /* --- what a copy is -----------------------------------------------------------------------------*/
 
-/* The new blob says what it is a copy of. */
-static enum gk_status describe(struct gk_request *request, struct gk_error *error)
-{
-    struct gk_upload *put = request->state;
-    struct gk_copy *copy = &put->record.copy;
-    struct gk_buf name;
-    gk_buf_init(&name, SOURCE_NAME_BYTES_MAX);
-    gk_copy_source_name(request->source, &name);
-    copy->source = gk_buf_status(&name) == GK_OK ? strdup(gk_buf_str(&name)) : NULL;
-    gk_buf_cleanup(&name);
-    if (copy->source == NULL || !gk_id_random(&copy->id)) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
-    }
-    copy->bytes = request->content_length;
-    copy->completed_wall_ms = gk_clock_wall_ms(&request->gateway->clock);
-    put->success = 202;
-    char id[GK_UUID_TEXT_BYTES];
-    gk_id_format(&copy->id, id);
-    gk_respond_header(request, "x-ms-copy-id", id);
-    gk_respond_header(request, "x-ms-copy-status", "success");
-    return GK_OK;
-}
-
 static enum gk_status inherit(struct gk_request *request, struct gk_error *error)
 {
     struct gk_upload *put = request->state;
@@ -59,7 +35,7 @@ static enum gk_status inherit(struct gk_request *request, struct gk_error *error
     if (status == GK_OK && put->metadata.count == 0) {
         status = gk_copy_source_metadata(request->source, &put->metadata, error);
     }
-    return status == GK_OK ? describe(request, error) : status;
+    return status == GK_OK ? gk_copy_source_describe(request, &put->record.copy, error) : status;
 }
 
 /* What is there already is of the same type, and may be replaced; so that a copy that will be refused is
@@ -257,7 +233,7 @@ static enum gk_status copy_content(struct gk_request *request, struct gk_error *
         return gk_copy_share_borrow(request, put, &copying->share, error);
     }
     if (put->record.kind.type == GK_BLOB_PAGE) {
-        return gk_page_copy_pour(request, error);
+        return gk_page_copy_whole(request, error);
     }
     const enum gk_status status = gk_copy_source_pour(request, gk_upload_chunk, error);
     return status == GK_OK ? gk_body_sums_check(&put->sums, put->writer, error) : status;
@@ -265,12 +241,17 @@ static enum gk_status copy_content(struct gk_request *request, struct gk_error *
 
 static enum gk_status finish_copy(struct gk_request *request, struct gk_error *error)
 {
-    const struct gk_upload *put = request->state;
+    struct gk_upload *put = request->state;
     enum gk_status status = copy_content(request, error);
     if (status == GK_OK) {
         status = gk_upload_locked(request, GK_ACCESS_WRITE, commit, error);
     }
-    return status == GK_OK ? gk_upload_respond(request, &put->record) : status;
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_respond_copy(request, &put->record.copy);
+    put->success = 202;
+    return gk_upload_respond(request, &put->record);
 }
 
 static void cleanup_copy(struct gk_request *request)

@@ -25,23 +25,20 @@ struct piece {
 
 /* --- which pieces -------------------------------------------------------------------------------*/
 
-/* Adds a row of the source, without what lies behind the blob's end. */
-static enum gk_status add_row(struct gk_page_copy *copy, const struct gk_page_row *row,
-                              struct gk_error *error)
+void gk_page_copy_cut(uint32_t index, uint64_t size, uint8_t *written)
 {
-    struct gk_page_row own = *row;
-    const uint64_t start = (uint64_t)row->index * GK_PAGE_OBJECT_BYTES;
-    const uint64_t left = copy->upload.record.size - start;
+    const uint64_t start = (uint64_t)index * GK_PAGE_OBJECT_BYTES;
+    const uint64_t left = start < size ? size - start : 0;
     if (left < GK_PAGE_OBJECT_BYTES) {
-        gk_bits_set(own.map.written, (uint32_t)(left / GK_PAGE_BYTES), GK_PAGE_OBJECT_PAGES, false);
+        gk_bits_set(written, (uint32_t)(left / GK_PAGE_BYTES), GK_PAGE_OBJECT_PAGES, false);
     }
-    own.exists = false;
-    own.era = 0;
-    own.map.object = (struct gk_id){{0}};
-    own.map.made = 0;
-    if (gk_bits_find(own.map.written, 0, GK_PAGE_OBJECT_PAGES, true) == GK_PAGE_OBJECT_PAGES) {
-        return GK_OK;
-    }
+}
+
+enum gk_status gk_page_copy_add(struct gk_page_copy *copy, uint32_t index, const uint8_t *written,
+                                struct gk_error *error)
+{
+    struct gk_page_row own = {.index = index};
+    memcpy(own.map.written, written, sizeof own.map.written);
     if (copy->rows_count == copy->rows_cap) {
         const uint32_t cap = copy->rows_cap == 0 ? GK_PAGE_ROWS_MAX : 2 * copy->rows_cap;
         struct gk_page_row *rows =
@@ -58,6 +55,17 @@ static enum gk_status add_row(struct gk_page_copy *copy, const struct gk_page_ro
     }
     copy->rows[copy->rows_count++] = own;
     return GK_OK;
+}
+
+/* A row of the source, unless all of it lies behind the blob's end. */
+static enum gk_status add_row(struct gk_page_copy *copy, struct gk_page_row *row,
+                              struct gk_error *error)
+{
+    uint8_t *written = row->map.written;
+    gk_page_copy_cut(row->index, copy->upload.record.size, written);
+    return gk_bits_find(written, 0, GK_PAGE_OBJECT_PAGES, true) == GK_PAGE_OBJECT_PAGES
+               ? GK_OK
+               : gk_page_copy_add(copy, row->index, written, error);
 }
 
 static enum gk_status find_rows(const struct gk_request *request, struct gk_page_copy *copy,
@@ -183,7 +191,7 @@ static enum gk_status copy_piece(struct gk_request *request, struct piece *piece
 
 /* --- the whole ----------------------------------------------------------------------------------*/
 
-static enum gk_status copy_pieces(struct gk_request *request, struct gk_error *error)
+enum gk_status gk_page_copy_pour(struct gk_request *request, struct gk_error *error)
 {
     struct gk_page_copy *copy = request->state;
     struct piece *piece = malloc(sizeof *piece);
@@ -197,17 +205,13 @@ static enum gk_status copy_pieces(struct gk_request *request, struct gk_error *e
         gk_wipe(piece->blocks, sizeof piece->blocks);
     }
     free(piece);
-    return status;
+    return status == GK_OK ? gk_copy_source_check_unchanged(request, error) : status;
 }
 
-enum gk_status gk_page_copy_pour(struct gk_request *request, struct gk_error *error)
+enum gk_status gk_page_copy_whole(struct gk_request *request, struct gk_error *error)
 {
-    struct gk_page_copy *copy = request->state;
-    enum gk_status status = find_rows(request, copy, error);
-    if (status == GK_OK) {
-        status = copy_pieces(request, error);
-    }
-    return status == GK_OK ? gk_copy_source_check_unchanged(request, error) : status;
+    const enum gk_status status = find_rows(request, request->state, error);
+    return status == GK_OK ? gk_page_copy_pour(request, error) : status;
 }
 
 enum gk_status gk_page_copy_write(struct gk_request *request, struct gk_blob_write *write,

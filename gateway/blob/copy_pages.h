@@ -24,11 +24,17 @@ struct gk_page_copy {
     bool offered;           /* a write was made that names them */
 };
 
-/*
- * Writes what request->source has into page objects, and adds the rows. 413 RequestBodyTooLarge: more was
- * written of the source than a copy takes. 412 SourceConditionNotMet: it was changed meanwhile.
- */
+/* Takes away from the pages of a piece what lies behind the end of a blob of that size. */
+void gk_page_copy_cut(uint32_t index, uint64_t size, uint8_t *written);
+/* Adds a row for a piece of the source of which these pages were written, at least one. 413
+ * RequestBodyTooLarge: more than a copy takes. */
+enum gk_status gk_page_copy_add(struct gk_page_copy *copy, uint32_t index, const uint8_t *written,
+                                struct gk_error *error) GK_MUST_USE;
+/* Writes what request->source has in the pieces of these rows into page objects. 412
+ * SourceConditionNotMet: it was changed meanwhile. */
 enum gk_status gk_page_copy_pour(struct gk_request *request, struct gk_error *error) GK_MUST_USE;
+/* Both, for all that was written of the source. */
+enum gk_status gk_page_copy_whole(struct gk_request *request, struct gk_error *error) GK_MUST_USE;
 /* The upload's more: the rows. */
 enum gk_status gk_page_copy_write(struct gk_request *request, struct gk_blob_write *write,
                                   struct gk_error *error) GK_MUST_USE;

@@ -250,6 +250,9 @@ enum gk_status gk_copy_source_open(struct gk_request *request, struct gk_error *
         return gk_refuse_because(error, 400, "InvalidHeaderValue",
                                  "With x-ms-copy-source there is no body: Content-Length: 0");
     }
+    if (gk_request_header(request, "x-ms-copy-source") == NULL) {
+        return gk_refuse_because(error, 400, "MissingRequiredHeader", "x-ms-copy-source");
+    }
     enum gk_status status = new_source(request, error);
     if (status == GK_OK) {
         status = locate(request, request->source, error);
@@ -375,7 +378,7 @@ enum gk_status gk_copy_source_metadata(const struct gk_copy_source *source,
     return gk_blob_metadata(&source->request, &source->target, source->data_key, metadata, error);
 }
 
-void gk_copy_source_name(const struct gk_copy_source *source, struct gk_buf *out)
+static void append_name(const struct gk_copy_source *source, struct gk_buf *out)
 {
     static const char *const states[] = {"snapshot", "versionid"};
     gk_buf_append(out, source->url, strcspn(source->url, "?"));
@@ -386,6 +389,23 @@ void gk_copy_source_name(const struct gk_copy_source *source, struct gk_buf *out
             gk_percent_encode(out, gk_span_str(time), "");
         }
     }
+}
+
+enum gk_status gk_copy_source_describe(const struct gk_request *request, struct gk_copy *copy,
+                                       struct gk_error *error)
+{
+    struct gk_buf name;
+    gk_buf_init(&name, URL_BYTES_MAX);
+    append_name(request->source, &name);
+    gk_copy_clear(copy);
+    copy->source = gk_buf_status(&name) == GK_OK ? strdup(gk_buf_str(&name)) : NULL;
+    gk_buf_cleanup(&name);
+    if (copy->source == NULL || !gk_id_random(&copy->id)) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    copy->bytes = request->content_length;
+    copy->completed_wall_ms = gk_clock_wall_ms(&request->gateway->clock);
+    return GK_OK;
 }
 
 static enum gk_status pour(struct gk_request *request, struct gk_reader_stream *stream,

@@ -24,8 +24,8 @@ struct gk_copy_source;
 /*
  * Opens what x-ms-copy-source names, checks the x-ms-source-if- conditions and takes the part that
  * x-ms-source-range names, or all of it. Sets request->source, and request->content_length to the part's
- * length: from here on the source is the request's body. 400 InvalidHeaderValue, 416 InvalidRange,
- * CannotVerifyCopySource with 403 or 404, 412 SourceConditionNotMet, the plugin's refusals.
+ * length: from here on the source is the request's body. 400 MissingRequiredHeader, InvalidHeaderValue, 416
+ * InvalidRange, CannotVerifyCopySource with 403 or 404, 412 SourceConditionNotMet, the plugin's refusals.
  * gk_copy_source_close is always fine afterwards.
  */
 enum gk_status gk_copy_source_open(struct gk_request *request, struct gk_error *error) GK_MUST_USE;
@@ -50,9 +50,10 @@ enum gk_status gk_copy_source_metadata(const struct gk_copy_source *source,
  * the credentials does not allow tags. */
 enum gk_status gk_copy_source_tags(const struct gk_request *request, struct gk_metadata *tags,
                                    struct gk_error *error) GK_MUST_USE;
-/* x-ms-copy-source without its query, which may hold a signature, but for the state that it names. Appended
- * to out. */
-void gk_copy_source_name(const struct gk_copy_source *source, struct gk_buf *out);
+/* What a copy of request->source tells of it from now on, into copy, in the place of what that has. Its source is
+ * x-ms-copy-source without the query, which may hold a signature, but for the state that it names. */
+enum gk_status gk_copy_source_describe(const struct gk_request *request, struct gk_copy *copy,
+                                       struct gk_error *error) GK_MUST_USE;
 
 typedef enum gk_status gk_copy_take_fn(struct gk_request *request, struct gk_span bytes,
                                        struct gk_error *error);

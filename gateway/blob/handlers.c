@@ -58,6 +58,7 @@ static const struct gk_handler *const handlers[GK_OPERATIONS_COUNT] = {
     [GK_OP_BLOB_COPY_BLOB_FROM_URL] = &gk_copy_blob_from_url_handler,
     [GK_OP_BLOB_COPY_BLOB] = &gk_copy_blob_handler,
     [GK_OP_BLOB_ABORT_COPY_BLOB] = &gk_abort_copy_blob_handler,
+    [GK_OP_BLOB_INCREMENTAL_COPY_BLOB] = &gk_incremental_copy_blob_handler,
     [GK_OP_BLOB_PUT_BLOCK] = &gk_put_block_handler,
     [GK_OP_BLOB_PUT_BLOCK_LIST] = &gk_put_block_list_handler,
     [GK_OP_BLOB_GET_BLOCK_LIST] = &gk_get_block_list_handler,

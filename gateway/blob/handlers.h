@@ -67,4 +67,5 @@ extern const struct gk_handler gk_put_page_from_url_handler;
 extern const struct gk_handler gk_copy_blob_from_url_handler;
 extern const struct gk_handler gk_copy_blob_handler;
 extern const struct gk_handler gk_abort_copy_blob_handler;
+extern const struct gk_handler gk_incremental_copy_blob_handler;
 #endif

@@ -295,21 +295,37 @@ void gk_respond_md5(struct gk_request *request, const char *name, struct gk_span
     gk_buf_cleanup(&text);
 }
 
-static void respond_copy(struct gk_request *request, const struct gk_copy *copy)
+void gk_respond_copy(struct gk_request *request, const struct gk_copy *copy)
 {
     char id[GK_UUID_TEXT_BYTES];
+    gk_id_format(&copy->id, id);
+    gk_respond_header(request, "x-ms-copy-id", id);
+    gk_respond_header(request, "x-ms-copy-status", "success");
+}
+
+static void respond_copied(struct gk_request *request, const struct gk_copy *copy)
+{
     char completed[GK_TIME_TEXT_BYTES];
     if (copy->source == NULL) {
         return;
     }
-    gk_id_format(&copy->id, id);
+    gk_respond_copy(request, copy);
     gk_time_http(copy->completed_wall_ms, completed);
-    gk_respond_header(request, "x-ms-copy-id", id);
     gk_respond_header(request, "x-ms-copy-source", copy->source);
-    gk_respond_header(request, "x-ms-copy-status", "success");
     gk_respond_headerf(request, "x-ms-copy-progress", "%llu/%llu", (unsigned long long)copy->bytes,
                        (unsigned long long)copy->bytes);
     gk_respond_header(request, "x-ms-copy-completion-time", completed);
+}
+
+static void respond_incremental(struct gk_request *request,
+                                const struct gk_incremental *incremental)
+{
+    char snapshot[GK_STATE_TIME_TEXT_BYTES];
+    if (gk_incremental_given(incremental)) {
+        gk_state_time_format(incremental->snapshot, snapshot);
+        gk_respond_header(request, "x-ms-incremental-copy", "true");
+        gk_respond_header(request, "x-ms-copy-destination-snapshot", snapshot);
+    }
 }
 
 void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_record *record)
@@ -347,7 +363,8 @@ void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_re
     }
     gk_respond_lease(request, &record->lease);
     gk_respond_immutability(request, &record->immutability);
-    respond_copy(request, &record->copy);
+    respond_copied(request, &record->copy);
+    respond_incremental(request, &record->incremental);
     gk_respond_header(request, "x-ms-server-encrypted", "true");
     if (record->tags.count > 0 && (request->permissions & GK_PERMIT_TAGS) != 0) {
         gk_respond_headerf(request, "x-ms-tag-count", "%u", record->tags.count);

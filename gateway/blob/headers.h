@@ -34,6 +34,8 @@ void gk_respond_version_id(struct gk_request *request, const struct gk_history *
 void gk_respond_blob_headers(struct gk_request *request, const struct gk_blob_record *record);
 /* x-ms-blob-committed-block-count, of an append blob. */
 void gk_respond_blocks_count(struct gk_request *request, const struct gk_blob_record *record);
+/* What the answer to a copy tells of it: x-ms-copy-id and x-ms-copy-status. */
+void gk_respond_copy(struct gk_request *request, const struct gk_copy *copy);
 /* name: Content-MD5, or what tells of the whole blob beside it. */
 void gk_respond_md5(struct gk_request *request, const char *name, struct gk_span md5);
 

@@ -310,6 +310,20 @@ static void write_copy(struct gk_list_page *page, const struct gk_copy *copy)
     gk_xml_text(&page->xml, "CopyCompletionTime", text);
 }
 
+/* That a blob is one, whatever the listing includes; which snapshot came last, with what else is of copies. */
+static void write_incremental(struct gk_list_page *page, const struct gk_incremental *incremental)
+{
+    char snapshot[GK_STATE_TIME_TEXT_BYTES];
+    if (!gk_incremental_given(incremental)) {
+        return;
+    }
+    gk_xml_text(&page->xml, "IncrementalCopy", "true");
+    if ((page->include & INCLUDE_COPY) != 0) {
+        gk_state_time_format(incremental->snapshot, snapshot);
+        gk_xml_text(&page->xml, "DestinationSnapshot", snapshot);
+    }
+}
+
 static void write_encryption(struct gk_xml_writer *xml, const struct gk_encryption *encryption)
 {
     struct gk_buf hash;
@@ -337,6 +351,7 @@ static void write_properties(struct gk_list_page *page, const struct gk_blob_rec
     write_type(page, record);
     gk_list_page_lease(page, &record->lease);
     write_copy(page, &record->copy);
+    write_incremental(page, &record->incremental);
     write_immutability(page, &record->immutability);
     gk_xml_text(xml, "ServerEncrypted", "true");
     write_encryption(xml, &record->encryption);

@@ -345,26 +345,45 @@ static enum gk_status write_row(const struct gk_page_space *space, struct gk_pag
     return status;
 }
 
-/* The group in the present era, and no longer in the one before if nobody else has that. */
-static enum gk_status write_group(const struct gk_page_space *space,
-                                  const struct gk_page_rows *rows, struct gk_blob_write *write,
-                                  struct gk_error *error)
+enum gk_status gk_page_rows_write_some(const struct gk_page_space *space, struct gk_page_rows *rows,
+                                       struct gk_page_group *group, bool *changed,
+                                       struct gk_blob_write *write, struct gk_error *error)
 {
-    const uint32_t was = space->eras.groups[rows->group];
+    enum gk_status status = GK_OK;
+    for (uint32_t i = 0; i < rows->count && status == GK_OK; i++) {
+        const struct gk_page_row *row = &rows->items[i];
+        const uint32_t at = row->index % GK_PAGE_GROUP_OBJECTS;
+        status = write_row(space, rows, i, write, error);
+        *changed = *changed || gk_bits_get(group->present, at) != row->exists ||
+                   group->eras[at] != row->era;
+        gk_bits_set(group->present, at, at + 1, row->exists);
+        group->eras[at] = row->era;
+    }
+    return status;
+}
+
+/* The group in the present era, and no longer in the one before if nobody else has that. */
+enum gk_status gk_page_group_write(const struct gk_page_space *space, uint32_t number,
+                                   const struct gk_page_group *group, struct gk_blob_write *write,
+                                   struct gk_blob_record *record, struct gk_error *error)
+{
+    const uint32_t was = space->eras.groups[number];
     struct gk_buf key;
     struct gk_buf open;
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&open, GK_PAGE_ROW_BYTES_MAX);
-    if (gk_bits_get(space->groups, rows->group) && was != space->eras.era && own(space, was)) {
-        gk_page_group_key(&key, &space->id, rows->group, was);
+    if (gk_bits_get(space->groups, number) && was != space->eras.era && own(space, was)) {
+        gk_page_group_key(&key, &space->id, number, was);
         gk_changes_remove(&write->changes, &key);
         gk_buf_cleanup(&key);
         gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     }
-    gk_page_group_key(&key, &space->id, rows->group, space->eras.era);
-    gk_page_group_encode(&rows->present, &open);
+    gk_page_group_key(&key, &space->id, number, space->eras.era);
+    gk_page_group_encode(group, &open);
     const enum gk_status status =
         set_row(space, GK_VALUE_GROUP, &key, &open, &write->changes, error);
+    gk_bits_set(record->kind.groups, number, number + 1, true);
+    record->eras.groups[number] = space->eras.era;
     gk_buf_cleanup(&key);
     gk_buf_cleanup(&open);
     return status;
@@ -374,21 +393,10 @@ enum gk_status gk_page_rows_write(const struct gk_page_space *space, struct gk_p
                                   struct gk_blob_write *write, struct gk_blob_record *record,
                                   struct gk_error *error)
 {
-    enum gk_status status = GK_OK;
-    bool changed = false; /* which rows there are, and of which eras */
-    for (uint32_t i = 0; i < rows->count && status == GK_OK; i++) {
-        const struct gk_page_row *row = &rows->items[i];
-        const uint32_t at = row->index % GK_PAGE_GROUP_OBJECTS;
-        status = write_row(space, rows, i, write, error);
-        changed = changed || gk_bits_get(rows->present.present, at) != row->exists ||
-                  rows->present.eras[at] != row->era;
-        gk_bits_set(rows->present.present, at, at + 1, row->exists);
-        rows->present.eras[at] = row->era;
-    }
-    if (status == GK_OK && changed) {
-        gk_bits_set(record->kind.groups, rows->group, rows->group + 1, true);
-        record->eras.groups[rows->group] = space->eras.era;
-        status = write_group(space, rows, write, error);
-    }
-    return status;
+    bool changed = false;
+    const enum gk_status status =
+        gk_page_rows_write_some(space, rows, &rows->present, &changed, write, error);
+    return status == GK_OK && changed
+               ? gk_page_group_write(space, rows->group, &rows->present, write, record, error)
+               : status;
 }

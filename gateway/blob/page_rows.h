@@ -63,5 +63,18 @@ enum gk_status gk_page_rows_next(struct gk_page_space *space, uint32_t *index, u
 enum gk_status gk_page_rows_write(const struct gk_page_space *space, struct gk_page_rows *rows,
                                   struct gk_blob_write *write, struct gk_blob_record *record,
                                   struct gk_error *error) GK_MUST_USE;
+/*
+ * The two halves of that, for more rows of a group than are read at once. First some of the rows, which are
+ * noted in group; changed is set when that is another group by then: which rows there are, and of which eras.
+ */
+enum gk_status gk_page_rows_write_some(const struct gk_page_space *space, struct gk_page_rows *rows,
+                                       struct gk_page_group *group, bool *changed,
+                                       struct gk_blob_write *write,
+                                       struct gk_error *error) GK_MUST_USE;
+/* And then the group. */
+enum gk_status gk_page_group_write(const struct gk_page_space *space, uint32_t number,
+                                   const struct gk_page_group *group, struct gk_blob_write *write,
+                                   struct gk_blob_record *record,
+                                   struct gk_error *error) GK_MUST_USE;
 
 #endif

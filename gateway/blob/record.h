@@ -38,6 +38,7 @@
 #include "gateway/blob/encryption.h"
 #include "gateway/blob/history.h"
 #include "gateway/blob/immutability.h"
+#include "gateway/blob/incremental.h"
 #include "gateway/blob/lease.h"
 #include "gateway/blob/lifetime.h"
 #include "gateway/blob/loan.h"
@@ -158,6 +159,7 @@ struct gk_blob_record {
     struct gk_page_eras eras; /* of a page blob */
     struct gk_history history;
     struct gk_copy copy;
+    struct gk_incremental incremental;
     struct gk_loan loan;
     struct gk_manifest manifest;
 };

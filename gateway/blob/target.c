@@ -407,6 +407,23 @@ static bool replaces(enum gk_operation operation)
     return false;
 }
 
+/* Whether the record that was read is the one that the request names. */
+static bool is_named(const struct gk_blob_target *target)
+{
+    return gk_is_state_key(gk_buf_span(&target->key)) || target->kind == GK_STATE_BASE ||
+           gk_blob_is_named_version(target);
+}
+
+static enum gk_status check_incremental(const struct gk_request *request,
+                                        const struct gk_blob_target *target, struct gk_error *error)
+{
+    const struct gk_blob_record *record = &target->record;
+    return !target->committed || !is_named(target) ||
+                   gk_incremental_allows(&record->incremental, &record->history, request->operation)
+               ? GK_OK
+               : gk_refuse(error, 409, "OperationNotAllowedOnIncrementalCopyBlob");
+}
+
 /* The account's key was asked for before anything was read; that of the blob's scope can be now. What needs
  * none does not even look for the scope: a blob whose scope is lost can be deleted. */
 static enum gk_status check_scope(const struct gk_request *request, struct gk_blob_target *target,
@@ -417,12 +434,20 @@ static enum gk_status check_scope(const struct gk_request *request, struct gk_bl
                : GK_OK;
 }
 
+/* What was read, before anything is done with it. */
+static enum gk_status check_found(const struct gk_request *request, struct gk_blob_target *target,
+                                  struct gk_error *error)
+{
+    const enum gk_status status = check_incremental(request, target, error);
+    return status == GK_OK ? check_scope(request, target, error) : status;
+}
+
 enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_target *target,
                                    struct gk_error *error)
 {
     forget(target);
     const enum gk_status status = read_blob(request, target, ROWS_RECORD, error);
-    return status == GK_OK ? check_scope(request, target, error) : status;
+    return status == GK_OK ? check_found(request, target, error) : status;
 }
 
 void gk_blob_target_name(struct gk_blob_target *target, const struct gk_id *container,
@@ -479,7 +504,7 @@ static enum gk_status locate_and_read(struct gk_request *request, struct gk_blob
         /* The base first: a version goes from there to the states, and never back. */
         status = read_blob(request, target, rows, error);
         if (status == GK_OK && gk_blob_is_named_version(target)) {
-            return check_scope(request, target, error);
+            return check_found(request, target, error);
         }
         if (status != GK_OK) {
             return status;
@@ -492,7 +517,7 @@ static enum gk_status locate_and_read(struct gk_request *request, struct gk_blob
     if (status == GK_OK) {
         status = read_blob(request, target, rows, error);
     }
-    return status == GK_OK ? check_scope(request, target, error) : status;
+    return status == GK_OK ? check_found(request, target, error) : status;
 }
 
 static enum gk_status load_rows(struct gk_request *request, struct gk_blob_target *target,

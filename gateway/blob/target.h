@@ -77,7 +77,8 @@ enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_
  * ContainerNotFound and 409 ContainerBeingDeleted; GK_E_CONFLICT when another container has the name by
  * now: it is found by locating the target again, but what was made for the old one cannot be used. Where
  * the record names an encryption scope, the operation may be refused for that, as it would have been for
- * the account: that is asked here and nowhere else.
+ * the account: that is asked here and nowhere else. 409 OperationNotAllowedOnIncrementalCopyBlob, as incremental.h
+ * has it, of the record that the request names.
  */
 enum gk_status gk_blob_target_read(struct gk_request *request, struct gk_blob_target *target,
                                    struct gk_error *error) GK_MUST_USE;

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 
 import { makeIdentityProvider } from './lib/identity.mjs';
-import { BLOCK, blobRequests, inTurns, rows, unserved } from './lib/requests.mjs';
+import { BLOCK, blobRequests, inTurns, rows } from './lib/requests.mjs';
 import { send } from './lib/signed.mjs';
 import { startStack } from './lib/stack.mjs';
 
@@ -15,7 +15,6 @@ const LEASE = '33333333-3333-3333-3333-333333333333';
 const OTHER = '44444444-4444-4444-4444-444444444444';
 const DELEGATOR = randomUUID();
 const provider = makeIdentityProvider();
-const served = rows.filter((row) => !unserved.includes(row.id));
 const isLease = (row) => row.comp === 'lease';
 const onBlob = (row) => row.level === 'BLOB';
 const named = (...ids) => (row) => ids.includes(row.id.replace('BLOB_', ''));
@@ -36,7 +35,7 @@ after(() => stack?.stop());
 
 // What makes a blob where none is.
 const makes = named('PUT_BLOB_BLOCKBLOB', 'PUT_BLOB_APPENDBLOB', 'PUT_BLOB_PAGEBLOB', 'PUT_BLOB_FROM_URL', 'COPY_BLOB',
-  'COPY_BLOB_FROM_URL', 'PUT_BLOCK', 'PUT_BLOCK_FROM_URL', 'PUT_BLOCK_LIST');
+  'COPY_BLOB_FROM_URL', 'INCREMENTAL_COPY_BLOB', 'PUT_BLOCK', 'PUT_BLOCK_FROM_URL', 'PUT_BLOCK_LIST');
 const ofBlocks = named('PUT_BLOCK', 'PUT_BLOCK_FROM_URL', 'PUT_BLOCK_LIST', 'GET_BLOCK_LIST');
 const ofAppends = named('APPEND_BLOCK', 'APPEND_BLOCK_FROM_URL', 'APPEND_BLOB_SEAL');
 const ofPages = named('PUT_PAGE_UPDATE', 'PUT_PAGE_CLEAR', 'PUT_PAGE_FROM_URL', 'GET_PAGE_RANGES');
@@ -45,7 +44,7 @@ const hasBody = named('PUT_BLOB_BLOCKBLOB', 'PUT_BLOCK', 'PUT_BLOCK_LIST', 'APPE
 const setsMetadata = named('PUT_BLOB_BLOCKBLOB', 'PUT_BLOB_APPENDBLOB', 'PUT_BLOB_PAGEBLOB', 'PUT_BLOB_FROM_URL',
   'COPY_BLOB', 'COPY_BLOB_FROM_URL', 'PUT_BLOCK_LIST', 'SET_BLOB_METADATA', 'SNAPSHOT_BLOB_WITH_METADATA',
   'CREATE_CONTAINER', 'SET_CONTAINER_METADATA');
-const fromUrl = (row) => row.selector.includes('x-ms-copy-source');
+const fromUrl = (row) => row.selector.includes('x-ms-copy-source') || row.id === 'BLOB_INCREMENTAL_COPY_BLOB';
 // Documented without conditional headers of the usual kind.
 const unconditional = named('PUT_BLOCK', 'PUT_BLOCK_FROM_URL', 'GET_BLOCK_LIST', 'UNDELETE_BLOB', 'GET_BLOB_TAGS',
   'SET_BLOB_TAGS', 'SET_BLOB_TIER', 'SET_BLOB_EXPIRY', 'SET_BLOB_IMMUTABILITY_POLICY',
@@ -55,7 +54,7 @@ const dated = (row) => onBlob(row) && !unconditional(row) && row.id !== 'BLOB_PU
 const kept = named('PUT_BLOB_BLOCKBLOB', 'PUT_BLOB_APPENDBLOB', 'PUT_BLOB_PAGEBLOB', 'PUT_BLOB_FROM_URL', 'COPY_BLOB',
   'COPY_BLOB_FROM_URL', 'PUT_BLOCK', 'PUT_BLOCK_FROM_URL', 'SET_BLOB_METADATA', 'SET_BLOB_PROPERTIES', 'DELETE_BLOB',
   'APPEND_BLOCK', 'APPEND_BLOCK_FROM_URL', 'APPEND_BLOB_SEAL', 'PUT_PAGE_UPDATE', 'PUT_PAGE_CLEAR',
-  'PUT_PAGE_FROM_URL', 'SET_BLOB_TAGS');
+  'PUT_PAGE_FROM_URL', 'SET_BLOB_TAGS', 'INCREMENTAL_COPY_BLOB');
 const takesLease = (row) => kept(row) || named('GET_BLOB', 'GET_BLOB_PROPERTIES', 'GET_BLOB_METADATA', 'GET_BLOB_TAGS',
   'GET_BLOCK_LIST', 'GET_PAGE_RANGES', 'SNAPSHOT_BLOB', 'SNAPSHOT_BLOB_WITH_METADATA')(row);
 const ofContainer = (row) => row.level === 'CONTAINER' &&
@@ -100,7 +99,7 @@ const shared = [
   ['metadata with a name that is none', setsMetadata, header('x-ms-meta-a-b', 'x'), 400, 'InvalidMetadata'],
   ['more metadata than 8 KiB', setsMetadata, header('x-ms-meta-a', 'x'.repeat(9000)), 400, 'MetadataTooLarge'],
   ['a source that is not there', fromUrl, (request) => {
-    request.headers['x-ms-copy-source'] = request.headers['x-ms-copy-source'].replace('/blob?', '/nobody?');
+    request.headers['x-ms-copy-source'] = request.headers['x-ms-copy-source'].replace(/\w+\?/, 'nobody?');
   }, 403, 'CannotVerifyCopySource'],
   ['a source that is no URL', fromUrl, header('x-ms-copy-source', 'nowhere'), 400, 'InvalidHeaderValue'],
   ['a source whose condition does not hold', fromUrl, header('x-ms-source-if-match', '"0x0"'), 412,
@@ -192,6 +191,13 @@ const own = [
   ['another copy', named('ABORT_COPY_BLOB'), without('x-ms-copy-action'), 400, 'MissingRequiredHeader'],
   ['no copy id', named('ABORT_COPY_BLOB'), (request) => { delete request.query.copyid; }, 400,
     'MissingRequiredQueryParameter'],
+  ['no source', named('INCREMENTAL_COPY_BLOB'), without('x-ms-copy-source'), 400, 'MissingRequiredHeader'],
+  ['a source that is no snapshot', named('INCREMENTAL_COPY_BLOB'), (request) => {
+    request.headers['x-ms-copy-source'] = request.headers['x-ms-copy-source'].replace(/snapshot=[^&]*&/, '');
+  }, 409, 'IncrementalCopySourceMustBeSnapshot'],
+  ['a snapshot that was copied', named('INCREMENTAL_COPY_BLOB'), () => {}, 409,
+    'IncrementalCopyOfEarlierVersionSnapshotNotAllowed'],
+  ['a destination that is no such copy', named('INCREMENTAL_COPY_BLOB'), to('pages'), 409, 'IncrementalCopyBlobMismatch'],
   ['no date', named('SET_BLOB_IMMUTABILITY_POLICY'), without('x-ms-immutability-policy-until-date'), 400,
     'MissingRequiredHeader'],
   ['a date that has been', named('SET_BLOB_IMMUTABILITY_POLICY'),
@@ -242,9 +248,10 @@ async function shown(container) {
 }
 
 async function prepareAll(prefix) {
-  await inTurns(served.map((row) => async () => {
+  await inTurns(rows.map((row) => async () => {
     const container = containerOf(row, prefix);
     await prepare(container, row);
+    if (named('INCREMENTAL_COPY_BLOB')(row)) await good(build(row, container)); // the next one follows
     for (const [name, type] of onBlob(row) ? [['append', 'AppendBlob'], ['pages', 'PageBlob']] : []) {
       await good({ method: 'PUT', path: `/${container}/${name}`,
         headers: { 'x-ms-blob-type': type, ...(type === 'PageBlob' ? { 'x-ms-blob-content-length': '8192' } : {}) } });
@@ -254,7 +261,7 @@ async function prepareAll(prefix) {
 
 async function walk(prefix, faults) {
   const wrong = [];
-  for (const row of served) {
+  for (const row of rows) {
     const container = containerOf(row, prefix);
     const before = await shown(container);
     for (const [what, applies, change, status, code] of faults) {
@@ -284,7 +291,7 @@ test('what each operation has of its own', async () => {
 
 test('a blob that is leased to somebody else', async () => {
   await prepareAll('leased');
-  await inTurns(served.filter((row) => takesLease(row)).map((row) => async () => {
+  await inTurns(rows.filter((row) => takesLease(row)).map((row) => async () => {
     const { path } = build(row, containerOf(row, 'leased'));
     if (path.endsWith('/staged')) return;
     await good({ method: 'PUT', path, query: { comp: 'lease' }, headers: { 'x-ms-lease-action': 'acquire',

@@ -85,7 +85,7 @@ const past = {};
 async function putPagesAndSnapshot(container, name, size) {
   const { blob, content } = await putPages(container, name, size);
   const { snapshot } = await blob.createSnapshot();
-  Object.assign(past, { name, content: Buffer.from(content),
+  Object.assign(past, { name, snapshot, content: Buffer.from(content),
     time: BigInt(Date.parse(snapshot)) * 10000n + BigInt(snapshot.slice(-5, -1)) });
   for (const from of [1024, 8 << 20]) {
     const bytes = randomBytes(512);
@@ -94,6 +94,16 @@ async function putPagesAndSnapshot(container, name, size) {
   }
   await blob.clearPages(512, 512);
   content.fill(0, 512, 1024);
+}
+
+// A page blob that follows it from that snapshot on; its base is what was copied last.
+async function putFollower(container, name) {
+  const source = container.getPageBlobClient(past.name);
+  const follower = container.getPageBlobClient(name);
+  await follower.startCopyIncremental(source.withSnapshot(past.snapshot).url);
+  const { snapshot } = await source.createSnapshot();
+  await follower.startCopyIncremental(source.withSnapshot(snapshot).url);
+  stored.set(name, { content: stored.get(past.name).content });
 }
 
 // Resolves to { code, json, stderr }.
@@ -137,6 +147,7 @@ before(async () => {
     headers: { 'x-ms-expiry-option': 'Absolute', 'x-ms-expiry-time': UNTIL.toUTCString() } });
   await putPages(container, 'pages', 12 << 20);
   await putPagesAndSnapshot(container, 'pages after a snapshot', 12 << 20);
+  await putFollower(container, 'pages that follow');
   await container.getBlockBlobClient('staged alone')
     .stageBlock(Buffer.from('x').toString('base64'), 'x', 1);
 
@@ -273,8 +284,19 @@ maybe('what a page blob was', async () => {
   assert.equal(json?.sha256, sha256(past.content), stderr);
   assert.equal(json.fields.pageEras, undefined);
   const { json: now } = await read(stack.gateway.store.place, ...ofBlob(past.name), ...vaultKeys());
-  assert.equal(now.fields.pageEras.era, 1);
+  assert.equal(now.fields.pageEras.era, 2);
   assert.deepEqual(now.fields.pageEras.groups, { 0: 1 });
+});
+
+maybe('what an incremental copy is', async () => {
+  const follower = (...args) => read(stack.gateway.store.place, ...ofBlob('pages that follow'), ...vaultKeys(), ...args);
+  const { json: last, stderr } = await follower();
+  const { json: source } = await read(stack.gateway.store.place, ...ofBlob(past.name), ...vaultKeys());
+  assert.deepEqual(last?.fields.incremental, { source: source.fields.type.space, era: 1,
+    snapshot: last?.fields.history.newest }, stderr);
+  const { json: snapshot } = await follower('--time', String(last.fields.incremental.snapshot));
+  assert.equal(snapshot.sha256, last.sha256);
+  assert.deepEqual(snapshot.fields.incremental, last.fields.incremental);
 });
 
 maybe('what an append blob is', async () => {

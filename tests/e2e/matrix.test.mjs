@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 
 import { makeIdentityProvider } from './lib/identity.mjs';
 import { needsKey } from './lib/operations.mjs';
-import { BLOCK, blobRequests, inTurns, rows, secret, successes, unserved } from './lib/requests.mjs';
+import { BLOCK, blobRequests, inTurns, rows, secret, successes } from './lib/requests.mjs';
 import { send } from './lib/signed.mjs';
 import { startStack } from './lib/stack.mjs';
 
@@ -100,7 +100,6 @@ const answers = (status, code) => stack.until(async () => {
 
 // What is in the row's cell: one of these statuses and, for a refusal, this code.
 function wantedOf(row, refusal) {
-  if (unserved.includes(row.id)) return { statuses: ['501'], code: 'NotImplemented' };
   if (refusal && needsKey(row)) return { statuses: [String(refusal.status)], code: refusal.code };
   return { statuses: successes(row) };
 }

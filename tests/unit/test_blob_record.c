@@ -146,6 +146,8 @@ static struct gk_blob_record some_blob(void)
     record.lifetime.ends_wall_ms = GK_LIFETIME_MAX_WALL_MS;
     record.encryption.kind = GK_ENCRYPTION_CLIENT_KEY;
     memset(record.encryption.client_key_hash, 4, sizeof record.encryption.client_key_hash);
+    record.incremental =
+        (struct gk_incremental){.source = id_of(5), .era = UINT32_MAX, .snapshot = UINT64_MAX};
     record.history = (struct gk_history){.kind = GK_STATE_VERSION,
                                          .newest = UINT64_MAX,
                                          .version = 1,
@@ -197,6 +199,9 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
         assert_true(a->eras.writers[i].id == b->eras.writers[i].id);
         assert_true(gk_id_equal(&a->eras.writers[i].object, &b->eras.writers[i].object));
     }
+    assert_true(gk_id_equal(&a->incremental.source, &b->incremental.source));
+    assert_int_equal(a->incremental.era, b->incremental.era);
+    assert_true(a->incremental.snapshot == b->incremental.snapshot);
     assert_same_history(&a->history, &b->history);
     assert_int_equal(a->manifest.paged, b->manifest.paged);
     assert_int_equal(a->manifest.beside, b->manifest.beside);

@@ -247,6 +247,10 @@ def read_copy(reader):
             "source": reader.text().decode()}
 
 
+def read_incremental(reader):
+    return {"source": reader.bytes(16).hex(), "era": reader.number(4), "snapshot": reader.number(8)}
+
+
 def read_loan(reader):
     return {"id": reader.bytes(16), "container": reader.bytes(16), "shard": reader.number(4)}
 
@@ -293,6 +297,7 @@ FIELDS = {
     10: ("encryption", read_encryption),
     11: ("containerEncryption", read_container_encryption),
     12: ("pageEras", read_page_eras),
+    13: ("incremental", read_incremental),
     14: ("loan", read_loan),
     16: ("tags", read_metadata),
     17: ("oddMd5", read_rest),

@@ -12,9 +12,6 @@ export const BLOCK = Buffer.from('block-1').toString('base64');
 export const secret = randomBytes(100000);
 const LEASE = '11111111-1111-1111-1111-111111111111';
 
-// Not served yet: 501. Whoever serves a row takes it out.
-export const unserved = ['BLOB_INCREMENTAL_COPY_BLOB'];
-
 // A batch of one request, which is refused by itself: it has no credential.
 function asBatch(request, { stack }) {
   const container = request.path === '/' ? '/active' : request.path;
@@ -95,6 +92,11 @@ const complete = {
     request.headers['x-ms-source-range'] = 'bytes=0-511';
   },
   BLOB_APPEND_BLOCK_FROM_URL: (request, around) => { fromBlob(request, around); onAppend(request); },
+  BLOB_INCREMENTAL_COPY_BLOB: (request, { stack, container, snapshots }) => {
+    request.path = request.path.replace(/blob$/, 'follower');
+    request.headers['x-ms-copy-source'] = `${stack.blobEndpoint}/${container}/pages?` +
+      encodeQuery({ snapshot: snapshots.get(container), ...serviceSas(stack, container, 'pages') });
+  },
   BLOB_ABORT_COPY_BLOB: (request) => {
     request.query.copyid = LEASE;
     request.headers['x-ms-copy-action'] = 'abort';
@@ -149,9 +151,10 @@ export const successes = (row) => (row.id === 'BLOB_ABORT_COPY_BLOB' ? ['409'] :
  */
 export function blobRequests(stack, { token }) {
   const kept = new Map(); // containers that were deleted, and under which versions
+  const snapshots = new Map(); // of the page blob in a container
   const build = (row, container) => {
     const request = requestFor(row, container, 'blob');
-    complete[row.id]?.(request, { stack, token, container, kept });
+    complete[row.id]?.(request, { stack, token, container, kept, snapshots });
     return request;
   };
   const good = async (request) => {
@@ -175,7 +178,12 @@ export function blobRequests(stack, { token }) {
       headers: { 'x-gatekey-index-shards': '1' } });
     await put('blob', 'BlockBlob', { body: secret }, { 'x-ms-meta-secret': 'value' });
     if (goesTo('append')) await put('append', 'AppendBlob');
-    if (goesTo('pages')) await put('pages', 'PageBlob', {}, { 'x-ms-blob-content-length': '8192' });
+    const follows = row?.id === 'BLOB_INCREMENTAL_COPY_BLOB';
+    if (goesTo('pages') || follows) await put('pages', 'PageBlob', {}, { 'x-ms-blob-content-length': '8192' });
+    if (follows) {
+      const { headers } = await good({ method: 'PUT', path: `/${container}/pages`, query: { comp: 'snapshot' } });
+      snapshots.set(container, headers['x-ms-snapshot']);
+    }
     if (goesTo('staged')) {
       await good({ method: 'PUT', path: `/${container}/staged`, query: { comp: 'block', blockid: BLOCK },
         body: secret });
