@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/encryption_settings.h"
 
+#include <stdio.h>
 #include <strings.h>
 
 #include "common/error.h"
@@ -114,14 +115,30 @@ enum gk_status gk_key_accept(const struct gk_vault_result *result, int64_t wall_
     return GK_OK;
 }
 
+void gk_key_get(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
+                struct gk_vault_result *result)
+{
+    gk_vault_call_get(caller, key, result);
+    if (caller->instance->settings.pinned_key_without_get && key->version[0] != '\0' &&
+        result->verdict == GK_VAULT_KEY_REFUSED && result->http_status == 403) {
+        memset(result, 0, sizeof *result);
+        result->verdict = GK_VAULT_OK;
+        result->info_unknown = true;
+        snprintf(result->key_id, sizeof result->key_id, "%s/keys/%s/%s", key->vault_uri, key->name,
+                 key->version);
+    }
+}
+
 enum gk_status gk_key_get_accepted(const struct gk_vault_caller *caller,
                                    const struct gk_key_reference *key,
                                    struct gk_vault_result *result, struct gk_error *error)
 {
-    gk_vault_call_get(caller, key, result);
+    gk_key_get(caller, key, result);
     switch (result->verdict) {
     case GK_VAULT_OK:
-        return gk_key_accept(result, gk_instance_now(caller->instance).wall_ms, error);
+        return result->info_unknown
+                   ? GK_OK
+                   : gk_key_accept(result, gk_instance_now(caller->instance).wall_ms, error);
     case GK_VAULT_GONE:
         return refuse(error, AUTH, "There is no vault of that name; check the vault's URI.");
     case GK_VAULT_IDENTITY_GONE:
@@ -135,9 +152,9 @@ enum gk_status gk_key_get_accepted(const struct gk_vault_caller *caller,
                             "The vault has no such key or key version; check name and version, or "
                             "recover the key.")
                    : gk_fail_http(error, GK_E_INVALID, 400, AUTH,
-                                  "The vault refuses get (%s); give the identity the permissions "
-                                  "get, wrapKey and unwrapKey, and let the gateway through the "
-                                  "vault's firewall.",
+                                  "The vault refuses get with this key (%s); give the identity the "
+                                  "permission get on it, and let the gateway through the vault's "
+                                  "firewall.",
                                   result->code);
     case GK_VAULT_UNAVAILABLE:
         break;

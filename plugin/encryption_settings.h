@@ -14,9 +14,16 @@ bool gk_encryption_settings_equal(const struct gk_encryption_settings *a,
                                   const struct gk_encryption_settings *b);
 
 /*
+ * As gk_vault_call_get(). A pinned version that the identity may not get is answered by its name
+ * alone where the instance's settings have it so: result->info_unknown.
+ */
+void gk_key_get(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
+                struct gk_vault_result *result);
+/*
  * Asks the vault for the key that settings name and accepts it or not: RSA of 2048, 3072 or 4096
  * bits, enabled, within its dates, wrapKey and unwrapKey allowed, soft delete and purge protection
- * on. result->key_id names the version. GK_E_INVALID, 400; GK_E_UNAVAILABLE.
+ * on. result->key_id names the version. Of one whose info is not known, wrapping and unwrapping with
+ * it are the proof that is left. GK_E_INVALID, 400; GK_E_UNAVAILABLE.
  */
 enum gk_status gk_key_get_accepted(const struct gk_vault_caller *caller,
                                    const struct gk_key_reference *key,

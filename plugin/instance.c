@@ -57,6 +57,15 @@ static void set(struct gk_instance_settings *settings, enum setting setting, uin
     }
 }
 
+static enum gk_status set_flag(const char *key, const char *value, bool *flag,
+                               struct gk_error *error)
+{
+    *flag = strcmp(value, "true") == 0;
+    return *flag || strcmp(value, "false") == 0
+               ? GK_OK
+               : gk_fail(error, GK_E_INVALID, "%s: give true or false", key);
+}
+
 static enum gk_status config_provider(struct gk_instance *instance, const char *key,
                                       const char *value, struct gk_error *error)
 {
@@ -85,6 +94,9 @@ enum gk_status gk_instance_config(struct gk_instance *instance, const char *key,
         }
         set(&instance->settings, known_settings[i].setting, number);
         return GK_OK;
+    }
+    if (strcmp(key, "pinned_key_without_get") == 0) {
+        return set_flag(key, value, &instance->settings.pinned_key_without_get, error);
     }
     return config_provider(instance, key, value, error);
 }

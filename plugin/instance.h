@@ -16,6 +16,7 @@
 #define PLUGIN_INSTANCE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "gatekey/plugin.h"
 #include "plugin/account_record.h"
@@ -31,6 +32,7 @@ struct gk_instance_settings {
     int64_t version_check_interval_ms;
     int64_t previous_wrap_keep_ms;
     uint32_t vault_deadline_ms;
+    bool pinned_key_without_get; /* gk_key_get() */
 };
 
 /* What the service key gives us; in secret memory. */

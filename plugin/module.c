@@ -25,6 +25,8 @@ static const struct gk_plugin plugin = {
         "version_check_interval_s  how often a newer version of a key is looked for (86400)\n"
         "previous_wrap_keep_s      how long the root key stays wrapped by the version before "
         "(86400)\n"
+        "pinned_key_without_get    a pinned key version is taken though its identity may not get "
+        "it (false)\n"
         "vault_deadline_ms         how long one check may take, retries included (10000)\n"
         "service_key_file          the operator's service key, a file of mode 0600; required\n"
         "request_timeout_ms        how long one request to a vault may take (5000)\n"

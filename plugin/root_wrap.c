@@ -38,10 +38,11 @@ static enum gk_status refuse_wrap(const struct gk_vault_caller *caller, const ch
         return gk_vault_silent_error(caller->instance, result, error);
     }
     return gk_fail_http(error, GK_E_INVALID, 400, "KeyVaultAuthenticationFailure",
-                        "The vault refuses %s with this key (%s): enable the key version, keep it "
-                        "within its dates, and give the account's identity the permissions get, "
-                        "wrapKey and unwrapKey on it.",
-                        operation, result->code[0] == '\0' ? "no reason given" : result->code);
+                        "The vault refuses %s with this key (%s): give the account's identity the "
+                        "permission %s on it, enable the key version, and keep it within its "
+                        "dates.",
+                        operation, result->code[0] == '\0' ? "no reason given" : result->code,
+                        operation);
 }
 
 static bool wrap_answer_fits(const struct gk_vault_result *result, const char *key_id)

@@ -93,7 +93,7 @@ static enum gk_status settle(struct rotation *rotation, int64_t wall_ms, struct 
 
 static enum gk_status ask(struct rotation *rotation, struct gk_error *error)
 {
-    gk_vault_call_get(&rotation->caller, &rotation->next->settings.key, &rotation->newest);
+    gk_key_get(&rotation->caller, &rotation->next->settings.key, &rotation->newest);
     if (rotation->newest.verdict == GK_VAULT_UNAVAILABLE) {
         return gk_vault_silent_error(rotation->instance, &rotation->newest, error);
     }

@@ -30,6 +30,7 @@ struct gk_vault_result {
     uint8_t wrapped[GK_WRAPPED_BYTES_MAX]; /* of a wrap */
     size_t wrapped_len;
     struct gk_key_info info; /* of a get */
+    bool info_unknown;       /* of gk_key_get(): key_id is what was asked for, and info is zeros */
 };
 
 struct gk_vault_caller {

@@ -24,6 +24,8 @@ static void test_instance__refuses_settings_it_cannot_use(void **state)
         {"grace_s", "12h", GK_E_INVALID},
         {"version_check_interval_s", "86400", GK_OK},
         {"version_check_interval_s", "99999999999999999999", GK_E_INVALID},
+        {"pinned_key_without_get", "true", GK_OK},
+        {"pinned_key_without_get", "1", GK_E_INVALID},
         {"previous_wrap_keep_s", "0", GK_OK},
         {"vault_deadline_ms", "99", GK_E_INVALID},
         {"fake", "x", GK_OK},

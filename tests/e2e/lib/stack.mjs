@@ -99,6 +99,7 @@ ${setting('check_interval_ms', options.checkIntervalMs ?? 1000)}\
 ${setting('grace_s', options.graceS)}\
 ${setting('request_timeout_ms', options.requestTimeoutMs)}\
 ${setting('vault_deadline_ms', options.vaultDeadlineMs)}\
+${setting('pinned_key_without_get', options.pinnedKeyWithoutGet)}\
   vaults = ( ${vaults.map(({ uri, resource }) => `{ uri = ${quote(uri)}; resource = ${quote(resource)}; }`)
     .join(', ')} );
   identities = (
@@ -248,8 +249,8 @@ function sideOf(gateway, { vault, account }) {
 /*
  * options, all optional:
  *   customerKey (true)        the account under a key in the vault, else under the service key
- *   checkIntervalMs (1000), graceS, requestTimeoutMs, vaultDeadlineMs, connectionsMax
- *                             the gateway's own settings
+ *   checkIntervalMs (1000), graceS, requestTimeoutMs, vaultDeadlineMs, connectionsMax,
+ *   pinnedKeyWithoutGet       the gateway's own settings
  *   movableClock (false)      gateway.moveClock() works
  *   memoryLimitBytes          the gateway's data segment, as setrlimit(RLIMIT_DATA) bounds it
  *   gatewayEnv                more environment for the gateway
