@@ -15,14 +15,12 @@
 #include "plugin/record_witness.h"
 #include "plugin/vault_call.h"
 
-/* One check of the key: the unwraps that it takes, one after the other. Whoever has claimed
- * account->checking owns it. */
+/* One check of the key. Whoever has claimed account->checking owns it. */
 struct gk_recheck {
-    uint64_t sequence; /* of the record whose wraps these are */
+    uint64_t sequence; /* of the record whose wrap it is about */
     struct gk_identity_reference identity;
-    struct gk_root_generation generation;
-    uint32_t wrap;                 /* which one is being asked for */
-    struct gk_key_outcome outcome; /* what to report when none opens */
+    struct gk_root_generation generation; /* its first wrap is asked for */
+    struct gk_key_outcome outcome;        /* what to report */
 };
 
 /* When the vault was asked for what is to be adopted; begun before that. */
@@ -69,7 +67,10 @@ struct gk_account {
     uint32_t generation;
 
     struct gk_recheck recheck;
-    struct gk_job refresh; /* a refusal waits for a second look at the stored record */
+    struct gk_account *followers;     /* of the check under way; whoever has claimed it owns both */
+    struct gk_account *next_follower; /* in its leader's list */
+    struct gk_account *next_leader;   /* the ticker's alone */
+    struct gk_job refresh;            /* a refusal waits for a second look at the stored record */
     struct gk_job rotate;
     struct gk_job reread;    /* the stored record may have been changed by others */
     struct gk_account *next; /* in its bucket, under accounts_lock */
@@ -153,8 +154,9 @@ void gk_account_take_key(struct gk_account *account, uint64_t sequence,
                          const struct gk_key_proof *proof, struct gk_root_key **root_key);
 /*
  * What the vault said to unwrapping the record of that sequence. root_key is as above, given with
- * GK_VAULT_OK. False when the account has another record by now: the answer is of no use, and the
- * question has to be asked again.
+ * GK_VAULT_OK, or none when the vault has opened another account's with the same key version. False when
+ * the account has another record by now, or would have to be given a key that is not there: the answer is of
+ * no use, and the question has to be asked again.
  */
 bool gk_account_answer(struct gk_account *account, uint64_t sequence,
                        const struct gk_key_outcome *outcome, struct gk_root_key **root_key);

@@ -326,7 +326,10 @@ bool gk_account_answer(struct gk_account *account, uint64_t sequence,
     struct transition transition;
     pthread_mutex_lock(&account->mutex);
     locked_begin(account, &transition);
-    const bool current = sequence == account->record.sequence || account->forgotten;
+    const bool keyless = outcome->verdict == GK_VAULT_OK && !outcome->mismatch && *root_key == NULL;
+    const bool current = (sequence == account->record.sequence &&
+                          (!keyless || gk_key_state_is_open(&account->state))) ||
+                         account->forgotten;
     if (current && !account->forgotten) {
         const enum gk_key_action action =
             gk_key_state_answer(&account->state, outcome, now, instance->settings.grace_ms);

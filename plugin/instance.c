@@ -9,8 +9,8 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "plugin/account.h"
-#include "plugin/recheck.h"
 #include "plugin/record_witness.h"
+#include "plugin/ticker.h"
 
 #define COMPONENT   "gatekey"
 #define TICK_MS_MAX 250u
@@ -232,7 +232,7 @@ static void on_tick(void *ctx)
     }
     /* From when it began: what a tick takes must not push the next away. */
     const int64_t began_mono_ms = gk_instance_now(instance).mono_ms;
-    gk_recheck_tick(instance);
+    gk_ticker_look(instance);
     if (!arm_ticker(instance, began_mono_ms)) {
         gk_instance_log(instance, GK_LOG_ERROR,
                         "memory is out: keys are no longer re-checked; restart the gateway");

@@ -7,13 +7,12 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "plugin/key_id.h"
-#include "plugin/reread.h"
-#include "plugin/rotation.h"
 
 /* However long a vault asks us to stay away, a restored key is noticed within this. */
 #define RETRY_AFTER_MS_MAX 600000u
+#define STATUS_BAD_REQUEST 400u
 
-static void unwrap_next(struct gk_account *account);
+static void unwrap(struct gk_account *account);
 
 void gk_recheck_locked_claim(struct gk_account *account)
 {
@@ -53,7 +52,7 @@ static void report(struct gk_account *account, struct gk_root_key **root_key)
            recheck->outcome.verdict == GK_VAULT_UNAVAILABLE ? recheck->outcome.retry_after_ms : 0);
 }
 
-/* No wrap opened. */
+/* Nothing was opened. */
 static void conclude(struct gk_account *account)
 {
     struct gk_root_key *none = NULL;
@@ -63,16 +62,39 @@ static void conclude(struct gk_account *account)
     }
 }
 
-static void keep_outcome(struct gk_recheck *recheck, const struct gk_vault_answer *answer)
+static void refused_or_silent(struct gk_account *account, const struct gk_vault_answer *answer)
 {
-    /* The current wrap's answer is the one to report. */
-    if (recheck->wrap == 0) {
-        struct gk_key_outcome *outcome = &recheck->outcome;
-        *outcome = (struct gk_key_outcome){.verdict = answer->verdict,
-                                           .retry_after_ms = answer->retry_after_ms};
-        snprintf(outcome->code, sizeof outcome->code, "%s", answer->code);
-        snprintf(outcome->message, sizeof outcome->message, "%s", answer->message);
-        snprintf(outcome->request_id, sizeof outcome->request_id, "%s", answer->request_id);
+    struct gk_key_outcome *outcome = &account->recheck.outcome;
+    *outcome = (struct gk_key_outcome){.verdict = answer->verdict,
+                                       .retry_after_ms = answer->retry_after_ms};
+    snprintf(outcome->code, sizeof outcome->code, "%s", answer->code);
+    snprintf(outcome->message, sizeof outcome->message, "%s", answer->message);
+    snprintf(outcome->request_id, sizeof outcome->request_id, "%s", answer->request_id);
+    conclude(account);
+}
+
+/*
+ * What the vault said about the key version concerns all who are wrapped by it: it opened the one's root key, so
+ * it would open the others', who go on with the keys that they have in memory. A 400 is about the bytes that were
+ * sent, and a key that is not the account's raises doubts: then each asks for itself.
+ */
+static void share(struct gk_account *account, const struct gk_vault_answer *answer, bool fits)
+{
+    struct gk_account *at = account->followers;
+    account->followers = NULL;
+    while (at != NULL) {
+        struct gk_account *follower = at;
+        at = follower->next_follower;
+        follower->next_follower = NULL;
+        if (answer->verdict == GK_VAULT_OK && fits) {
+            struct gk_root_key *none = NULL;
+            follower->recheck.outcome = (struct gk_key_outcome){.verdict = GK_VAULT_OK};
+            report(follower, &none);
+        } else if (answer->verdict == GK_VAULT_OK || answer->http_status == STATUS_BAD_REQUEST) {
+            unwrap(follower);
+        } else {
+            refused_or_silent(follower, answer);
+        }
     }
 }
 
@@ -102,13 +124,13 @@ static void opened(struct gk_account *account, const struct gk_vault_answer *ans
     if (status != GK_OK) {
         gk_secret_free(&root_key);
     }
+    share(account, answer, status == GK_OK);
     report(account, &root_key);
 }
 
 static void on_unwrap(void *ctx, const struct gk_vault_answer *answer)
 {
     struct gk_account *account = ctx;
-    struct gk_recheck *recheck = &account->recheck;
     if (answer->verdict == GK_VAULT_OK && answer->value.len == GK_KEY_BYTES) {
         opened(account, answer);
         return;
@@ -117,22 +139,15 @@ static void on_unwrap(void *ctx, const struct gk_vault_answer *answer)
     if (answer->verdict == GK_VAULT_OK) {
         odd.verdict = GK_VAULT_UNAVAILABLE;
     }
-    keep_outcome(recheck, &odd);
-    /* Who disables the version in use means the account, whatever older one could still open. */
-    const bool refused = odd.verdict != GK_VAULT_UNAVAILABLE;
-    recheck->wrap++;
-    if (!refused && recheck->wrap < recheck->generation.wraps_count) {
-        unwrap_next(account);
-    } else {
-        conclude(account);
-    }
+    share(account, &odd, false);
+    refused_or_silent(account, &odd);
 }
 
-static void unwrap_next(struct gk_account *account)
+static void unwrap(struct gk_account *account)
 {
     const struct gk_instance *instance = account->instance;
     const struct gk_recheck *recheck = &account->recheck;
-    const struct gk_root_wrap *wrap = &recheck->generation.wraps[recheck->wrap];
+    const struct gk_root_wrap *wrap = &recheck->generation.wraps[0];
     struct gk_key_reference key;
     if (!gk_key_identifier_parse(wrap->key_id, &key)) {
         const struct gk_vault_answer unusable = {.verdict = GK_VAULT_UNAVAILABLE,
@@ -145,25 +160,37 @@ static void unwrap_next(struct gk_account *account)
                           instance->settings.vault_deadline_ms, on_unwrap, account);
 }
 
-void gk_recheck_run_claimed(struct gk_account *account)
+bool gk_recheck_begin(struct gk_account *account)
 {
     struct gk_recheck *recheck = &account->recheck;
-    const int64_t now_ms = gk_instance_now(account->instance).wall_ms;
     pthread_mutex_lock(&account->mutex);
     const bool customer = account->record.settings.source == GK_KEY_SOURCE_CUSTOMER;
     recheck->sequence = account->record.sequence;
     recheck->identity = account->record.settings.identity;
     recheck->generation = *gk_account_record_active(&account->record);
-    if (gk_account_record_has_old_wrap(&account->record, now_ms)) {
-        recheck->generation.wraps_count = 1; /* it is about to be removed */
-    }
-    recheck->wrap = 0;
     const bool pointless = !customer || account->forgotten;
     pthread_mutex_unlock(&account->mutex);
     if (pointless) {
         finish(account, 0);
-    } else {
-        unwrap_next(account);
+    }
+    return !pointless;
+}
+
+void gk_recheck_follow(struct gk_account *leader, struct gk_account *follower)
+{
+    follower->next_follower = leader->followers;
+    leader->followers = follower;
+}
+
+void gk_recheck_ask(struct gk_account *account)
+{
+    unwrap(account);
+}
+
+void gk_recheck_run_claimed(struct gk_account *account)
+{
+    if (gk_recheck_begin(account)) {
+        gk_recheck_ask(account);
     }
 }
 
@@ -224,83 +251,4 @@ enum gk_status gk_recheck_now(struct gk_account *account, const struct gk_deadli
     return done ? GK_OK
                 : gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
                                "The key vault has not answered in time.");
-}
-
-/* --- the ticker ------------------------------------------------------------------------------- */
-
-#define DUE_GRACE    0x1u
-#define DUE_CHECK    0x2u
-#define DUE_VERSIONS 0x4u
-#define DUE_REREAD   0x8u
-
-static unsigned locked_due(struct gk_account *account, struct gk_moment now)
-{
-    const enum gk_account_state state = account->state.state;
-    if (account->forgotten) {
-        return 0;
-    }
-    unsigned due = gk_reread_locked_claim_due(account, now) ? DUE_REREAD : 0;
-    if (state == GK_ACCOUNT_SERVICE_MANAGED) {
-        return due;
-    }
-    due |= state == GK_ACCOUNT_UNREACHABLE ? DUE_GRACE : 0;
-    if (state != GK_ACCOUNT_COLD && !account->checking &&
-        now.mono_ms >= account->next_check_mono_ms) {
-        due |= DUE_CHECK;
-        gk_recheck_locked_claim(account);
-    }
-    return due | (gk_rotation_locked_due(account, now) ? DUE_VERSIONS : 0);
-}
-
-/* Puts what is due in one bucket on the list; each gets a reference. */
-static struct gk_account *collect(struct gk_instance *instance, unsigned bucket,
-                                  struct gk_moment now)
-{
-    struct gk_account *list = NULL;
-    pthread_mutex_lock(&instance->accounts_lock);
-    for (struct gk_account *at = instance->accounts[bucket]; at != NULL; at = at->next) {
-        pthread_mutex_lock(&at->mutex);
-        at->due_work = locked_due(at, now);
-        pthread_mutex_unlock(&at->mutex);
-        if (at->due_work != 0) {
-            gk_account_retain(at);
-            at->due = list;
-            list = at;
-        }
-    }
-    pthread_mutex_unlock(&instance->accounts_lock);
-    return list;
-}
-
-static void work_on(struct gk_account *account, struct gk_moment now)
-{
-    if ((account->due_work & DUE_GRACE) != 0) {
-        gk_account_tick(account, now);
-    }
-    if ((account->due_work & DUE_REREAD) != 0) {
-        gk_reread_soon(account);
-    }
-    if ((account->due_work & DUE_CHECK) != 0) {
-        gk_recheck_run_claimed(account);
-    }
-    if ((account->due_work & DUE_VERSIONS) != 0) {
-        gk_account_retain(account); /* given back by the job */
-        if (!gk_worker_submit(&account->instance->rotator, &account->rotate)) {
-            gk_account_release(account);
-        }
-    }
-}
-
-void gk_recheck_tick(struct gk_instance *instance)
-{
-    const struct gk_moment now = gk_instance_now(instance);
-    for (unsigned bucket = 0; bucket < GK_ACCOUNT_BUCKETS; bucket++) {
-        struct gk_account *list = collect(instance, bucket, now);
-        while (list != NULL) {
-            struct gk_account *account = list;
-            list = account->due;
-            work_on(account, now);
-            gk_account_release(account);
-        }
-    }
 }

@@ -6,9 +6,12 @@
  *   claim (mutex held) -> run -> unwrap of the current wrap -> opened: take it, done
  *                                 refused -> refresher: is there a newer record? -> run again
  *                                                       no: revoked
- *                                 silent -> the previous wrap, while a rotation settles
- *                                           opened: take it; else silent
+ *                                 silent
  *   the account has another record by then -> run again
+ *
+ * Accounts that are wrapped by the same version of a key, and ask as the same identity, share an answer: one of
+ * them asks, the others follow. Those without a root key in memory, which they would have to be given, ask for
+ * themselves once the vault has opened the one's.
  */
 #ifndef PLUGIN_RECHECK_H
 #define PLUGIN_RECHECK_H
@@ -17,8 +20,14 @@
 
 /* Marks a check as under way; the mutex is held, and none may be. */
 void gk_recheck_locked_claim(struct gk_account *account);
-/* Starts what was claimed; returns at once. No lock held. */
+/* Starts what was claimed, for this account alone; returns at once. No lock held. */
 void gk_recheck_run_claimed(struct gk_account *account);
+/* The same in steps. begin: false when there is nothing to ask, and the check has ended; else account->recheck
+ * says by what key it is wrapped, until asked. follow: both have begun, are wrapped by the same version and are the
+ * same to the vault; the follower has its answer with the leader. ask: for the leader and all who follow. */
+bool gk_recheck_begin(struct gk_account *account) GK_MUST_USE;
+void gk_recheck_follow(struct gk_account *leader, struct gk_account *follower);
+void gk_recheck_ask(struct gk_account *leader);
 /* Starts a check of a customer's key unless one is under way. Any thread, no lock held. */
 void gk_recheck_soon(struct gk_account *account);
 /* The refresher's part. */
@@ -26,7 +35,5 @@ void gk_recheck_refused(struct gk_account *account);
 /* A whole check that began after the call did. GK_E_UNAVAILABLE: it did not end in time. */
 enum gk_status gk_recheck_now(struct gk_account *account, const struct gk_deadline *deadline,
                               struct gk_error *error) GK_MUST_USE;
-/* The ticker: finds in all accounts what is due, and starts it. On the provider's thread. */
-void gk_recheck_tick(struct gk_instance *instance);
 
 #endif

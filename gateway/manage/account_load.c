@@ -96,7 +96,7 @@ json_t *gk_managed_account_json(const struct gk_manage *manage,
 
 uint32_t gk_manage_check_deadline_ms(const struct gk_gateway *gateway)
 {
-    return 2 * 2 * gateway->vault_deadline_ms;
+    return 4 * gateway->vault_deadline_ms;
 }
 
 enum gk_status gk_managed_account_answer(struct gk_manage *manage, const char *name,

@@ -27,8 +27,8 @@ bool gk_managed_account_is_at(const struct gk_managed_account *managed,
 /* NULL when memory is out. */
 json_t *gk_managed_account_json(const struct gk_manage *manage,
                                 const struct gk_managed_account *managed);
-/* How long a check of a key that was asked for may take, ms: it may find one under way, and each of the two asks
- * for two wraps at most. It outlasts them, so that it can tell what came of asking a silent vault. */
+/* How long a check of a key that was asked for may take, ms: it may find one under way, and a look for a
+ * new version may follow. It outlasts them, so that it can tell what came of asking a silent vault. */
 uint32_t gk_manage_check_deadline_ms(const struct gk_gateway *gateway);
 /* Loads the account again, after a change, and answers 200 with it. */
 enum gk_status gk_managed_account_answer(struct gk_manage *manage, const char *name,

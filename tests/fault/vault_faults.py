@@ -36,6 +36,7 @@ GRACE_S = 600
 VAULT_DEADLINE_MS = 600
 LATE_MS = 1500
 PATIENCE_S = 60
+LINES = 12  # of a log, to tell what went wrong
 CONTAINER = "box"
 NOT_FOUND, NO_TOKEN = "KeyVaultEncryptionKeyNotFound", "KeyVaultAccessTokenCannotBeAcquired"
 
@@ -104,6 +105,14 @@ class Account:
                         f"{self.state}, fault {self.fault}, latest {self.met}, key "
                         f"{'disabled' if self.disabled else 'enabled'}")
 
+    def last_lines(self):
+        """What gateway and vault logged of it last."""
+        lines = []
+        for file in (self.gateway.log_file, self.vault.directory / "log"):
+            mine = [line for line in file.read_text(errors="replace").splitlines() if re.search(rf"\b{self.name}\b", line)]
+            lines += mine[-LINES:]
+        return "\n".join(lines)
+
     # --- what the vault says ------------------------------------------------------------------------
 
     def answered(self):
@@ -155,10 +164,18 @@ class Account:
     def open(self):
         return self.state in ("active", "unreachable")
 
+    def warm(self):
+        """The first request to a cold account asks the vault, whose answer may come too late."""
+        self.answered()
+        deadline = time.monotonic() + PATIENCE_S
+        while self.client.get(f"{CONTAINER}/none").status == 503 and self.state != "degraded" and \
+                time.monotonic() < deadline:
+            pass
+
     def use(self):
         """A read or a write, and one that needs no key."""
         if self.state == "cold":
-            self.answered()
+            self.warm()
         name = self.rng.choice("abcd")
         if name not in self.contents or self.rng.random() < 0.3:
             content = self.rng.randbytes(self.rng.randrange(20000))
@@ -312,7 +329,7 @@ class Walker:
                 after(account)
                 pipe.send((account.faults, account.counts, ""))
             except Wrong as wrong:
-                pipe.send((0, {}, str(wrong)))
+                pipe.send((0, {}, f"{wrong}\n{account.last_lines()}"))
             except Exception:  # pylint: disable=broad-except
                 pipe.send((0, {}, traceback.format_exc()))
 

@@ -147,6 +147,10 @@ static void locked_answer_unwrap(const struct call *call, unsigned version, uint
     vault.unwraps++;
     const bool fits = call->len == WRAPPED_BYTES && call->bytes[GK_ROOT_KEY_BYTES] == version &&
                       call->bytes[GK_ROOT_KEY_BYTES + 1] == mark_of(&call->key);
+    if (version == vault.silent_version) {
+        refuse(answer, GK_VAULT_UNAVAILABLE);
+        return;
+    }
     if (vault.unwrap_verdict != GK_VAULT_OK || vault.disabled[version - 1] || !fits) {
         refuse(answer,
                vault.unwrap_verdict == GK_VAULT_OK ? GK_VAULT_KEY_REFUSED : vault.unwrap_verdict);

@@ -406,6 +406,37 @@ static void test_rotation__a_vault_that_refuses_get_is_no_revocation(void **stat
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
+static void silence_version(unsigned version)
+{
+    fake_vault_lock()->silent_version = version;
+    fake_vault_unlock();
+}
+
+/* The version before opens the root key still, but says nothing of the one in use. */
+static void test_rotation__the_version_before_stands_in_for_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    create_customer(fixture);
+    rotate_vault();
+    assert_int_equal(check_now(fixture), GK_OK);
+    disable_version(2, true);
+    assert_int_equal(check_now(fixture), GK_OK);
+    assert_state(fixture, GK_ACCOUNT_REVOKED);
+    silence_version(2);
+    assert_int_equal(check_now(fixture), GK_OK);
+    assert_state(fixture, GK_ACCOUNT_REVOKED);
+    fixture_restart(fixture);
+    assert_int_equal(check_now(fixture), GK_OK);
+    assert_state(fixture, GK_ACCOUNT_DEGRADED);
+    silence_version(0);
+    disable_version(2, false);
+    assert_int_equal(check_now(fixture), GK_OK);
+    assert_state(fixture, GK_ACCOUNT_ACTIVE);
+    silence_version(2);
+    assert_int_equal(check_now(fixture), GK_OK);
+    assert_state(fixture, GK_ACCOUNT_UNREACHABLE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +460,8 @@ int main(void)
         TEST(test_rotation__another_gateways_change_of_source_is_taken),
         TEST(test_rotation__an_account_that_another_gateway_deleted_is_forgotten),
         TEST(test_rotation__a_vault_that_refuses_get_is_no_revocation),
+        cmocka_unit_test_setup_teardown(test_rotation__the_version_before_stands_in_for_nothing,
+                                        fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who asks the vault for whom when checks are due, and what the others make of the answer. */
+#include "unit/instance_fixture.h"
+
+#define ACCOUNTS    FAKE_ACCOUNTS
+#define INTERVAL_MS 1000
+#define GRACE_MS    600000
+
+static void name_of(unsigned number, char name[8])
+{
+    snprintf(name, 8, "acme%u", number);
+}
+
+static void create(struct fixture *fixture, unsigned number,
+                   const struct gk_encryption_settings *settings)
+{
+    char name[8];
+    name_of(number, name);
+    assert_int_equal(gk_account_create(fixture->instance, name, settings, DEADLINE_MS, NULL),
+                     GK_OK);
+}
+
+static void create_all(struct fixture *fixture)
+{
+    const struct gk_encryption_settings settings = customer_settings();
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        create(fixture, i, &settings);
+    }
+}
+
+static struct gk_account_status status_at(struct fixture *fixture, unsigned number)
+{
+    char name[8];
+    struct gk_account_status status;
+    name_of(number, name);
+    assert_int_equal(gk_account_get_status(fixture->instance, name, &status, NULL), GK_OK);
+    return status;
+}
+
+typedef bool holds_fn(const struct gk_account_status *status, int64_t now_wall_ms);
+
+/* Waits until it holds for all of them. */
+static void until_all(struct fixture *fixture, holds_fn *holds)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    const int64_t now_ms = atomic_load(&fixture->host.wall_ms);
+    unsigned good = 0;
+    for (int i = 0; i < UNTIL_MS && good < ACCOUNTS; i++) {
+        good = 0;
+        for (unsigned number = 0; number < ACCOUNTS; number++) {
+            const struct gk_account_status status = status_at(fixture, number);
+            good += holds(&status, now_ms) ? 1 : 0;
+        }
+        nanosleep(&pause, NULL);
+    }
+    assert_int_equal(good, ACCOUNTS);
+}
+
+static bool answered_now(const struct gk_account_status *status, int64_t now_wall_ms)
+{
+    return status->last_check_wall_ms == now_wall_ms;
+}
+
+static bool active_now(const struct gk_account_status *status, int64_t now_wall_ms)
+{
+    return status->state == GK_ACCOUNT_ACTIVE && answered_now(status, now_wall_ms);
+}
+
+static bool revoked(const struct gk_account_status *status, int64_t now_wall_ms)
+{
+    return status->state == GK_ACCOUNT_REVOKED && answered_now(status, now_wall_ms);
+}
+
+static bool unreachable(const struct gk_account_status *status, int64_t now_wall_ms)
+{
+    (void)now_wall_ms;
+    return status->state == GK_ACCOUNT_UNREACHABLE;
+}
+
+static bool degraded(const struct gk_account_status *status, int64_t now_wall_ms)
+{
+    (void)now_wall_ms;
+    return status->state == GK_ACCOUNT_DEGRADED;
+}
+
+/* How many unwraps the next check of all of them takes. */
+static unsigned unwraps_until_all(struct fixture *fixture, holds_fn *holds)
+{
+    const unsigned before = vault_now().unwraps;
+    fake_host_advance(&fixture->host, INTERVAL_MS);
+    until_all(fixture, holds);
+    return vault_now().unwraps - before;
+}
+
+static bool can_read(struct fixture *fixture, unsigned number)
+{
+    char name[8];
+    struct gk_account *account = NULL;
+    name_of(number, name);
+    assert_int_equal(gk_account_open(fixture->instance, name, &account, NULL), GK_OK);
+    const bool open = gk_account_authorize(account, GK_OP_BLOB_GET_BLOB, 0, NULL) == GK_OK;
+    assert_int_equal(open, account->root_key != NULL);
+    gk_account_release(account);
+    return open;
+}
+
+static bool is_checking(struct fixture *fixture, unsigned number)
+{
+    char name[8];
+    name_of(number, name);
+    struct gk_account *account = NULL;
+    assert_int_equal(gk_account_open(fixture->instance, name, &account, NULL), GK_OK);
+    pthread_mutex_lock(&account->mutex);
+    const bool checking = account->checking;
+    pthread_mutex_unlock(&account->mutex);
+    gk_account_release(account);
+    return checking;
+}
+
+static void until_checking(struct fixture *fixture)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (unsigned number = 0; number < ACCOUNTS; number++) {
+        for (int i = 0; i < UNTIL_MS && !is_checking(fixture, number); i++) {
+            nanosleep(&pause, NULL);
+        }
+        assert_true(is_checking(fixture, number));
+    }
+}
+
+static void assert_all_read(struct fixture *fixture, bool may)
+{
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        assert_int_equal(can_read(fixture, i), may);
+    }
+}
+
+static void test_ticker__accounts_on_one_key_cost_one_call(void **state)
+{
+    struct fixture *fixture = *state;
+    create_all(fixture);
+    for (unsigned round = 0; round < 5; round++) {
+        assert_int_equal(unwraps_until_all(fixture, active_now), 1);
+    }
+    assert_all_read(fixture, true);
+}
+
+static void test_ticker__one_that_is_due_takes_the_others_along(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct gk_encryption_settings settings = customer_settings();
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        create(fixture, i, &settings);
+        fake_host_advance(&fixture->host, 100);
+    }
+    const unsigned before = vault_now().unwraps;
+    fake_host_advance(&fixture->host, INTERVAL_MS - 100 * ACCOUNTS);
+    until_all(fixture, active_now);
+    assert_int_equal(vault_now().unwraps - before, 1);
+    assert_int_equal(unwraps_until_all(fixture, active_now), 1);
+}
+
+static void test_ticker__other_keys_and_identities_are_asked_for_apart(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gk_encryption_settings settings = customer_settings();
+    create(fixture, 0, &settings);
+    rotate_vault();
+    create(fixture, 1, &settings); /* another version */
+    snprintf(settings.identity.resource_id, sizeof settings.identity.resource_id, "/other");
+    create(fixture, 2, &settings);
+    snprintf(settings.key.vault_uri, sizeof settings.key.vault_uri, "%s", FAKE_OTHER_URI);
+    create(fixture, 3, &settings);
+    assert_int_equal(unwraps_until_all(fixture, active_now), 4);
+    disable_version(1, true);
+    fake_host_advance(&fixture->host, INTERVAL_MS);
+    until_all(fixture, answered_now);
+    assert_int_equal(status_at(fixture, 0).state, GK_ACCOUNT_REVOKED);
+    for (unsigned i = 1; i < ACCOUNTS; i++) {
+        assert_int_equal(status_at(fixture, i).state, GK_ACCOUNT_ACTIVE);
+    }
+}
+
+static void test_ticker__one_refusal_revokes_all_and_each_opens_its_own(void **state)
+{
+    struct fixture *fixture = *state;
+    create_all(fixture);
+    set_unwrap(GK_VAULT_KEY_REFUSED);
+    assert_int_equal(unwraps_until_all(fixture, revoked), 1);
+    assert_all_read(fixture, false);
+    assert_int_equal(fake_host_events(&fixture->host, "key.revoked", "refused"), ACCOUNTS);
+    assert_int_equal(unwraps_until_all(fixture, revoked), 1);
+    set_unwrap(GK_VAULT_OK);
+    assert_int_equal(unwraps_until_all(fixture, active_now), ACCOUNTS);
+    assert_all_read(fixture, true);
+    assert_int_equal(unwraps_until_all(fixture, active_now), 1);
+}
+
+static void test_ticker__silence_counts_for_all(void **state)
+{
+    struct fixture *fixture = *state;
+    create_all(fixture);
+    set_unwrap(GK_VAULT_UNAVAILABLE);
+    assert_int_equal(unwraps_until_all(fixture, unreachable), 1);
+    assert_all_read(fixture, true);
+    set_unwrap(GK_VAULT_OK);
+    assert_int_equal(unwraps_until_all(fixture, active_now), 1);
+    rotate_vault();
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        char name[8];
+        name_of(i, name);
+        assert_int_equal(gk_account_check_now(fixture->instance, name, DEADLINE_MS, NULL), GK_OK);
+    }
+    set_unwrap(GK_VAULT_UNAVAILABLE);
+    assert_int_equal(unwraps_until_all(fixture, unreachable),
+                     1); /* the version before is not asked */
+}
+
+static void test_ticker__a_key_of_somebody_elses_speaks_for_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    create_all(fixture);
+    fake_vault_lock()->plant = true;
+    fake_vault_unlock();
+    assert_int_equal(unwraps_until_all(fixture, unreachable), ACCOUNTS);
+}
+
+static void test_ticker__who_has_no_key_by_then_asks_for_it(void **state)
+{
+    struct fixture *fixture = *state;
+    create_all(fixture);
+    set_unwrap(GK_VAULT_UNAVAILABLE);
+    (void)unwraps_until_all(fixture, unreachable);
+    fake_vault_lock()->hold = true;
+    fake_vault_unlock();
+    fake_host_advance(&fixture->host, INTERVAL_MS); /* the next check begins, and stays */
+    until_checking(fixture);
+    fake_host_advance(&fixture->host, GRACE_MS); /* the keys are dropped meanwhile */
+    until_all(fixture, degraded);
+    assert_all_read(fixture, false);
+    set_unwrap(GK_VAULT_OK);
+    fake_vault_lock()->hold = false;
+    fake_vault_unlock();
+    until_all(fixture, active_now);
+    assert_all_read(fixture, true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_ticker__accounts_on_one_key_cost_one_call,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__one_that_is_due_takes_the_others_along,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__other_keys_and_identities_are_asked_for_apart,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__one_refusal_revokes_all_and_each_opens_its_own,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__silence_counts_for_all, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__a_key_of_somebody_elses_speaks_for_nobody,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__who_has_no_key_by_then_asks_for_it,
+                                        fixture_setup, fixture_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
