@@ -14,6 +14,9 @@
 #define SECRET_TEXT_BYTES_MAX 4000u
 #define SECRET_FILE_BYTES     4096u
 
+/* What is no regular file is not waited for. */
+#define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+
 static ssize_t read_some(int fd, char *out, size_t max)
 {
     size_t got = 0;
@@ -43,13 +46,13 @@ static bool trim_secret(char *text, size_t *len)
     return *len >= SECRET_TEXT_BYTES_MIN && *len <= SECRET_TEXT_BYTES_MAX;
 }
 
-enum gk_status gk_secret_file_read(const char *path, char **out, size_t *len,
-                                   struct gk_error *error)
+/* Closes fd, which may be -1. */
+static enum gk_status read_and_close(int fd, const char *path, char **out, size_t *len,
+                                     struct gk_error *error)
 {
+    struct stat info;
     *out = NULL;
     *len = 0;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    struct stat info;
     if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) ||
         (info.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
         if (fd >= 0) {
@@ -78,4 +81,21 @@ enum gk_status gk_secret_file_read(const char *path, char **out, size_t *len,
     }
     *out = text;
     return GK_OK;
+}
+
+enum gk_status gk_secret_file_read(const char *path, char **out, size_t *len,
+                                   struct gk_error *error)
+{
+    return read_and_close(open(path, OPEN_FLAGS), path, out, len, error);
+}
+
+enum gk_status gk_secret_file_read_in(const char *directory, const char *name, char **out,
+                                      size_t *len, struct gk_error *error)
+{
+    const int parent = open(directory, OPEN_FLAGS | O_DIRECTORY | O_NOFOLLOW);
+    const int fd = parent < 0 ? -1 : openat(parent, name, OPEN_FLAGS | O_NOFOLLOW);
+    if (parent >= 0) {
+        close(parent);
+    }
+    return read_and_close(fd, name, out, len, error);
 }

@@ -12,5 +12,11 @@
  */
 enum gk_status gk_secret_file_read(const char *path, char **out, size_t *len,
                                    struct gk_error *error) GK_MUST_USE;
+/*
+ * The same, of a file whose name somebody else told: it must be in that very directory, and neither
+ * of both may be a symbolic link. name has no slash.
+ */
+enum gk_status gk_secret_file_read_in(const char *directory, const char *name, char **out,
+                                      size_t *len, struct gk_error *error) GK_MUST_USE;
 
 #endif

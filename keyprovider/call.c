@@ -238,7 +238,7 @@ static void on_unauthorized(struct gk_kv_call *call, const struct gk_kv_http_ans
 {
     struct gk_kv_challenge challenge;
     const char *authority =
-        call->identity->source == GK_KV_SOURCE_CLIENT_SECRET ? call->identity->authority : NULL;
+        gk_kv_source_is_host(call->identity->source) ? NULL : call->identity->authority;
     if (!gk_kv_challenge_parse(answer->challenge, &challenge) ||
         !gk_kv_challenge_agrees(&challenge, call->resource, authority)) {
         fail(call, GK_VAULT_UNAVAILABLE, "ChallengeInvalid",
@@ -273,7 +273,7 @@ static void find_witness(const struct gk_kv_call *call, const struct gk_kv_origi
 {
     struct gk_kv_origin authority;
     const char *known = gk_kv_origin_known_authority_host(vault);
-    if (call->identity->source == GK_KV_SOURCE_CLIENT_SECRET &&
+    if (!gk_kv_source_is_host(call->identity->source) &&
         gk_kv_origin_parse(gk_span_str(call->identity->authority), &authority, NULL)) {
         known = authority.host;
     }
@@ -345,7 +345,7 @@ static void send_request(struct gk_kv_call *call, const char *bearer)
     gk_kv_request_url(&url, call->operation, &call->key);
     const struct gk_kv_http_request request = {
         .url = gk_buf_str(&url),
-        .bearer = bearer,
+        .credentials = bearer,
         .content_type = call->body == NULL ? NULL : "application/json",
         .body = gk_span_of(call->body, call->body_len),
         .timeout_ms = time_left_ms(call),

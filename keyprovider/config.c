@@ -50,14 +50,14 @@ static enum gk_status set_path(char *out, const char *key, const char *value,
 {
     const size_t len = strlen(value);
     if (value[0] != '/' || len >= GK_KV_PATH_BYTES_MAX) {
-        return gk_fail(error, GK_E_INVALID, "%s: give the absolute path of a file", key);
+        return gk_fail(error, GK_E_INVALID, "%s: give an absolute path", key);
     }
     memcpy(out, value, len + 1);
     return GK_OK;
 }
 
-/* An origin; plain http only where it does not leave this machine, if anywhere. */
-static enum gk_status set_origin(char *out, const char *key, const char *value, bool may_be_local,
+/* An origin that is asked over TLS. */
+static enum gk_status set_origin(char *out, const char *key, const char *value,
                                  struct gk_error *error)
 {
     struct gk_kv_origin origin;
@@ -69,27 +69,56 @@ static enum gk_status set_origin(char *out, const char *key, const char *value, 
     if (out[len - 1] == '/') {
         out[len - 1] = '\0';
     }
-    if (gk_kv_origin_parse(gk_span_str(out), &origin, NULL) &&
-        (origin.https || (may_be_local && gk_kv_origin_is_local(&origin)))) {
+    if (gk_kv_origin_parse(gk_span_str(out), &origin, NULL) && origin.https) {
         return GK_OK;
     }
     out[0] = '\0';
-    return gk_fail(error, GK_E_INVALID, "%s: give https://host or https://host:port%s", key,
-                   may_be_local ? ", or http:// with a loopback or link-local address" : "");
+    return gk_fail(error, GK_E_INVALID, "%s: give https://host or https://host:port", key);
+}
+
+/* Where this machine's token service listens: an origin as above, or one with a path. */
+static enum gk_status set_endpoint(char *out, const char *key, const char *value,
+                                   struct gk_error *error)
+{
+    struct gk_kv_origin origin;
+    struct gk_span path;
+    const enum gk_status status = set_text(out, GK_KV_URL_BYTES_MAX, key, value, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    if (gk_kv_origin_parse(gk_span_str(out), &origin, &path) && strpbrk(out, "?#") == NULL &&
+        (origin.https || gk_kv_origin_is_local(&origin))) {
+        return GK_OK;
+    }
+    out[0] = '\0';
+    return gk_fail(error, GK_E_INVALID,
+                   "%s: give https://host/path, or http:// with a loopback or link-local address",
+                   key);
+}
+
+static const char *const source_names[] = {
+    [GK_KV_SOURCE_NONE] = "",
+    [GK_KV_SOURCE_CLIENT_SECRET] = "client-secret",
+    [GK_KV_SOURCE_MANAGED] = "managed",
+    [GK_KV_SOURCE_ARC] = "arc",
+    [GK_KV_SOURCE_APP_SERVICE] = "app-service",
+};
+
+const char *gk_kv_source_name(enum gk_kv_identity_source source)
+{
+    return source_names[source];
 }
 
 static enum gk_status set_source(struct gk_kv_identity *identity, const char *key,
                                  const char *value, struct gk_error *error)
 {
-    if (strcmp(value, "client-secret") == 0) {
-        identity->source = GK_KV_SOURCE_CLIENT_SECRET;
-        return GK_OK;
+    for (size_t i = GK_KV_SOURCE_NONE + 1; i < sizeof source_names / sizeof source_names[0]; i++) {
+        if (strcmp(value, source_names[i]) == 0) {
+            identity->source = (enum gk_kv_identity_source)i;
+            return GK_OK;
+        }
     }
-    if (strcmp(value, "managed") == 0) {
-        identity->source = GK_KV_SOURCE_MANAGED;
-        return GK_OK;
-    }
-    return gk_fail(error, GK_E_INVALID, "%s: is either client-secret or managed", key);
+    return gk_fail(error, GK_E_INVALID, "%s: is one of " GK_KV_SOURCE_NAMES, key);
 }
 
 static enum gk_status set_identity(struct gk_kv_identity *identity, const char *field,
@@ -115,10 +144,16 @@ static enum gk_status set_identity(struct gk_kv_identity *identity, const char *
         return set_path(identity->client_secret_file, key, value, error);
     }
     if (strcmp(field, "authority") == 0) {
-        return set_origin(identity->authority, key, value, false, error);
+        return set_origin(identity->authority, key, value, error);
     }
     if (strcmp(field, "endpoint") == 0) {
-        return set_origin(identity->endpoint, key, value, true, error);
+        return set_endpoint(identity->endpoint, key, value, error);
+    }
+    if (strcmp(field, "challenge_directory") == 0) {
+        return set_path(identity->challenge_directory, key, value, error);
+    }
+    if (strcmp(field, "identity_header_file") == 0) {
+        return set_path(identity->identity_header_file, key, value, error);
     }
     return gk_fail(error, GK_E_NOT_FOUND, "%s: there is no such setting", key);
 }
@@ -127,7 +162,7 @@ static enum gk_status set_vault(struct gk_kv_vault *vault, const char *field, co
                                 const char *value, struct gk_error *error)
 {
     if (strcmp(field, "uri") == 0) {
-        return set_origin(vault->uri, key, value, false, error);
+        return set_origin(vault->uri, key, value, error);
     }
     if (strcmp(field, "resource") == 0) {
         return set_text(vault->resource, sizeof vault->resource, key, value, error);

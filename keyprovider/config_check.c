@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether settings fit together, and what they allow. */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -7,9 +8,12 @@
 #include "common/error.h"
 #include "keyprovider/config.h"
 
-#define AUTHORITY_DEFAULT "https://login.microsoftonline.com"
-#define ENDPOINT_DEFAULT  "http://169.254.169.254"
-#define RESOURCE_DEFAULT  "https://vault.azure.net"
+#define AUTHORITY_DEFAULT      "https://login.microsoftonline.com"
+#define METADATA_DEFAULT       "http://169.254.169.254"
+#define METADATA_PATH          "/metadata/identity/oauth2/token"
+#define ARC_DEFAULT            "http://127.0.0.1:40342"
+#define ARC_CHALLENGES_DEFAULT "/var/opt/azcmagent/tokens"
+#define RESOURCE_DEFAULT       "https://vault.azure.net"
 
 static void default_text(char *out, size_t out_bytes, const char *value)
 {
@@ -18,27 +22,77 @@ static void default_text(char *out, size_t out_bytes, const char *value)
     }
 }
 
+/* What an identity of each kind cannot do without. */
+#define NEEDS(source, member)                                                                      \
+    {                                                                                              \
+        (source), #member, offsetof(struct gk_kv_identity, member)                                 \
+    }
+static const struct {
+    enum gk_kv_identity_source source;
+    const char *member;
+    size_t offset;
+} needs[] = {
+    NEEDS(GK_KV_SOURCE_CLIENT_SECRET, client_id),
+    NEEDS(GK_KV_SOURCE_CLIENT_SECRET, tenant_id),
+    NEEDS(GK_KV_SOURCE_CLIENT_SECRET, client_secret_file),
+    NEEDS(GK_KV_SOURCE_APP_SERVICE, endpoint),
+    NEEDS(GK_KV_SOURCE_APP_SERVICE, identity_header_file),
+};
+
+static enum gk_status check_members(const struct gk_kv_identity *identity, size_t number,
+                                    struct gk_error *error)
+{
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        if (needs[i].source == identity->source &&
+            ((const char *)identity)[needs[i].offset] == '\0') {
+            return gk_fail(error, GK_E_INVALID, "identity.%zu.%s: is missing; kind %s needs it",
+                           number, needs[i].member, gk_kv_source_name(identity->source));
+        }
+    }
+    return GK_OK;
+}
+
+/* Instance metadata and the agent of Azure Arc have one path, which need not be given. */
+static enum gk_status complete_endpoint(struct gk_kv_identity *identity, size_t number,
+                                        struct gk_error *error)
+{
+    struct gk_kv_origin origin;
+    struct gk_span path;
+    if (!gk_kv_origin_parse(gk_span_str(identity->endpoint), &origin, &path)) {
+        return gk_fail(error, GK_E_INVALID, "identity.%zu.endpoint: give http://host", number);
+    }
+    if (path.len > 1 || identity->source == GK_KV_SOURCE_APP_SERVICE) {
+        return GK_OK;
+    }
+    const size_t len = strlen(identity->endpoint) - path.len;
+    if (len + sizeof METADATA_PATH > sizeof identity->endpoint) {
+        return gk_fail(error, GK_E_INVALID, "identity.%zu.endpoint: is too long", number);
+    }
+    memcpy(identity->endpoint + len, METADATA_PATH, sizeof METADATA_PATH);
+    return GK_OK;
+}
+
 static enum gk_status check_identity(struct gk_kv_identity *identity, size_t number,
                                      struct gk_error *error)
 {
     if (identity->source == GK_KV_SOURCE_NONE) {
         return gk_fail(error, GK_E_INVALID,
-                       "identity.%zu.kind: is missing; give client-secret or managed", number);
+                       "identity.%zu.kind: is missing; give " GK_KV_SOURCE_NAMES, number);
     }
-    if (identity->source == GK_KV_SOURCE_MANAGED) {
-        default_text(identity->endpoint, sizeof identity->endpoint, ENDPOINT_DEFAULT);
+    const enum gk_status status = check_members(identity, number, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    if (!gk_kv_source_is_host(identity->source)) {
+        default_text(identity->authority, sizeof identity->authority, AUTHORITY_DEFAULT);
         return GK_OK;
     }
-    default_text(identity->authority, sizeof identity->authority, AUTHORITY_DEFAULT);
-    const char *missing = identity->client_id[0] == '\0'            ? "client_id"
-                          : identity->tenant_id[0] == '\0'          ? "tenant_id"
-                          : identity->client_secret_file[0] == '\0' ? "client_secret_file"
-                                                                    : NULL;
-    return missing == NULL
-               ? GK_OK
-               : gk_fail(error, GK_E_INVALID,
-                         "identity.%zu.%s: is missing; a client-secret identity needs it", number,
-                         missing);
+    const bool arc = identity->source == GK_KV_SOURCE_ARC;
+    default_text(identity->endpoint, sizeof identity->endpoint,
+                 arc ? ARC_DEFAULT : METADATA_DEFAULT);
+    default_text(identity->challenge_directory, sizeof identity->challenge_directory,
+                 ARC_CHALLENGES_DEFAULT);
+    return complete_endpoint(identity, number, error);
 }
 
 /* Both the system-assigned one, or both of one resource id: which is meant could not be told. */

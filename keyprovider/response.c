@@ -179,6 +179,12 @@ static bool token_is_good(struct gk_kv_json token)
     return true;
 }
 
+static struct gk_span text_of(struct gk_kv_json object, const char *name)
+{
+    const struct gk_kv_json text = gk_kv_json_get(object, name);
+    return text.kind == GK_KV_JSON_STRING ? text.text : gk_span_of(NULL, 0);
+}
+
 bool gk_kv_response_token(struct gk_span body, struct gk_kv_token_response *token)
 {
     struct gk_kv_json root;
@@ -198,6 +204,8 @@ bool gk_kv_response_token(struct gk_span body, struct gk_kv_token_response *toke
         return false;
     }
     token->access_token = value.text;
+    token->client_id = text_of(root, "client_id");
+    token->resource_id = text_of(root, "msi_res_id");
     return true;
 }
 

@@ -32,6 +32,8 @@ struct gk_kv_token_response {
     struct gk_span access_token; /* a view into body; only characters that a header may carry */
     uint64_t expires_in_s;       /* 0: not told */
     uint64_t expires_on_s;       /* 0: not told */
+    struct gk_span client_id; /* of whom a token service of the host says it is; views into body */
+    struct gk_span resource_id;
 };
 
 bool gk_kv_response_token(struct gk_span body, struct gk_kv_token_response *token) GK_MUST_USE;

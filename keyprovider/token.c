@@ -3,8 +3,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "common/secret.h"
+#include "keyprovider/arc_challenge.h"
 #include "keyprovider/response.h"
 #include "keyprovider/token_request.h"
 
@@ -26,6 +29,7 @@ struct gk_kv_token {
     int64_t expires_wall_ms;
 
     struct gk_kv_exchange *exchange; /* NULL: no fetch is under way */
+    bool proving;                    /* it answers a challenge of Azure Arc */
     int64_t asked_wall_ms;
     uint8_t *form; /* secret; what the exchange sends */
     struct gk_kv_token_waiter *waiters;
@@ -109,14 +113,32 @@ static struct gk_kv_token_result judge_refusal(const struct gk_kv_token *token,
                                         .retry_after_ms = answer->retry_after_ms};
     const bool explained = gk_kv_response_oauth_error(answer->body, result.code, sizeof result.code,
                                                       result.message, sizeof result.message);
-    result.judgement = gk_kv_judge_token(token->identity->source == GK_KV_SOURCE_MANAGED,
-                                         answer->http_status, result.code);
+    result.judgement = gk_kv_judge_token(token->identity->source, answer->http_status, result.code);
     if (!explained) {
         snprintf(result.code, sizeof result.code, "TokenRequestFailed");
         snprintf(result.message, sizeof result.message, "the token endpoint answered %u",
                  answer->http_status);
     }
     return result;
+}
+
+static bool is_text(struct gk_span span, const char *text)
+{
+    return span.len == strlen(text) && strncasecmp((const char *)span.data, text, span.len) == 0;
+}
+
+/* Agents of Azure Arc that know no user-assigned identities give the machine's own token when asked
+ * for one of these, without a word. Those that know them say whose the token is. */
+static bool is_of_identity(const struct gk_kv_identity *identity,
+                           const struct gk_kv_token_response *response)
+{
+    if (identity->source != GK_KV_SOURCE_ARC) {
+        return true;
+    }
+    return identity->client_id[0] != '\0' ? is_text(response->client_id, identity->client_id)
+           : identity->resource_id[0] != '\0'
+               ? is_text(response->resource_id, identity->resource_id)
+               : true;
 }
 
 static struct gk_kv_token_result read_answer(struct gk_kv_token *token,
@@ -133,25 +155,26 @@ static struct gk_kv_token_result read_answer(struct gk_kv_token *token,
         return bad_result(GK_VAULT_UNAVAILABLE, false, "TokenAnswerInvalid",
                           "the token endpoint's answer is no token");
     }
+    if (!is_of_identity(token->identity, &response)) {
+        return bad_result(GK_VAULT_UNAVAILABLE, false, "TokenOfAnotherIdentity",
+                          "the agent of Azure Arc gave a token of another identity than was asked "
+                          "for: it may know the system-assigned one alone");
+    }
     return keep(token, &response)
                ? good_result(token)
                : bad_result(GK_VAULT_UNAVAILABLE, true, "OutOfMemory", "no memory for a token");
 }
 
-static void on_answer(void *ctx, const struct gk_kv_http_answer *answer)
+static void finish(struct gk_kv_token *token, const struct gk_kv_token_result *result)
 {
-    struct gk_kv_token *token = ctx;
-    token->exchange = NULL;
-    gk_secret_free(&token->form);
-    const struct gk_kv_token_result result = read_answer(token, answer);
-    const bool good = result.judgement.verdict == GK_VAULT_OK;
-    count(token, good                                                 ? "result=\"ok\""
-                 : result.judgement.verdict == GK_VAULT_IDENTITY_GONE ? "result=\"refused\""
-                                                                      : "result=\"unavailable\"");
+    const bool good = result->judgement.verdict == GK_VAULT_OK;
+    count(token, good                                                  ? "result=\"ok\""
+                 : result->judgement.verdict == GK_VAULT_IDENTITY_GONE ? "result=\"refused\""
+                                                                       : "result=\"unavailable\"");
     if (!good) {
         token->renew_wall_ms = wall_ms(token->owner) + RENEW_AGAIN_MS;
     }
-    give_to_all(token, &result);
+    give_to_all(token, result);
 }
 
 /* --- asking ------------------------------------------------------------------------------------- */
@@ -176,32 +199,78 @@ static enum gk_status make_form(struct gk_kv_token *token, struct gk_span *body,
     return status;
 }
 
-/* False, with a reason, when the request could not even be made. */
-static bool fetch(struct gk_kv_token *token, struct gk_error *error)
+static void on_answer(void *ctx, const struct gk_kv_http_answer *answer);
+
+/* False, with a reason, when the request could not even be made. credentials: NULL, or what answers a
+ * challenge. */
+static bool fetch(struct gk_kv_token *token, const char *credentials, struct gk_error *error)
 {
     struct gk_span body;
     struct gk_buf url;
-    const bool managed = token->identity->source == GK_KV_SOURCE_MANAGED;
+    char *header = NULL;
+    const bool host = gk_kv_source_is_host(token->identity->source);
     gk_buf_init(&url, GK_KV_TOKEN_URL_BYTES_MAX);
     gk_kv_token_url(&url, token->identity, token->resource);
     token->asked_wall_ms = wall_ms(token->owner);
     snprintf(error->message, sizeof error->message, "out of memory");
-    if (make_form(token, &body, error) == GK_OK && gk_buf_status(&url) == GK_OK) {
+    if (make_form(token, &body, error) == GK_OK &&
+        gk_kv_token_header(token->identity, &header, error) == GK_OK &&
+        gk_buf_status(&url) == GK_OK) {
         const struct gk_kv_http_request request = {
             .url = gk_buf_str(&url),
-            .plain_http = managed && strncmp(gk_buf_str(&url), "http:", 5) == 0,
-            .header = managed ? "Metadata: true" : NULL,
-            .content_type = managed ? NULL : FORM_CONTENT_TYPE,
+            .plain_http = host && strncmp(gk_buf_str(&url), "http:", 5) == 0,
+            .scheme = GK_KV_ARC_SCHEME,
+            .credentials = credentials,
+            .header = header,
+            .content_type = host ? NULL : FORM_CONTENT_TYPE,
             .body = body,
             .timeout_ms = token->owner->timeout_ms,
         };
         token->exchange = gk_kv_exchange_start(token->owner->transport, &request, on_answer, token);
     }
     gk_buf_cleanup(&url);
+    gk_secret_free(&header);
     if (token->exchange == NULL) {
         gk_secret_free(&token->form);
     }
+    token->proving = credentials != NULL;
     return token->exchange != NULL;
+}
+
+/* The agent of Azure Arc answers the first request with the name of a file that may be read by
+ * whoever may have tokens, and the one with its content with a token. */
+static bool is_challenged(const struct gk_kv_token *token, const struct gk_kv_http_answer *answer)
+{
+    return token->identity->source == GK_KV_SOURCE_ARC && !token->proving &&
+           answer->outcome == GK_KV_ANSWERED && answer->http_status == 401;
+}
+
+static bool answer_challenge(struct gk_kv_token *token, const char *challenge,
+                             struct gk_error *error)
+{
+    char *credentials = NULL;
+    const bool sent = gk_kv_arc_credentials(challenge, token->identity->challenge_directory,
+                                            &credentials, error) == GK_OK &&
+                      fetch(token, credentials, error);
+    gk_secret_free(&credentials);
+    return sent;
+}
+
+static void on_answer(void *ctx, const struct gk_kv_http_answer *answer)
+{
+    struct gk_kv_token *token = ctx;
+    struct gk_error error = {0};
+    token->exchange = NULL;
+    gk_secret_free(&token->form);
+    const bool challenged = is_challenged(token, answer);
+    if (challenged && answer_challenge(token, answer->challenge, &error)) {
+        return;
+    }
+    const struct gk_kv_token_result result =
+        challenged
+            ? bad_result(GK_VAULT_UNAVAILABLE, true, "ArcChallengeUnanswerable", error.message)
+            : read_answer(token, answer);
+    finish(token, &result);
 }
 
 static struct gk_kv_token *find(struct gk_kv_tokens *tokens, const struct gk_kv_identity *identity,
@@ -233,7 +302,7 @@ static struct gk_kv_token *find_or_add(struct gk_kv_tokens *tokens,
 static void renew_ahead(struct gk_kv_token *token, int64_t now_ms)
 {
     struct gk_error error;
-    if (token->exchange == NULL && now_ms >= token->renew_wall_ms && !fetch(token, &error)) {
+    if (token->exchange == NULL && now_ms >= token->renew_wall_ms && !fetch(token, NULL, &error)) {
         token->renew_wall_ms = now_ms + RENEW_AGAIN_MS;
     }
 }
@@ -250,7 +319,7 @@ void gk_kv_token_get(struct gk_kv_tokens *tokens, const struct gk_kv_identity *i
         waiter->got(waiter->ctx, &result);
         return;
     }
-    if (token == NULL || (token->exchange == NULL && !fetch(token, &error))) {
+    if (token == NULL || (token->exchange == NULL && !fetch(token, NULL, &error))) {
         const struct gk_kv_token_result result =
             bad_result(GK_VAULT_UNAVAILABLE, true, "TokenRequestImpossible",
                        token == NULL ? "out of memory" : error.message);

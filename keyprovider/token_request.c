@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keyprovider/token_request.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "common/error.h"
 #include "common/secret.h"
 #include "common/secret_file.h"
 #include "common/text.h"
 
-#define METADATA_PATH "/metadata/identity/oauth2/token?api-version=2018-02-01&resource="
+#define METADATA_HEADER "Metadata: true"
+#define IDENTITY_HEADER "X-IDENTITY-HEADER: "
 
 static void append_encoded(struct gk_buf *out, const char *name, const char *value)
 {
@@ -14,31 +18,76 @@ static void append_encoded(struct gk_buf *out, const char *name, const char *val
     gk_percent_encode(out, gk_span_str(value), "");
 }
 
+/* How each token service of a host is asked. */
+static const struct {
+    const char *api_version;
+    const char *resource_id; /* what it calls the identity's resource id */
+} host_services[] = {
+    [GK_KV_SOURCE_MANAGED] = {"2018-02-01", "&msi_res_id="},
+    [GK_KV_SOURCE_ARC] = {"2020-06-01", "&msi_res_id="},
+    [GK_KV_SOURCE_APP_SERVICE] = {"2019-08-01", "&mi_res_id="},
+};
+
 /* A managed identity is named by its client id, or by its resource id, or not at all: then it is the
  * system-assigned one. */
-static void managed_url(struct gk_buf *out, const struct gk_kv_identity *identity,
-                        const char *resource)
+static void host_url(struct gk_buf *out, const struct gk_kv_identity *identity,
+                     const char *resource)
 {
     gk_buf_append_str(out, identity->endpoint);
-    append_encoded(out, METADATA_PATH, resource);
+    gk_buf_append_str(out, "?api-version=");
+    gk_buf_append_str(out, host_services[identity->source].api_version);
+    append_encoded(out, "&resource=", resource);
     if (identity->client_id[0] != '\0') {
         append_encoded(out, "&client_id=", identity->client_id);
     } else if (identity->resource_id[0] != '\0') {
-        append_encoded(out, "&msi_res_id=", identity->resource_id);
+        append_encoded(out, host_services[identity->source].resource_id, identity->resource_id);
     }
 }
 
 void gk_kv_token_url(struct gk_buf *out, const struct gk_kv_identity *identity,
                      const char *resource)
 {
-    if (identity->source == GK_KV_SOURCE_MANAGED) {
-        managed_url(out, identity, resource);
+    if (gk_kv_source_is_host(identity->source)) {
+        host_url(out, identity, resource);
         return;
     }
     gk_buf_append_str(out, identity->authority);
     gk_buf_append_str(out, "/");
     gk_buf_append_str(out, identity->tenant_id);
     gk_buf_append_str(out, "/oauth2/v2.0/token");
+}
+
+static enum gk_status keep_header(const char *name, const char *value, size_t value_len, char **out,
+                                  struct gk_error *error)
+{
+    const size_t bytes = strlen(name) + value_len + 1;
+    *out = gk_secret_alloc(bytes);
+    if (*out == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "no memory that can be locked");
+    }
+    snprintf(*out, bytes, "%s%s", name, value);
+    return GK_OK;
+}
+
+enum gk_status gk_kv_token_header(const struct gk_kv_identity *identity, char **out,
+                                  struct gk_error *error)
+{
+    char *secret = NULL;
+    size_t len = 0;
+    *out = NULL;
+    if (!gk_kv_source_is_host(identity->source)) {
+        return GK_OK;
+    }
+    if (identity->source != GK_KV_SOURCE_APP_SERVICE) {
+        return keep_header(METADATA_HEADER, "", 0, out, error);
+    }
+    enum gk_status status =
+        gk_secret_file_read(identity->identity_header_file, &secret, &len, error);
+    if (status == GK_OK) {
+        status = keep_header(IDENTITY_HEADER, secret, len, out, error);
+    }
+    gk_secret_free(&secret);
+    return status;
 }
 
 enum gk_status gk_kv_token_form(struct gk_buf *out, const struct gk_kv_identity *identity,

@@ -13,6 +13,13 @@
 void gk_kv_token_url(struct gk_buf *out, const struct gk_kv_identity *identity,
                      const char *resource);
 /*
+ * The header line by which a token service of the host tells its own from requests that came by way
+ * of others, in secret memory (gk_secret_free); NULL for an authority. App Service's is a secret that
+ * the platform renews: its file is read each time.
+ */
+enum gk_status gk_kv_token_header(const struct gk_kv_identity *identity, char **out,
+                                  struct gk_error *error) GK_MUST_USE;
+/*
  * The form that a client-secret identity posts; out is over secret memory. Reads the client secret,
  * each time, so that a new one is taken without a restart.
  */

@@ -14,12 +14,13 @@
 #define RETRY_AFTER_MAX_MS (3600 * MS_PER_S)
 #define CONNECT_PART       2 /* connecting may take one half of the time */
 #define REQUEST_ID_BYTES   64u
-#define BEARER_PREFIX      "Authorization: Bearer "
+#define SCHEME_DEFAULT     "Bearer"
 
 struct gk_kv_exchange {
     struct gk_kv_exchange *next;
     struct gk_kv_exchange **link; /* what points to this one */
     struct gk_kv_transport *transport;
+    const char *scheme;
     CURL *easy;
     struct curl_slist *headers;
     struct gk_span sent; /* what goes out, of which sent_len bytes have gone */
@@ -107,8 +108,10 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
         exchange->request_id[0] = '\0';
         exchange->retry_after_ms = 0;
     } else if (header_is(line, "WWW-Authenticate", &value)) {
-        if (exchange->challenge[0] == '\0' && value.len > 7 &&
-            strncasecmp((const char *)value.data, "Bearer ", 7) == 0) {
+        const size_t scheme_len = strlen(exchange->scheme);
+        if (exchange->challenge[0] == '\0' && value.len > scheme_len &&
+            value.data[scheme_len] == ' ' &&
+            strncasecmp((const char *)value.data, exchange->scheme, scheme_len) == 0) {
             copy_header(exchange->challenge, sizeof exchange->challenge, value);
         }
     } else if (header_is(line, "x-ms-request-id", &value)) {
@@ -173,14 +176,14 @@ static bool add_header(struct gk_kv_exchange *exchange, const char *line)
     return true;
 }
 
-static bool add_bearer(struct gk_kv_exchange *exchange, const char *bearer)
+static bool add_credentials(struct gk_kv_exchange *exchange, const char *credentials)
 {
-    const size_t bytes = sizeof BEARER_PREFIX + strlen(bearer);
+    const size_t bytes = sizeof "Authorization:  " + strlen(exchange->scheme) + strlen(credentials);
     char *line = gk_secret_alloc(bytes);
     if (line == NULL) {
         return false;
     }
-    snprintf(line, bytes, BEARER_PREFIX "%s", bearer);
+    snprintf(line, bytes, "Authorization: %s %s", exchange->scheme, credentials);
     const bool good = add_header(exchange, line);
     gk_secret_free(&line);
     return good;
@@ -197,8 +200,8 @@ static bool set_headers(struct gk_kv_exchange *exchange, const struct gk_kv_http
     if (good && request->header != NULL) {
         good = add_header(exchange, request->header);
     }
-    if (good && request->bearer != NULL) {
-        good = add_bearer(exchange, request->bearer);
+    if (good && request->credentials != NULL) {
+        good = add_credentials(exchange, request->credentials);
     }
     return good &&
            curl_easy_setopt(exchange->easy, CURLOPT_HTTPHEADER, exchange->headers) == CURLE_OK;
@@ -302,6 +305,7 @@ struct gk_kv_exchange *gk_kv_exchange_start(struct gk_kv_transport *transport,
         return NULL;
     }
     exchange->transport = transport;
+    exchange->scheme = request->scheme == NULL ? SCHEME_DEFAULT : request->scheme;
     exchange->done = done;
     exchange->ctx = ctx;
     exchange->sent = request->body;

@@ -21,8 +21,9 @@ struct gk_kv_transport {
 struct gk_kv_http_request {
     const char *url;          /* copied */
     bool plain_http;          /* not https: for instance metadata alone */
-    const char *bearer;       /* NULL: none; copied, and the copy wiped */
-    const char *header;       /* a further line, NULL: none; copied */
+    const char *scheme;       /* of credentials and challenge; NULL: Bearer; not copied */
+    const char *credentials;  /* NULL: none; copied, and the copy wiped */
+    const char *header;       /* a further line, NULL: none; copied, and the copy wiped */
     const char *content_type; /* NULL: a GET */
     struct gk_span body;      /* stays the caller's, and must stay, until done or cancelled */
     uint32_t timeout_ms;
@@ -40,7 +41,7 @@ struct gk_kv_http_answer {
     uint16_t http_status;    /* 0 unless answered */
     uint32_t retry_after_ms; /* 0: not told; at most an hour */
     struct gk_span body;
-    const char *challenge;  /* the WWW-Authenticate header that begins with Bearer, or "" */
+    const char *challenge;  /* the WWW-Authenticate header of the request's scheme, or "" */
     const char *request_id; /* or "" */
     const char *failure;    /* for people, when it was not answered, else "" */
 };

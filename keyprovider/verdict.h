@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "gatekey/provider.h"
+#include "keyprovider/config.h"
 
 enum gk_kv_operation { GK_KV_GET = 0, GK_KV_WRAP = 1, GK_KV_UNWRAP = 2 };
 
@@ -28,9 +28,12 @@ struct gk_kv_judgement gk_kv_judge_vault(enum gk_kv_operation operation, uint16_
                                          const char *code);
 
 /*
- * The same for a token endpoint. code is the OAuth error, "" for none. An instance metadata service
- * answers 404 and 410 while it is being updated.
+ * The same for a token endpoint. code is the OAuth error, "" for none. A token service of the host
+ * answers 404 and 410 while it is being updated, and 401 where it was not shown that we belong to
+ * this host (a key file that was replaced meanwhile, a header that was): that says nothing of the
+ * identity.
  */
-struct gk_kv_judgement gk_kv_judge_token(bool managed, uint16_t http_status, const char *code);
+struct gk_kv_judgement gk_kv_judge_token(enum gk_kv_identity_source source, uint16_t http_status,
+                                         const char *code);
 
 #endif

@@ -149,7 +149,8 @@ static void read_listen(struct reader *outer, struct kv_config_listen *listen)
 
 static void read_imds(struct reader *outer, struct kv_config *config)
 {
-    static const char *const known[] = {"address", "port", NULL};
+    static const char *const known[] = {"address", "port", "arc_challenge_directory",
+                                        "app_service_header_file", NULL};
     const config_setting_t *group = config_setting_get_member(outer->group, "imds");
     if (group == NULL) {
         return;
@@ -159,6 +160,8 @@ static void read_imds(struct reader *outer, struct kv_config *config)
     config->imds_given = true;
     config->imds.address = text_or(&reader, "address", "127.0.0.1");
     config->imds.port = (uint16_t)number(&reader, "port", 0, 65535, 0);
+    config->arc_challenge_directory = file(&reader, "arc_challenge_directory");
+    config->app_service_header_file = file(&reader, "app_service_header_file");
     outer->status = reader.status;
 }
 

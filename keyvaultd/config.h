@@ -41,7 +41,9 @@ struct kv_config {
     config_t file;
     struct kv_config_listen listen;
     bool imds_given;
-    struct kv_config_listen imds; /* plain HTTP: no files */
+    struct kv_config_listen imds;        /* plain HTTP: no files */
+    const char *arc_challenge_directory; /* NULL: not as the agent of Azure Arc */
+    const char *app_service_header_file; /* NULL: not as App Service */
     const char *state_dir;
     const char *host;                    /* in URIs */
     const char *tenant_id;               /* the vault's */

@@ -47,6 +47,10 @@ static void set_headers(struct kv_request *request)
                  server->authority, server->config->tenant_id, server->config->resource);
         gk_http_answer_header(exchange, "WWW-Authenticate", text);
     }
+    if (request->basic_realm[0] != '\0') {
+        snprintf(text, sizeof text, "Basic realm=%s", request->basic_realm);
+        gk_http_answer_header(exchange, "WWW-Authenticate", text);
+    }
     if (request->retry_after_s > 0) {
         snprintf(text, sizeof text, "%lld", (long long)request->retry_after_s);
         gk_http_answer_header(exchange, "Retry-After", text);

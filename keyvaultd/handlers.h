@@ -32,7 +32,11 @@ kv_handler_fn kv_handle_purge;
 /* token_handlers.c */
 kv_handler_fn kv_handle_token_v1;
 kv_handler_fn kv_handle_token_v2;
+
+/* managed_handlers.c */
 kv_handler_fn kv_handle_imds;
+kv_handler_fn kv_handle_arc;
+kv_handler_fn kv_handle_app_service;
 
 /* discovery_handlers.c */
 kv_handler_fn kv_handle_instance;

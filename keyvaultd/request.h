@@ -50,8 +50,9 @@ struct kv_request {
 
     /* The answer. */
     unsigned status;
-    json_t *answer; /* NULL: no body */
-    bool challenge; /* with the 401 that tells where tokens come from */
+    json_t *answer;                      /* NULL: no body */
+    bool challenge;                      /* with the 401 that tells where tokens come from */
+    char basic_realm[KV_ARC_PATH_BYTES]; /* of the 401 of the agent of Azure Arc, or "" */
     int64_t retry_after_s;
     struct kv_call call; /* filled as things become known */
 };

@@ -55,6 +55,8 @@ static const struct kv_route routes[] = {
      KV_AREA_OPEN, 0},
     {"GET", "{tenant}/discovery/v2.0/keys", "discovery", kv_handle_signing_keys, KV_AREA_OPEN, 0},
     {"GET", "metadata/identity/oauth2/token", "token", kv_handle_imds, KV_AREA_IMDS, 0},
+    {"GET", "arc/metadata/identity/oauth2/token", "token", kv_handle_arc, KV_AREA_IMDS, 0},
+    {"GET", "msi/token", "token", kv_handle_app_service, KV_AREA_IMDS, 0},
 };
 
 /* --- the path ----------------------------------------------------------------------------------- */

@@ -104,6 +104,13 @@ static enum gk_status start(struct kv_server *server, struct gk_error *error)
         status = gk_secret_file_read(config->token_secret_file, &server->shared_secret,
                                      &server->shared_secret_len, error);
     }
+    if (status == GK_OK && config->arc_challenge_directory != NULL) {
+        status = kv_arc_open(config->arc_challenge_directory, &server->arc, error);
+    }
+    if (status == GK_OK && config->app_service_header_file != NULL) {
+        status = gk_secret_file_read(config->app_service_header_file, &server->identity_header,
+                                     &server->identity_header_len, error);
+    }
     if (status == GK_OK) {
         status = kv_store_open(config->state_dir, &server->store, error);
     }
@@ -145,6 +152,8 @@ void kv_server_stop(struct kv_server *server)
     kv_identities_cleanup(&server->identities);
     gk_secret_free(&server->control_token);
     gk_secret_free(&server->shared_secret);
+    gk_secret_free(&server->identity_header);
+    kv_arc_close(server->arc);
     kv_faults_free(server->faults);
     kv_calls_free(server->calls);
     free(server);

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "gateway/http/server.h"
+#include "keyvaultd/arc.h"
 #include "keyvaultd/calls.h"
 #include "keyvaultd/config.h"
 #include "keyvaultd/faults.h"
@@ -37,6 +38,9 @@ struct kv_server {
     size_t control_token_len;
     char *shared_secret; /* of tokens, with another process; NULL: the store's own */
     size_t shared_secret_len;
+    struct kv_arc *arc;    /* NULL: not as the agent of Azure Arc */
+    char *identity_header; /* NULL: not as App Service */
+    size_t identity_header_len;
     atomic_bool vault_deleted;         /* connections that ask for the vault are closed */
     atomic_bool ready;                 /* requests before it are dropped: the origin is not known */
     char origin[KV_ORIGIN_BYTES];      /* https://host:port */

@@ -25,8 +25,9 @@
  *       the vault's name exists no more, as documented for a deleted vault (NXDOMAIN); a resolver
  *       that does not answer is GK_VAULT_UNAVAILABLE
  *   GK_VAULT_IDENTITY_GONE
- *       the token endpoint refused for good (4xx with an OAuth error other than 408 and 429), or
- *       the vault answers 401 to a fresh token
+ *       the token endpoint refused for good (4xx with an OAuth error other than 408 and 429; of a
+ *       token service of the host, other than 401, 404 and 410 too), or the vault answers 401 to a
+ *       fresh token
  *   GK_VAULT_UNAVAILABLE
  *       everything else: no answer in time, connection refused or dropped, TLS failure, 429, 5xx,
  *       an answer that is not what was asked (nonsense, too large, wrong key id, wrong length, a

@@ -3,11 +3,12 @@
 // what, what survives a restart, and that the fault switch does what the other tests rely on.
 import assert from 'node:assert/strict';
 import { constants, generateKeyPairSync, privateDecrypt, publicEncrypt, randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { ClientSecretCredential, ManagedIdentityCredential } from '@azure/identity';
 
@@ -288,7 +289,8 @@ function imds(target, headers = { Metadata: 'true' }) {
     http.get(`${vault.imdsEndpoint}${target}`, { headers }, (answer) => {
       const chunks = [];
       answer.on('data', (chunk) => chunks.push(chunk));
-      answer.once('end', () => resolve({ status: answer.statusCode, json: JSON.parse(Buffer.concat(chunks)) }));
+      answer.once('end', () => resolve({ status: answer.statusCode, headers: answer.headers,
+        json: JSON.parse(Buffer.concat(chunks)) }));
     }).once('error', reject);
   });
 }
@@ -314,6 +316,60 @@ test('instance metadata gives tokens to managed identities', async () => {
   const token = await new ManagedIdentityCredential({ clientId: gateway.clientId })
     .getToken(`${vault.resource}/.default`);
   assert.ok(token.token.length > 0);
+});
+
+const environment = ['IDENTITY_ENDPOINT', 'IDENTITY_HEADER', 'IMDS_ENDPOINT'];
+// The vendor's SDK finds out from the environment what kind of host it is on.
+async function sdkTokenOn(variables, options) {
+  Object.assign(process.env, variables);
+  try {
+    return (await new ManagedIdentityCredential(options).getToken(`${vault.resource}/.default`)).token;
+  } finally {
+    for (const name of environment) delete process.env[name];
+  }
+}
+const claimsOf = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
+
+test('the agent of Azure Arc wants a file read, once for each token', async () => {
+  const { gateway, host } = vault.clients;
+  const query = `?api-version=2020-06-01&resource=${encodeURIComponent(vault.resource)}`;
+  const target = `/arc/metadata/identity/oauth2/token${query}`;
+  const challenged = await imds(target);
+  assert.equal(challenged.status, 401);
+  const [, file] = /^Basic realm=(.+)$/.exec(challenged.headers['www-authenticate']);
+  assert.equal(path.dirname(file), vault.arcDirectory);
+  const headers = { Metadata: 'true', Authorization: `Basic ${readFileSync(file)}` };
+  assert.equal((await imds(target, { ...headers, Authorization: 'Basic guessed' })).status, 401);
+  assert.equal((await imds(`${target}&client_id=nobody`, headers)).status, 400);
+  assert.equal(existsSync(file), false, 'the challenge is used up');
+  assert.equal((await imds(target, headers)).status, 401);
+  assert.equal((await imds(target, {})).status, 400, 'without the header');
+  for (let i = 0; i < 40; i += 1) assert.equal((await imds(target)).status, 401);
+  assert.equal(readdirSync(vault.arcDirectory).length, 32, 'the newest are kept');
+
+  const sources = pathToFileURL(path.join(path.dirname(fileURLToPath(import.meta.resolve('@azure/msal-node'))),
+    'client/ManagedIdentitySources/AzureArc.mjs'));
+  const { SUPPORTED_AZURE_ARC_PLATFORMS } = await import(sources);
+  SUPPORTED_AZURE_ARC_PLATFORMS.linux = `${vault.arcDirectory}/`;
+  const on = { IDENTITY_ENDPOINT: vault.arcEndpoint, IMDS_ENDPOINT: vault.imdsEndpoint };
+  assert.equal(claimsOf(await sdkTokenOn(on, {})).appid, host.clientId);
+  assert.equal(claimsOf(await sdkTokenOn(on, { clientId: gateway.clientId })).appid, gateway.clientId);
+  assert.equal(claimsOf(await sdkTokenOn(on, { resourceId: gateway.resourceId })).appid, gateway.clientId);
+});
+
+test('App Service gives tokens to whoever has its header', async () => {
+  const { gateway, host } = vault.clients;
+  const target = `/msi/token?api-version=2019-08-01&resource=${encodeURIComponent(vault.resource)}`;
+  const header = { 'X-IDENTITY-HEADER': vault.identityHeader };
+  const answer = await imds(target, header);
+  assert.equal(answer.json.client_id, host.clientId);
+  assert.equal(typeof answer.json.expires_on, 'string');
+  assert.equal((await imds(target, {})).status, 401);
+  assert.equal((await imds(target, { 'X-IDENTITY-HEADER': `${vault.identityHeader}0` })).status, 401);
+  assert.deepEqual((await imds(`${target}&principal_id=nobody`, header)).json.statusCode, 400);
+  const on = { IDENTITY_ENDPOINT: vault.appServiceEndpoint, IDENTITY_HEADER: vault.identityHeader };
+  assert.equal(claimsOf(await sdkTokenOn(on, {})).appid, host.clientId);
+  assert.equal(claimsOf(await sdkTokenOn(on, { resourceId: gateway.resourceId })).appid, gateway.clientId);
 });
 
 test('what is malformed is refused', async () => {

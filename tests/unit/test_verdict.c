@@ -86,26 +86,36 @@ static const struct {
     const char *code;
     enum gk_vault_verdict verdict;
     uint16_t http_status;
-    bool managed;
+    enum gk_kv_identity_source source;
     bool retry;
 } token_rows[] = {
-    {"", GK_VAULT_OK, 200, false, false},
-    {"unauthorized_client", GK_VAULT_IDENTITY_GONE, 400, false, false},
-    {"invalid_client", GK_VAULT_IDENTITY_GONE, 401, false, false},
-    {"invalid_request", GK_VAULT_IDENTITY_GONE, 404, false, false},
-    {"temporarily_unavailable", GK_VAULT_UNAVAILABLE, 400, false, true},
-    {"server_error", GK_VAULT_UNAVAILABLE, 400, false, true},
-    {"", GK_VAULT_UNAVAILABLE, 400, false, false},
-    {"", GK_VAULT_UNAVAILABLE, 404, false, false},
-    {"invalid_client", GK_VAULT_UNAVAILABLE, 302, false, false},
-    {"invalid_client", GK_VAULT_UNAVAILABLE, 408, false, true},
-    {"invalid_client", GK_VAULT_UNAVAILABLE, 429, false, true},
-    {"invalid_client", GK_VAULT_UNAVAILABLE, 500, false, true},
-    {"", GK_VAULT_UNAVAILABLE, 0, false, true},
-    {"invalid_request", GK_VAULT_IDENTITY_GONE, 400, true, false},
-    {"not_found", GK_VAULT_UNAVAILABLE, 404, true, true},
-    {"gone", GK_VAULT_UNAVAILABLE, 410, true, true},
-    {"", GK_VAULT_UNAVAILABLE, 429, true, true},
+    {"", GK_VAULT_OK, 200, GK_KV_SOURCE_CLIENT_SECRET, false},
+    {"unauthorized_client", GK_VAULT_IDENTITY_GONE, 400, GK_KV_SOURCE_CLIENT_SECRET, false},
+    {"invalid_client", GK_VAULT_IDENTITY_GONE, 401, GK_KV_SOURCE_CLIENT_SECRET, false},
+    {"invalid_request", GK_VAULT_IDENTITY_GONE, 404, GK_KV_SOURCE_CLIENT_SECRET, false},
+    {"temporarily_unavailable", GK_VAULT_UNAVAILABLE, 400, GK_KV_SOURCE_CLIENT_SECRET, true},
+    {"server_error", GK_VAULT_UNAVAILABLE, 400, GK_KV_SOURCE_CLIENT_SECRET, true},
+    {"", GK_VAULT_UNAVAILABLE, 400, GK_KV_SOURCE_CLIENT_SECRET, false},
+    {"", GK_VAULT_UNAVAILABLE, 404, GK_KV_SOURCE_CLIENT_SECRET, false},
+    {"invalid_client", GK_VAULT_UNAVAILABLE, 302, GK_KV_SOURCE_CLIENT_SECRET, false},
+    {"invalid_client", GK_VAULT_UNAVAILABLE, 408, GK_KV_SOURCE_CLIENT_SECRET, true},
+    {"invalid_client", GK_VAULT_UNAVAILABLE, 429, GK_KV_SOURCE_CLIENT_SECRET, true},
+    {"invalid_client", GK_VAULT_UNAVAILABLE, 500, GK_KV_SOURCE_CLIENT_SECRET, true},
+    {"", GK_VAULT_UNAVAILABLE, 0, GK_KV_SOURCE_CLIENT_SECRET, true},
+    {"invalid_request", GK_VAULT_IDENTITY_GONE, 400, GK_KV_SOURCE_MANAGED, false},
+    {"not_found", GK_VAULT_UNAVAILABLE, 404, GK_KV_SOURCE_MANAGED, true},
+    {"gone", GK_VAULT_UNAVAILABLE, 410, GK_KV_SOURCE_MANAGED, true},
+    {"", GK_VAULT_UNAVAILABLE, 429, GK_KV_SOURCE_MANAGED, true},
+    {"invalid_request", GK_VAULT_IDENTITY_GONE, 400, GK_KV_SOURCE_ARC, false},
+    {"unauthorized_client", GK_VAULT_UNAVAILABLE, 401, GK_KV_SOURCE_ARC, true},
+    {"not_found", GK_VAULT_UNAVAILABLE, 404, GK_KV_SOURCE_ARC, true},
+    {"", GK_VAULT_UNAVAILABLE, 400, GK_KV_SOURCE_ARC, false},
+    {"", GK_VAULT_UNAVAILABLE, 503, GK_KV_SOURCE_ARC, true},
+    {"invalid_request", GK_VAULT_IDENTITY_GONE, 400, GK_KV_SOURCE_APP_SERVICE, false},
+    {"unauthorized_client", GK_VAULT_UNAVAILABLE, 401, GK_KV_SOURCE_APP_SERVICE, true},
+    {"not_found", GK_VAULT_UNAVAILABLE, 404, GK_KV_SOURCE_APP_SERVICE, true},
+    {"", GK_VAULT_UNAVAILABLE, 400, GK_KV_SOURCE_APP_SERVICE, false},
+    {"", GK_VAULT_UNAVAILABLE, 503, GK_KV_SOURCE_APP_SERVICE, true},
 };
 
 static void test_verdict__token_answers(void **state)
@@ -113,7 +123,7 @@ static void test_verdict__token_answers(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof token_rows / sizeof token_rows[0]; i++) {
         const struct gk_kv_judgement judgement =
-            gk_kv_judge_token(token_rows[i].managed, token_rows[i].http_status, token_rows[i].code);
+            gk_kv_judge_token(token_rows[i].source, token_rows[i].http_status, token_rows[i].code);
         if (judgement.verdict != token_rows[i].verdict || judgement.retry != token_rows[i].retry) {
             fail_msg("row %zu: verdict %d, retry %d", i, judgement.verdict, judgement.retry);
         }

@@ -66,6 +66,9 @@ function identityConfig(vault) {
       authority = ${quote(vault.authority)}; client_secret_file = ${quote(gateway.secretFile)}; }`;
 }
 
+// The identity of the host, as it is told by its instance metadata.
+const managedHost = (vault) => [`{ kind = "managed"; endpoint = ${quote(vault.imdsEndpoint)}; }`];
+
 function gatewayConfig({ store, ports, files, tls, vaults, domain, options }) {
   const address = (name) => quote(`127.0.0.1:${ports[name]}`);
   const setting = (name, value) => (value === undefined ? '' : `  ${name} = ${value};\n`);
@@ -104,7 +107,7 @@ ${setting('pinned_key_without_get', options.pinnedKeyWithoutGet)}\
     .join(', ')} );
   identities = (
 ${authorities.map(identityConfig).join(',\n')},
-    { kind = "managed"; endpoint = ${quote(vault.imdsEndpoint)}; }
+    ${(options.identities ?? managedHost)(vault).join(',\n    ')}
   );
 };
 `;
@@ -256,6 +259,8 @@ function sideOf(gateway, { vault, account }) {
  *   gatewayEnv                more environment for the gateway
  *   gateways (1)              how many, on one store, which is on RADOS then; sides has what is done
  *                             through each, and what the stack itself has is the first one's
+ *   identities (managedHost)  (vault) -> the identities that the gateway is given beside the one of
+ *                             the account, as texts of its configuration
  *   bearer                    { provider (identity.mjs), principals: [{ object_id, role, account }] }
  *   vault                     options of startVault()
  *   moreVaults                [options of startVault(), and ownAuthority (false)]: beside the first, under its

@@ -63,6 +63,10 @@ export async function startVault(directory, options = {}) {
     writeFileSync(full, content, { mode: 0o600 });
     return full;
   };
+  const arcDirectory = path.join(directory, 'arc-tokens');
+  mkdirSync(arcDirectory, { recursive: true, mode: 0o700 });
+  const identityHeader = randomBytes(24).toString('hex');
+  const identityHeaderFile = file('identity.header', `${identityHeader}\n`);
   const clients = {};
   const blocks = identities.map((identity) => {
     const clientSecret = identity.clientSecret ?? randomBytes(24).toString('base64url');
@@ -79,7 +83,8 @@ export async function startVault(directory, options = {}) {
   const configFile = file('keyvaultd.conf', `
 listen = { address = "127.0.0.1"; port = 0; certificate_file = ${quote(tls.certificateFile)};
   key_file = ${quote(tls.keyFile)}; };
-imds = { address = "127.0.0.1"; port = 0; };
+imds = { address = "127.0.0.1"; port = 0; arc_challenge_directory = ${quote(arcDirectory)};
+  app_service_header_file = ${quote(identityHeaderFile)}; };
 state_dir = ${quote(stateDir)};
 host = "localhost";
 tenant_id = ${quote(tenantId)};
@@ -167,7 +172,10 @@ control = { enabled = true; token_file = ${quote(file('control.token', `${contro
   return {
     uri, authority: authorityUri, tokenSecretFile, ca, caFile: authority.caFile, tls, tenantId, resource, clients, directory, stateDir,
     logFile, configFile, controlToken, request, control, credential, keyClient, cryptography, admin,
+    arcDirectory, identityHeader, identityHeaderFile,
     get imdsEndpoint() { return server.ready.imds_endpoint; },
+    get arcEndpoint() { return `${server.ready.imds_endpoint}/arc/metadata/identity/oauth2/token`; },
+    get appServiceEndpoint() { return `${server.ready.imds_endpoint}/msi/token`; },
     get pid() { return server.pid; },
     start,
     stop: () => server.stop(),

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The exact bytes of requests for tokens, for each kind of identity, and which files the agent of
+ * Azure Arc can make us read.
+ */
+#include "keyprovider/token_request.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/secret.h"
+#include "keyprovider/arc_challenge.h"
+#include "unit/cmocka_all.h"
+
+#define RESOURCE "https://vault.azure.net"
+
+static char directory[64];
+
+static const char *path_of(const char *name)
+{
+    static char path[160];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return path;
+}
+
+static int make_directory(void **state)
+{
+    (void)state;
+    snprintf(directory, sizeof directory, "/tmp/gatekey-test-XXXXXX");
+    return mkdtemp(directory) == NULL ? -1 : 0;
+}
+
+static void write_file(const char *name, const char *text, mode_t mode)
+{
+    const int fd = open(path_of(name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(fchmod(fd, mode), 0);
+    assert_int_equal(close(fd), 0);
+}
+
+static int remove_directory(void **state)
+{
+    static const char *const names[] = {"good.key", "open.key",  "long.key", "two.key", "link.key",
+                                        "fifo.key", "good.text", "header",   "linked"};
+    (void)state;
+    rmdir(path_of("directory.key"));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        unlink(path_of(names[i]));
+    }
+    return rmdir(directory);
+}
+
+static void configure(struct gk_kv_config *config, const char *const settings[][2], size_t count)
+{
+    gk_kv_config_init(config);
+    assert_int_equal(gk_kv_config_set(config, "service_key_file", "/k", NULL), GK_OK);
+    for (size_t i = 0; i < count && settings[i][0] != NULL; i++) {
+        assert_int_equal(gk_kv_config_set(config, settings[i][0], settings[i][1], NULL), GK_OK);
+    }
+    assert_int_equal(gk_kv_config_check(config, NULL), GK_OK);
+}
+
+static void test_token_request__urls(void **state)
+{
+#define AUDIENCE "&resource=https%3A%2F%2Fvault.azure.net"
+    static const struct {
+        const char *settings[4][2];
+        const char *url;
+    } rows[] = {
+        {{{"identity.0.kind", "managed"}},
+         "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01" AUDIENCE},
+        {{{"identity.0.kind", "managed"},
+          {"identity.0.endpoint", "http://127.0.0.1:80/"},
+          {"identity.0.resource_id", "/subscriptions/s"}},
+         "http://127.0.0.1:80/metadata/identity/oauth2/token?api-version=2018-02-01" AUDIENCE
+         "&msi_res_id=%2Fsubscriptions%2Fs"},
+        {{{"identity.0.kind", "arc"}},
+         "http://127.0.0.1:40342/metadata/identity/oauth2/token?api-version=2020-06-01" AUDIENCE},
+        {{{"identity.0.kind", "arc"},
+          {"identity.0.endpoint", "http://localhost:40342/metadata/identity/oauth2/token"},
+          {"identity.0.resource_id", "/subscriptions/s"},
+          {"identity.0.client_id", "c"}},
+         "http://localhost:40342/metadata/identity/oauth2/token?api-version=2020-06-01" AUDIENCE
+         "&client_id=c"},
+        {{{"identity.0.kind", "app-service"},
+          {"identity.0.endpoint", "http://127.0.0.1:4141/MSI/token/"},
+          {"identity.0.resource_id", "/subscriptions/s"},
+          {"identity.0.identity_header_file", "/h"}},
+         "http://127.0.0.1:4141/MSI/token/?api-version=2019-08-01" AUDIENCE
+         "&mi_res_id=%2Fsubscriptions%2Fs"},
+        {{{"identity.0.kind", "client-secret"},
+          {"identity.0.client_id", "c"},
+          {"identity.0.tenant_id", "t"},
+          {"identity.0.client_secret_file", "/s"}},
+         "https://login.microsoftonline.com/t/oauth2/v2.0/token"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct gk_kv_config config;
+        struct gk_buf url;
+        configure(&config, rows[i].settings, 4);
+        gk_buf_init(&url, GK_KV_TOKEN_URL_BYTES_MAX);
+        gk_kv_token_url(&url, &config.identities[0], RESOURCE);
+        assert_string_equal(gk_buf_str(&url), rows[i].url);
+        gk_buf_cleanup(&url);
+    }
+}
+
+static void test_token_request__headers(void **state)
+{
+    struct gk_kv_identity identity = {.source = GK_KV_SOURCE_ARC};
+    struct gk_error error = {0};
+    char *header = NULL;
+    (void)state;
+    assert_int_equal(gk_kv_token_header(&identity, &header, &error), GK_OK);
+    assert_string_equal(header, "Metadata: true");
+    gk_secret_free(&header);
+    identity.source = GK_KV_SOURCE_CLIENT_SECRET;
+    assert_int_equal(gk_kv_token_header(&identity, &header, &error), GK_OK);
+    assert_null(header);
+
+    /* Read each time, so that one which the platform renewed is taken. */
+    static const char *const secrets[] = {"853b9a84-5bfa-4b22-a3f3-0b9a43d9ad8a\n",
+                                          "0123456789abcdef"};
+    identity.source = GK_KV_SOURCE_APP_SERVICE;
+    snprintf(identity.identity_header_file, sizeof identity.identity_header_file, "%s",
+             path_of("header"));
+    assert_int_equal(gk_kv_token_header(&identity, &header, &error), GK_E_INVALID);
+    assert_non_null(strstr(error.message, "header"));
+    for (size_t i = 0; i < 2; i++) {
+        char expected[128];
+        write_file("header", secrets[i], 0600);
+        snprintf(expected, sizeof expected, "X-IDENTITY-HEADER: %.*s",
+                 (int)strcspn(secrets[i], "\n"), secrets[i]);
+        assert_int_equal(gk_kv_token_header(&identity, &header, &error), GK_OK);
+        assert_string_equal(header, expected);
+        gk_secret_free(&header);
+        unlink(path_of("header"));
+    }
+}
+
+static void test_arc_challenge__only_the_agents_own_files_are_read(void **state)
+{
+    static const struct {
+        const char *challenge; /* %s: the directory */
+        bool good;
+    } rows[] = {
+        {"Basic realm=%s/good.key", true},
+        {"basic realm=%s/good.key", true},
+        {"Basic realm=\"%s/good.key\"", false},
+        {"Basic realm=%s/good.key ", false},
+        {"Basic realm=%s//good.key", false},
+        {"Basic realm=%s/./good.key", false},
+        {"Basic realm=%s/../good.key", false},
+        {"Basic realm=%s/sub/good.key", false},
+        {"Basic realm=%s/missing.key", false},
+        {"Basic realm=%s/good.text", false}, /* not of the agent */
+        {"Basic realm=%s/.key", false},
+        {"Basic realm=%s/open.key", false}, /* others may read it */
+        {"Basic realm=%s/long.key", false},
+        {"Basic realm=%s/two.key", false}, /* two lines: the second would be a header of its own */
+        {"Basic realm=%s/link.key", false},
+        {"Basic realm=%s/fifo.key", false},
+        {"Basic realm=%s/directory.key", false},
+        {"Basic realm=%s", false},
+        {"Basic realm=%s/", false},
+        {"Basic realm=%sgood.key", false},
+        {"Basic realm=/etc/passwd", false},
+        {"Basic realm=good.key", false},
+        {"Basic realm=", false},
+        {"Bearer realm=%s/good.key", false},
+        {"", false},
+    };
+    char long_text[5001];
+    (void)state;
+    memset(long_text, 'a', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    write_file("good.key", "the-agents-secret", 0640);
+    write_file("good.text", "the-agents-secret", 0640);
+    write_file("open.key", "the-agents-secret", 0644);
+    write_file("long.key", long_text, 0640);
+    write_file("two.key", "the-agents-secret\r\nX-Evil: 1", 0640);
+    assert_int_equal(symlink("good.key", path_of("link.key")), 0);
+    assert_int_equal(mkfifo(path_of("fifo.key"), 0600), 0);
+    assert_int_equal(mkdir(path_of("directory.key"), 0700), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char challenge[256];
+        char *credentials = NULL;
+        struct gk_error error = {0};
+        const char *at = strstr(rows[i].challenge, "%s");
+        snprintf(challenge, sizeof challenge, "%.*s%s%s",
+                 (int)(at == NULL ? strlen(rows[i].challenge) : (size_t)(at - rows[i].challenge)),
+                 rows[i].challenge, at == NULL ? "" : directory, at == NULL ? "" : at + 2);
+        const enum gk_status status =
+            gk_kv_arc_credentials(challenge, directory, &credentials, &error);
+        if (status != (rows[i].good ? GK_OK : GK_E_INVALID)) {
+            fail_msg("%s: %d %s", challenge, status, error.message);
+        }
+        if (rows[i].good) {
+            assert_string_equal(credentials, "the-agents-secret");
+        } else {
+            assert_null(credentials);
+            assert_true(error.message[0] != '\0');
+        }
+        gk_secret_free(&credentials);
+    }
+}
+
+static void test_arc_challenge__the_directory_is_no_link(void **state)
+{
+    char *credentials = NULL;
+    char linked[160];
+    char challenge[256];
+    (void)state;
+    write_file("good.key", "the-agents-secret", 0640);
+    snprintf(linked, sizeof linked, "%s", path_of("linked"));
+    assert_int_equal(symlink(directory, linked), 0);
+    snprintf(challenge, sizeof challenge, "Basic realm=%s/good.key", linked);
+    assert_int_equal(gk_kv_arc_credentials(challenge, linked, &credentials, NULL), GK_E_INVALID);
+    assert_null(credentials);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_directory, remove_directory)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_token_request__urls),
+        TEST(test_token_request__headers),
+        TEST(test_arc_challenge__only_the_agents_own_files_are_read),
+        TEST(test_arc_challenge__the_directory_is_no_link),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
