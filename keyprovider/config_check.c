@@ -35,6 +35,9 @@ static const struct {
     NEEDS(GK_KV_SOURCE_CLIENT_SECRET, client_id),
     NEEDS(GK_KV_SOURCE_CLIENT_SECRET, tenant_id),
     NEEDS(GK_KV_SOURCE_CLIENT_SECRET, client_secret_file),
+    NEEDS(GK_KV_SOURCE_WORKLOAD, client_id),
+    NEEDS(GK_KV_SOURCE_WORKLOAD, tenant_id),
+    NEEDS(GK_KV_SOURCE_WORKLOAD, federated_token_file),
     NEEDS(GK_KV_SOURCE_APP_SERVICE, endpoint),
     NEEDS(GK_KV_SOURCE_APP_SERVICE, identity_header_file),
 };

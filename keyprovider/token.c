@@ -185,7 +185,7 @@ static enum gk_status make_form(struct gk_kv_token *token, struct gk_span *body,
 {
     struct gk_buf form;
     *body = gk_span_of(NULL, 0);
-    if (token->identity->source != GK_KV_SOURCE_CLIENT_SECRET) {
+    if (gk_kv_source_is_host(token->identity->source)) {
         return GK_OK;
     }
     token->form = gk_secret_alloc(GK_KV_TOKEN_FORM_BYTES_MAX);
@@ -194,7 +194,8 @@ static enum gk_status make_form(struct gk_kv_token *token, struct gk_span *body,
         return GK_E_RESOURCE;
     }
     gk_buf_init_over(&form, token->form, GK_KV_TOKEN_FORM_BYTES_MAX);
-    const enum gk_status status = gk_kv_token_form(&form, token->identity, token->resource, error);
+    const enum gk_status status = gk_kv_token_form(&form, token->identity, token->resource,
+                                                   token->asked_wall_ms / MS_PER_S, error);
     *body = gk_buf_span(&form);
     return status;
 }

@@ -8,9 +8,15 @@
 #include "common/secret.h"
 #include "common/secret_file.h"
 #include "common/text.h"
+#include "keyprovider/json_view.h"
 
 #define METADATA_HEADER "Metadata: true"
 #define IDENTITY_HEADER "X-IDENTITY-HEADER: "
+#define SECRET          "&client_secret="
+#define ASSERTION                                                                                  \
+    "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"      \
+    "&client_assertion="
+#define CLAIMS_BYTES_MAX 4096u
 
 static void append_encoded(struct gk_buf *out, const char *name, const char *value)
 {
@@ -90,23 +96,64 @@ enum gk_status gk_kv_token_header(const struct gk_kv_identity *identity, char **
     return status;
 }
 
-enum gk_status gk_kv_token_form(struct gk_buf *out, const struct gk_kv_identity *identity,
-                                const char *resource, struct gk_error *error)
+/* Whether a JSON Web Token says that it is good now; whether it is, the authority judges. */
+static enum gk_status check_expiry(struct gk_span token, int64_t now_s, struct gk_error *error)
 {
-    char *secret = NULL;
-    size_t len = 0;
-    const enum gk_status status =
-        gk_secret_file_read(identity->client_secret_file, &secret, &len, error);
-    if (status != GK_OK) {
-        return status;
+    const char *text = (const char *)token.data;
+    const char *first = memchr(text, '.', token.len);
+    const char *second =
+        first == NULL ? NULL : memchr(first + 1, '.', token.len - (size_t)(first + 1 - text));
+    struct gk_buf claims;
+    struct gk_kv_json root;
+    uint64_t expires_s = 0;
+    gk_buf_init(&claims, CLAIMS_BYTES_MAX);
+    const bool read =
+        second != NULL &&
+        gk_base64url_decode(&claims, gk_span_of(first + 1, (size_t)(second - first) - 1)) &&
+        gk_kv_json_parse(gk_buf_span(&claims), &root) &&
+        gk_kv_json_u64(gk_kv_json_get(root, "exp"), INT64_MAX, &expires_s);
+    gk_buf_cleanup_wipe(&claims);
+    if (!read) {
+        return gk_fail(error, GK_E_INVALID, "the federated token is no JSON Web Token");
     }
+    return (int64_t)expires_s > now_s
+               ? GK_OK
+               : gk_fail(error, GK_E_INVALID,
+                         "the federated token has expired; see to it that its file is renewed");
+}
+
+/* What shows that we are the application. */
+static enum gk_status append_proof(struct gk_buf *out, const struct gk_kv_identity *identity,
+                                   int64_t now_s, struct gk_error *error)
+{
+    const bool workload = identity->source == GK_KV_SOURCE_WORKLOAD;
+    char *proof = NULL;
+    size_t len = 0;
+    enum gk_status status = gk_secret_file_read(workload ? identity->federated_token_file
+                                                         : identity->client_secret_file,
+                                                &proof, &len, error);
+    if (status == GK_OK && workload) {
+        status = check_expiry(gk_span_of(proof, len), now_s, error);
+    }
+    if (status == GK_OK) {
+        gk_buf_append_str(out, workload ? ASSERTION : SECRET);
+        gk_percent_encode(out, gk_span_of(proof, len), "");
+    }
+    gk_secret_free(&proof);
+    return status;
+}
+
+enum gk_status gk_kv_token_form(struct gk_buf *out, const struct gk_kv_identity *identity,
+                                const char *resource, int64_t now_s, struct gk_error *error)
+{
     gk_buf_append_str(out, "grant_type=client_credentials");
     append_encoded(out, "&client_id=", identity->client_id);
     append_encoded(out, "&scope=", resource);
     gk_percent_encode(out, gk_span_str("/.default"), "");
-    gk_buf_append_str(out, "&client_secret=");
-    gk_percent_encode(out, gk_span_of(secret, len), "");
-    gk_secret_free(&secret);
+    const enum gk_status status = append_proof(out, identity, now_s, error);
+    if (status != GK_OK) {
+        return status;
+    }
     return gk_buf_status(out) == GK_OK
                ? GK_OK
                : gk_fail(error, GK_E_LIMIT, "the token request is too long");

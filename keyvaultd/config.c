@@ -237,16 +237,41 @@ static void check_tenants(struct reader *reader, const struct kv_config *config,
     }
 }
 
+static void read_federated(struct reader *outer, struct kv_config_federated *federated)
+{
+    static const char *const known[] = {"issuer", "subject", "audience", "jwks_file", NULL};
+    const config_setting_t *group = config_setting_get_member(outer->group, "federated");
+    if (group == NULL) {
+        return;
+    }
+    struct reader reader = group_reader(outer, group);
+    only(&reader, known);
+    federated->issuer = text(&reader, "issuer");
+    federated->subject = text(&reader, "subject");
+    federated->audience = text_or(&reader, "audience", "api://AzureADTokenExchange");
+    federated->jwks_file = required_file(&reader, "jwks_file");
+    outer->status = reader.status;
+}
+
 static void read_identity(struct reader *reader, const struct kv_config *config,
                           struct kv_config_identity *identity)
 {
-    static const char *const known[] = {
-        "name",      "client_id",    "client_secret_file", "resource_id", "system_assigned",
-        "tenant_id", "installed_in", "administer",         "permissions", NULL};
+    static const char *const known[] = {"name",
+                                        "client_id",
+                                        "client_secret_file",
+                                        "federated",
+                                        "resource_id",
+                                        "system_assigned",
+                                        "tenant_id",
+                                        "installed_in",
+                                        "administer",
+                                        "permissions",
+                                        NULL};
     only(reader, known);
     identity->name = text(reader, "name");
     identity->client_id = text(reader, "client_id");
     identity->client_secret_file = file(reader, "client_secret_file");
+    read_federated(reader, &identity->federated);
     identity->resource_id = text_or(reader, "resource_id", NULL);
     identity->system_assigned = flag(reader, "system_assigned", false);
     identity->administer = flag(reader, "administer", false);

@@ -22,11 +22,20 @@ struct kv_config_listen {
     const char *key_file;
 };
 
+/* Whose tokens an application may show in place of a secret: a federated identity credential. */
+struct kv_config_federated {
+    const char *issuer; /* NULL: nobody's */
+    const char *subject;
+    const char *audience;
+    const char *jwks_file;
+};
+
 struct kv_config_identity {
     const char *name;
     const char *client_id;          /* always there */
     const char *client_secret_file; /* NULL: no client credentials */
-    const char *resource_id;        /* NULL: not a user-assigned managed identity */
+    struct kv_config_federated federated;
+    const char *resource_id; /* NULL: not a user-assigned managed identity */
     bool system_assigned;
     const char *tenant_id; /* its home */
     /* Tenants where this application, a multi-tenant one, has a service principal as well. */

@@ -49,6 +49,9 @@ enum gk_status kv_identities_init(struct kv_identities *identities, const struct
             status = gk_secret_file_read(identity->config->client_secret_file, &identity->secret,
                                          &identity->secret_len, error);
         }
+        if (status == GK_OK && identity->config->federated.issuer != NULL) {
+            status = gk_jwks_read(identity->config->federated.jwks_file, &identity->jwks, error);
+        }
         if (status != GK_OK) {
             kv_identities_cleanup(identities);
             return status;
@@ -61,6 +64,7 @@ void kv_identities_cleanup(struct kv_identities *identities)
 {
     for (size_t i = 0; i < identities->count; i++) {
         gk_secret_free(&identities->list[i].secret);
+        gk_jwks_free(identities->list[i].jwks);
     }
     free(identities->list);
     *identities = (struct kv_identities){0};
@@ -140,4 +144,17 @@ bool kv_identity_secret_is(const struct kv_identity *identity, struct gk_span se
 {
     return identity->secret != NULL &&
            gk_secret_equal(gk_span_of(identity->secret, identity->secret_len), secret);
+}
+
+bool kv_identity_is_asserted(const struct kv_identity *identity, const char *assertion,
+                             int64_t now_s, struct gk_error *why)
+{
+    const struct kv_config_federated *federated = &identity->config->federated;
+    const struct gk_jwt_wanted wanted = {.issuer = federated->issuer,
+                                         .audience = federated->audience,
+                                         .subject = federated->subject,
+                                         .now_s = now_s};
+    struct gk_jwt_claims claims;
+    return identity->jwks != NULL &&
+           gk_jwt_verify(identity->jwks, assertion, &wanted, &claims, why) == GK_OK;
 }

@@ -11,6 +11,7 @@
 
 #include "common/span.h"
 #include "common/text.h"
+#include "gateway/auth/jwt.h"
 #include "keyvaultd/config.h"
 
 struct kv_identity {
@@ -18,7 +19,8 @@ struct kv_identity {
     char object_id[GK_UUID_TEXT_BYTES]; /* at home */
     char *secret;                       /* NULL: no client credentials */
     size_t secret_len;
-    atomic_bool enabled; /* false: gets no tokens any more; those that are out go on */
+    struct gk_jwks *jwks; /* of the issuer of its federated credential; NULL: it has none */
+    atomic_bool enabled;  /* false: gets no tokens any more; those that are out go on */
     _Atomic uint32_t permissions;
 };
 
@@ -27,7 +29,7 @@ struct kv_identities {
     size_t count;
 };
 
-/* Reads the secrets. The configuration must live as long. */
+/* Reads the secrets and key sets. The configuration must live as long. */
 enum gk_status kv_identities_init(struct kv_identities *identities, const struct kv_config *config,
                                   struct gk_error *error) GK_MUST_USE;
 void kv_identities_cleanup(struct kv_identities *identities);
@@ -59,5 +61,8 @@ struct kv_identity *kv_identity_managed(const struct kv_identities *identities,
 
 /* Constant time in the secret's content. */
 bool kv_identity_secret_is(const struct kv_identity *identity, struct gk_span secret) GK_MUST_USE;
+/* Whether it is a token that the identity's federated credential speaks of; why says what it is not. */
+bool kv_identity_is_asserted(const struct kv_identity *identity, const char *assertion,
+                             int64_t now_s, struct gk_error *why) GK_MUST_USE;
 
 #endif

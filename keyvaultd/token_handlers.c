@@ -10,6 +10,7 @@
 #include "keyvaultd/token_answer.h"
 
 #define DEFAULT_SCOPE "/.default"
+#define JWT_BEARER    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 /* --- refusals ----------------------------------------------------------------------------------- */
 
@@ -59,13 +60,43 @@ static bool audience_of_scope(const char *scope, char out[KV_TOKEN_TEXT_MAX])
 
 /* --- client credentials ------------------------------------------------------------------------- */
 
+static bool shows_secret(struct kv_request *request, const struct kv_identity *identity,
+                         const char *secret)
+{
+    if (secret != NULL && kv_identity_secret_is(identity, gk_span_str(secret))) {
+        return true;
+    }
+    refuse_token(request, 401, "invalid_client", 7000215, "Invalid client secret provided.");
+    return false;
+}
+
+static bool shows_assertion(struct kv_request *request, const struct kv_identity *identity,
+                            const char *type, const char *assertion)
+{
+    struct gk_error why = {0};
+    char text[sizeof why.message + 128];
+    if (type == NULL || strcmp(type, JWT_BEARER) != 0) {
+        refuse_token(request, 400, "invalid_request", 900144,
+                     "The client_assertion_type is missing or not " JWT_BEARER ".");
+        return false;
+    }
+    if (kv_identity_is_asserted(identity, assertion, kv_server_now_s(request->server), &why)) {
+        return true;
+    }
+    snprintf(text, sizeof text,
+             "No matching federated identity record found for the presented assertion: %s.",
+             why.message[0] == '\0' ? "there is none" : why.message);
+    refuse_token(request, 401, "invalid_client", 700213, text);
+    return false;
+}
+
 /* The identity that proves itself in the form; NULL: refused. */
 static const struct kv_identity *authenticate(struct kv_request *request,
                                               const struct kv_params *form)
 {
     const char *grant = kv_params_get(form, "grant_type");
     const char *client_id = kv_params_get(form, "client_id");
-    const char *secret = kv_params_get(form, "client_secret");
+    const char *assertion = kv_params_get(form, "client_assertion");
     if (!kv_config_serves_tenant(request->server->config, request->name)) {
         refuse_token(request, 400, "invalid_request", 90002, "Tenant not found.");
         return NULL;
@@ -78,14 +109,16 @@ static const struct kv_identity *authenticate(struct kv_request *request,
     const struct kv_identity *identity =
         client_id == NULL ? NULL
                           : kv_identity_by_client_id(&request->server->identities, client_id);
-    if (identity == NULL || identity->secret == NULL ||
+    if (identity == NULL || (identity->secret == NULL && identity->jwks == NULL) ||
         !kv_identity_is_in(identity, request->name)) {
         refuse_token(request, 400, "unauthorized_client", 700016,
                      "Application was not found in the directory.");
         return NULL;
     }
-    if (secret == NULL || !kv_identity_secret_is(identity, gk_span_str(secret))) {
-        refuse_token(request, 401, "invalid_client", 7000215, "Invalid client secret provided.");
+    if (assertion == NULL
+            ? !shows_secret(request, identity, kv_params_get(form, "client_secret"))
+            : !shows_assertion(request, identity, kv_params_get(form, "client_assertion_type"),
+                               assertion)) {
         return NULL;
     }
     if (!atomic_load(&identity->enabled)) {

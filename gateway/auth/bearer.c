@@ -24,39 +24,6 @@ struct gk_bearer {
 
 /* --- the provider's keys ------------------------------------------------------------------------*/
 
-static enum gk_status read_file(const char *path, struct gk_buf *out, struct gk_error *error)
-{
-    FILE *file = fopen(path, "re");
-    uint8_t *room = file == NULL ? NULL : gk_buf_extend(out, GK_JWKS_BYTES_MAX + 1);
-    if (room == NULL) {
-        const int code = errno;
-        if (file != NULL) {
-            fclose(file);
-        }
-        return gk_fail(error, GK_E_INVALID, "%s: %s", path, strerror(code));
-    }
-    out->len = fread(room, 1, GK_JWKS_BYTES_MAX + 1, file);
-    const bool good = ferror(file) == 0 && out->len <= GK_JWKS_BYTES_MAX;
-    fclose(file);
-    return good ? GK_OK : gk_fail(error, GK_E_INVALID, "%s: is too long to be a key set", path);
-}
-
-static enum gk_status read_keys(const char *path, struct gk_jwks **jwks, struct gk_error *error)
-{
-    struct gk_buf bytes;
-    struct gk_error why = {0};
-    gk_buf_init(&bytes, GK_JWKS_BYTES_MAX + 1);
-    enum gk_status status = read_file(path, &bytes, error);
-    if (status == GK_OK) {
-        status = gk_jwks_parse(gk_buf_span(&bytes), jwks, &why);
-        if (status != GK_OK) {
-            status = gk_fail(error, status, "%s: %s", path, why.message);
-        }
-    }
-    gk_buf_cleanup(&bytes);
-    return status;
-}
-
 static struct timespec changed_at(const char *path)
 {
     struct stat info;
@@ -73,7 +40,7 @@ static void renew_keys(struct gk_bearer *bearer, struct timespec changed)
 {
     struct gk_jwks *jwks = NULL;
     struct gk_error error = {0};
-    if (read_keys(bearer->settings->jwks_file, &jwks, &error) != GK_OK) {
+    if (gk_jwks_read(bearer->settings->jwks_file, &jwks, &error) != GK_OK) {
         gk_log(GK_LOG_WARNING, "bearer", "the former keys stay: %s", error.message);
         return;
     }
@@ -108,7 +75,7 @@ enum gk_status gk_bearer_new(const struct gk_config_bearer *settings, struct gk_
     pthread_rwlock_init(&bearer->lock, NULL);
     snprintf(bearer->challenge, sizeof bearer->challenge,
              "Bearer authorization_uri=%s resource_id=%s", settings->issuer, settings->audience);
-    const enum gk_status status = read_keys(settings->jwks_file, &bearer->jwks, error);
+    const enum gk_status status = gk_jwks_read(settings->jwks_file, &bearer->jwks, error);
     if (status != GK_OK) {
         gk_bearer_free(bearer);
         bearer = NULL;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/auth/jwt.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +115,39 @@ enum gk_status gk_jwks_parse(struct gk_span json, struct gk_jwks **out, struct g
     gk_jwks_free(*out);
     *out = NULL;
     return gk_fail(error, GK_E_INVALID, "there is no RSA key with a kid for signatures in it");
+}
+
+static enum gk_status read_file(const char *path, struct gk_buf *out, struct gk_error *error)
+{
+    FILE *file = fopen(path, "re");
+    uint8_t *room = file == NULL ? NULL : gk_buf_extend(out, GK_JWKS_BYTES_MAX + 1);
+    if (room == NULL) {
+        const int code = errno;
+        if (file != NULL) {
+            fclose(file);
+        }
+        return gk_fail(error, GK_E_INVALID, "%s: %s", path, strerror(code));
+    }
+    out->len = fread(room, 1, GK_JWKS_BYTES_MAX + 1, file);
+    const bool good = ferror(file) == 0 && out->len <= GK_JWKS_BYTES_MAX;
+    fclose(file);
+    return good ? GK_OK : gk_fail(error, GK_E_INVALID, "%s: is too long to be a key set", path);
+}
+
+enum gk_status gk_jwks_read(const char *path, struct gk_jwks **jwks, struct gk_error *error)
+{
+    struct gk_buf bytes;
+    struct gk_error why = {0};
+    gk_buf_init(&bytes, GK_JWKS_BYTES_MAX + 1);
+    enum gk_status status = read_file(path, &bytes, error);
+    if (status == GK_OK) {
+        status = gk_jwks_parse(gk_buf_span(&bytes), jwks, &why);
+        if (status != GK_OK) {
+            status = gk_fail(error, status, "%s: %s", path, why.message);
+        }
+    }
+    gk_buf_cleanup(&bytes);
+    return status;
 }
 
 void gk_jwks_free(struct gk_jwks *jwks)
@@ -243,6 +278,9 @@ static enum gk_status check_claims(const json_t *json, const struct gk_jwt_wante
     }
     if (!is_valid_now(json, wanted->now_s)) {
         return refuse(error, "it has expired, or is not valid yet");
+    }
+    if (wanted->subject != NULL) {
+        return is(json, "sub", wanted->subject) ? GK_OK : refuse(error, "it is of another subject");
     }
     return read_id(json, "oid", &claims->object) && read_id(json, "tid", &claims->tenant)
                ? GK_OK

@@ -18,14 +18,19 @@ struct gk_jwks;
  * no key set, or one without such a key. */
 enum gk_status gk_jwks_parse(struct gk_span json, struct gk_jwks **out,
                              struct gk_error *error) GK_MUST_USE;
+/* The same, of a file; the message names it. */
+enum gk_status gk_jwks_read(const char *path, struct gk_jwks **out,
+                            struct gk_error *error) GK_MUST_USE;
 void gk_jwks_free(struct gk_jwks *jwks); /* NULL is fine */
 
 struct gk_jwt_wanted {
     const char *issuer;
     const char *audience; /* a slash at the end makes no difference */
+    const char *subject;  /* NULL: any, and the token says by oid and tid of whom it speaks */
     int64_t now_s;
 };
 
+/* Zero where a subject was wanted. */
 struct gk_jwt_claims {
     struct gk_id object; /* whom it speaks of */
     struct gk_id tenant;

@@ -3,9 +3,14 @@
 // made with it to the refusal of its token and back. The vault takes tokens of a second, so that refusals show.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { renameSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 
+import { WorkloadIdentityCredential } from '@azure/identity';
+
+import { makeIdentityProvider } from './lib/identity.mjs';
 import { accountBody, startStack, until } from './lib/stack.mjs';
 
 const resourceId = (name) =>
@@ -13,24 +18,47 @@ const resourceId = (name) =>
 const permissions = ['get', 'wrapKey', 'unwrapKey'];
 const assigned = (name) => ({ name, clientId: randomUUID(), permissions, resourceId: resourceId(name) });
 
+// Who says what runs where, such as a cluster that schedules the gateway; its tokens are exchanged.
+const SUBJECT = 'system:serviceaccount:storage:gateway';
+const issuer = makeIdentityProvider();
+const directory = mkdtempSync(path.join(tmpdir(), 'gatekey-identities-'));
+const tokenFile = path.join(directory, 'federated.token');
+const jwksFile = path.join(directory, 'jwks.json');
+const assertion = (claims, more) =>
+  issuer.token(undefined, { claims: { sub: SUBJECT, aud: 'api://AzureADTokenExchange', ...claims }, ...more });
+// As whoever renews it does: the file is replaced as a whole.
+function writeToken(token) {
+  writeFileSync(`${tokenFile}.new`, token, { mode: 0o600 });
+  renameSync(`${tokenFile}.new`, tokenFile);
+}
+
 let stack;
 
 before(async () => {
-  stack = await startStack({
+  writeFileSync(jwksFile, JSON.stringify(issuer.jwks));
+  writeToken(assertion());
+  stack = await startStack({ vaultDeadlineMs: 4000,
     vault: { tokenLifetimeS: 1, identities: [
       { name: 'admin', clientId: randomUUID(), administer: true },
       { name: 'host', clientId: randomUUID(), permissions, systemAssigned: true },
-      assigned('gateway'), assigned('arc'), assigned('app')] },
+      assigned('gateway'), assigned('arc'), assigned('app'),
+      { ...assigned('workload'), federated: { issuer: issuer.issuer, subject: SUBJECT, jwksFile } }] },
     identities: (vault) => [
       `{ kind = "arc"; endpoint = "${vault.arcEndpoint}"; challenge_directory = "${vault.arcDirectory}"; }`,
       `{ kind = "arc"; resource_id = "${resourceId('arc')}"; endpoint = "${vault.arcEndpoint}";
          challenge_directory = "${vault.arcDirectory}"; }`,
       `{ kind = "app-service"; resource_id = "${resourceId('app')}"; endpoint = "${vault.appServiceEndpoint}";
          identity_header_file = "${vault.identityHeaderFile}"; }`,
+      `{ kind = "workload"; resource_id = "${resourceId('workload')}"; authority = "${vault.authority}";
+         tenant_id = "${vault.tenantId}"; client_id = "${vault.clients.workload.clientId}";
+         federated_token_file = "${tokenFile}"; }`,
     ],
   });
 });
-after(() => stack?.stop());
+after(async () => {
+  await stack?.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
 
 const key = () => ({ vaultUri: stack.vault.uri, name: stack.keyName });
 const createAs = (name, identity) =>
@@ -88,4 +116,40 @@ test('App Service, whose refusals are no OAuth errors and revoke nothing', async
   await stateIs('byapp', 'unreachable');
   await stack.vault.setIdentityEnabled('app', true);
   await stateIs('byapp', 'active');
+});
+
+test('workload federation: the token of another issuer, which is read each time', async () => {
+  const { vault } = stack;
+  await createAs('byworkload', resourceId('workload'));
+  await unwrapsAs('byworkload', 'workload');
+  await isRevokedWith('byworkload', 'workload');
+  // Nobody renews the file: that says nothing of the identity.
+  writeToken(assertion({ exp: Math.floor(Date.now() / 1000) - 1 }));
+  await stateIs('byworkload', 'unreachable');
+  writeToken(assertion());
+  await stateIs('byworkload', 'active');
+  // The federated credential does not speak of it.
+  writeToken(assertion({ sub: 'system:serviceaccount:storage:another' }));
+  await stateIs('byworkload', 'revoked');
+  assert.equal((await stack.keyStatus('byworkload')).state, 'revoked');
+  writeToken(assertion());
+  await stateIs('byworkload', 'active');
+
+  const credential = new WorkloadIdentityCredential({ tenantId: vault.tenantId,
+    clientId: vault.clients.workload.clientId, tokenFilePath: tokenFile, authorityHost: vault.authority,
+    disableInstanceDiscovery: true, tlsOptions: { ca: vault.ca } });
+  assert.ok((await credential.getToken(`${vault.resource}/.default`)).token.length > 0);
+  const ask = (changes) => vault.request('POST', `/${vault.tenantId}/oauth2/v2.0/token`, {
+    body: new URLSearchParams({ grant_type: 'client_credentials', scope: `${vault.resource}/.default`,
+      client_id: vault.clients.workload.clientId, client_assertion: assertion(),
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer', ...changes }).toString() });
+  assert.equal((await ask({})).status, 200);
+  assert.deepEqual((await ask({ client_assertion_type: 'jwt' })).json.error_codes, [900144]);
+  for (const wrong of [assertion({ aud: vault.resource }), assertion({ iss: 'https://another.test' }),
+    assertion({}, { key: issuer.strangersKey() }), issuer.unsignedToken(), 'x']) {
+    const answer = await ask({ client_assertion: wrong });
+    assert.equal(answer.status, 401);
+    assert.deepEqual(answer.json.error_codes, [700213]);
+  }
+  assert.deepEqual((await ask({ client_id: vault.clients.gateway.clientId })).json.error_codes, [700213]);
 });

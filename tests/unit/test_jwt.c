@@ -229,12 +229,35 @@ static void test_jwks__without_a_key(void **state)
     }
 }
 
+static void test_jwt__of_a_subject(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        const char *claims;
+        enum gk_status status;
+    } rows[] = {
+        {"{" FOR_US "," FOR_NOW ",\"sub\":\"system:serviceaccount:a:b\"}", GK_OK},
+        {"{" FOR_US "," FOR_NOW ",\"sub\":\"system:serviceaccount:a:B\"}", GK_E_DENIED},
+        {"{" FOR_US "," FOR_NOW ",\"sub\":1}", GK_E_DENIED},
+        {"{" FOR_US "," FOR_NOW "," WHO "}", GK_E_DENIED},
+    };
+    struct gk_jwt_wanted of_subject = wanted;
+    of_subject.subject = "system:serviceaccount:a:b";
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct gk_buf token;
+        struct gk_jwt_claims claims;
+        make_token(world->key, HEADER, rows[i].claims, &token);
+        assert_int_equal(gk_jwt_verify(world->jwks, gk_buf_str(&token), &of_subject, &claims, NULL),
+                         rows[i].status);
+        gk_buf_cleanup(&token);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_jwt__claims),
-        cmocka_unit_test(test_jwt__signatures),
-        cmocka_unit_test(test_jwt__is_whole),
+        cmocka_unit_test(test_jwt__claims),         cmocka_unit_test(test_jwt__signatures),
+        cmocka_unit_test(test_jwt__of_a_subject),   cmocka_unit_test(test_jwt__is_whole),
         cmocka_unit_test(test_jwks__without_a_key),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

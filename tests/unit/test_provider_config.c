@@ -29,6 +29,8 @@ static const struct {
     {"identity.0.secret", "x", GK_E_NOT_FOUND},
     {"identity.0.kind", "arc", GK_OK},
     {"identity.0.kind", "app-service", GK_OK},
+    {"identity.0.kind", "workload", GK_OK},
+    {"identity.0.federated_token_file", "token", GK_E_INVALID},
     {"identity.0.kind", "certificate", GK_E_INVALID},
     {"identity.0.kind", "", GK_E_INVALID},
     {"identity.0.challenge_directory", "/run/arc", GK_OK},

@@ -144,6 +144,54 @@ static void test_token_request__headers(void **state)
     }
 }
 
+static void test_token_request__federated_tokens(void **state)
+{
+#define CLAIMS(exp) "eyJhbGciOiJSUzI1NiJ9." exp ".c2lnbmF0dXJl"
+    static const struct {
+        const char *token;
+        const char *complaint; /* NULL: it is sent */
+    } rows[] = {
+        {CLAIMS("eyJleHAiOjE4MDAwMDAwMDF9"), NULL},      /* {"exp":1800000001} */
+        {CLAIMS("eyJleHAiOjE4MDAwMDAwMDB9"), "expired"}, /* {"exp":1800000000} */
+        {CLAIMS("eyJleHAiOi0xfQ"), "JSON Web Token"},    /* {"exp":-1} */
+        {CLAIMS("e30"), "JSON Web Token"},               /* {} */
+        {CLAIMS("e"), "JSON Web Token"},
+        {CLAIMS("*"), "JSON Web Token"},
+        {"opaque-but-long-enough", "JSON Web Token"},
+        {"opaque.but-long-enough", "JSON Web Token"},
+    };
+    struct gk_kv_identity identity = {
+        .source = GK_KV_SOURCE_WORKLOAD, .client_id = "c", .tenant_id = "t"};
+    (void)state;
+    snprintf(identity.federated_token_file, sizeof identity.federated_token_file, "%s",
+             path_of("header"));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct gk_buf form;
+        struct gk_error error = {0};
+        char expected[512];
+        write_file("header", rows[i].token, 0600);
+        gk_buf_init(&form, GK_KV_TOKEN_FORM_BYTES_MAX);
+        const enum gk_status status =
+            gk_kv_token_form(&form, &identity, RESOURCE, 1800000000, &error);
+        if (rows[i].complaint == NULL) {
+            snprintf(expected, sizeof expected,
+                     "grant_type=client_credentials&client_id=c"
+                     "&scope=https%%3A%%2F%%2Fvault.azure.net%%2F.default"
+                     "&client_assertion_type=urn%%3Aietf%%3Aparams%%3Aoauth%%3A"
+                     "client-assertion-type%%3Ajwt-bearer&client_assertion=%s",
+                     rows[i].token);
+            assert_int_equal(status, GK_OK);
+            assert_string_equal(gk_buf_str(&form), expected);
+        } else {
+            assert_int_equal(status, GK_E_INVALID);
+            assert_non_null(strstr(error.message, rows[i].complaint));
+            assert_null(strstr(error.message, rows[i].token));
+        }
+        gk_buf_cleanup(&form);
+        unlink(path_of("header"));
+    }
+}
+
 static void test_arc_challenge__only_the_agents_own_files_are_read(void **state)
 {
     static const struct {
@@ -232,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_token_request__urls),
         TEST(test_token_request__headers),
+        TEST(test_token_request__federated_tokens),
         TEST(test_arc_challenge__only_the_agents_own_files_are_read),
         TEST(test_arc_challenge__the_directory_is_no_link),
     };

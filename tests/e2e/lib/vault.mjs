@@ -24,6 +24,10 @@ function identityConfig(identity, secretFile) {
   if (identity.resourceId) lines.push(`resource_id = ${quote(identity.resourceId)};`);
   if (identity.tenantId) lines.push(`tenant_id = ${quote(identity.tenantId)};`);
   if (identity.installedIn) lines.push(`installed_in = [ ${identity.installedIn.map(quote).join(', ')} ];`);
+  if (identity.federated) {
+    const { issuer, subject, jwksFile } = identity.federated;
+    lines.push(`federated = { issuer = ${quote(issuer)}; subject = ${quote(subject)}; jwks_file = ${quote(jwksFile)}; };`);
+  }
   if (identity.systemAssigned) lines.push('system_assigned = true;');
   if (identity.administer) lines.push('administer = true;');
   else lines.push(`permissions = [ ${identity.permissions.map(quote).join(', ')} ];`);
