@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/error.h"
+#include "gateway/blob/copier.h"
 #include "gateway/blob/names.h"
 #include "gateway/config_value.h"
 
@@ -18,6 +19,8 @@
 #define INLINE_BYTES_DEFAULT         4096u
 #define REHYDRATE_STANDARD_S_DEFAULT 3600u
 #define REHYDRATE_HIGH_S_DEFAULT     300u
+#define COPY_WAIT_BYTES_DEFAULT      (256u << 20)
+#define COPY_THREADS_DEFAULT         2u
 
 enum rule_kind {
     RULE_GROUP,     /* read by its own code */
@@ -84,6 +87,8 @@ static const struct rule blob_rules[] = {
     {"index_shards", RULE_NUMBER, false, FIELD(blob.index_shards), 1, GK_INDEX_SHARDS_MAX},
     {"rehydrate_standard_s", RULE_NUMBER, false, FIELD(blob.rehydrate_standard_s), 0, 604800},
     {"rehydrate_high_s", RULE_NUMBER, false, FIELD(blob.rehydrate_high_s), 0, 604800},
+    {"copy_wait_bytes", RULE_NUMBER, false, FIELD(blob.copy_wait_bytes), 1 << 16, 1 << 30},
+    {"copy_threads", RULE_NUMBER, false, FIELD(blob.copy_threads), 0, GK_COPIER_THREADS_MAX},
     {NULL, RULE_GROUP, false, 0, 0, 0},
 };
 
@@ -325,6 +330,8 @@ static struct gk_config *new_config(const char *path)
     config->blob.inline_bytes = INLINE_BYTES_DEFAULT;
     config->blob.rehydrate_standard_s = REHYDRATE_STANDARD_S_DEFAULT;
     config->blob.rehydrate_high_s = REHYDRATE_HIGH_S_DEFAULT;
+    config->blob.copy_wait_bytes = COPY_WAIT_BYTES_DEFAULT;
+    config->blob.copy_threads = COPY_THREADS_DEFAULT;
     config->vault_deadline_ms = VAULT_DEADLINE_MS_DEFAULT;
     config->settings = calloc(GK_CONFIG_SETTINGS_MAX, sizeof *config->settings);
     config->private_ = calloc(1, sizeof *config->private_);

@@ -70,6 +70,9 @@ struct gk_config {
         uint32_t index_shards;         /* of a new container; 0: as the engine likes it */
         uint32_t rehydrate_standard_s; /* how long an archived blob takes, by priority */
         uint32_t rehydrate_high_s;
+        uint32_t
+            copy_wait_bytes;   /* of the largest copy that a client waits for (blob/copy_pend.h) */
+        uint32_t copy_threads; /* for those that it does not wait for; 0: they are left to others */
     } blob;
     struct {
         struct gk_config_listen listen;

@@ -12,6 +12,7 @@
 
 struct gk_bearer;          /* auth/bearer.h */
 struct gk_reaper;          /* blob/reaper.h */
+struct gk_copier;          /* blob/copier.h */
 struct gk_container_cache; /* blob/container_cache.h */
 struct gk_hasher;          /* blob/hasher.h */
 struct gk_notices;         /* notices.h */
@@ -25,6 +26,7 @@ struct gk_gateway {
     struct gk_notices *notices;
     struct gk_bearer *bearer; /* NULL: no bearer tokens are taken */
     struct gk_reaper *reaper;
+    struct gk_copier *copier;
     struct gk_container_cache *containers;
     struct gk_hasher *hasher;
     uint32_t
@@ -32,6 +34,8 @@ struct gk_gateway {
     uint32_t index_shards;         /* of a container that does not say how many it wants */
     uint32_t rehydrate_standard_s; /* how long an archived blob takes, by priority */
     uint32_t rehydrate_high_s;
+    uint32_t
+        copy_wait_bytes; /* a larger copy that cannot be shared is pending (blob/copy_pend.h) */
     struct gk_scrub *scrub;
     const char
         *blob_domain; /* host-style requests: <account>.<blob_domain>; NULL: path style only */

@@ -14,6 +14,7 @@
 #include "common/secret.h"
 #include "gateway/auth/bearer.h"
 #include "gateway/blob/container_cache.h"
+#include "gateway/blob/copier.h"
 #include "gateway/blob/hasher.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/config.h"
@@ -138,6 +139,7 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
     gateway->index_shards = index_shards(config);
     gateway->rehydrate_standard_s = config->blob.rehydrate_standard_s;
     gateway->rehydrate_high_s = config->blob.rehydrate_high_s;
+    gateway->copy_wait_bytes = config->blob.copy_wait_bytes;
     enum gk_status status = open_store(config, &gateway->store, error);
     if (status == GK_OK) {
         status = gk_registry_open(gateway->store, gk_clock_wall_ms(&gateway->clock), error);
@@ -169,6 +171,9 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
             gk_reaper_start(gateway, config->blob.removal_delay_s * 1000u, &gateway->reaper, error);
     }
     if (status == GK_OK) {
+        status = gk_copier_start(gateway, config->blob.copy_threads, &gateway->copier, error);
+    }
+    if (status == GK_OK) {
         status = gk_scrub_new(gateway, &gateway->scrub, error);
     }
     return status;
@@ -177,6 +182,7 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
 static void close_gateway(struct gk_gateway *gateway)
 {
     gk_scrub_free(gateway->scrub);
+    gk_copier_stop(gateway->copier);
     gk_reaper_stop(gateway->reaper);
     gk_notices_stop(gateway->notices);
     gk_hasher_free(gateway->hasher);

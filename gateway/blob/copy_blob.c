@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Copy Blob, Copy Blob From URL, Abort Copy Blob (Storage REST reference). A copy is of its source's type and
+ * Copy Blob, Copy Blob From URL (Storage REST reference). A copy is of its source's type and
  * has what that has: content, content headers, and metadata if the client sends none. Within an account it
  * shares its source's data where it can (copy_share.h); else what it is made of is opened under the source's
- * keys and sealed under its own.
- *
- * Copies are made before they are answered: none is ever pending.
+ * keys and sealed under its own: before the answer, or, where that would take long, behind it (copy_pend.h).
  */
 #include <stdlib.h>
 #include <strings.h>
 
 #include "common/error.h"
+#include "gateway/blob/copier.h"
 #include "gateway/blob/copy_pages.h"
+#include "gateway/blob/copy_pend.h"
 #include "gateway/blob/copy_share.h"
 #include "gateway/blob/copy_source.h"
 #include "gateway/blob/data_keys.h"
@@ -24,6 +24,7 @@
 struct copying {
     struct gk_page_copy pages; /* begins with the upload */
     struct gk_copy_share share;
+    bool pends; /* none of them is made before the answer */
 };
 
 /* --- what a copy is -----------------------------------------------------------------------------*/
@@ -132,14 +133,19 @@ static enum gk_status read_headers(struct gk_request *request, struct gk_error *
     return status;
 }
 
-/* A copy that is poured has a writer; a small block blob's one chunk is kept beside the record. */
+/* A copy that is poured now has a writer; a small block blob's one chunk is kept beside the record. */
 static enum gk_status expect(struct gk_request *request, struct gk_error *error)
 {
-    struct gk_upload *put = request->state;
+    struct copying *copying = request->state;
+    struct gk_upload *put = &copying->pages.upload;
     enum gk_status status =
         gk_blob_new_data_key(request, &put->target, &put->record, &put->data_key, error);
     if (status != GK_OK || put->record.kind.type == GK_BLOB_PAGE) {
         return status;
+    }
+    copying->pends = gk_copy_pends(request, put);
+    if (copying->pends) {
+        return GK_OK;
     }
     if (request->content_length > GK_WRITER_BYTES_MAX) {
         return gk_refuse_because(error, 413, "RequestBodyTooLarge",
@@ -177,7 +183,10 @@ static enum gk_status begin_copy_of(struct gk_request *request, uint64_t bytes_m
         status =
             copying->share.shares ? gk_copy_share_key(request, put, error) : expect(request, error);
     }
-    return status == GK_OK ? inherit(request, error) : status;
+    if (status == GK_OK) {
+        status = inherit(request, error);
+    }
+    return status == GK_OK && copying->pends ? gk_copy_pend(request, put, error) : status;
 }
 
 /* --- their end ----------------------------------------------------------------------------------*/
@@ -229,6 +238,9 @@ static enum gk_status copy_content(struct gk_request *request, struct gk_error *
 {
     struct copying *copying = request->state;
     struct gk_upload *put = &copying->pages.upload;
+    if (copying->pends) { /* it is found before it is there, lest it is there and never found */
+        return gk_copy_pend_list(request, put, error);
+    }
     if (copying->share.shares) {
         return gk_copy_share_borrow(request, put, &copying->share, error);
     }
@@ -241,13 +253,17 @@ static enum gk_status copy_content(struct gk_request *request, struct gk_error *
 
 static enum gk_status finish_copy(struct gk_request *request, struct gk_error *error)
 {
-    struct gk_upload *put = request->state;
+    struct copying *copying = request->state;
+    struct gk_upload *put = &copying->pages.upload;
     enum gk_status status = copy_content(request, error);
     if (status == GK_OK) {
         status = gk_upload_locked(request, GK_ACCESS_WRITE, commit, error);
     }
     if (status != GK_OK) {
         return status;
+    }
+    if (copying->pends) {
+        gk_copier_note(request->gateway->copier);
     }
     gk_respond_copy(request, &put->record.copy);
     put->success = 202;
@@ -293,35 +309,3 @@ const struct gk_handler gk_copy_blob_from_url_handler = {
     .finish = finish_copy,
     .cleanup = cleanup_copy,
 };
-
-/* --- Abort Copy Blob ----------------------------------------------------------------------------*/
-
-/* Whatever it names has come to its end. */
-static enum gk_status abort_copy(struct gk_request *request, struct gk_error *error)
-{
-    const char *action = gk_request_header(request, "x-ms-copy-action");
-    const char *id = gk_request_query(request, "copyid");
-    if (action == NULL || strcasecmp(action, "abort") != 0) {
-        return gk_refuse_because(error, 400,
-                                 action == NULL ? "MissingRequiredHeader" : "InvalidHeaderValue",
-                                 "x-ms-copy-action is abort.");
-    }
-    if (id == NULL) {
-        return gk_refuse_because(error, 400, "MissingRequiredQueryParameter", "copyid");
-    }
-    struct gk_blob_target target;
-    enum gk_status status = gk_blob_target_load_existing(request, &target, error);
-    if (status == GK_OK) {
-        status = gk_blob_conditions(request, &target, GK_ACCESS_WRITE, error);
-    }
-    char last[GK_UUID_TEXT_BYTES];
-    gk_id_format(&target.record.copy.id, last);
-    const bool other = target.record.copy.source != NULL && strcasecmp(id, last) != 0;
-    gk_blob_target_cleanup(&target);
-    return status != GK_OK ? status
-           : other         ? gk_refuse(error, 409, "CopyIdMismatch")
-                           : gk_refuse(error, 409, "NoPendingCopyOperation");
-}
-
-const struct gk_handler gk_abort_copy_blob_handler = {
-    .body = GK_BODY_NONE, .permissions = GK_PERMIT_WRITE, .finish = abort_copy};

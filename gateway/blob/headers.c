@@ -300,7 +300,7 @@ void gk_respond_copy(struct gk_request *request, const struct gk_copy *copy)
     char id[GK_UUID_TEXT_BYTES];
     gk_id_format(&copy->id, id);
     gk_respond_header(request, "x-ms-copy-id", id);
-    gk_respond_header(request, "x-ms-copy-status", "success");
+    gk_respond_header(request, "x-ms-copy-status", gk_copy_status_text(copy));
 }
 
 static void respond_copied(struct gk_request *request, const struct gk_copy *copy)
@@ -310,11 +310,17 @@ static void respond_copied(struct gk_request *request, const struct gk_copy *cop
         return;
     }
     gk_respond_copy(request, copy);
-    gk_time_http(copy->completed_wall_ms, completed);
     gk_respond_header(request, "x-ms-copy-source", copy->source);
-    gk_respond_headerf(request, "x-ms-copy-progress", "%llu/%llu", (unsigned long long)copy->bytes,
+    gk_respond_headerf(request, "x-ms-copy-progress", "%llu/%llu",
+                       (unsigned long long)gk_copy_done_bytes(copy),
                        (unsigned long long)copy->bytes);
-    gk_respond_header(request, "x-ms-copy-completion-time", completed);
+    if (copy->unfinished.description[0] != '\0') {
+        gk_respond_header(request, "x-ms-copy-status-description", copy->unfinished.description);
+    }
+    if (copy->completed_wall_ms != 0) {
+        gk_time_http(copy->completed_wall_ms, completed);
+        gk_respond_header(request, "x-ms-copy-completion-time", completed);
+    }
 }
 
 static void respond_incremental(struct gk_request *request,

@@ -301,13 +301,18 @@ static void write_copy(struct gk_list_page *page, const struct gk_copy *copy)
     }
     gk_id_format(&copy->id, text);
     gk_xml_text(&page->xml, "CopyId", text);
-    gk_xml_text(&page->xml, "CopyStatus", "success");
+    gk_xml_text(&page->xml, "CopyStatus", gk_copy_status_text(copy));
     gk_xml_text(&page->xml, "CopySource", copy->source);
-    snprintf(text, sizeof text, "%llu/%llu", (unsigned long long)copy->bytes,
+    snprintf(text, sizeof text, "%llu/%llu", (unsigned long long)gk_copy_done_bytes(copy),
              (unsigned long long)copy->bytes);
     gk_xml_text(&page->xml, "CopyProgress", text);
-    gk_time_http(copy->completed_wall_ms, text);
-    gk_xml_text(&page->xml, "CopyCompletionTime", text);
+    if (copy->completed_wall_ms != 0) {
+        gk_time_http(copy->completed_wall_ms, text);
+        gk_xml_text(&page->xml, "CopyCompletionTime", text);
+    }
+    if (copy->unfinished.description[0] != '\0') {
+        gk_xml_text(&page->xml, "CopyStatusDescription", copy->unfinished.description);
+    }
 }
 
 /* That a blob is one, whatever the listing includes; which snapshot came last, with what else is of copies. */

@@ -23,6 +23,7 @@
  *                 deleted/<account id>       map  <container id>                of a deleted account,
  *                                                                               with its shards, 4 bytes
  *                 registry                   gateway/registry.h
+ *                 copies                     copy_list.h
  *   GK_POOL_DATA  <container id>/<segment id>/<n>                               64 sealed chunks
  *                 <container id>/<page object id>/0                             1,024 sealed blocks
  *

@@ -104,6 +104,9 @@ static enum gk_status begin(struct gk_request *request, struct gk_error *error)
         status = gk_blob_lease_check(request, &upload->target, GK_ACCESS_WRITE, error);
     }
     if (status == GK_OK) {
+        status = gk_blob_pending_check(&upload->target, error);
+    }
+    if (status == GK_OK) {
         status = gk_blob_online_check(request, &upload->target, error);
     }
     if (status == GK_OK) {
@@ -203,6 +206,9 @@ static enum gk_status commit(struct gk_request *request, struct gk_error *error)
     }
     if (status == GK_OK) {
         status = gk_blob_lease_check(request, target, GK_ACCESS_WRITE, error);
+    }
+    if (status == GK_OK) {
+        status = gk_blob_pending_check(target, error);
     }
     if (status == GK_OK) {
         status = gk_block_id_check_length(request, target, &put->block, error);

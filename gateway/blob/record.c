@@ -130,6 +130,8 @@ static const struct gk_field blob_fields[] = {
     {GK_FIELD_PAGE_ERAS, offsetof(struct gk_blob_record, eras), &gk_page_eras_field},
     {GK_FIELD_INCREMENTAL, offsetof(struct gk_blob_record, incremental), &gk_incremental_field},
     {GK_FIELD_LOAN, offsetof(struct gk_blob_record, loan), &gk_loan_field},
+    {GK_FIELD_COPY_UNFINISHED, offsetof(struct gk_blob_record, copy.unfinished),
+     &gk_copy_unfinished_field},
     {GK_FIELD_TAGS, offsetof(struct gk_blob_record, tags), &tags_field},
     {GK_FIELD_CONTENT_MD5, offsetof(struct gk_blob_record, odd_md5), &gk_content_md5_field},
     {GK_FIELD_HISTORY, offsetof(struct gk_blob_record, history), &gk_history_field},

@@ -49,7 +49,7 @@
 #define GK_BLOCK_LIST_MAX        50000u
 #define GK_MANIFEST_INLINE_MAX   64u
 #define GK_MANIFEST_PAGE_ENTRIES 1024u
-#define GK_MANIFEST_PAGES_MAX    782u /* of GK_MANIFEST_INLINE_MAX entries, as appends make them */
+#define GK_MANIFEST_PAGES_MAX    807u /* of GK_MANIFEST_INLINE_MAX entries, as appends make them */
 #define GK_MANIFEST_ENTRY_BYTES  (16u + 8u + 1u + 1u + GK_BLOCK_NAME_BYTES_MAX)
 #define GK_MANIFEST_PAGE_BYTES_MAX                                                                 \
     (GK_MANIFEST_PAGE_ENTRIES * GK_MANIFEST_ENTRY_BYTES + 256u + GK_RECORD_OVERHEAD_BYTES)

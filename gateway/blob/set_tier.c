@@ -45,6 +45,9 @@ static enum gk_status change_tier(struct gk_request *request, struct gk_blob_tar
         status = gk_blob_lease_check(request, target, GK_ACCESS_WRITE, error);
     }
     if (status == GK_OK) {
+        status = gk_blob_pending_check(target, error);
+    }
+    if (status == GK_OK) {
         status = gk_tier_set(&target->record.tier, &target->record.tier_times, &setting->asked,
                              gk_clock_wall_ms(&request->gateway->clock), &setting->pending, error);
     }

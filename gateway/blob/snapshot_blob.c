@@ -78,6 +78,9 @@ static enum gk_status snapshot_locked(struct gk_request *request, struct snapsho
         status = gk_blob_lease_check(request, &snapshot->target, GK_ACCESS_READ, error);
     }
     if (status == GK_OK) {
+        status = gk_blob_pending_check(&snapshot->target, error);
+    }
+    if (status == GK_OK) {
         status = gk_blob_online_check(request, &snapshot->target, error);
     }
     if (status == GK_OK) {

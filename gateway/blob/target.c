@@ -633,10 +633,19 @@ enum gk_status gk_blob_conditions(const struct gk_request *request,
     if (status == GK_OK) {
         status = gk_blob_lease_check(request, target, access, error);
     }
-    return status == GK_OK && access == GK_ACCESS_WRITE
-               ? gk_immutability_check(&target->record.immutability,
-                                       gk_clock_wall_ms(&request->gateway->clock), error)
-               : status;
+    if (status == GK_OK && access == GK_ACCESS_WRITE) {
+        status = gk_immutability_check(&target->record.immutability,
+                                       gk_clock_wall_ms(&request->gateway->clock), error);
+    }
+    return status == GK_OK && access == GK_ACCESS_WRITE ? gk_blob_pending_check(target, error)
+                                                        : status;
+}
+
+enum gk_status gk_blob_pending_check(const struct gk_blob_target *target, struct gk_error *error)
+{
+    return target->committed && target->record.copy.unfinished.status == GK_COPY_PENDING
+               ? gk_refuse(error, 409, "PendingCopyOperation")
+               : GK_OK;
 }
 
 enum gk_status gk_blob_online_check(const struct gk_request *request,

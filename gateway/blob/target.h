@@ -115,7 +115,7 @@ enum gk_status gk_blob_check_type(const struct gk_blob_target *target, enum gk_b
                                   struct gk_error *error) GK_MUST_USE;
 /* The request's conditional headers against the committed blob, or against its absence; its lease
  * condition, which is that of whoever writes or reads (lease_action.h); and, for who writes, whether the
- * blob may be changed at all (immutability.h). */
+ * blob may be changed at all (immutability.h), and now. */
 enum gk_status gk_blob_conditions(const struct gk_request *request,
                                   const struct gk_blob_target *target, enum gk_access access,
                                   struct gk_error *error) GK_MUST_USE;
@@ -132,6 +132,10 @@ enum gk_status gk_blob_lease_check(const struct gk_request *request,
 enum gk_status gk_blob_online_check(const struct gk_request *request,
                                     const struct gk_blob_target *target,
                                     struct gk_error *error) GK_MUST_USE;
+/* 409 PendingCopyOperation while the blob is to become a copy (copy_pend.h): nothing else changes it until then. A
+ * part of gk_blob_conditions, for who writes. */
+enum gk_status gk_blob_pending_check(const struct gk_blob_target *target,
+                                     struct gk_error *error) GK_MUST_USE;
 /* The conditions for a write that makes or replaces the whole blob: a credential that may only create
  * replaces none (403 UnauthorizedBlobOverwrite). */
 enum gk_status gk_blob_may_replace(const struct gk_request *request,

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "gateway/account_attrs.h"
+#include "gateway/blob/copy_list.h"
 #include "gateway/blob/names.h"
 #include "gateway/registry.h"
 #include "gateway/scrub/run.h"
@@ -157,7 +158,8 @@ static bool is_ours(const char *name)
 {
     static const char *const prefixes[] = {GK_ACCOUNT_OBJECT_PREFIX, GK_SCOPE_OBJECT_PREFIX,
                                            GK_DELETED_NAME_PREFIX, INDEX_PREFIX, LEASE_PREFIX};
-    static const char *const names[] = {GK_REGISTRY_OBJECT, GK_SCRUB_OBJECT, "notices"};
+    static const char *const names[] = {GK_REGISTRY_OBJECT, GK_COPIES_OBJECT, GK_SCRUB_OBJECT,
+                                        "notices"};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         if (begins(name, prefixes[i])) {
             return true;

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 
-import { send } from './lib/signed.mjs';
+import { encodeQuery, send, serviceSas } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 
 const PYTHON = '/usr/bin/python3';
@@ -121,7 +121,7 @@ const ofBlob = (name, account = stack.account) =>
   ['--account', account, '--container', CONTAINER, '--blob', name];
 
 before(async () => {
-  stack = await startStack();
+  stack = await startStack({ copyWaitBytes: 65536, copyThreads: 0 });
   const container = BlobServiceClient.fromConnectionString(stack.connectionString, noRetry)
     .getContainerClient(CONTAINER);
   await container.create({ metadata: { purpose: 'proof' } });
@@ -159,6 +159,14 @@ before(async () => {
     new StorageSharedKeyCredential(OTHER_ACCOUNT, key.value), noRetry).getContainerClient(CONTAINER);
   await other.create();
   await other.getBlockBlobClient('kept').upload('by the service key', 18);
+  await other.getBlockBlobClient('large').upload(randomBytes(70000), 70000);
+  const large = `${other.url}/large?${encodeQuery(serviceSas({ account: OTHER_ACCOUNT, accountKey: key.value },
+    CONTAINER, 'large', 'r'))}`;
+  for (const name of ['pending copy', 'aborted copy']) {
+    const poller = await container.getBlockBlobClient(name).beginCopyFromURL(large);
+    if (name === 'aborted copy') await poller.cancelOperation();
+    stored.set(name, { content: Buffer.alloc(0) });
+  }
 
   await stack.management.good('PUT', `${stack.accountPath(stack.account)}/blobServices/default`,
     { body: { properties: { containerDeleteRetentionPolicy: { enabled: true, days: 3 } } } });
@@ -242,6 +250,10 @@ maybe('what most have not', async () => {
   assert.equal(fields.tierTimes.ready - fields.tierTimes.changed, 300e3);
   assert.deepEqual(fields.immutability, { policyMode: 'unlocked', until: UNTIL.getTime(), legalHold: false });
   assert.deepEqual(blobs.empty.fields, {});
+  const { status, done, origin } = blobs['pending copy'].fields.copyUnfinished;
+  assert.deepEqual([status, done, origin.account, origin.container, origin.blob, origin.time],
+    ['pending', 0, OTHER_ACCOUNT, CONTAINER, 'large', 0]);
+  assert.equal(blobs['aborted copy'].fields.copyUnfinished.status, 'aborted');
 });
 
 maybe('every blob, byte for byte, with the customer\'s key', async () => {

@@ -251,6 +251,19 @@ def read_incremental(reader):
     return {"source": reader.bytes(16).hex(), "era": reader.number(4), "snapshot": reader.number(8)}
 
 
+def read_copy_unfinished(reader):
+    status = reader.number(1)
+    need(status in (1, 2, 3), "a copy of an unknown status")
+    told = {"status": (None, "pending", "aborted", "failed")[status], "done": reader.number(8),
+            "asked": reader.number(8), "description": reader.text().decode()}
+    if status == 1:
+        told["origin"] = {"account": reader.text().decode(), "accountId": reader.bytes(16).hex(),
+                          "container": reader.text().decode(), "blob": reader.text().decode(),
+                          "kind": reader.number(1), "time": reader.number(8),
+                          "object": reader.bytes(16).hex(), "etag": reader.number(8)}
+    return told
+
+
 def read_loan(reader):
     return {"id": reader.bytes(16), "container": reader.bytes(16), "shard": reader.number(4)}
 
@@ -299,6 +312,7 @@ FIELDS = {
     12: ("pageEras", read_page_eras),
     13: ("incremental", read_incremental),
     14: ("loan", read_loan),
+    15: ("copyUnfinished", read_copy_unfinished),
     16: ("tags", read_metadata),
     17: ("oddMd5", read_rest),
     20: ("history", read_history),
@@ -601,6 +615,9 @@ class Account:
     def content(self, container, name, data_key, blob, time=None):
         if blob["fields"].get("type", {}).get("type") == "PageBlob":
             yield from self.pages(container, name, data_key, blob)
+            return
+        if blob["fields"].get("copyUnfinished", {}).get("status") == "pending":
+            need(blob["size"] == 0, "a pending copy that shows what it has")
             return
         size = 0
         beside_key = b"d/" + (name.encode() if time is None else state_name(name, time))

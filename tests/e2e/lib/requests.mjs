@@ -138,7 +138,7 @@ export async function inTurns(actions) {
   }));
 }
 
-// The documented answers of a row; no copy is ever pending, so that none can be aborted.
+// The documented answers of a row; no copy is pending there, so that none can be aborted (copy_pending.test.mjs).
 export const successes = (row) => (row.id === 'BLOB_ABORT_COPY_BLOB' ? ['409'] : row.success.split('|'));
 
 /*

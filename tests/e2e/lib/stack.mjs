@@ -87,7 +87,9 @@ blob = {
   tls_key = ${quote(tls.keyFile)};
   domain = ${quote(domain)};
   web_domain = ${quote(WEB_DOMAIN)};
-${setting('connections_max', options.connectionsMax)}};
+${setting('connections_max', options.connectionsMax)}\
+${setting('copy_wait_bytes', options.copyWaitBytes)}\
+${setting('copy_threads', options.copyThreads)}};
 management = {
   listen = ${address('management')};
   tls_certificate = ${quote(tls.certificateFile)};
@@ -252,8 +254,8 @@ function sideOf(gateway, { vault, account }) {
 /*
  * options, all optional:
  *   customerKey (true)        the account under a key in the vault, else under the service key
- *   checkIntervalMs (1000), graceS, requestTimeoutMs, vaultDeadlineMs, connectionsMax,
- *   pinnedKeyWithoutGet       the gateway's own settings
+ *   checkIntervalMs (1000), graceS, requestTimeoutMs, vaultDeadlineMs, connectionsMax, copyWaitBytes, copyThreads,
+ *   pinnedKeyWithoutGet       the gateway's own settings; those that change are the next start's
  *   movableClock (false)      gateway.moveClock() works
  *   memoryLimitBytes          the gateway's data segment, as setrlimit(RLIMIT_DATA) bounds it
  *   gatewayEnv                more environment for the gateway
