@@ -177,6 +177,7 @@ static enum gk_status fill_write(struct gk_request *request, struct gk_blob_writ
     const struct gk_blob_target own = own_target(put);
     enum gk_status status = GK_OK;
     if (!follows(put)) {
+        gk_blob_write_beside(write, &put->target, (struct gk_span){0});
         status = gk_blob_write_discard(write, request, &put->target, error);
         gk_state_begin_version(write, request, &record->history);
     }

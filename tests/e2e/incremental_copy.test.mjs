@@ -15,7 +15,6 @@ const PAGE = 512;
 const BLOCK = 4096;
 const PIECE = 4 << 20;
 const SIZE = 3 * PIECE;
-const FULL = 8 << 20; // of a snapshot that is compared at once
 let stack;
 let service;
 let container;
@@ -74,7 +73,7 @@ const assertIs = async ({ blob, bytes }) => {
 
 async function changes(blob, since) {
   const found = [];
-  for await (const { start, end, isClear } of blob.listPageRangesDiff(0, FULL, since)) {
+  for await (const { start, end, isClear } of blob.listPageRangesDiff(0, SIZE, since)) {
     found.push([isClear ? 'clear' : 'page', start, end - start + 1]);
   }
   return found;
@@ -153,6 +152,58 @@ test('snapshots follow snapshots: bytes, pages, changes, size and properties', a
   }
   const all = (await listed('follower')).map((item) => [item.snapshot, item.incrementalCopy, item.destinationSnapshot]);
   assert.deepEqual(all, [...to.map(({ time }) => [time, true, time]), [undefined, true, to.at(-1).time]]);
+});
+
+test('many pieces here and there, and a cut through them', async () => {
+  const GROUP = 8192 * PIECE; // as many as have their rows told by one
+  const source = container.getPageBlobClient('sparse');
+  const target = container.getPageBlobClient('sparse-follower');
+  const bytes = new Map(); // of the pages that were written, by their places
+  await source.create(3 * GROUP);
+  const writeAll = async (places) => {
+    await Promise.all(places.map(async (at) => {
+      bytes.set(at, randomBytes(PAGE));
+      await source.uploadPages(bytes.get(at), at, PAGE);
+    }));
+  };
+  const copied = [];
+  const copy = async () => {
+    const { snapshot } = await source.createSnapshot();
+    await target.startCopyIncremental(source.withSnapshot(snapshot).url);
+    const { destinationSnapshot, contentLength } = await target.getProperties();
+    const own = target.withSnapshot(destinationSnapshot);
+    const sorted = [...bytes.keys()].sort((a, b) => a - b);
+    assert.deepEqual(await ranges(own), sorted.map((at) => [at, PAGE]));
+    const some = sorted.filter((_, i) => i % 7 === 0 || i === sorted.length - 1);
+    await Promise.all(some.map(async (at) => {
+      assert.ok((await own.downloadToBuffer(at, PAGE)).equals(bytes.get(at)), `${at}`);
+    }));
+    copied.push({ snapshot, destinationSnapshot, contentLength });
+  };
+  const pieces = Array.from({ length: 70 }, (_, i) => 3 * i); // more than are written at once
+  await writeAll([...pieces.map((piece) => piece * PIECE), GROUP + BLOCK, GROUP + 3 * PIECE + BLOCK]);
+  await copy();
+  await writeAll(pieces.slice(0, 67).map((piece) => piece * PIECE + PAGE * 20)); // of one group alone
+  await source.clearPages(GROUP + 3 * PIECE + BLOCK, PAGE);
+  bytes.delete(GROUP + 3 * PIECE + BLOCK);
+  await copy();
+  const size = 20 * PIECE + BLOCK; // in the midst of the first group
+  await source.resize(size);
+  for (const at of bytes.keys()) if (at >= size) bytes.delete(at);
+  await copy();
+  assert.deepEqual(copied.map(({ contentLength }) => contentLength), [3 * GROUP, 3 * GROUP, size]);
+  const changed = async (blob, { time, since }) => {
+    const found = [];
+    for await (const { start, end, isClear } of blob.withSnapshot(time).listPageRangesDiff(0, 3 * GROUP, since)) {
+      found.push([isClear, start, end]);
+    }
+    return found;
+  };
+  for (const [i, j] of [[0, 1], [1, 2], [0, 2]]) {
+    assert.deepEqual(
+      await changed(target, { time: copied[j].destinationSnapshot, since: copied[i].destinationSnapshot }),
+      await changed(source, { time: copied[j].snapshot, since: copied[i].snapshot }), `${i} to ${j}`);
+  }
 });
 
 test('what was copied stays: without the source, its snapshots, and after a restart', async () => {
@@ -297,11 +348,36 @@ test('deleted and kept, it comes back and goes on', async () => {
   await source.write(PAGE, PAGE);
   const next = await follow(target, await source.snapshot());
   assert.deepEqual(await changes(next.blob, copied.time), [['page', PAGE, PAGE]]);
-  // In the place of one that is kept another begins.
+  // In the place of one that is kept another begins, of whatever kind that was.
   await target.delete({ deleteSnapshots: 'include' });
+  const block = container.getBlockBlobClient('kept');
+  await block.upload('block', 5);
+  await block.delete({ deleteSnapshots: 'include' });
   const anew = await follow(target, await source.snapshot());
   await assertIs(anew);
   await properties(0);
+});
+
+test('where there are versions it is one from its beginning, which is not to be read either', async () => {
+  const versions = (isVersioningEnabled) => stack.management.good('PUT',
+    `${stack.accountPath(stack.account)}/blobServices/default`, { body: { properties: { isVersioningEnabled } } });
+  await versions(true);
+  const source = await disk('versioned-source');
+  const target = container.getPageBlobClient('versioned');
+  await source.write(0, BLOCK);
+  const first = await follow(target, await source.snapshot());
+  const { versionId } = await target.getProperties();
+  await source.write(PAGE, PAGE);
+  const second = await follow(target, await source.snapshot());
+  assert.equal((await target.getProperties()).versionId, versionId); // as with Put Page
+  assert.deepEqual(await changes(second.blob, first.time), [['page', PAGE, PAGE]]);
+  await target.delete({ deleteSnapshots: 'include' });
+  const version = target.withVersion(versionId);
+  assert.equal((await version.getProperties()).destinationSnapshot, second.time);
+  await refused(version.downloadToBuffer(), 409, 'OperationNotAllowedOnIncrementalCopyBlob');
+  await assertIs(await follow(target, await source.snapshot()));
+  await version.delete();
+  await versions(false);
 });
 
 test('from another account, with a signature of its; neither account\'s key may be revoked', async () => {

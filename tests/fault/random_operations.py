@@ -15,7 +15,7 @@ import urllib.parse
 import reference
 from blob_client import Client, block_id, meta
 from gateway_process import account_sas
-from reference import APPEND, BLOCK, PAGE, PAGES, Blob, State, Wrong, expect
+from reference import APPEND, BLOCK, FOLLOWS, PAGE, PAGES, Blob, State, Wrong, expect
 
 TABLE = pathlib.Path(__file__).resolve().parent.parent.parent / "include" / "gatekey" / "operations.def"
 CONTAINER = "blobs"
@@ -79,7 +79,8 @@ class Account:
             self.race(name)
         else:
             make = self.rng.choices(self.makers, self.weights)[0]
-            suits = [other for other, blob in self.blobs.items() if blob.live and blob.live.kind == FOR_KIND.get(make)]
+            suits = [other for other, blob in self.blobs.items()
+                     if blob.live and blob.live.kind == FOR_KIND.get(make) and not blob.live.follows]
             if suits and self.rng.random() < 0.85:
                 name = self.rng.choice(suits)
             operation = make(self, name, self.blobs[name])
@@ -297,6 +298,8 @@ class Account:
         headers = self.headers(lease, x_ms_copy_source=self.url(source, query)) | meta(metadata)
         if row == "COPY_BLOB_FROM_URL":
             headers["x-ms-requires-sync"] = "true"
+        if of.hides(time):
+            return Operation(row, name, "PUT", "", headers, b"", lambda b, answer: expect(answer, *FOLLOWS))
         made, status = state.copy_of(), 202
         if row == "PUT_BLOB_FROM_URL":
             headers["x-ms-blob-type"], status = BLOCK, 201
@@ -306,6 +309,32 @@ class Account:
         return Operation(row, name, "PUT", "", headers, b"",
                          lambda b, answer: b.put(answer, made, lease, status=status))
 
+    def follow(self, _name, _blob):
+        """An incremental copy, mostly of a page blob's snapshot to what follows that, or to a name that is free."""
+        source = self.rng.choice([name for name, blob in self.blobs.items() if blob.live and blob.live.kind == PAGES] or
+                                 NAMES)
+        of = self.blobs[source]
+        time, query = self.state_of(of)
+        state = of.state_at(time)
+        if state is None:
+            return None
+        suits = [name for name, blob in self.blobs.items() if blob.live is None or blob.live.follows is state.made_by]
+        name = self.rng.choice(suits if suits and self.rng.random() < 0.9 else NAMES)
+        lease = self.lease_for(self.blobs[name])
+        headers = self.headers(lease, x_ms_copy_source=self.url(source, query))
+
+        def judge(blob, answer):
+            if of.hides(time):
+                expect(answer, *FOLLOWS)
+            elif time is None or of.find(time) is None or of.find(time).kind != "snapshot":
+                expect(answer, 409, "IncrementalCopySourceMustBeSnapshot")
+            elif state.kind != PAGES:
+                expect(answer, 409, "InvalidBlobType")
+            elif blob.follow(answer, state, time, lease):
+                told = self.client.request("HEAD", f"{CONTAINER}/{name}").headers
+                blob.past[-1].time = told.get("x-ms-copy-destination-snapshot")
+        return Operation("INCREMENTAL_COPY_BLOB", name, "PUT", "comp=incrementalcopy", headers, b"", judge)
+
     def url(self, name, query=""):
         return f"http://127.0.0.1:{self.port}/{self.name}/{CONTAINER}/{urllib.parse.quote(name)}?" \
             f"{query}{'&' if query else ''}{self.sas}"
@@ -313,7 +342,7 @@ class Account:
     def block_from_url(self, name, blob):
         source = self.rng.choice(NAMES)
         state = self.blobs[source].live
-        if state is None or state.size < 2:
+        if state is None or state.size < 2 or state.follows:
             return None
         first = self.rng.randrange(state.size)
         last = min(first + self.rng.choice(SIZES[1:]), state.size) - 1
@@ -438,8 +467,7 @@ class Account:
         """All of it, in pages."""
         for name in NAMES:
             self.learn(name)
-        wanted = [row for name in sorted(NAMES, key=str.encode)
-                  for row in sorted(self.blobs[name].rows(name), key=lambda row: row["time"] or "9")]
+        wanted = [row for name in sorted(NAMES, key=str.encode) for row in self.blobs[name].rows(name)]
         found = self.listed("", self.rng.choice([1, 3, 5000]))
         # Of one whose blocks wait for a first commit, only that it is there.
         uncommitted = {name for name, blob in self.blobs.items() if blob.base is None}
@@ -507,7 +535,7 @@ class Account:
 
     weighted = [(put, 10), (put_block, 8), (put_block_list, 6), (many_blocks, 0.15), (append, 8), (seal, 1),
                 (put_page, 10), (resize, 2), (number, 2), (set_metadata, 5), (set_properties, 3), (set_tags, 3),
-                (set_tier, 2), (copy, 8), (block_from_url, 4), (lease, 4), (snapshot, 7), (delete, 4),
+                (set_tier, 2), (copy, 8), (follow, 5), (block_from_url, 4), (lease, 4), (snapshot, 7), (delete, 4),
                 (delete_past, 3), (delete_for_good, 0.5), (undelete, 1.5), (keep, 0.3), (read, 22), (properties, 12),
                 (tags, 4), (block_list, 3), (page_ranges, 5), (list, 1)]
     makers = [make for make, _ in weighted]

@@ -19,6 +19,7 @@ WRITES = itertools.count()
 OPEN = object()  # what the gateway may tell or not
 DEFAULT_TYPE = "application/octet-stream"
 REFUSED = (403, "KeyVaultEncryptionKeyNotFound")
+FOLLOWS = (409, "OperationNotAllowedOnIncrementalCopyBlob")  # what no client does to an incremental copy
 
 
 class Wrong(Exception):
@@ -47,6 +48,7 @@ class State:
         self.made_by = object()  # the same for all states of one page blob
         self.sealed, self.sequence, self.copied, self.tier = False, 0, None, None
         self.blocks_known = True  # a copy's are not: its content is
+        self.follows, self.followed_to = None, None  # an incremental copy: of the states of which blob, up to which
         self.etag = None
 
     @property
@@ -97,6 +99,7 @@ class State:
                 "x-ms-tag-count": str(len(self.tags)) if self.tags else None,
                 "x-ms-blob-sealed": str(self.sealed).lower() if self.kind == APPEND else None,
                 "x-ms-blob-sequence-number": str(self.sequence) if self.kind == PAGES else None,
+                "x-ms-incremental-copy": "true" if self.follows else None,
                 "x-ms-copy-id": self.copied, "x-ms-access-tier": (self.tier or "Hot") if block else None}
 
     def __deepcopy__(self, memo):
@@ -148,6 +151,8 @@ class Blob:
         if self.live is None:
             expect(answer, 404, "BlobNotFound")
             return True
+        if self._follows(answer):
+            return True
         wrong = list(more)
         if kind and self.live.kind != kind:
             wrong.append((409, "InvalidBlobType"))
@@ -160,10 +165,18 @@ class Blob:
         """The same for a write that makes the blob, if need be."""
         if self.live is None:
             return self._one_of(answer, [(412, "LeaseNotPresentWithBlobOperation")] if lease else [])
+        if self._follows(answer):
+            return True
         wrong = self._lease_wrong(lease) + list(more)
         if none_match:
             wrong.append((409, "BlobAlreadyExists"))
         return self._one_of(answer, wrong)
+
+    def _follows(self, answer):
+        if self.live and self.live.follows:
+            expect(answer, *FOLLOWS)
+            return True
+        return False
 
     def _lease_wrong(self, lease):
         if self.lease and not lease:
@@ -212,7 +225,34 @@ class Blob:
                 state.copied = answer.headers.get("x-ms-copy-id")
             self.replace(answer, state, status)
 
+    def follow(self, answer, source, snapshot, lease=None):
+        """An incremental copy of a state, the snapshot of that time. Whether it was made."""
+        wrong = []
+        if self.live:
+            wrong = self._lease_wrong(lease)
+            if self.live.follows is not source.made_by:
+                wrong.append((409, "IncrementalCopyBlobMismatch"))
+            elif snapshot <= self.live.followed_to:
+                wrong.append((409, "IncrementalCopyOfEarlierVersionSnapshotNotAllowed"))
+        elif lease:
+            wrong = [(412, "LeaseNotPresentWithBlobOperation")]
+        if self._one_of(answer, wrong):
+            return False
+        state = source.copy_of()
+        state.follows, state.followed_to, state.copied = source.made_by, snapshot, answer.headers.get("x-ms-copy-id")
+        if self.live:
+            expect(answer, 202)
+            state.made_by = self.live.made_by
+            self._note(answer, state)
+            self.base = state
+        else:
+            self.replace(answer, state, 202)
+        self.past.append(Past("snapshot", None, copy.deepcopy(state)))
+        return True
+
     def put_block(self, answer, block, content, lease=None):
+        if self._follows(answer):
+            return
         wrong = self._lease_wrong(lease) if self.live or lease else []
         if self.live and self.live.kind != BLOCK:
             wrong.append((409, "InvalidBlobType"))
@@ -339,7 +379,7 @@ class Blob:
         if self.live is None:
             expect(answer, 404, "BlobNotFound")
             return
-        if self._one_of(answer, self._lease_wrong(lease) if lease else []):
+        if self._follows(answer) or self._one_of(answer, self._lease_wrong(lease) if lease else []):
             return
         time = expect(answer, 201).headers["x-ms-snapshot"]
         state = copy.deepcopy(self.live)
@@ -360,8 +400,11 @@ class Blob:
 
     def delete(self, answer, snapshots, lease=None):
         """snapshots: "", "include" or "only"."""
-        if self.refuses(answer, lease, more=[(409, "SnapshotsPresent")]
-                        if self.shown("snapshot") and not snapshots else []):
+        if self.live is None:
+            expect(answer, 404, "BlobNotFound")
+            return
+        kept = [(409, "SnapshotsPresent")] if self.shown("snapshot") and not snapshots else []
+        if self._one_of(answer, kept + self._lease_wrong(lease)):
             return
         expect(answer, 202)
         for past in self.shown("snapshot"):
@@ -415,10 +458,17 @@ class Blob:
             return self.live
         return None if past is None or past.deleted else past.state
 
+    def hides(self, time):
+        """Whether what the state of that time has is not to be read: of an incremental copy, but for its snapshots."""
+        past, state = time and self.find(time), self.state_at(time)
+        return state is not None and state.follows is not None and (past is None or past.kind != "snapshot")
+
     def read(self, answer, time=None, first=None, last=None):
         state = self.state_at(time)
         if state is None:
             return expect(answer, 404, "BlobNotFound")
+        if self.hides(time):
+            return expect(answer, *FOLLOWS)
         if first is not None and first >= state.size:
             return expect(answer, 416, "InvalidRange")
         expect(answer, 200 if first is None else 206)
@@ -460,6 +510,9 @@ class Blob:
         if state is None:
             expect(answer, 404, "BlobNotFound")
             return
+        if self.hides(time):
+            expect(answer, *FOLLOWS)
+            return
         found = dict(re.findall(r"<Tag><Key>(.*?)</Key><Value>(.*?)</Value></Tag>", expect(answer, 200).body.decode()))
         if found != state.tags:
             raise Wrong(f"tags {found}, not {state.tags}")
@@ -467,6 +520,8 @@ class Blob:
     def block_list(self, answer):
         if self.live is None and not self.staged:
             expect(answer, 404, "BlobNotFound")
+        elif self.hides(None):
+            expect(answer, *FOLLOWS)
         elif self.live and self.live.kind != BLOCK:
             expect(answer, 409, "InvalidBlobType")
         else:
@@ -492,6 +547,8 @@ class Blob:
         state = self.state_at(time)
         if state is None:
             return expect(answer, 404, "BlobNotFound")
+        if self.hides(time):
+            return expect(answer, *FOLLOWS)
         if state.kind != PAGES:
             return expect(answer, 409, "InvalidBlobType")
         earlier = before and self.state_at(before)
@@ -523,7 +580,7 @@ class Blob:
             past.time = time
 
     def rows(self, name):
-        """As a listing of everything tells of it."""
+        """As a listing of everything tells of it: what it was, by their times, and then what it is."""
         found = [{"name": name, "time": past.time, "kind": past.kind, "deleted": past.deleted,
                   **self._row(past.state)} for past in self.past]
         if self.base:
