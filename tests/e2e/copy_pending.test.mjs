@@ -11,6 +11,7 @@ import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-bl
 import { refused } from './lib/refused.mjs';
 import { encodeQuery, send, serviceSas } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
+import { onRados } from './lib/store.mjs';
 
 const MIB = 1 << 20;
 const QUICK = { intervalInMs: 20 };
@@ -248,4 +249,45 @@ test('a gateway that is killed goes on where it was', async () => {
 test('nothing of all that is left behind', async () => {
   const done = await stack.ctl('scrub', '--json');
   assert.equal(done.code, 0, done.stdout + done.stderr);
+});
+
+test('what is asked of one gateway another one makes, and goes on with', { skip: !onRados }, async () => {
+  const both = { ...options, copyThreads: 0, gateways: 2 };
+  const pair = await startStack(both);
+  try {
+    await pair.createAccount('second');
+    const [{ value }] = await pair.keysOf('second');
+    const containerOf = ({ gateway }, account, key) => new BlobServiceClient(`${gateway.ready.blob_endpoint}/${account}`,
+      new StorageSharedKeyCredential(account, key), noRetry).getContainerClient('shared');
+    const [one, two] = pair.sides;
+    const from = containerOf(one, 'second', value);
+    const [byOne, byTwo] = [one, two].map((side) => containerOf(side, pair.account, pair.accountKey));
+    await Promise.all([from.create(), byOne.create()]);
+    const bytes = randomBytes(130 * MIB);
+    await from.getBlockBlobClient('source').uploadData(bytes, { maxSingleShotSize: bytes.length });
+    const signed = `${from.url}/source?${encodeQuery(serviceSas({ account: 'second', accountKey: value }, 'shared',
+      'source', 'r'))}`;
+    const copyOf = async (name) => {
+      const poller = await byOne.getBlockBlobClient(name).beginCopyFromURL(signed, QUICK);
+      return { name, copyId: poller.getOperationState().copyId, blob: byTwo.getBlockBlobClient(name) };
+    };
+    const begun = [await copyOf('first'), await copyOf('second')];
+    for (const { blob } of begun) assert.equal(await statusOf(blob), 'pending');
+    await one.gateway.kill(); // who has nothing to do with it any more
+    both.copyThreads = 2;
+    await two.gateway.restart();
+    for (const { blob, copyId } of begun) {
+      await ended(blob);
+      await assertCopied(blob, bytes, copyId);
+    }
+    await one.gateway.start();
+    const third = await copyOf('third');
+    await pair.until(async () => !(await third.blob.getProperties()).copyProgress.startsWith('0/'), 'the first part');
+    await one.gateway.kill(); // perhaps it is the one that works on it
+    await ended(third.blob);
+    await assertCopied(third.blob, bytes, third.copyId);
+    await one.gateway.start();
+  } finally {
+    await pair.stop();
+  }
 });
