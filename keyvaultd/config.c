@@ -165,6 +165,36 @@ static void read_imds(struct reader *outer, struct kv_config *config)
     outer->status = reader.status;
 }
 
+static void read_hsm(struct reader *outer, struct kv_config_hsm *hsm)
+{
+    static const char *const known[] = {"module", "token_label", "pin_file", NULL};
+    const config_setting_t *group = config_setting_get_member(outer->group, "hsm");
+    if (group == NULL || !config_setting_is_group(group)) {
+        refuse(outer, outer->group, "hsm", "is missing or no group");
+        return;
+    }
+    struct reader reader = group_reader(outer, group);
+    only(&reader, known);
+    hsm->module = required_file(&reader, "module");
+    hsm->token_label = text(&reader, "token_label");
+    hsm->pin_file = required_file(&reader, "pin_file");
+    outer->status = reader.status;
+}
+
+static void read_kind(struct reader *reader, struct kv_config *config)
+{
+    const char *kind = text_or(reader, "kind", "vault");
+    const config_setting_t *hsm = config_setting_get_member(reader->group, "hsm");
+    config->managed_hsm = strcmp(kind, "managed-hsm") == 0;
+    if (config->managed_hsm) {
+        read_hsm(reader, &config->hsm);
+    } else if (strcmp(kind, "vault") != 0) {
+        refuse(reader, reader->group, "kind", "is either vault or managed-hsm");
+    } else if (hsm != NULL) {
+        refuse(reader, hsm, "hsm", "is for kind = \"managed-hsm\"");
+    }
+}
+
 static void read_control(struct reader *outer, struct kv_config *config)
 {
     static const char *const known[] = {"enabled", "token_file", NULL};
@@ -318,7 +348,9 @@ static void read_identities(struct reader *outer, struct kv_config *config)
 
 static void read_root(struct reader *reader, struct kv_config *config)
 {
-    static const char *const known[] = {"listen",
+    static const char *const known[] = {"kind",
+                                        "hsm",
+                                        "listen",
                                         "imds",
                                         "state_dir",
                                         "host",
@@ -337,12 +369,15 @@ static void read_root(struct reader *reader, struct kv_config *config)
     read_listen(reader, &config->listen);
     read_imds(reader, config);
     config->state_dir = required_file(reader, "state_dir");
+    read_kind(reader, config);
     config->host = text_or(reader, "host", "localhost");
     config->tenant_id = text(reader, "tenant_id");
     config->tenants_count = read_tenants(reader, "tenants", config->tenants);
     config->authority = text_or(reader, "authority", NULL);
     config->token_secret_file = file(reader, "token_secret_file");
-    config->resource = text_or(reader, "resource", "https://vault.azure.net");
+    config->resource =
+        text_or(reader, "resource",
+                config->managed_hsm ? "https://managedhsm.azure.net" : "https://vault.azure.net");
     config->token_lifetime_s = number(reader, "token_lifetime_s", 1, 86400, 3600);
     config->purge_protection = flag(reader, "purge_protection", true);
     config->recoverable_days = number(reader, "recoverable_days", 0, 90, 90);

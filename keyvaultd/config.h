@@ -45,6 +45,13 @@ struct kv_config_identity {
     uint32_t permissions; /* bits of enum kv_permission */
 };
 
+/* The PKCS#11 token of a Managed HSM's keys. */
+struct kv_config_hsm {
+    const char *module; /* the library's path */
+    const char *token_label;
+    const char *pin_file;
+};
+
 /* Texts live as long as the configuration. */
 struct kv_config {
     config_t file;
@@ -54,6 +61,8 @@ struct kv_config {
     const char *arc_challenge_directory; /* NULL: not as the agent of Azure Arc */
     const char *app_service_header_file; /* NULL: not as App Service */
     const char *state_dir;
+    bool managed_hsm; /* else a vault */
+    struct kv_config_hsm hsm;
     const char *host;                    /* in URIs */
     const char *tenant_id;               /* the vault's */
     const char *tenants[KV_TENANTS_MAX]; /* the others that tokens are given for */

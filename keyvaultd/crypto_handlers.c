@@ -3,11 +3,13 @@
  * Wrap, unwrap, encrypt, decrypt, with the real vault's habits: outside a key's dates the private
  * half still works and the public half is refused; a disabled key refuses the private half alone.
  */
+#include <string.h>
+
 #include "common/text.h"
 #include "keyvaultd/handlers.h"
 #include "keyvaultd/key_find.h"
 #include "keyvaultd/key_view.h"
-#include "keyvaultd/rsa.h"
+#include "keyvaultd/private_half.h"
 
 /* Clocks differ by a little; the real vault allows for that in the same way. */
 #define DATES_SLACK_S 60
@@ -52,23 +54,28 @@ static bool version_allows(struct kv_request *request, const struct kv_version *
     return operation->private_half || dates_allow(request, version, name);
 }
 
-/* A reference of the key that the caller frees, and its identifier; NULL: refused. The work itself
- * is done without the lock. */
-static EVP_PKEY *take_key(struct kv_request *request, const struct operation *operation,
-                          json_t **kid)
+/* What the work needs of a version, for use without the lock. */
+struct taken_key {
+    EVP_PKEY *rsa; /* a reference; NULL: refused */
+    char hsm_id[KV_HSM_ID_BYTES];
+    json_t *kid;
+};
+
+static struct taken_key take_key(struct kv_request *request, const struct operation *operation)
 {
     struct kv_server *server = request->server;
-    EVP_PKEY *rsa = NULL;
+    struct taken_key taken = {0};
     kv_store_lock(server->store, kv_server_now_s(server));
     const struct kv_key *key = kv_find_key(request);
     const struct kv_version *version = key == NULL ? NULL : kv_find_version(request, key);
     if (version != NULL && version_allows(request, version, operation)) {
-        rsa = version->rsa;
-        EVP_PKEY_up_ref(rsa);
-        *kid = kv_view_kid(server, key, version);
+        taken.rsa = version->rsa;
+        EVP_PKEY_up_ref(taken.rsa);
+        memcpy(taken.hsm_id, version->hsm_id, sizeof taken.hsm_id);
+        taken.kid = kv_view_kid(server, key, version);
     }
     kv_store_unlock(server->store);
-    return rsa;
+    return taken;
 }
 
 static bool read_value(struct kv_request *request, enum kv_rsa_padding *padding,
@@ -100,8 +107,18 @@ static void answer_value(struct kv_request *request, json_t *kid, struct gk_span
     gk_buf_cleanup_wipe(&text);
 }
 
-static void compute(struct kv_request *request, const struct operation *operation, EVP_PKEY *rsa,
-                    json_t *kid)
+static enum kv_private_result work(struct kv_request *request, const struct operation *operation,
+                                   const struct taken_key *key, enum kv_rsa_padding padding,
+                                   struct gk_span in, struct gk_buf *out)
+{
+    if (operation->private_half) {
+        return kv_private_decrypt(request->server, key->rsa, key->hsm_id, padding, in, out);
+    }
+    return kv_rsa_encrypt(key->rsa, padding, in, out) ? KV_PRIVATE_DONE : KV_PRIVATE_UNFIT;
+}
+
+static void compute(struct kv_request *request, const struct operation *operation,
+                    const struct taken_key *key)
 {
     enum kv_rsa_padding padding = KV_RSA_OAEP_256;
     struct gk_buf in;
@@ -109,14 +126,18 @@ static void compute(struct kv_request *request, const struct operation *operatio
     gk_buf_init(&in, KV_RSA_BYTES_MAX);
     gk_buf_init(&out, KV_RSA_BYTES_MAX);
     if (read_value(request, &padding, &in)) {
-        const bool done = operation->private_half
-                              ? kv_rsa_decrypt(rsa, padding, gk_buf_span(&in), &out)
-                              : kv_rsa_encrypt(rsa, padding, gk_buf_span(&in), &out);
-        if (done) {
-            answer_value(request, kid, gk_buf_span(&out));
-        } else {
+        switch (work(request, operation, key, padding, gk_buf_span(&in), &out)) {
+        case KV_PRIVATE_DONE:
+            answer_value(request, key->kid, gk_buf_span(&out));
+            break;
+        case KV_PRIVATE_UNFIT:
             kv_refuse(request, 400, "BadParameter", "",
                       "The parameter is incorrect: value does not fit this key and algorithm.");
+            break;
+        case KV_PRIVATE_AWAY:
+            kv_refuse(request, 503, "ServiceUnavailable", "",
+                      "The module that holds the key does not answer.");
+            break;
         }
     }
     gk_buf_cleanup_wipe(&in);
@@ -125,13 +146,12 @@ static void compute(struct kv_request *request, const struct operation *operatio
 
 static void run(struct kv_request *request, const struct operation *operation)
 {
-    json_t *kid = NULL;
-    EVP_PKEY *rsa = take_key(request, operation, &kid);
-    if (rsa != NULL) {
-        compute(request, operation, rsa, kid);
+    const struct taken_key key = take_key(request, operation);
+    if (key.rsa != NULL) {
+        compute(request, operation, &key);
     }
-    EVP_PKEY_free(rsa);
-    json_decref(kid);
+    EVP_PKEY_free(key.rsa);
+    json_decref(key.kid);
 }
 
 void kv_handle_wrap(struct kv_request *request)

@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 
 #include "gatekey/types.h"
+#include "keyvaultd/hsm.h"
 #include "keyvaultd/permissions.h"
 
 #define KV_KEY_NAME_BYTES 128 /* 127 characters and a NUL */
@@ -28,9 +29,10 @@ struct kv_attributes {
 
 struct kv_version {
     char id[KV_VERSION_BYTES];
-    EVP_PKEY *rsa;    /* a reference of our own */
-    bool hsm;         /* was asked for as RSA-HSM, and says so; it is software all the same */
-    uint32_t key_ops; /* bits of enum kv_key_op */
+    EVP_PKEY *rsa;                /* a reference of our own; the public half alone with hsm_id */
+    char hsm_id[KV_HSM_ID_BYTES]; /* of the private half in the token; "": it is in rsa */
+    bool hsm;                     /* says RSA-HSM; in a vault it is software all the same */
+    uint32_t key_ops;             /* bits of enum kv_key_op */
     struct kv_attributes attributes;
     /* An object, never changed in place. Copies of a key share it by reference, which is safe under
      * the store's lock alone: outside of the store there are only deep copies. */

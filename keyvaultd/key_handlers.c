@@ -6,7 +6,7 @@
 #include "keyvaultd/key_find.h"
 #include "keyvaultd/key_input.h"
 #include "keyvaultd/key_view.h"
-#include "keyvaultd/rsa.h"
+#include "keyvaultd/private_half.h"
 
 /* A copy of the request's key, or a new one; NULL: refused, since the name is a deleted key's. */
 static struct kv_key *key_to_extend(struct kv_request *request)
@@ -27,22 +27,25 @@ static struct kv_key *key_to_extend(struct kv_request *request)
 }
 
 /* Stores key (taken over) with one version more and answers with it. Store locked. */
-static void put_version(struct kv_request *request, struct kv_key *key, struct kv_version *version)
+static bool put_version(struct kv_request *request, struct kv_key *key, struct kv_version *version)
 {
     version->attributes.created_s = kv_server_now_s(request->server);
     version->attributes.updated_s = version->attributes.created_s;
     if (kv_key_add_version(key, version) == NULL) {
         kv_key_free(key);
         kv_refuse(request, 403, "Forbidden", "LimitExceeded", "No version can be added.");
-        return;
+        return false;
     }
     request->version = "";
-    if (kv_put_key(request, key)) {
-        const struct kv_version *added = kv_find_version(request, key);
-        kv_answer(request, 200, kv_view_bundle(request->server, key, added));
+    if (!kv_put_key(request, key)) {
+        return false;
     }
+    const struct kv_version *added = kv_find_version(request, key);
+    kv_answer(request, 200, kv_view_bundle(request->server, key, added));
+    return true;
 }
 
+/* A private half that was made for a version which is not stored goes again. */
 static void store_version(struct kv_request *request, struct kv_version *version)
 {
     struct kv_server *server = request->server;
@@ -52,10 +55,11 @@ static void store_version(struct kv_request *request, struct kv_version *version
     }
     kv_store_lock(server->store, kv_server_now_s(server));
     struct kv_key *key = key_to_extend(request);
-    if (key != NULL) {
-        put_version(request, key, version);
-    }
+    const bool stored = key != NULL && put_version(request, key, version);
     kv_store_unlock(server->store);
+    if (!stored) {
+        kv_private_discard(server, version);
+    }
     json_decref(no_tags);
 }
 
@@ -66,8 +70,10 @@ void kv_handle_create(struct kv_request *request)
     const json_t *size = json_object_get(request->input, "key_size");
     const int64_t bits =
         size == NULL || json_is_null(size) ? 2048 : (int64_t)json_integer_value(size);
-    if (kty == NULL || (strcmp(kty, "RSA") != 0 && strcmp(kty, "RSA-HSM") != 0)) {
-        kv_refuse(request, 400, "BadParameter", "", "kty must be RSA or RSA-HSM here.");
+    const bool software = !request->server->config->managed_hsm;
+    if (kty == NULL || ((!software || strcmp(kty, "RSA") != 0) && strcmp(kty, "RSA-HSM") != 0)) {
+        kv_refuse(request, 400, "BadParameter", "", "kty must be %sRSA-HSM here.",
+                  software ? "RSA or " : "");
         return;
     }
     if (!kv_rsa_bits_allowed(bits)) {
@@ -78,8 +84,7 @@ void kv_handle_create(struct kv_request *request)
         return;
     }
     version.hsm = strcmp(kty, "RSA-HSM") == 0;
-    version.rsa = kv_rsa_generate((unsigned)bits);
-    if (version.rsa == NULL) {
+    if (!kv_private_generate(request->server, (unsigned)bits, &version)) {
         kv_answer_empty(request, 500);
         return;
     }
@@ -92,6 +97,11 @@ void kv_handle_import(struct kv_request *request)
     struct kv_version version = {.key_ops = KV_OP_ALL, .attributes = {.enabled = true}};
     const json_t *jwk = json_object_get(request->input, "key");
     const char *kty = json_string_value(json_object_get(jwk, "kty"));
+    if (request->server->config->managed_hsm) {
+        kv_refuse(request, 501, "NotImplemented", "",
+                  "Keys of a Managed HSM are made in it here, not brought to it.");
+        return;
+    }
     if (kty == NULL || (strcmp(kty, "RSA") != 0 && strcmp(kty, "RSA-HSM") != 0)) {
         kv_refuse(request, 400, "BadParameter", "", "key.kty must be RSA or RSA-HSM here.");
         return;
@@ -195,11 +205,11 @@ void kv_handle_rotate(struct kv_request *request)
     }
     struct kv_version fresh = current;
     fresh.attributes = (struct kv_attributes){.enabled = true};
-    fresh.rsa = kv_rsa_generate((unsigned)EVP_PKEY_get_bits(current.rsa));
-    if (fresh.rsa == NULL) {
-        kv_answer_empty(request, 500);
-    } else {
+    const unsigned bits = (unsigned)EVP_PKEY_get_bits(current.rsa);
+    if (kv_private_generate(request->server, bits, &fresh)) {
         store_version(request, &fresh);
+    } else {
+        kv_answer_empty(request, 500);
     }
     EVP_PKEY_free(fresh.rsa);
     EVP_PKEY_free(current.rsa);

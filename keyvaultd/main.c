@@ -20,9 +20,10 @@
 static const char notice[] =
     "keyvaultd " GATEKEY_VERSION " is for development, tests and air-gapped sites.\n"
     "What it does not protect:\n"
-    "  - its keys from whoever can read its state directory, its memory or a backup of either:\n"
-    "    private keys lie there in the clear, there is no hardware module behind them\n"
-    "    (a key of type RSA-HSM is software as well);\n"
+    "  - a vault's keys from whoever can read its state directory, its memory or a backup of\n"
+    "    either: private keys lie there in the clear, there is no hardware module behind them\n"
+    "    (a key of type RSA-HSM is software as well). A Managed HSM's private keys stay in the\n"
+    "    PKCS#11 token that is configured, and are as safe as that one: SoftHSM is software;\n"
     "  - the key from the host's administrator, who is the same as the one of the data;\n"
     "  - itself from guessing or floods: there is no lock-out, no rate limit, no replica,\n"
     "    and its own log of calls is no audit trail that holds against an administrator;\n"
@@ -105,7 +106,8 @@ static int serve(const struct kv_config *config, const struct options *options)
         kv_server_stop(server);
         return EXIT_FAILURE;
     }
-    gk_log(GK_LOG_INFO, "main", "vault and authority at %s", server->origin);
+    gk_log(GK_LOG_INFO, "main", "%s and authority at %s",
+           config->managed_hsm ? "Managed HSM" : "vault", server->origin);
     if (server->control_token != NULL) {
         gk_log(GK_LOG_WARNING, "main", "the control API is on: this is a vault for tests");
     }

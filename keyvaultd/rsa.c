@@ -166,16 +166,41 @@ bool kv_rsa_to_der(const EVP_PKEY *key, struct gk_buf *out)
     return gk_buf_status(out) == GK_OK;
 }
 
+/* key (taken over) when it is a whole RSA key of a vault's size, else NULL. */
+static EVP_PKEY *only_good(EVP_PKEY *key, bool whole)
+{
+    if (key != NULL &&
+        (!whole || !EVP_PKEY_is_a(key, "RSA") || !kv_rsa_bits_allowed(EVP_PKEY_get_bits(key)))) {
+        EVP_PKEY_free(key);
+        return NULL;
+    }
+    return key;
+}
+
 EVP_PKEY *kv_rsa_from_der(struct gk_span der)
 {
     const unsigned char *at = der.data;
     EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &at, (long)der.len);
-    if (key != NULL && (at != der.data + der.len || !EVP_PKEY_is_a(key, "RSA") ||
-                        !kv_rsa_bits_allowed(EVP_PKEY_get_bits(key)))) {
-        EVP_PKEY_free(key);
-        key = NULL;
+    return only_good(key, at == der.data + der.len);
+}
+
+bool kv_rsa_public_to_der(const EVP_PKEY *key, struct gk_buf *out)
+{
+    unsigned char *der = NULL;
+    const int len = i2d_PUBKEY(key, &der);
+    if (len <= 0) {
+        return false;
     }
-    return key;
+    gk_buf_append(out, der, (size_t)len);
+    OPENSSL_free(der);
+    return gk_buf_status(out) == GK_OK;
+}
+
+EVP_PKEY *kv_rsa_public_from_der(struct gk_span der)
+{
+    const unsigned char *at = der.data;
+    EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)der.len);
+    return only_good(key, at == der.data + der.len);
 }
 
 /* --- operations --------------------------------------------------------------------------------- */

@@ -29,6 +29,11 @@ EVP_PKEY *kv_rsa_from_jwk(const json_t *jwk);
 /* The PKCS #8 or traditional form that kv_rsa_to_der() writes. */
 EVP_PKEY *kv_rsa_from_der(struct gk_span der);
 
+/* A public key, in the form that kv_rsa_public_to_der() writes. */
+EVP_PKEY *kv_rsa_public_from_der(struct gk_span der);
+
+/* Appends the public key to out. */
+bool kv_rsa_public_to_der(const EVP_PKEY *key, struct gk_buf *out) GK_MUST_USE;
 /* Appends the private key to out; wipe out after use. */
 bool kv_rsa_to_der(const EVP_PKEY *key, struct gk_buf *out) GK_MUST_USE;
 /* Sets the public members n and e in jwk. */

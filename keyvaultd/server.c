@@ -87,6 +87,19 @@ static enum gk_status listen_all(struct kv_server *server, struct gk_error *erro
     return status;
 }
 
+static enum gk_status open_hsm(struct kv_server *server, struct gk_error *error)
+{
+    const struct kv_config_hsm *hsm = &server->config->hsm;
+    char *pin = NULL;
+    size_t pin_len = 0;
+    enum gk_status status = gk_secret_file_read(hsm->pin_file, &pin, &pin_len, error);
+    if (status == GK_OK) {
+        status = kv_hsm_open(hsm->module, hsm->token_label, pin, &server->hsm, error);
+    }
+    gk_secret_free(&pin);
+    return status;
+}
+
 static enum gk_status start(struct kv_server *server, struct gk_error *error)
 {
     const struct kv_config *config = server->config;
@@ -111,8 +124,11 @@ static enum gk_status start(struct kv_server *server, struct gk_error *error)
         status = gk_secret_file_read(config->app_service_header_file, &server->identity_header,
                                      &server->identity_header_len, error);
     }
+    if (status == GK_OK && config->managed_hsm) {
+        status = open_hsm(server, error);
+    }
     if (status == GK_OK) {
-        status = kv_store_open(config->state_dir, &server->store, error);
+        status = kv_store_open(config->state_dir, server->hsm, &server->store, error);
     }
     return status == GK_OK ? listen_all(server, error) : status;
 }
@@ -149,6 +165,7 @@ void kv_server_stop(struct kv_server *server)
     gk_http_server_stop(server->imds.http);
     gk_http_server_stop(server->https.http);
     kv_store_close(server->store);
+    kv_hsm_close(server->hsm);
     kv_identities_cleanup(&server->identities);
     gk_secret_free(&server->control_token);
     gk_secret_free(&server->shared_secret);

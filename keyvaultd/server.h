@@ -31,6 +31,7 @@ struct kv_server {
     struct gk_clock clock;
     _Atomic int64_t clock_offset_ms; /* the control API moves it */
     struct kv_identities identities;
+    struct kv_hsm *hsm; /* NULL in a vault */
     struct kv_store *store;
     struct kv_faults *faults;
     struct kv_calls *calls;

@@ -118,7 +118,8 @@ static enum gk_status open_at(struct kv_store *store, const char *dir, struct gk
     return load(store, error);
 }
 
-enum gk_status kv_store_open(const char *dir, struct kv_store **out, struct gk_error *error)
+enum gk_status kv_store_open(const char *dir, struct kv_hsm *hsm, struct kv_store **out,
+                             struct gk_error *error)
 {
     *out = NULL;
     struct kv_store *store = calloc(1, sizeof *store);
@@ -126,6 +127,7 @@ enum gk_status kv_store_open(const char *dir, struct kv_store **out, struct gk_e
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     store->dir_fd = -1;
+    store->hsm = hsm;
     pthread_mutex_init(&store->mutex, NULL);
     const enum gk_status status = open_at(store, dir, error);
     if (status != GK_OK) {
@@ -204,6 +206,17 @@ static void take_out(struct kv_store *store, size_t at)
             (store->keys_count - at) * sizeof(struct kv_key *));
 }
 
+/* The private halves in the token, if any: what is purged must not come back from anywhere. */
+static bool destroy_private(const struct kv_store *store, const struct kv_key *key)
+{
+    bool good = true;
+    for (size_t i = 0; i < key->versions_count; i++) {
+        const char *id = key->versions[i].hsm_id;
+        good = (id[0] == '\0' || kv_hsm_destroy(store->hsm, id)) && good;
+    }
+    return good;
+}
+
 /* What is due is due whether or not it can be written now: it is not loaded for use again either,
  * since every lock looks anew. */
 void kv_store_lock(struct kv_store *store, int64_t now_s)
@@ -211,7 +224,7 @@ void kv_store_lock(struct kv_store *store, int64_t now_s)
     pthread_mutex_lock(&store->mutex);
     for (size_t i = store->keys_count; i > 0; i--) {
         struct kv_key *key = store->keys[i - 1];
-        if (key->deleted_s != 0 && now_s >= key->purge_s) {
+        if (key->deleted_s != 0 && now_s >= key->purge_s && destroy_private(store, key)) {
             take_out(store, i - 1);
             kv_key_free(key);
         }
@@ -267,6 +280,9 @@ enum gk_status kv_store_locked_remove(struct kv_store *store, const char *name,
         return gk_fail(error, GK_E_NOT_FOUND, "no such key");
     }
     struct kv_key *key = store->keys[at];
+    if (!destroy_private(store, key)) {
+        return gk_fail(error, GK_E_UNAVAILABLE, "the token does not let the key go");
+    }
     take_out(store, at);
     const enum gk_status status = save(store, error);
     if (status != GK_OK) {

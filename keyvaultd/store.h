@@ -2,8 +2,9 @@
 /*
  * Everything of the vault that survives a restart: the keys, the secret that signs tokens, the
  * ports. It is one file in the state directory, "vault.json", written whole to a new file, synced
- * and renamed on each change. The file holds private keys in the clear: its mode is 0600, and that
- * is all that protects them.
+ * and renamed on each change. A vault's file holds private keys in the clear: its mode is 0600, and
+ * that is all that protects them. A Managed HSM's holds the public halves, and which private half in
+ * the token belongs to each; what is purged here is destroyed there first.
  *
  * Functions named locked_ are called between kv_store_lock() and kv_store_unlock(); keys and
  * versions found there are valid until the unlock. The others lock for themselves or are for start
@@ -26,14 +27,16 @@ struct kv_store {
     int dir_fd;           /* locked: two processes on one state would undo each other's changes */
     struct kv_key **keys; /* in the order of their names, in use and deleted ones */
     size_t keys_count;
+    struct kv_hsm *hsm;    /* where private halves are; NULL: in the file. Not owned */
     uint8_t *token_secret; /* secret memory, KV_TOKEN_SECRET_BYTES; fixed after opening */
     uint16_t port;         /* 0: not known yet */
     uint16_t imds_port;
 };
 
 /* Reads what is there, or begins anew where there is nothing. Makes dir (0700) when it is missing.
- * GK_E_INVALID: the file is not what we wrote. GK_E_CONFLICT: another process has it open. */
-enum gk_status kv_store_open(const char *dir, struct kv_store **out,
+ * hsm, NULL in a vault, must outlive the store. GK_E_INVALID: the file is not what we wrote, or holds
+ * keys of the other kind. GK_E_CONFLICT: another process has it open. */
+enum gk_status kv_store_open(const char *dir, struct kv_hsm *hsm, struct kv_store **out,
                              struct gk_error *error) GK_MUST_USE;
 void kv_store_close(struct kv_store *store); /* NULL is fine */
 
@@ -51,7 +54,7 @@ struct kv_key *kv_store_locked_find(const struct kv_store *store, const char *na
  * failure the store is as it was. */
 enum gk_status kv_store_locked_put(struct kv_store *store, struct kv_key *key,
                                    struct gk_error *error) GK_MUST_USE;
-/* Removes the key with that name for good. */
+/* Removes the key with that name for good. GK_E_UNAVAILABLE: the token does not let it go now. */
 enum gk_status kv_store_locked_remove(struct kv_store *store, const char *name,
                                       struct gk_error *error) GK_MUST_USE;
 

@@ -24,11 +24,14 @@ static json_t *json_of_bytes(struct gk_span bytes)
     return value;
 }
 
-static json_t *json_of_rsa(const EVP_PKEY *rsa)
+/* What the file holds of a key: the public half where the private one is in the token. */
+static json_t *json_of_rsa(const struct kv_version *version)
 {
     struct gk_buf der;
     gk_buf_init(&der, DER_BYTES_MAX);
-    json_t *value = kv_rsa_to_der(rsa, &der) ? json_of_bytes(gk_buf_span(&der)) : NULL;
+    const bool good = version->hsm_id[0] == '\0' ? kv_rsa_to_der(version->rsa, &der)
+                                                 : kv_rsa_public_to_der(version->rsa, &der);
+    json_t *value = good ? json_of_bytes(gk_buf_span(&der)) : NULL;
     gk_buf_cleanup_wipe(&der);
     return value;
 }
@@ -37,8 +40,10 @@ static json_t *json_of_rsa(const EVP_PKEY *rsa)
 static json_t *json_of_version(const struct kv_version *version)
 {
     const struct kv_attributes *attributes = &version->attributes;
-    return json_pack("{s:s, s:o, s:b, s:I, s:b, s:I, s:I, s:I, s:I, s:O}", "id", version->id,
-                     "private", json_of_rsa(version->rsa), "hsm", version->hsm, "keyOps",
+    const bool in_hsm = version->hsm_id[0] != '\0';
+    return json_pack("{s:s, s:o, s:s*, s:b, s:I, s:b, s:I, s:I, s:I, s:I, s:O}", "id", version->id,
+                     in_hsm ? "public" : "private", json_of_rsa(version), "hsmId",
+                     in_hsm ? version->hsm_id : NULL, "hsm", version->hsm, "keyOps",
                      (json_int_t)version->key_ops, "enabled", attributes->enabled, "nbf",
                      (json_int_t)attributes->nbf_s, "exp", (json_int_t)attributes->exp_s, "created",
                      (json_int_t)attributes->created_s, "updated",
@@ -76,35 +81,51 @@ json_t *kv_store_to_json(const struct kv_store *store)
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
-static EVP_PKEY *rsa_of_text(const char *text)
+static EVP_PKEY *rsa_of_text(const char *text, bool in_hsm)
 {
     struct gk_buf der;
     gk_buf_init(&der, DER_BYTES_MAX);
-    EVP_PKEY *rsa =
-        gk_base64_decode(&der, gk_span_str(text)) ? kv_rsa_from_der(gk_buf_span(&der)) : NULL;
+    EVP_PKEY *rsa = NULL;
+    if (gk_base64_decode(&der, gk_span_str(text))) {
+        rsa =
+            in_hsm ? kv_rsa_public_from_der(gk_buf_span(&der)) : kv_rsa_from_der(gk_buf_span(&der));
+    }
     gk_buf_cleanup_wipe(&der);
     return rsa;
 }
 
-static bool version_of_json(struct kv_key *key, json_t *value)
+/* The key in the form that this kind of store has. */
+static bool read_key(const json_t *value, bool in_hsm, struct kv_version *version)
+{
+    const char *text = json_string_value(json_object_get(value, in_hsm ? "public" : "private"));
+    const char *hsm_id = json_string_value(json_object_get(value, "hsmId"));
+    if (text == NULL || (hsm_id != NULL) != in_hsm ||
+        (in_hsm && strlen(hsm_id) != KV_HSM_ID_BYTES - 1)) {
+        return false;
+    }
+    if (in_hsm) {
+        memcpy(version->hsm_id, hsm_id, KV_HSM_ID_BYTES);
+    }
+    version->rsa = rsa_of_text(text, in_hsm);
+    return version->rsa != NULL;
+}
+
+static bool version_of_json(struct kv_key *key, json_t *value, bool in_hsm)
 {
     const char *id = NULL;
-    const char *text = NULL;
     int hsm = 0;
     int enabled = 0;
     json_int_t ops = 0;
     json_int_t times[4] = {0};
     struct kv_version version = {0};
-    if (json_unpack(value, "{s:s, s:s, s:b, s:I, s:b, s:I, s:I, s:I, s:I, s:o}", "id", &id,
-                    "private", &text, "hsm", &hsm, "keyOps", &ops, "enabled", &enabled, "nbf",
-                    &times[0], "exp", &times[1], "created", &times[2], "updated", &times[3], "tags",
-                    &version.tags) != 0 ||
+    if (json_unpack(value, "{s:s, s:b, s:I, s:b, s:I, s:I, s:I, s:I, s:o}", "id", &id, "hsm", &hsm,
+                    "keyOps", &ops, "enabled", &enabled, "nbf", &times[0], "exp", &times[1],
+                    "created", &times[2], "updated", &times[3], "tags", &version.tags) != 0 ||
         strlen(id) != KV_VERSION_BYTES - 1 || ops < 0 || ops > (json_int_t)KV_OP_ALL ||
         !json_is_object(version.tags)) {
         return false;
     }
-    version.rsa = rsa_of_text(text);
-    if (version.rsa == NULL) {
+    if (!read_key(value, in_hsm, &version)) {
         return false;
     }
     version.hsm = hsm != 0;
@@ -122,7 +143,7 @@ static bool version_of_json(struct kv_key *key, json_t *value)
     return added != NULL;
 }
 
-static struct kv_key *key_of_json(const json_t *value)
+static struct kv_key *key_of_json(const json_t *value, bool in_hsm)
 {
     const char *name = json_string_value(json_object_get(value, "name"));
     const json_t *versions = json_object_get(value, "versions");
@@ -134,7 +155,7 @@ static struct kv_key *key_of_json(const json_t *value)
     key->purge_s = json_integer_value(json_object_get(value, "purge"));
     bool good = json_array_size(versions) > 0;
     for (size_t i = 0; good && i < json_array_size(versions); i++) {
-        good = version_of_json(key, json_array_get(versions, i));
+        good = version_of_json(key, json_array_get(versions, i), in_hsm);
     }
     if (!good) {
         kv_key_free(key);
@@ -176,7 +197,7 @@ bool kv_store_from_json(struct kv_store *store, const json_t *root)
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        struct kv_key *key = key_of_json(json_array_get(keys, i));
+        struct kv_key *key = key_of_json(json_array_get(keys, i), store->hsm != NULL);
         if (key == NULL) {
             return false;
         }

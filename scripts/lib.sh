@@ -4,12 +4,12 @@
 # shellcheck disable=SC2034 # what is set here is used there
 
 build_packages=(gcc libc6-dev make cmake ninja-build pkg-config libmicrohttpd-dev libsqlite3-dev
-    librados-dev libjansson-dev libcurl4-openssl-dev libxml2-dev libconfig-dev libssl-dev libcmocka-dev
-    openssl ca-certificates)
+    librados-dev libjansson-dev libcurl4-openssl-dev libxml2-dev libconfig-dev libssl-dev libp11-kit-dev
+    libcmocka-dev openssl ca-certificates)
 demo_packages=(python3 python3-azure python3-azure-storage)
 ceph_packages=(ceph-mon ceph-osd ceph-common python3)
 test_packages=(git clang clang-format clang-tidy libclang-rt-14-dev cppcheck g++ shellcheck gdb rclone
-    azure-cli python3-cryptography curl libsecret-1-0)
+    azure-cli python3-cryptography curl libsecret-1-0 softhsm2 opensc)
 
 say() {
     printf '\n\033[1m%s\033[0m\n' "$*"

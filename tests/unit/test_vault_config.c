@@ -43,6 +43,23 @@ static void test_vault_config__has_defaults(void **state)
     kv_config_cleanup(&config);
 }
 
+static void test_vault_config__reads_a_managed_hsm(void **state)
+{
+    (void)state;
+    struct kv_config config;
+    struct gk_error error = {0};
+    assert_int_equal(read_text(BASE "kind = \"managed-hsm\";\nhsm = { module = \"/m\"; token_label "
+                                    "= \"l\"; pin_file = \"/p\"; };\n",
+                               &config, &error),
+                     GK_OK);
+    assert_true(config.managed_hsm);
+    assert_string_equal(config.hsm.module, "/m");
+    assert_string_equal(config.hsm.token_label, "l");
+    assert_string_equal(config.hsm.pin_file, "/p");
+    assert_string_equal(config.resource, "https://managedhsm.azure.net");
+    kv_config_cleanup(&config);
+}
+
 static void test_vault_config__reads_identities(void **state)
 {
     (void)state;
@@ -110,6 +127,11 @@ static void test_vault_config__names_what_is_wrong(void **state)
         {BASE "identities = ( { name = \"a\"; client_id = \"1\"; system_assigned = true; }, { "
               "name = \"b\"; client_id = \"2\"; system_assigned = true; } );",
          "system-assigned"},
+        {BASE "kind = \"safe\";", "kind"},
+        {BASE "kind = \"managed-hsm\";", "hsm"},
+        {BASE "kind = \"managed-hsm\"; hsm = { module = \"/m\"; pin_file = \"/p\"; };",
+         "token_label"},
+        {BASE "hsm = { module = \"/m\"; token_label = \"l\"; pin_file = \"/p\"; };", "managed-hsm"},
         {BASE "tenants = [ \"a b\" ];", "tenants"},
         {BASE "authority = \"https://a\";", "token_secret_file"},
         {BASE "authority = \"http://a\"; token_secret_file = \"/f\";", "authority"},
@@ -136,6 +158,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vault_config__has_defaults),
+        cmocka_unit_test(test_vault_config__reads_a_managed_hsm),
         cmocka_unit_test(test_vault_config__reads_identities),
         cmocka_unit_test(test_vault_config__reads_tenants),
         cmocka_unit_test(test_vault_config__names_what_is_wrong),

@@ -33,7 +33,7 @@ static int set_up(void **state)
     fixture->rsa = kv_rsa_generate(2048);
     fixture->tags = json_pack("{s:s}", "a", "b");
     assert_non_null(fixture->rsa);
-    assert_int_equal(kv_store_open(fixture->dir, &fixture->store, NULL), GK_OK);
+    assert_int_equal(kv_store_open(fixture->dir, NULL, &fixture->store, NULL), GK_OK);
     *state = fixture;
     return 0;
 }
@@ -52,7 +52,7 @@ static int tear_down(void **state)
 static void reopen(struct fixture *fixture)
 {
     kv_store_close(fixture->store);
-    assert_int_equal(kv_store_open(fixture->dir, &fixture->store, NULL), GK_OK);
+    assert_int_equal(kv_store_open(fixture->dir, NULL, &fixture->store, NULL), GK_OK);
 }
 
 /* A copy of the key, or a new one, with one version more. */
@@ -169,7 +169,7 @@ static void test_vault_store__is_closed_to_others(void **state)
     assert_int_equal(info.st_mode & 07777, 0600);
     assert_int_equal(stat(fixture->dir, &info), 0);
     assert_int_equal(info.st_mode & 07777, 0700);
-    assert_int_equal(kv_store_open(fixture->dir, &second, NULL), GK_E_CONFLICT);
+    assert_int_equal(kv_store_open(fixture->dir, NULL, &second, NULL), GK_E_CONFLICT);
     assert_null(second);
 }
 
@@ -187,7 +187,7 @@ static void test_vault_store__refuses_another_file(void **state)
         assert_non_null(file);
         fputs(contents[i], file);
         fclose(file);
-        assert_int_equal(kv_store_open(fixture->dir, &fixture->store, NULL), GK_E_INVALID);
+        assert_int_equal(kv_store_open(fixture->dir, NULL, &fixture->store, NULL), GK_E_INVALID);
         assert_null(fixture->store);
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A vault for tests: keyvaultd in a directory of its own, with the vendor's SDK as its customer and the
 // control API for what only the world could do.
+import { execFileSync } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
 
@@ -16,6 +17,27 @@ const WAIT_MS = 60000;
 const POLL_MS = 20;
 
 const quote = (text) => `"${text}"`;
+
+// Where Debian and others keep SoftHSM's module; undefined where it is not installed.
+export const softHsmModule = ['/usr/lib/softhsm/libsofthsm2.so', '/usr/lib64/softhsm/libsofthsm.so']
+  .find((module) => existsSync(module));
+
+// A PKCS#11 token in SoftHSM, in a directory of its own.
+function makeToken(directory) {
+  const label = 'gatekey';
+  const pin = randomBytes(12).toString('hex');
+  const tokens = path.join(directory, 'tokens');
+  mkdirSync(tokens, { recursive: true, mode: 0o700 });
+  const file = (name, content) => {
+    writeFileSync(path.join(directory, name), content, { mode: 0o600 });
+    return path.join(directory, name);
+  };
+  const env = { SOFTHSM2_CONF: file('softhsm2.conf',
+    `directories.tokendir = ${tokens}\nobjectstore.backend = file\nlog.level = ERROR\n`) };
+  execFileSync('softhsm2-util', ['--init-token', '--free', '--label', label, '--so-pin', pin, '--pin', pin],
+    { env: { ...process.env, ...env }, stdio: 'ignore' });
+  return { module: softHsmModule, label, pin, pinFile: file('pin', `${pin}\n`), env };
+}
 
 // Every identity with a client secret and, unless managed is false, as a managed identity too.
 function identityConfig(identity, secretFile) {
@@ -47,6 +69,7 @@ const defaultIdentities = () => [
  * resource, tokenLifetimeS, env, and
  *   tenantId, tenants         the vault's tenant, and others that tokens are given for; an identity may have
  *                             tenantId, its home, and installedIn
+ *   kind                      "managed-hsm": its keys are in a token of SoftHSM
  *   sharesTokens (false)      other vaults may take the tokens of this one's authority
  *   authorityOf               a vault that shares tokens: this one takes the tokens of its authority, from
  *                             its identities
@@ -55,7 +78,8 @@ export async function startVault(directory, options = {}) {
   const stateDir = path.join(directory, 'state');
   const other = options.authorityOf;
   const tenantId = options.tenantId ?? other?.tenantId ?? randomUUID();
-  const resource = options.resource ?? 'https://vault.azure.net';
+  const managedHsm = options.kind === 'managed-hsm';
+  const resource = options.resource ?? `https://${managedHsm ? 'managedhsm' : 'vault'}.azure.net`;
   const identities = options.identities ?? (other ? Object.values(other.clients) : defaultIdentities());
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const authority = options.authority ?? makeAuthority(path.join(directory, 'ca'));
@@ -78,6 +102,9 @@ export async function startVault(directory, options = {}) {
     clients[identity.name] = { ...identity, clientSecret, secretFile };
     return identityConfig(identity, secretFile);
   });
+  const token = managedHsm ? makeToken(path.join(directory, 'token')) : undefined;
+  const kindSettings = managedHsm ? `kind = "managed-hsm";
+hsm = { module = ${quote(token.module)}; token_label = ${quote(token.label)}; pin_file = ${quote(token.pinFile)}; };` : '';
   const tokenSecretFile = other?.tokenSecretFile ??
     (options.sharesTokens ? file('tokens.secret', `${randomBytes(24).toString('hex')}\n`) : undefined);
   const authoritySettings = [
@@ -93,6 +120,7 @@ state_dir = ${quote(stateDir)};
 host = "localhost";
 tenant_id = ${quote(tenantId)};
 ${authoritySettings}
+${kindSettings}
 resource = ${quote(resource)};
 token_lifetime_s = ${options.tokenLifetimeS ?? 3600};
 purge_protection = ${options.purgeProtection ?? true};
@@ -109,7 +137,7 @@ control = { enabled = true; token_file = ${quote(file('control.token', `${contro
   const start = async () => {
     server = await startProcess({ name: 'keyvaultd', binary: program('keyvaultd', 'keyvaultd'),
       args: ['--config', configFile], readyFile: path.join(directory, 'keyvaultd.ready'), logFile,
-      env: options.env });
+      env: { ...options.env, ...token?.env } });
   };
   await start();
   const uri = server.ready.vault_uri;
@@ -175,7 +203,7 @@ control = { enabled = true; token_file = ${quote(file('control.token', `${contro
 
   return {
     uri, authority: authorityUri, tokenSecretFile, ca, caFile: authority.caFile, tls, tenantId, resource, clients, directory, stateDir,
-    logFile, configFile, controlToken, request, control, credential, keyClient, cryptography, admin,
+    token, logFile, configFile, controlToken, request, control, credential, keyClient, cryptography, admin,
     arcDirectory, identityHeader, identityHeaderFile,
     get imdsEndpoint() { return server.ready.imds_endpoint; },
     get arcEndpoint() { return `${server.ready.imds_endpoint}/arc/metadata/identity/oauth2/token`; },
@@ -185,7 +213,8 @@ control = { enabled = true; token_file = ${quote(file('control.token', `${contro
     stop: () => server.stop(),
     kill: () => server.kill(),
 
-    createKey: (name, keySize = 2048, more = {}) => admin.createRsaKey(name, { keySize, ...more }),
+    createKey: (name, keySize = 2048, more = {}) =>
+      admin.createRsaKey(name, { keySize, hsm: managedHsm, ...more }),
     // The version of the new key.
     rotate: async (name) => (await admin.rotateKey(name)).properties.version,
     // Those that were enabled, to give to enableVersions().
