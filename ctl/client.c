@@ -84,7 +84,8 @@ static enum ctl_exit set_url(const struct ctl_options *options, const char *path
     }
     gk_buf_append(&url, options->endpoint, len);
     gk_buf_append_str(&url, path);
-    gk_buf_append_str(&url, "?api-version=" API_VERSION);
+    gk_buf_append_str(&url, strchr(path, '?') == NULL ? "?api-version=" API_VERSION
+                                                      : "&api-version=" API_VERSION);
     const bool good = gk_buf_status(&url) == GK_OK &&
                       curl_easy_setopt(exchange->curl, CURLOPT_URL, gk_buf_str(&url)) == CURLE_OK;
     gk_buf_cleanup(&url);

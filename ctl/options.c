@@ -185,6 +185,11 @@ static const struct ctl_command commands[] = {
      ctl_scope_update},
     {"scope", "check", "ACCOUNT/SCOPE", "ask the vault now, and take a new version", plain_options,
      "", ctl_scope_check},
+    {"policy", "report", "", "which accounts and scopes keep the operator's policy", status_options,
+     "By the group \"policy\" of the gateway's configuration, and by what the vaults have told; "
+     "no\n"
+     "vault is asked. Exit code 8 when something is not compliant, or not known to be.\n",
+     ctl_policy_report},
     {"audit", "verify", "[FILE]", "find what is missing or changed in an audit file", audit_options,
      "Each line has a number and the hash of the line before; the last one is noted in FILE.head.\n"
      "Of rotated files, give all in one on standard input, the oldest first. Who can write both "
@@ -359,7 +364,8 @@ static void print_overview(FILE *stream)
         "list,\n"
         "key status: an account's record cannot be read; 5 audit verify: the file is not what\n"
         "was written; 5, 6, 7 scrub: something is damaged;\n"
-        "objects that nothing refers to stay; it was stopped\n",
+        "objects that nothing refers to stay; it was stopped; 8 policy report: something is not\n"
+        "compliant\n",
         stream);
 }
 

@@ -18,7 +18,8 @@ enum ctl_exit {
         5, /* scrub, audit verify: something is damaged; lists: an account's record cannot be
                         read */
     CTL_UNREFERENCED = 6, /* scrub: there are objects that nothing refers to, and they stay */
-    CTL_STOPPED = 7       /* scrub: it was stopped, and may be resumed */
+    CTL_STOPPED = 7,      /* scrub: it was stopped, and may be resumed */
+    CTL_NOT_COMPLIANT = 8 /* policy report: something is not compliant, or not known to be */
 };
 
 #define CTL_TAGS_MAX 50u
@@ -56,7 +57,7 @@ struct ctl_options {
     const char *regenerate;
     const char *blob_endpoint;
     bool connection_string;
-    /* key status, service-key create, account export */
+    /* key status, policy report, service-key create, account export */
     bool no_fail;
     const char *out;
     /* account restore */
@@ -101,8 +102,8 @@ void ctl_help_print(FILE *stream, const struct ctl_command *command);
 enum ctl_exit ctl_fail(enum ctl_exit code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* account_commands.c, audit_command.c, backup_commands.c, key_commands.c, scope_commands.c,
- * scrub_command.c, service_key.c */
+/* account_commands.c, audit_command.c, backup_commands.c, key_commands.c, policy_command.c,
+ * scope_commands.c, scrub_command.c, service_key.c */
 enum ctl_exit ctl_account_create(const struct ctl_options *options);
 enum ctl_exit ctl_account_show(const struct ctl_options *options);
 enum ctl_exit ctl_account_list(const struct ctl_options *options);
@@ -114,6 +115,7 @@ enum ctl_exit ctl_account_restore(const struct ctl_options *options);
 enum ctl_exit ctl_audit_verify(const struct ctl_options *options);
 enum ctl_exit ctl_key_status(const struct ctl_options *options);
 enum ctl_exit ctl_key_check(const struct ctl_options *options);
+enum ctl_exit ctl_policy_report(const struct ctl_options *options);
 enum ctl_exit ctl_scope_create(const struct ctl_options *options);
 enum ctl_exit ctl_scope_show(const struct ctl_options *options);
 enum ctl_exit ctl_scope_list(const struct ctl_options *options);

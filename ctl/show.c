@@ -49,8 +49,7 @@ static const char *text_at(const json_t *value, const char *const *path)
 
 #define TEXT(value, ...) text_at((value), (const char *const[]){__VA_ARGS__, NULL})
 
-/* Everything comes from a server; what a terminal would act on is shown as '?'. */
-static void print_plain(const char *text, int width)
+void ctl_print_plain(const char *text, int width)
 {
     int printed = 0;
     for (; *text != '\0'; text++, printed++) {
@@ -68,7 +67,7 @@ static void print_line(const char *label, const char *text)
         return;
     }
     printf("%-16s", label);
-    print_plain(text, 0);
+    ctl_print_plain(text, 0);
     putchar('\n');
 }
 
@@ -101,7 +100,7 @@ static void print_state(const json_t *gatekey)
     const char *state = TEXT(gatekey, "state");
     const struct state_text *texts = find_state(state);
     printf("%-16s", "State");
-    print_plain(state, 0);
+    ctl_print_plain(state, 0);
     printf("%s%s\n", texts == NULL ? "" : " - ", texts == NULL ? "" : texts->meaning);
     print_line("Reason", TEXT(gatekey, "reason"));
     print_line("Reason code", TEXT(gatekey, "reasonCode"));
@@ -134,9 +133,9 @@ static void print_key(const json_t *encryption, const json_t *gatekey)
     }
     const char *version = TEXT(key, "keyversion");
     printf("%-16s", "Key");
-    print_plain(TEXT(key, "keyname"), 0);
+    ctl_print_plain(TEXT(key, "keyname"), 0);
     fputs(" in ", stdout);
-    print_plain(TEXT(key, "keyvaulturi"), 0);
+    ctl_print_plain(TEXT(key, "keyvaulturi"), 0);
     putchar('\n');
     print_line("Version rule", version[0] == '\0' ? "automatic: follows the key's current version"
                                                   : "fixed until you set another");
@@ -176,9 +175,9 @@ static void print_tags(json_t *tags)
     json_object_foreach(tags, name, value)
     {
         printf("%-16s", label);
-        print_plain(name, 0);
+        ctl_print_plain(name, 0);
         putchar('=');
-        print_plain(json_is_string(value) ? json_string_value(value) : "", 0);
+        ctl_print_plain(json_is_string(value) ? json_string_value(value) : "", 0);
         putchar('\n');
         label = "";
     }
@@ -221,10 +220,10 @@ bool ctl_all_readable(const json_t *accounts)
 
 static void print_unreadable(const json_t *account)
 {
-    print_plain("unreadable", 17);
-    print_plain(TEXT(account, "error", "message"), 0);
+    ctl_print_plain("unreadable", 17);
+    ctl_print_plain(TEXT(account, "error", "message"), 0);
     fputs(" (", stdout);
-    print_plain(TEXT(account, "error", "code"), 0);
+    ctl_print_plain(TEXT(account, "error", "code"), 0);
     putchar(')');
 }
 
@@ -246,10 +245,10 @@ void ctl_show_list(const json_t *accounts)
     printf("%-26s%-17s%s\n", "ACCOUNT", "STATE", "KEY VERSION IN USE");
     json_array_foreach(accounts, index, account)
     {
-        print_plain(TEXT(account, "name"), 26);
+        ctl_print_plain(TEXT(account, "name"), 26);
         if (ctl_is_readable(account)) {
-            print_plain(TEXT(account, "properties", "gatekey", "state"), 17);
-            print_plain(key_in_short(account), 0);
+            ctl_print_plain(TEXT(account, "properties", "gatekey", "state"), 17);
+            ctl_print_plain(key_in_short(account), 0);
         } else {
             print_unreadable(account);
         }
@@ -276,12 +275,12 @@ void ctl_show_scope(const json_t *scope)
 
 void ctl_show_scope_line(const json_t *scope)
 {
-    print_plain(TEXT(scope, "name"), 32);
+    ctl_print_plain(TEXT(scope, "name"), 32);
     putchar(' ');
-    print_plain(TEXT(scope, "properties", "state"), 9);
+    ctl_print_plain(TEXT(scope, "properties", "state"), 9);
     putchar(' ');
-    print_plain(TEXT(scope, "properties", "gatekey", "state"), 16);
+    ctl_print_plain(TEXT(scope, "properties", "gatekey", "state"), 16);
     putchar(' ');
-    print_plain(TEXT(scope, "properties", "keyVaultProperties", "keyUri"), 0);
+    ctl_print_plain(TEXT(scope, "properties", "keyVaultProperties", "keyUri"), 0);
     putchar('\n');
 }

@@ -8,6 +8,9 @@
 
 /* The JSON itself, indented, for --json. */
 void ctl_show_json(const json_t *value);
+/* A text, with blanks up to width. Everything comes from a server: what a terminal would act on is
+ * shown as '?'. */
+void ctl_print_plain(const char *text, int width);
 /* One account: where it is, its key, its state and what to do about it. */
 void ctl_show_account(const json_t *account);
 /* The key and the state alone. */

@@ -58,6 +58,7 @@ static const struct rule top_rules[] = {
     {"blob", RULE_GROUP, true, 0, 0, 0},
     {"management", RULE_GROUP, true, 0, 0, 0},
     {"bearer", RULE_GROUP, false, 0, 0, 0},
+    {"policy", RULE_GROUP, false, 0, 0, 0},
     {"provider", RULE_GROUP, true, 0, 0, 0},
     {NULL, RULE_GROUP, false, 0, 0, 0},
 };
@@ -310,6 +311,9 @@ static enum gk_status read_all(struct gk_config *config, struct gk_error *error)
     }
     if (status == GK_OK) {
         status = gk_config_read_bearer(config, config_setting_get_member(root, "bearer"), error);
+    }
+    if (status == GK_OK) {
+        status = gk_config_read_policy(config, config_setting_get_member(root, "policy"), error);
     }
     if (status == GK_OK) {
         status =

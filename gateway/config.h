@@ -17,6 +17,7 @@
 #include <stdbool.h>
 
 #include "gateway/plugin_host.h"
+#include "gateway/site_policy.h"
 #include "gateway/store/store.h"
 
 /* Where a listener binds. host is a numeric IPv4 or IPv6 address without brackets; port 0 lets the
@@ -81,6 +82,7 @@ struct gk_config {
         const char *token_file;
     } management;
     struct gk_config_bearer bearer;
+    struct gk_site_policy policy;
     uint32_t vault_deadline_ms; /* also one of the plugin's settings */
     struct gk_plugin_setting *settings;
     size_t settings_count;

@@ -64,6 +64,9 @@ enum gk_status gk_config_check_domain(const struct gk_config *config,
 /* config_bearer.c: group NULL: there is none. */
 enum gk_status gk_config_read_bearer(struct gk_config *config, const config_setting_t *group,
                                      struct gk_error *error) GK_MUST_USE;
+/* config_policy.c: group NULL: there is none. */
+enum gk_status gk_config_read_policy(struct gk_config *config, const config_setting_t *group,
+                                     struct gk_error *error) GK_MUST_USE;
 /* config_provider.c: flattens the group "provider" into config->settings. */
 enum gk_status gk_config_read_provider(struct gk_config *config, const config_setting_t *group,
                                        struct gk_error *error) GK_MUST_USE;

@@ -17,6 +17,7 @@ struct gk_container_cache; /* blob/container_cache.h */
 struct gk_hasher;          /* blob/hasher.h */
 struct gk_notices;         /* notices.h */
 struct gk_scrub;           /* scrub/scrub.h */
+struct gk_site_policy;     /* site_policy.h */
 
 struct gk_gateway {
     struct gk_clock clock;
@@ -24,6 +25,7 @@ struct gk_gateway {
     struct gk_plugin_host *host;
     struct gk_accounts *accounts;
     struct gk_notices *notices;
+    const struct gk_site_policy *policy;
     struct gk_bearer *bearer; /* NULL: no bearer tokens are taken */
     struct gk_reaper *reaper;
     struct gk_copier *copier;

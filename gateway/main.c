@@ -150,6 +150,8 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
                                      &gateway->host, error);
     }
     if (status == GK_OK) {
+        gateway->policy = &config->policy;
+        gk_plugin_host_set_policy(gateway->host, gateway->policy);
         status = gk_accounts_new(gateway->store, gateway->host, &gateway->clock, &gateway->accounts,
                                  error);
     }

@@ -20,6 +20,7 @@ struct gk_plugin_host_private {
     struct gk_clock clock;
     struct gk_store *store; /* NULL while only checking */
     struct gk_audit_file *audit;
+    const struct gk_site_policy *policy;
     bool started;
 };
 
@@ -92,6 +93,52 @@ static void host_lease_release(void *ctx, const char *account)
     gk_account_lease_release(private_->store, account);
 }
 
+/* An event for what an operator wants to hear of. */
+static void tell_policy(const struct gk_plugin_host_private *private_, const char *event,
+                        const char *account, enum gk_policy_rule rule, const char *outcome)
+{
+    const struct gk_policy_text *text = gk_policy_text(rule);
+    const struct gk_audit_event what = {
+        .wall_ms = gk_clock_wall_ms(&private_->clock),
+        .event = event,
+        .account = account,
+        .key_id = "",
+        .outcome = outcome,
+        .reason = text->setting,
+        .detail = text->name,
+        .request_id = "",
+    };
+    gk_audit_file_write(private_->audit, &what);
+}
+
+static enum gk_status host_key_permitted(void *ctx, const char *account,
+                                         const struct gk_encryption_settings *settings,
+                                         const struct gk_key_info *key, struct gk_error *error)
+{
+    static const struct gk_key_info nothing = {0};
+    const struct gk_plugin_host_private *private_ = ctx;
+    const struct gk_site_policy *policy = private_->policy;
+    const struct gk_policy_subject subject = {.name = account,
+                                              .settings = settings,
+                                              .key = key == NULL ? &nothing : key,
+                                              .now_wall_ms = gk_clock_wall_ms(&private_->clock)};
+    /* What is not known by now will not be: a rule that denies is not kept by silence. */
+    const bool last = key != NULL || settings->source == GK_KEY_SOURCE_SERVICE;
+    for (int i = 0; policy != NULL && i < GK_RULES_COUNT; i++) {
+        const enum gk_policy_rule rule = (enum gk_policy_rule)i;
+        const enum gk_policy_finding finding = gk_policy_judge(policy, rule, &subject);
+        const bool broken = finding == GK_POLICY_BROKEN || (last && finding == GK_POLICY_UNKNOWN);
+        if (broken && policy->effects[i] == GK_POLICY_DENY) {
+            tell_policy(private_, "policy.denied", account, rule, "refused");
+            return gk_policy_refuse(rule, account, error);
+        }
+        if (broken && last && policy->effects[i] == GK_POLICY_AUDIT) {
+            tell_policy(private_, "policy.broken", account, rule, "ok");
+        }
+    }
+    return GK_OK;
+}
+
 static void fill_host(struct gk_plugin_host_private *private_)
 {
     private_->host = (struct gk_host){
@@ -107,6 +154,7 @@ static void fill_host(struct gk_plugin_host_private *private_)
         .account_attrs_set_if = host_attrs_set_if,
         .account_lease_take = host_lease_take,
         .account_lease_release = host_lease_release,
+        .key_permitted = host_key_permitted,
     };
 }
 
@@ -282,6 +330,11 @@ enum gk_status gk_plugin_host_check(const char *path, const struct gk_plugin_set
     const enum gk_status status = load_and_configure(host, path, settings, settings_count, error);
     gk_plugin_host_close(host);
     return status;
+}
+
+void gk_plugin_host_set_policy(struct gk_plugin_host *host, const struct gk_site_policy *policy)
+{
+    host->private_->policy = policy;
 }
 
 void gk_plugin_host_audit(struct gk_plugin_host *host, const struct gk_audit_event *event)

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "gatekey/plugin.h"
+#include "gateway/site_policy.h"
 #include "gateway/store/store.h"
 
 /* Members may be used directly: host->plugin->authorize(...). */
@@ -34,6 +35,9 @@ enum gk_status gk_plugin_host_open(const char *path, const struct gk_plugin_sett
                                    struct gk_plugin_host **out, struct gk_error *error) GK_MUST_USE;
 /* Stops and unloads; all handles must be back. NULL is fine. */
 void gk_plugin_host_close(struct gk_plugin_host *host);
+
+/* What the operator demands of keys, from now on; before requests run. Not owned. Nothing, without it. */
+void gk_plugin_host_set_policy(struct gk_plugin_host *host, const struct gk_site_policy *policy);
 
 /* Writes an event of the gateway's own beside the plugin's. Any thread. */
 void gk_plugin_host_audit(struct gk_plugin_host *host, const struct gk_audit_event *event);

@@ -124,6 +124,7 @@ static bool read_attributes(struct gk_kv_json attributes, struct gk_key_info *in
     return (enabled.kind == GK_KV_JSON_TRUE || enabled.kind == GK_KV_JSON_FALSE) &&
            read_time(gk_kv_json_get(attributes, "nbf"), &info->not_before_wall_ms) &&
            read_time(gk_kv_json_get(attributes, "exp"), &info->expires_wall_ms) &&
+           read_time(gk_kv_json_get(attributes, "created"), &info->created_wall_ms) &&
            read_recovery_level(gk_kv_json_get(attributes, "recoveryLevel"), info);
 }
 

@@ -32,8 +32,8 @@ struct gk_key_proof {
 /* What a get told of the key that the settings name. */
 struct gk_key_facts {
     char newest_key_id[GK_KEY_ID_BYTES_MAX];
-    int64_t not_before_wall_ms;
-    int64_t expires_wall_ms;
+    struct gk_key_info info;
+    int64_t told_wall_ms; /* 0: info is zeros, but for the end that the record has */
 };
 
 struct gk_account {

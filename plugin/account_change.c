@@ -63,12 +63,19 @@ static bool is_customer(const struct change *change)
     return change->settings->source == GK_KEY_SOURCE_CUSTOMER;
 }
 
-static enum gk_status accept_key(struct change *change, struct gk_error *error)
+/* What the operator does not permit is not asked for. */
+static enum gk_status accept_key(struct change *change, const char *name, struct gk_error *error)
 {
+    const struct gk_host *host = &change->instance->host;
     const struct gk_vault_caller caller = caller_as(change, &change->settings->identity);
-    return is_customer(change)
-               ? gk_key_get_accepted(&caller, &change->settings->key, &change->key, error)
-               : GK_OK;
+    enum gk_status status = host->key_permitted(host->ctx, name, change->settings, NULL, error);
+    if (status != GK_OK || !is_customer(change)) {
+        return status;
+    }
+    status = gk_key_get_accepted(&caller, &change->settings->key, &change->key, error);
+    return status == GK_OK
+               ? host->key_permitted(host->ctx, name, change->settings, &change->key.info, error)
+               : status;
 }
 
 /* Wraps the root key as the settings say; the one wrap call of a change. */
@@ -107,8 +114,8 @@ static void keep_facts(struct gk_account *account, const struct change *change)
     pthread_mutex_lock(&account->mutex);
     snprintf(account->facts.newest_key_id, sizeof account->facts.newest_key_id, "%s",
              change->key.key_id);
-    account->facts.not_before_wall_ms = change->key.info.not_before_wall_ms;
-    account->facts.expires_wall_ms = change->key.info.expires_wall_ms;
+    account->facts.info = change->key.info;
+    account->facts.told_wall_ms = gk_instance_now(change->instance).wall_ms;
     pthread_mutex_unlock(&account->mutex);
 }
 
@@ -188,7 +195,7 @@ static enum gk_status create(struct change *change, const char *name, struct gk_
     }
     change->proof.mono_ms = gk_instance_now(change->instance).mono_ms;
     if (status == GK_OK) {
-        status = accept_key(change, error);
+        status = accept_key(change, name, error);
     }
     if (status == GK_OK) {
         status = fill_new_record(change, name, error);
@@ -303,7 +310,7 @@ static enum gk_status set_once(struct change *change, struct gk_account *account
     if (status != GK_OK || *same) {
         return status;
     }
-    status = accept_key(change, error);
+    status = accept_key(change, account->name, error);
     if (status == GK_OK) {
         status = open_present(change, error);
     }

@@ -19,10 +19,17 @@ static void fill_key(const struct gk_account *account, struct gk_moment now,
                      struct gk_account_status *out)
 {
     const struct gk_key_facts *facts = &account->facts;
-    out->key_expires_wall_ms = facts->expires_wall_ms;
+    const struct gk_key_info *info = &facts->info;
+    out->key_info = *info;
+    out->key_info_told_wall_ms = facts->told_wall_ms;
+    if (info->modulus_bits == 0) { /* a wrap is as long as the modulus */
+        const struct gk_root_generation *active = gk_account_record_active(&account->record);
+        out->key_info.modulus_bits = (uint32_t)active->wraps[0].value_len * 8u;
+    }
+    out->key_expires_wall_ms = info->expires_wall_ms;
     out->key_outside_dates =
-        (facts->expires_wall_ms != 0 && now.wall_ms >= facts->expires_wall_ms) ||
-        (facts->not_before_wall_ms != 0 && now.wall_ms < facts->not_before_wall_ms);
+        (info->expires_wall_ms != 0 && now.wall_ms >= info->expires_wall_ms) ||
+        (info->not_before_wall_ms != 0 && now.wall_ms < info->not_before_wall_ms);
     out->rotation_pending = facts->newest_key_id[0] != '\0' &&
                             strcasecmp(facts->newest_key_id, out->current_key_id) != 0;
     out->last_version_check_wall_ms = account->last_version_check_wall_ms;

@@ -114,7 +114,7 @@ static enum gk_status check_host(const struct gk_host *host, struct gk_error *er
     if (host->log == NULL || host->clock_mono_ms == NULL || host->clock_wall_ms == NULL ||
         host->count == NULL || host->audit == NULL || host->account_attrs_get == NULL ||
         host->account_attrs_set_if == NULL || host->account_lease_take == NULL ||
-        host->account_lease_release == NULL) {
+        host->account_lease_release == NULL || host->key_permitted == NULL) {
         return gk_fail(error, GK_E_INVALID, "the host lacks a callback");
     }
     return GK_OK;

@@ -70,8 +70,8 @@ static void note_facts(struct rotation *rotation)
     pthread_mutex_lock(&account->mutex);
     snprintf(account->facts.newest_key_id, sizeof account->facts.newest_key_id, "%s",
              rotation->newest.key_id);
-    account->facts.not_before_wall_ms = rotation->newest.info.not_before_wall_ms;
-    account->facts.expires_wall_ms = rotation->newest.info.expires_wall_ms;
+    account->facts.info = rotation->newest.info;
+    account->facts.told_wall_ms = gk_instance_now(rotation->instance).wall_ms;
     pthread_mutex_unlock(&account->mutex);
 }
 
@@ -152,10 +152,21 @@ static bool is_newer_version(const struct rotation *rotation)
     return strcasecmp(rotation->newest.key_id, active->wraps[0].key_id) != 0;
 }
 
+static enum gk_status accept_newest(const struct rotation *rotation, int64_t wall_ms,
+                                    struct gk_error *error)
+{
+    const struct gk_host *host = &rotation->instance->host;
+    const enum gk_status status = gk_key_accept(&rotation->newest, wall_ms, error);
+    return status == GK_OK
+               ? host->key_permitted(host->ctx, rotation->account->name, &rotation->next->settings,
+                                     &rotation->newest.info, error)
+               : status;
+}
+
 static enum gk_status rotate(struct rotation *rotation, int64_t wall_ms, struct gk_error *error)
 {
     struct gk_error why = {0};
-    if (gk_key_accept(&rotation->newest, wall_ms, &why) != GK_OK) {
+    if (accept_newest(rotation, wall_ms, &why) != GK_OK) {
         tell(rotation, "refused", why.message);
         gk_account_store_note_check(rotation->instance, rotation->stored, wall_ms);
         return GK_OK;

@@ -127,6 +127,7 @@ static const struct operation operations[] = {
     {GK_ROUTE_OWN_ACCOUNT, "GET", NULL, gk_manage_own_account_get, true, false},
     {GK_ROUTE_OWN_ACTION, "POST", "export", gk_manage_export, true, false},
     {GK_ROUTE_OWN_ACTION, "POST", "restore", gk_manage_restore, true, false},
+    {GK_ROUTE_POLICY_REPORT, "GET", NULL, gk_manage_policy_report, true, false},
     {GK_ROUTE_SCRUB, "GET", NULL, gk_manage_scrub_get, true, false},
     {GK_ROUTE_SCRUB, "POST", NULL, gk_manage_scrub_start, true, false},
     {GK_ROUTE_SCRUB_ACTION, "POST", "stop", gk_manage_scrub_stop, true, false},

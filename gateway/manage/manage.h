@@ -12,6 +12,7 @@
  *   /gatekey/accounts/{name}/export, .../restore   POST (ours): backup of what opens an account
  *   /gatekey/scrub                     GET POST (ours): the last scrub, or a new one
  *   /gatekey/scrub/{action}            POST (ours): stop, resume, removeDamaged
+ *   /gatekey/policy/report             GET (ours): who keeps the operator's policy, by pages
  *   /metrics                           Prometheus text
  *   /healthz, /readyz                  200, or 503 with reasons
  *
@@ -46,6 +47,7 @@ struct gk_manage_request {
     const char *method;
     const char *path;          /* as on the wire, without query */
     const char *api_version;   /* NULL when absent */
+    const char *skip_token;    /* "" when absent: where the page before ended */
     const char *authorization; /* NULL when absent */
     struct gk_span body;
 };
@@ -79,6 +81,7 @@ enum gk_manage_route {
     GK_ROUTE_OWN_LIST,
     GK_ROUTE_OWN_ACCOUNT,
     GK_ROUTE_OWN_ACTION,
+    GK_ROUTE_POLICY_REPORT,
     GK_ROUTE_SCRUB,
     GK_ROUTE_SCRUB_ACTION,
     GK_ROUTE_METRICS,
@@ -124,6 +127,7 @@ gk_manage_fn gk_manage_regenerate_key;
 gk_manage_fn gk_manage_revoke_delegation;
 gk_manage_fn gk_manage_check_key;
 gk_manage_fn gk_manage_check_name;
+gk_manage_fn gk_manage_policy_report;
 gk_manage_fn gk_manage_scrub_get;
 gk_manage_fn gk_manage_scrub_start;
 gk_manage_fn gk_manage_scrub_stop;

@@ -157,6 +157,10 @@ static bool parse_own(const struct segments *segments, struct gk_manage_path *ou
     if (is(segments, 1, "scrub")) {
         return parse_scrub(segments, out);
     }
+    if (segments->count == 3 && is(segments, 1, "policy") && is(segments, 2, "report")) {
+        out->route = GK_ROUTE_POLICY_REPORT;
+        return true;
+    }
     if (!is(segments, 1, "accounts") || segments->count > 4) {
         return false;
     }

@@ -17,7 +17,7 @@
 
 #define CONNECTIONS_MAX 64u
 #define IDLE_TIMEOUT_S  60u
-#define VERSION_BYTES   32u
+#define PARAMETER_BYTES 64u
 
 struct gk_manage_server {
     struct gk_http_server *http;
@@ -58,23 +58,23 @@ static void on_body(void *ctx, struct gk_http_exchange *exchange, struct gk_span
     }
 }
 
-/* The value of api-version, decoded: one client percent-encodes the name too. "" when absent. */
-static void find_version(const char *query, char version[VERSION_BYTES])
+/* The value of a parameter, decoded: one client percent-encodes the name too. "" when absent. */
+static void find_parameter(const char *query, const char *wanted, char out[PARAMETER_BYTES])
 {
-    version[0] = '\0';
+    out[0] = '\0';
     while (*query != '\0') {
         const size_t len = strcspn(query, "&");
         const size_t name_len = strcspn(query, "=&");
         struct gk_buf name;
         struct gk_buf value;
         gk_buf_init(&name, 64);
-        gk_buf_init(&value, VERSION_BYTES - 1);
+        gk_buf_init(&value, PARAMETER_BYTES - 1);
         const size_t value_at = name_len < len ? name_len + 1 : len;
         if (gk_percent_decode(&name, gk_span_of(query, name_len)) &&
-            strcasecmp(gk_buf_str(&name), "api-version") == 0 &&
+            strcasecmp(gk_buf_str(&name), wanted) == 0 &&
             gk_percent_decode(&value, gk_span_of(query + value_at, len - value_at)) &&
             gk_buf_status(&value) == GK_OK) {
-            snprintf(version, VERSION_BYTES, "%s", gk_buf_str(&value));
+            snprintf(out, PARAMETER_BYTES, "%s", gk_buf_str(&value));
         }
         gk_buf_cleanup(&name);
         gk_buf_cleanup(&value);
@@ -119,12 +119,15 @@ static void on_complete(void *ctx, struct gk_http_exchange *exchange)
 {
     struct gk_manage_server *server = ctx;
     const struct state *state = exchange->state;
-    char version[VERSION_BYTES];
-    find_version(exchange->query, version);
+    char version[PARAMETER_BYTES];
+    char skip_token[PARAMETER_BYTES];
+    find_parameter(exchange->query, "api-version", version);
+    find_parameter(exchange->query, "$skiptoken", skip_token);
     const struct gk_manage_request request = {
         .method = exchange->method,
         .path = exchange->path,
         .api_version = version,
+        .skip_token = skip_token,
         .authorization = gk_http_header(exchange, "Authorization"),
         .body = gk_buf_span(&state->body),
     };

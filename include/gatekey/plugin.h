@@ -76,6 +76,8 @@ enum gk_operation {
 /* What authorize must know of a request beside its operation. */
 #define GK_REQUEST_HAS_METADATA 0x1u /* carries x-ms-meta- headers */
 
+struct gk_encryption_settings; /* below */
+
 /* --- host ------------------------------------------------------------------------------------- */
 
 struct gk_attr {
@@ -143,6 +145,16 @@ struct gk_host {
     enum gk_status (*account_lease_take)(void *ctx, const char *account, uint32_t duration_ms,
                                          struct gk_error *error);
     void (*account_lease_release)(void *ctx, const char *account);
+
+    /*
+     * Whether the operator lets the account have these settings; no network. Called before a vault is
+     * asked, with key NULL, and with a customer's key once more with what its vault told of it (zeros:
+     * nothing), before anything is changed or a newer version is taken. GK_E_INVALID, with http_status,
+     * code and message: it may not.
+     */
+    enum gk_status (*key_permitted)(void *ctx, const char *account,
+                                    const struct gk_encryption_settings *settings,
+                                    const struct gk_key_info *key, struct gk_error *error);
 };
 
 /* --- accounts -------------------------------------------------------------------------------- */
@@ -203,6 +215,9 @@ struct gk_account_status {
     char reason_code[96];       /* of the state, the vault's own; "" while all is well */
     char reason[256];
     char reason_request_id[64];
+    struct gk_key_info key_info; /* what the vault told last of the version that the settings name;
+                                      zeros, but for modulus_bits, before it has told */
+    int64_t key_info_told_wall_ms; /* when; 0: not since this process knows the account */
 };
 
 struct gk_instance;

@@ -90,6 +90,7 @@ struct gk_key_info {
     int64_t not_before_wall_ms; /* 0: none */
     int64_t expires_wall_ms;    /* 0: none */
     char recovery_level[64];
+    int64_t created_wall_ms; /* when the version was made; 0: not told */
 };
 
 /* Valid only during the completion that gets it. */

@@ -253,6 +253,22 @@ void fake_host_cleanup(struct fake_host *host)
     pthread_mutex_destroy(&host->mutex);
 }
 
+static enum gk_status key_permitted(void *ctx, const char *account,
+                                    const struct gk_encryption_settings *settings,
+                                    const struct gk_key_info *key, struct gk_error *error)
+{
+    (void)account, (void)settings;
+    struct fake_host *host = ((struct fake_side *)ctx)->host;
+    if (key == NULL || key->modulus_bits >= atomic_load(&host->permitted_bits)) {
+        return GK_OK;
+    }
+    if (error != NULL) {
+        *error =
+            (struct gk_error){.status = GK_E_INVALID, .http_status = 403, .code = "NotPermitted"};
+    }
+    return GK_E_INVALID;
+}
+
 struct gk_host fake_host_callbacks(struct fake_host *host)
 {
     struct fake_side *side = &host->sides[host->sides_made++ % FAKE_SIDES];
@@ -270,6 +286,7 @@ struct gk_host fake_host_callbacks(struct fake_host *host)
         .account_attrs_set_if = attrs_set_if,
         .account_lease_take = lease_take,
         .account_lease_release = lease_release,
+        .key_permitted = key_permitted,
     };
 }
 

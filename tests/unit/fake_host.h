@@ -56,7 +56,8 @@ typedef void fake_hook_fn(void *ctx);
 struct fake_host {
     atomic_int_fast64_t mono_ms;
     atomic_int_fast64_t wall_ms;
-    pthread_mutex_t mutex; /* of what follows */
+    atomic_uint permitted_bits; /* a smaller key is not permitted */
+    pthread_mutex_t mutex;      /* of what follows */
     struct fake_account accounts[FAKE_ACCOUNTS];
     struct fake_event events[FAKE_EVENTS_MAX];
     size_t events_count;

@@ -157,6 +157,25 @@ static void test_instance__create_refuses_a_key_that_will_not_do(void **state)
     }
 }
 
+static void test_instance__a_key_that_the_operator_forbids_is_not_taken(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct gk_encryption_settings settings = customer_settings();
+    atomic_store(&fixture->host.permitted_bits, 3072);
+    assert_int_equal(create_account(fixture, &settings), GK_E_INVALID);
+    assert_int_equal(fixture->error.http_status, 403);
+    assert_string_equal(fixture->error.code, "NotPermitted");
+    assert_int_equal(vault_now().wraps, 0);
+    assert_false(fake_host_has(&fixture->host, NAME, GK_ACCOUNT_ATTR));
+    atomic_store(&fixture->host.permitted_bits, 0);
+    assert_int_equal(create_account(fixture, &settings), GK_OK);
+    struct gk_account_status status;
+    assert_int_equal(gk_account_get_status(fixture->instance, NAME, &status, NULL), GK_OK);
+    assert_int_equal(status.key_info.modulus_bits, 2048);
+    assert_string_equal(status.key_info.key_type, "RSA");
+    assert_true(status.key_info_told_wall_ms > 0);
+}
+
 static void test_instance__create_with_a_silent_vault_is_busy(void **state)
 {
     struct fixture *fixture = *state;
@@ -644,6 +663,7 @@ int main(void)
         cmocka_unit_test(test_instance__refuses_another_host),
         TEST(test_instance__create_wraps_once_and_proves_it),
         TEST(test_instance__create_refuses_a_key_that_will_not_do),
+        TEST(test_instance__a_key_that_the_operator_forbids_is_not_taken),
         TEST(test_instance__create_with_a_silent_vault_is_busy),
         TEST(test_instance__create_refuses_bad_names_and_vaults),
         TEST(test_instance__service_managed_asks_no_vault),

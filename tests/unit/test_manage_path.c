@@ -45,6 +45,7 @@ static const struct {
     {"/gatekey/accounts/acct", {GK_ROUTE_OWN_ACCOUNT, "", "", "acct", "", ""}},
     {"/gatekey/accounts/acct/export", {GK_ROUTE_OWN_ACTION, "", "", "acct", "export", ""}},
     {"/gatekey/accounts/acct/restore/", {GK_ROUTE_OWN_ACTION, "", "", "acct", "restore", ""}},
+    {"/gatekey/policy/report", {GK_ROUTE_POLICY_REPORT, "", "", "", "", ""}},
     {"/gatekey/scrub", {GK_ROUTE_SCRUB, "", "", "", "", ""}},
     {"/gatekey/scrub/", {GK_ROUTE_SCRUB, "", "", "", "", ""}},
     {"/gatekey/scrub/stop", {GK_ROUTE_SCRUB_ACTION, "", "", "", "stop", ""}},

@@ -97,9 +97,10 @@ static bool key_taken(const char *kid, const char *kty, const char *rest, const 
     return gk_kv_response_key(gk_span_str(body), &asked, answer);
 }
 
-#define OPS   ",\"key_ops\":[\"encrypt\",\"wrapKey\",\"unwrapKey\"]"
-#define N24   ",\"n\":\"AP8B\",\"e\":\"AQAB\"" /* 00 ff 01: sixteen bits */
-#define ATTRS "{\"enabled\":true,\"nbf\":5,\"exp\":7,\"recoveryLevel\":\"Recoverable\"}"
+#define OPS ",\"key_ops\":[\"encrypt\",\"wrapKey\",\"unwrapKey\"]"
+#define N24 ",\"n\":\"AP8B\",\"e\":\"AQAB\"" /* 00 ff 01: sixteen bits */
+#define ATTRS                                                                                      \
+    "{\"enabled\":true,\"nbf\":5,\"exp\":7,\"created\":3,\"recoveryLevel\":\"Recoverable\"}"
 
 static void test_vault_response__key(void **state)
 {
@@ -113,6 +114,7 @@ static void test_vault_response__key(void **state)
     assert_int_equal(answer.info.may_unwrap, 1);
     assert_int_equal(answer.info.not_before_wall_ms, 5000);
     assert_int_equal(answer.info.expires_wall_ms, 7000);
+    assert_int_equal(answer.info.created_wall_ms, 3000);
     assert_int_equal(answer.info.soft_delete, 1);
     assert_int_equal(answer.info.purge_protected, 1);
     assert_true(

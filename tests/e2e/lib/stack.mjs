@@ -97,6 +97,7 @@ management = {
   token_file = ${quote(files.token)};
 };
 ${bearerConfig(options.bearer, files.jwks)}
+${options.policy === undefined ? '' : `policy = { ${options.policy} };`}
 provider = {
   service_key_file = ${quote(files.serviceKey)};
   ca_file = ${quote(vault.caFile)};
@@ -256,6 +257,7 @@ function sideOf(gateway, { vault, account }) {
  *   customerKey (true)        the account under a key in the vault, else under the service key
  *   checkIntervalMs (1000), graceS, requestTimeoutMs, vaultDeadlineMs, connectionsMax, copyWaitBytes, copyThreads,
  *   pinnedKeyWithoutGet       the gateway's own settings; those that change are the next start's
+ *   policy                    the inside of the group policy; likewise
  *   movableClock (false)      gateway.moveClock() works
  *   memoryLimitBytes          the gateway's data segment, as setrlimit(RLIMIT_DATA) bounds it
  *   gatewayEnv                more environment for the gateway
