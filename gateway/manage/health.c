@@ -43,13 +43,14 @@ enum gk_status gk_manage_ready(struct gk_manage *manage, const struct gk_manage_
 #define SILENT_MAX 3u
 
 /* Series of one name stand together, below their TYPE line. */
-enum series { STATE, LAST_CHECK, LAST_ROTATION, PENDING, SERIES };
+enum series { STATE, LAST_CHECK, LAST_ROTATION, PENDING, KEY_EXPIRES, SERIES };
 
 static const char *const series_names[SERIES] = {
     [STATE] = "gatekey_account_state",
     [LAST_CHECK] = "gatekey_account_last_check_timestamp_seconds",
     [LAST_ROTATION] = "gatekey_account_last_rotation_timestamp_seconds",
     [PENDING] = "gatekey_account_rotation_pending",
+    [KEY_EXPIRES] = "gatekey_account_key_expires_timestamp_seconds",
 };
 
 struct gauges {
@@ -80,6 +81,9 @@ static void add_customer_key(struct gauges *gauges, const char *account,
     add_time(gauges, LAST_ROTATION, account, status->last_rotation_wall_ms);
     gk_buf_printf(&gauges->out[PENDING], "%s{account=\"%s\"} %d\n", series_names[PENDING], account,
                   status->rotation_pending != 0);
+    if (status->key_expires_wall_ms != 0) { /* no series for a key that has no end */
+        add_time(gauges, KEY_EXPIRES, account, status->key_expires_wall_ms);
+    }
 }
 
 static bool add_account(void *ctx, const char *name)

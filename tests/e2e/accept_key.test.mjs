@@ -130,6 +130,19 @@ test('manual to automatic and back', async () => {
   assert.equal(current((await stack.checkKey()).properties), first, 'and stays');
 });
 
+test('the end of a key is shown, and a metric to be warned by', async () => {
+  const expiresOn = new Date(Date.now() + 40 * DAY_MS);
+  await vault.createKey('ending', 2048, { expiresOn });
+  const seconds = Math.floor(expiresOn / 1000);
+  const made = await manage('PUT', 'ending', accountBody(stack.identity, { vaultUri: vault.uri, name: 'ending' }));
+  assert.equal(made.status, 200, made.body);
+  const { currentVersionedKeyExpirationTimestamp: end } = made.json.properties.encryption.keyvaultproperties;
+  assert.equal(Date.parse(end), seconds * 1000);
+  const { body } = await stack.management.request('GET', '/metrics');
+  assert.match(body, new RegExp(`^gatekey_account_key_expires_timestamp_seconds{account="ending"} ${seconds}\\.000$`, 'm'));
+  assert.doesNotMatch(body, new RegExp(`key_expires_timestamp_seconds{account="${stack.account}"}`));
+});
+
 test('a revoked key is not switched away from; once it is back, it is', async () => {
   await vault.createKey('other');
   const versions = await vault.disableAllVersions(stack.keyName);
