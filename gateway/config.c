@@ -24,6 +24,7 @@
 
 enum rule_kind {
     RULE_GROUP,     /* read by its own code */
+    RULE_LIST,      /* the same */
     RULE_DIRECTORY, /* absolute; made when it is missing */
     RULE_READABLE,  /* absolute, an existing readable file */
     RULE_SECRET,    /* the same, and closed to others */
@@ -83,6 +84,7 @@ static const struct rule blob_rules[] = {
     {"domain", RULE_DOMAIN, false, FIELD(blob.domain), 0, 0},
     {"web_domain", RULE_DOMAIN, false, FIELD(blob.web_domain), 0, 0},
     {"connections_max", RULE_NUMBER, false, FIELD(blob.connections_max), 1, 16384},
+    {"copy_sources", RULE_LIST, false, 0, 0, 0},
     {"removal_delay_s", RULE_NUMBER, false, FIELD(blob.removal_delay_s), 0, 86400},
     {"inline_bytes", RULE_NUMBER, false, FIELD(blob.inline_bytes), 0, GK_BESIDE_BYTES_MAX},
     {"index_shards", RULE_NUMBER, false, FIELD(blob.index_shards), 1, GK_INDEX_SHARDS_MAX},
@@ -157,6 +159,13 @@ static enum gk_status set_rule(struct gk_config *config, const struct rule *rule
                    : gk_config_refuse(config, setting, error,
                                       "%s: is not a group; write %s: { ... };", rule->name,
                                       rule->name);
+    }
+    if (rule->kind == RULE_LIST) {
+        return config_setting_is_list(setting)
+                   ? GK_OK
+                   : gk_config_refuse(config, setting, error,
+                                      "%s: is not a list; write %s = ( { ... }, { ... } );",
+                                      rule->name, rule->name);
     }
     if (rule->kind == RULE_NUMBER) {
         uint32_t *field = (uint32_t *)(void *)((char *)config + rule->offset);
@@ -264,7 +273,8 @@ static enum gk_status read_blob(struct gk_config *config, const config_setting_t
         return gk_config_refuse(config, config_setting_get_member(group, "tls_key"), error,
                                 "tls_key: nothing uses it; add tls_listen or remove it");
     }
-    return GK_OK;
+    return gk_config_read_copy_sources(config, config_setting_get_member(group, "copy_sources"),
+                                       error);
 }
 
 /* --- the file ----------------------------------------------------------------------------------*/

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 
+#include "gateway/blob/copy_hosts.h"
 #include "gateway/plugin_host.h"
 #include "gateway/site_policy.h"
 #include "gateway/store/store.h"
@@ -74,6 +75,8 @@ struct gk_config {
         uint32_t
             copy_wait_bytes;   /* of the largest copy that a client waits for (blob/copy_pend.h) */
         uint32_t copy_threads; /* for those that it does not wait for; 0: they are left to others */
+        size_t copy_hosts_count;
+        struct gk_copy_host copy_hosts[GK_COPY_HOSTS_MAX];
     } blob;
     struct {
         struct gk_config_listen listen;

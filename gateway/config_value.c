@@ -262,3 +262,15 @@ enum gk_status gk_config_number(const struct gk_config *config, const config_set
     *out = (uint32_t)value;
     return GK_OK;
 }
+
+enum gk_status gk_config_bool(const struct gk_config *config, const config_setting_t *setting,
+                              bool *out, struct gk_error *error)
+{
+    if (config_setting_type(setting) != CONFIG_TYPE_BOOL) {
+        return gk_config_refuse(config, setting, error,
+                                "%s: is neither true nor false; write one of them without quotes",
+                                config_setting_name(setting));
+    }
+    *out = config_setting_get_bool(setting) == CONFIG_TRUE;
+    return GK_OK;
+}

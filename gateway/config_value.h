@@ -37,6 +37,9 @@ enum gk_status gk_config_log_level_of(const struct gk_config *config,
                                       const config_setting_t *setting, const char *text,
                                       enum gk_log_level *out, struct gk_error *error) GK_MUST_USE;
 
+enum gk_status gk_config_bool(const struct gk_config *config, const config_setting_t *setting,
+                              bool *out, struct gk_error *error) GK_MUST_USE;
+
 /* The checks below take the setting's text. */
 enum gk_status gk_config_check_absolute(const struct gk_config *config,
                                         const config_setting_t *setting, const char *path,
@@ -64,6 +67,9 @@ enum gk_status gk_config_check_domain(const struct gk_config *config,
 /* config_bearer.c: group NULL: there is none. */
 enum gk_status gk_config_read_bearer(struct gk_config *config, const config_setting_t *group,
                                      struct gk_error *error) GK_MUST_USE;
+/* config_copy.c: list NULL: there is none. */
+enum gk_status gk_config_read_copy_sources(struct gk_config *config, const config_setting_t *list,
+                                           struct gk_error *error) GK_MUST_USE;
 /* config_policy.c: group NULL: there is none. */
 enum gk_status gk_config_read_policy(struct gk_config *config, const config_setting_t *group,
                                      struct gk_error *error) GK_MUST_USE;

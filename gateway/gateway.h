@@ -14,6 +14,7 @@ struct gk_bearer;          /* auth/bearer.h */
 struct gk_reaper;          /* blob/reaper.h */
 struct gk_copier;          /* blob/copier.h */
 struct gk_container_cache; /* blob/container_cache.h */
+struct gk_copy_host;       /* blob/copy_hosts.h */
 struct gk_hasher;          /* blob/hasher.h */
 struct gk_notices;         /* notices.h */
 struct gk_scrub;           /* scrub/scrub.h */
@@ -41,9 +42,12 @@ struct gk_gateway {
     struct gk_scrub *scrub;
     const char
         *blob_domain; /* host-style requests: <account>.<blob_domain>; NULL: path style only */
-    const char *web_domain;       /* websites: <account>.<web_domain>; NULL: none */
-    uint32_t vault_deadline_ms;   /* how long a request may wait for a cold account's key */
-    _Atomic uint64_t page_writer; /* blob/page_fence.h, which alone uses it; 0 at first */
+    const char *web_domain;                /* websites: <account>.<web_domain>; NULL: none */
+    const struct gk_copy_host *copy_hosts; /* other hosts that may be copied from */
+    size_t copy_hosts_count;
+    _Atomic uint32_t remote_sources; /* blob/remote_source.h, which alone uses it; 0 at first */
+    uint32_t vault_deadline_ms;      /* how long a request may wait for a cold account's key */
+    _Atomic uint64_t page_writer;    /* blob/page_fence.h, which alone uses it; 0 at first */
 };
 
 #endif

@@ -17,6 +17,7 @@
 #include "gateway/blob/copier.h"
 #include "gateway/blob/hasher.h"
 #include "gateway/blob/reaper.h"
+#include "gateway/blob/remote_source.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/http/dispatch.h"
@@ -134,13 +135,18 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
                          : gk_clock_offset_file(config->clock_offset_file);
     gateway->blob_domain = config->blob.domain;
     gateway->web_domain = config->blob.web_domain;
+    gateway->copy_hosts = config->blob.copy_hosts;
+    gateway->copy_hosts_count = config->blob.copy_hosts_count;
     gateway->vault_deadline_ms = config->vault_deadline_ms;
     gateway->inline_bytes = config->blob.inline_bytes;
     gateway->index_shards = index_shards(config);
     gateway->rehydrate_standard_s = config->blob.rehydrate_standard_s;
     gateway->rehydrate_high_s = config->blob.rehydrate_high_s;
     gateway->copy_wait_bytes = config->blob.copy_wait_bytes;
-    enum gk_status status = open_store(config, &gateway->store, error);
+    enum gk_status status = gk_remote_source_start(error);
+    if (status == GK_OK) {
+        status = open_store(config, &gateway->store, error);
+    }
     if (status == GK_OK) {
         status = gk_registry_open(gateway->store, gk_clock_wall_ms(&gateway->clock), error);
     }
@@ -193,6 +199,7 @@ static void close_gateway(struct gk_gateway *gateway)
     gk_accounts_free(gateway->accounts);
     gk_plugin_host_close(gateway->host);
     gk_store_close(gateway->store);
+    gk_remote_source_end();
 }
 
 static enum gk_status listen_blob(const struct gk_config *config, struct process *process,

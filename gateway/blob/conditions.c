@@ -129,6 +129,19 @@ enum gk_status gk_conditions_check(const struct gk_request *request, enum gk_acc
 {
     char etag[GK_ETAG_TEXT_BYTES];
     gk_etag_format(current->etag, etag);
+    return gk_conditions_check_text(request, access, current, etag, error);
+}
+
+enum gk_status gk_conditions_check_text(const struct gk_request *request, enum gk_access access,
+                                        const struct gk_current *current, const char *etag,
+                                        struct gk_error *error)
+{
+    const size_t len = strlen(etag);
+    const bool strong = len >= 2 && etag[0] == '"' && etag[len - 1] == '"';
+    if (!strong && (gk_request_header(request, "If-Match") != NULL ||
+                    gk_request_header(request, "If-None-Match") != NULL)) {
+        return not_met(error);
+    }
     const enum gk_status status = check_match(request, current, etag, error);
     return status == GK_OK ? check_none_match(request, access, current, etag, error) : status;
 }

@@ -25,6 +25,12 @@ enum gk_status gk_conditions_check(const struct gk_request *request, enum gk_acc
                                    const struct gk_current *current,
                                    struct gk_error *error) GK_MUST_USE;
 
+/* The same of what is not ours: its ETag as its headers have it, or "" for none; no condition on it is met
+ * by a weak one, or by none. */
+enum gk_status gk_conditions_check_text(const struct gk_request *request, enum gk_access access,
+                                        const struct gk_current *current, const char *etag,
+                                        struct gk_error *error) GK_MUST_USE;
+
 /* Whether there is any, or a lease id, which is one too. */
 bool gk_conditions_given(const struct gk_request *request);
 

@@ -12,6 +12,7 @@ bool gk_copy_pends(const struct gk_request *request, const struct gk_upload *upl
     const struct gk_blob_record *source = gk_copy_source_record(request->source);
     const struct gk_writer_sums sums = gk_body_sums_wanted(&upload->sums);
     return request->operation == GK_OP_BLOB_COPY_BLOB &&
+           !gk_copy_source_is_remote(request->source) &&
            request->content_length > request->gateway->copy_wait_bytes && !sums.md5 &&
            !sums.crc64 && source->kind.type != GK_BLOB_PAGE &&
            source->encryption.kind != GK_ENCRYPTION_CLIENT_KEY &&

@@ -21,7 +21,7 @@
 
 /*
  * Whether the copy of request->source that upload makes, which has its data key, is for later. Nothing is that is
- * under a client's key, which nobody else has, or that the client wants a checksum of.
+ * under a client's key, which nobody else has, that the client wants a checksum of, or that is on another host.
  */
 bool gk_copy_pends(const struct gk_request *request, const struct gk_upload *upload) GK_MUST_USE;
 /* Makes upload's record, which is a copy's, that of a pending one. */

@@ -21,7 +21,8 @@ static enum gk_status is_sharable(const struct gk_request *request,
     const struct gk_blob_record *record = gk_copy_source_record(request->source);
     struct gk_encryption encryption = {.kind = GK_ENCRYPTION_ACCOUNT};
     const enum gk_status status = gk_encryption_of_new(request, &copy->for_new, &encryption, error);
-    *sharable = gk_id_equal(&own->account->id, &request->account->id) &&
+    *sharable = !gk_copy_source_is_remote(request->source) &&
+                gk_id_equal(&own->account->id, &request->account->id) &&
                 record->kind.type != GK_BLOB_PAGE && record->size > 0 && !record->manifest.beside &&
                 record->encryption.kind == GK_ENCRYPTION_ACCOUNT &&
                 encryption.kind == GK_ENCRYPTION_ACCOUNT;

@@ -9,6 +9,8 @@
 #include "gateway/auth/auth.h"
 #include "gateway/blob/data_keys.h"
 #include "gateway/blob/reader.h"
+#include "gateway/blob/remote_answer.h"
+#include "gateway/blob/remote_source.h"
 #include "gateway/gateway.h"
 #include "gateway/http/key_policy.h"
 #include "gateway/http/route.h"
@@ -24,6 +26,7 @@ static const struct {
     const char *to;
 } source_headers[] = {
     {"x-ms-copy-source-authorization", "Authorization"},
+    {"x-ms-version", "x-ms-version"},
     {"x-ms-source-if-match", "If-Match"},
     {"x-ms-source-if-none-match", "If-None-Match"},
     {"x-ms-source-if-modified-since", "If-Modified-Since"},
@@ -49,6 +52,9 @@ struct gk_copy_source {
     struct gk_data_key *data_key;
     struct gk_range range;
     bool rehydrates; /* a copy into another tier is a way to bring an archived blob back */
+    const struct gk_copy_host *host; /* on which it is, when it is not this gateway */
+    struct gk_remote_source *remote;
+    struct gk_remote_answer answer; /* of remote */
 };
 
 /* --- where it is --------------------------------------------------------------------------------*/
@@ -103,7 +109,37 @@ static bool is_ours(const struct gk_request *request, const struct gk_copy_sourc
     const size_t len = host_len(source->authority);
     return (host != NULL && len == host_len(host) &&
             strncasecmp(source->authority, host, len) == 0) ||
-           (request->gateway->blob_domain != NULL && !source->route.path_style);
+           gk_route_is_below(source->authority, request->gateway->blob_domain);
+}
+
+/* Sent as it is, and kept with the copy. */
+static bool is_plain(const char *url)
+{
+    while (*url > 0x20 && *url < 0x7f) {
+        url++;
+    }
+    return *url == '\0';
+}
+
+/* Over TLS, and of those that may be asked; which know nothing of each other's snapshots. */
+static enum gk_status find_host(const struct gk_request *request, struct gk_copy_source *source,
+                                struct gk_error *error)
+{
+    const struct gk_gateway *gateway = request->gateway;
+    if (!is_plain(source->url)) {
+        return not_a_url(error);
+    }
+    if (request->operation == GK_OP_BLOB_INCREMENTAL_COPY_BLOB) {
+        return gk_refuse_because(error, 501, "NotImplemented",
+                                 "Incremental copies are of accounts of this gateway.");
+    }
+    if (strncasecmp(source->url, "https://", 8) == 0) {
+        source->host =
+            gk_copy_host_find(gateway->copy_hosts, gateway->copy_hosts_count, source->authority);
+    }
+    return source->host != NULL ? GK_OK
+                                : gk_refuse_because(error, 403, "CannotVerifyCopySource",
+                                                    "This gateway does not copy from there.");
 }
 
 static enum gk_status locate(const struct gk_request *request, struct gk_copy_source *source,
@@ -113,16 +149,15 @@ static enum gk_status locate(const struct gk_request *request, struct gk_copy_so
     if (status != GK_OK) {
         return status;
     }
+    if (!is_ours(request, source)) {
+        return find_host(request, source, error);
+    }
     struct gk_request *own = &source->request;
     source->routed = true;
     status = gk_route_parse(&source->route, own->raw_path, own->raw_query, source->authority,
                             request->gateway->blob_domain, error);
     if (status != GK_OK) {
         return status;
-    }
-    if (!is_ours(request, source)) {
-        return gk_refuse_because(error, 403, "CannotVerifyCopySource",
-                                 "This gateway copies from its own accounts alone.");
     }
     gk_route_apply(&source->route, own);
     return own->blob[0] == '\0' ? not_a_url(error) : GK_OK;
@@ -156,10 +191,23 @@ static enum gk_status authenticate(const struct gk_request *request, struct gk_c
     return gk_accounts_get(request->gateway->accounts, own->account_name, &own->account, error);
 }
 
+/* Documented of what a source refuses: with which status, and why. */
+static void tell_refusal(struct gk_request *request, unsigned status, const char *code)
+{
+    gk_respond_headerf(request, "x-ms-copy-source-status-code", "%u", status);
+    if (code[0] != '\0') {
+        gk_respond_header(request, "x-ms-copy-source-error-code", code);
+    }
+}
+
 /* What an answer to a Get Blob is in the answer to who wanted a copy. */
-static enum gk_status as_refusal_of_source(enum gk_status status, struct gk_error *error)
+static enum gk_status as_refusal_of_source(struct gk_request *request, enum gk_status status,
+                                           struct gk_error *error)
 {
     char why[sizeof error->message];
+    if (error->http_status >= 300) {
+        tell_refusal(request, error->http_status, error->code);
+    }
     switch (error->http_status) {
     case 304:
     case 412:
@@ -221,6 +269,42 @@ static enum gk_status open_source(struct gk_request *request, struct gk_copy_sou
     return status == GK_OK ? read_source(source, error) : status;
 }
 
+/* --- from another host --------------------------------------------------------------------------*/
+
+/* A page blob's ranges are not in its bytes. */
+static enum gk_status check_type(const struct gk_request *request,
+                                 const struct gk_copy_source *source, struct gk_error *error)
+{
+    const bool as_it_is = request->operation == GK_OP_BLOB_COPY_BLOB ||
+                          request->operation == GK_OP_BLOB_COPY_BLOB_FROM_URL;
+    return as_it_is && source->target.record.kind.type == GK_BLOB_PAGE
+               ? gk_refuse_because(error, 501, "NotImplemented",
+                                   "A page blob of another host is copied by Put Page From URL.")
+               : GK_OK;
+}
+
+static enum gk_status open_remote(struct gk_request *request, struct gk_copy_source *source,
+                                  struct gk_error *error)
+{
+    const struct gk_request *own = &source->request;
+    struct gk_remote_answer *answer = &source->answer;
+    size_t count = 0;
+    enum gk_status status =
+        gk_remote_source_open(own, source->host, source->url, &source->remote, error);
+    if (status == GK_OK) {
+        const struct gk_pair *headers = gk_remote_source_headers(source->remote, &count);
+        status = gk_remote_answer_init(answer, request, gk_remote_source_status(source->remote),
+                                       headers, count, error);
+    }
+    if (status == GK_OK && answer->status >= 300) {
+        tell_refusal(request, answer->status, gk_remote_answer_code(answer));
+    }
+    if (status == GK_OK) {
+        status = gk_remote_answer_read(answer, own, &source->target.record, &source->range, error);
+    }
+    return status == GK_OK ? check_type(request, source, error) : status;
+}
+
 /* --- life ---------------------------------------------------------------------------------------*/
 
 static enum gk_status new_source(struct gk_request *request, struct gk_error *error)
@@ -257,9 +341,11 @@ enum gk_status gk_copy_source_open(struct gk_request *request, struct gk_error *
     if (status == GK_OK) {
         status = locate(request, request->source, error);
     }
-    if (status == GK_OK) {
+    if (status == GK_OK && request->source->host != NULL) {
+        status = open_remote(request, request->source, error);
+    } else if (status == GK_OK) {
         status = open_source(request, request->source, error);
-        status = status == GK_OK ? GK_OK : as_refusal_of_source(status, error);
+        status = status == GK_OK ? GK_OK : as_refusal_of_source(request, status, error);
     }
     if (status == GK_OK) {
         request->content_length = request->source->range.length;
@@ -275,6 +361,8 @@ void gk_copy_source_close(struct gk_request *request)
     }
     request->gateway->host->plugin->data_key_free(source->data_key);
     gk_blob_target_cleanup(&source->target);
+    gk_remote_answer_cleanup(&source->answer);
+    gk_remote_source_close(source->remote);
     if (source->request.account != NULL) {
         gk_accounts_put(source->request.account);
     }
@@ -288,6 +376,11 @@ void gk_copy_source_close(struct gk_request *request)
 }
 
 /* --- what it holds ------------------------------------------------------------------------------*/
+
+bool gk_copy_source_is_remote(const struct gk_copy_source *source)
+{
+    return source->host != NULL;
+}
 
 const struct gk_blob_record *gk_copy_source_record(const struct gk_copy_source *source)
 {
@@ -314,7 +407,7 @@ enum gk_status gk_copy_source_check_unchanged(struct gk_request *request, struct
                                    "The source was changed while it was copied.");
     }
     gk_blob_target_cleanup(&now);
-    return status == GK_OK ? GK_OK : as_refusal_of_source(status, error);
+    return status == GK_OK ? GK_OK : as_refusal_of_source(request, status, error);
 }
 
 /* No such operation has a source's range in its documentation: a part would pass for the whole. */
@@ -340,6 +433,10 @@ enum gk_status gk_copy_source_tags(const struct gk_request *request, struct gk_m
     if (gk_request_header(request, "x-ms-tags") != NULL) {
         return gk_refuse_because(error, 400, "InvalidHeaderValue",
                                  "Tags are those of the source, or x-ms-tags.");
+    }
+    if (gk_copy_source_is_remote(source)) {
+        return gk_refuse_because(error, 501, "NotImplemented",
+                                 "Tags are copied from accounts of this gateway alone.");
     }
     if ((source->request.permissions & request->permissions & GK_PERMIT_TAGS) == 0) {
         return gk_refuse(error, 403, "AuthorizationPermissionMismatch");
@@ -375,6 +472,9 @@ enum gk_status gk_copy_source_inherit(const struct gk_copy_source *source,
 enum gk_status gk_copy_source_metadata(const struct gk_copy_source *source,
                                        struct gk_metadata *metadata, struct gk_error *error)
 {
+    if (gk_copy_source_is_remote(source)) {
+        return gk_metadata_from_headers(&source->answer.told, metadata, error);
+    }
     return gk_blob_metadata(&source->request, &source->target, source->data_key, metadata, error);
 }
 
@@ -431,6 +531,9 @@ enum gk_status gk_copy_source_pour(struct gk_request *request, gk_copy_take_fn *
     struct gk_copy_source *source = request->source;
     if (source->range.length == 0) {
         return GK_OK;
+    }
+    if (gk_copy_source_is_remote(source)) {
+        return gk_remote_source_pour(source->remote, request, take, error);
     }
     struct gk_reader_stream *stream = NULL;
     enum gk_status status =

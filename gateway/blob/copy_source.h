@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where an operation "from URL" or a copy takes its bytes from: x-ms-copy-source names a blob of an account
+ * Where an operation "from URL" or a copy takes its bytes from. x-ms-copy-source names a blob of an account
  * of this gateway, which is read as a Get Blob in the client's name, without a connection: with what the
  * URL carries (a shared access signature, or nothing where the public may read), with
  * x-ms-copy-source-authorization, or, within one account, with the account key that signed the request.
@@ -8,8 +8,9 @@
  * (Storage REST reference: "Copy Blob", "Copy Blob From URL", "Put Blob From URL", "Put Block From URL",
  * "Append Block From URL", "Put Page From URL".)
  *
- * Any other host is refused: a server that fetches what a client names can be made to fetch what only the
- * server can reach.
+ * Or it names something on another host, which is got over HTTPS (remote_source.h) with what the client sends
+ * for it, when the configuration lists that host (copy_hosts.h). Any other is refused without a connection: a
+ * server that fetches what a client names can be made to fetch what only the server can reach.
  *
  * A source belongs to its request's thread.
  */
@@ -25,12 +26,15 @@ struct gk_copy_source;
  * Opens what x-ms-copy-source names, checks the x-ms-source-if- conditions and takes the part that
  * x-ms-source-range names, or all of it. Sets request->source, and request->content_length to the part's
  * length: from here on the source is the request's body. 400 MissingRequiredHeader, InvalidHeaderValue, 416
- * InvalidRange, CannotVerifyCopySource with 403 or 404, 412 SourceConditionNotMet, the plugin's refusals.
+ * InvalidRange, CannotVerifyCopySource with the source's own status or 500, 412 SourceConditionNotMet, the
+ * plugin's refusals.
  * gk_copy_source_close is always fine afterwards.
  */
 enum gk_status gk_copy_source_open(struct gk_request *request, struct gk_error *error) GK_MUST_USE;
 void gk_copy_source_close(struct gk_request *request);
 
+/* On another host: then its record tells what its answer says, and it has neither account nor target. */
+bool gk_copy_source_is_remote(const struct gk_copy_source *source);
 const struct gk_blob_record *gk_copy_source_record(const struct gk_copy_source *source);
 /* The Get Blob that it is, and what that reads. */
 const struct gk_request *gk_copy_source_request(const struct gk_copy_source *source);

@@ -170,7 +170,7 @@ static enum gk_status route(struct call *call, struct gk_error *error)
     call->routed = true;
     const char *domain = gateway->blob_domain;
     enum gk_status status;
-    request->website = gk_route_is_website(host, gateway->web_domain);
+    request->website = gk_route_is_below(host, gateway->web_domain);
     if (request->website) {
         status =
             gk_route_parse_website(&call->route, exchange->path, host, gateway->web_domain, error);

@@ -284,7 +284,7 @@ enum gk_status gk_route_parse_part(struct gk_route *route, const char *path, con
     return gk_route_parse(route, path, query, named, inside, error);
 }
 
-bool gk_route_is_website(const char *host, const char *domain)
+bool gk_route_is_below(const char *host, const char *domain)
 {
     return account_of_host(host, domain).len > 0;
 }

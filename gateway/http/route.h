@@ -35,8 +35,8 @@ enum gk_status gk_route_parse(struct gk_route *route, const char *path, const ch
 enum gk_status gk_route_parse_part(struct gk_route *route, const char *path, const char *query,
                                    const char *host, const char *domain, const char *account,
                                    struct gk_error *error) GK_MUST_USE;
-/* Whether the host names an account's website, <account>.<domain>. */
-bool gk_route_is_website(const char *host, const char *domain);
+/* Whether the host is one of an account's, <account>.<domain>. */
+bool gk_route_is_below(const char *host, const char *domain);
 /* The same for the path of a website: the blob of that name in $web, "" for its root. Queries mean
  * nothing there. 400 InvalidUri. */
 enum gk_status gk_route_parse_website(struct gk_route *route, const char *path, const char *host,

@@ -189,6 +189,30 @@ static void test_config__reads_where_the_store_is(void **state)
     free(path);
 }
 
+static void test_config__reads_which_hosts_may_be_copied_from(void **state)
+{
+    (void)state;
+    char *path = write_config(
+        11, "copy_sources = ( { host = \"*.files.example\"; }, { host = \"a.example\"; "
+            "port = 8443; ca_file = \"@/cert.pem\"; allow_private = true; timeout_s = 2; } );");
+    struct gk_config *config = NULL;
+    assert_int_equal(gk_config_load(path, &config, NULL), GK_OK);
+    assert_int_equal(config->blob.copy_hosts_count, 2);
+    const struct gk_copy_host *host = config->blob.copy_hosts;
+    assert_string_equal(host[0].name, "*.files.example");
+    assert_int_equal(host[0].port, 443);
+    assert_int_equal(host[0].timeout_s, 30);
+    assert_null(host[0].ca_file);
+    assert_false(host[0].allow_private);
+    assert_string_equal(host[1].name, "a.example");
+    assert_int_equal(host[1].port, 8443);
+    assert_int_equal(host[1].timeout_s, 2);
+    assert_non_null(strstr(host[1].ca_file, "/cert.pem"));
+    assert_true(host[1].allow_private);
+    gk_config_free(config);
+    free(path);
+}
+
 static void test_config__tells_where_a_setting_stands(void **state)
 {
     (void)state;
@@ -264,6 +288,20 @@ static const struct wrong wrongs[] = {
     {11, "connections_max = -1;", 11, "1 to 16384"},
     {11, "connections_max = \"7\";", 11, "whole number"},
     {11, "connections_max = 7.5;", 11, "whole number"},
+    {11, "copy_sources = { host = \"a.example\"; };", 11, "is not a list"},
+    {11, "copy_sources = ( \"a.example\" );", 11, "not a group"},
+    {11, "copy_sources = ( { } );", 11, "host: is missing"},
+    {11, "copy_sources = ( { host = \"*\"; } );", 11, "host name"},
+    {11, "copy_sources = ( { host = \"*.com\"; } );", 11, "is too much"},
+    {11, "copy_sources = ( { host = \"a.*.example\"; } );", 11, "host name"},
+    {11, "copy_sources = ( { host = \"https://a.example\"; } );", 11, "host name"},
+    {11, "copy_sources = ( { host = \"a.example\"; port = 0; } );", 11, "1 to 65535"},
+    {11, "copy_sources = ( { host = \"a.example\"; timeout_s = 601; } );", 11, "1 to 600"},
+    {11, "copy_sources = ( { host = \"a.example\"; ca_file = \"@/none\"; } );", 11, "no file"},
+    {11, "copy_sources = ( { host = \"a.example\"; ca_file = \"none\"; } );", 11, "from the root"},
+    {11, "copy_sources = ( { host = \"a.example\"; allow_private = 1; } );", 11,
+     "neither true nor false"},
+    {11, "copy_sources = ( { host = \"a.example\"; path = \"x\"; } );", 11, "no such setting"},
     {12, "}; bearer = 1;", 12, "is not a group"},
     {12, "}; bearer = { };", 12, "issuer or jwks_file is missing"},
     {12, "}; bearer = { issuer = \"i\"; jwks_file = \"@/none\"; };", 12, "there is no file"},
@@ -430,7 +468,7 @@ static void remove_example_files(void)
         "audit.log",      "tls.crt",          "tls.key",     "management.crt",
         "management.key", "management.token", "service.key", "gateway.secret",
         "vault-ca.crt",   "example.conf",     "ceph.conf",   "ceph.client.gatekey.keyring",
-        "jwks.json"};
+        "jwks.json",      "files-ca.crt"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = in_directory(names[i]);
         unlink(path);
@@ -566,6 +604,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config__reads_a_whole_file),
         cmocka_unit_test(test_config__reads_where_the_store_is),
+        cmocka_unit_test(test_config__reads_which_hosts_may_be_copied_from),
         cmocka_unit_test(test_config__tells_where_a_setting_stands),
         cmocka_unit_test(test_config__refuses_with_file_line_reason_and_remedy),
         cmocka_unit_test(test_config__refuses_a_file_that_is_not_there),

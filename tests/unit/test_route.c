@@ -263,11 +263,11 @@ static void test_route__website(void **state)
         }
         gk_route_cleanup(&route);
     }
-    assert_true(gk_route_is_website("acct.web.example", "web.example"));
-    assert_false(gk_route_is_website("web.example", "web.example"));
-    assert_false(gk_route_is_website("acct.blob.example", "web.example"));
-    assert_false(gk_route_is_website("acct.web.example", NULL));
-    assert_false(gk_route_is_website(NULL, "web.example"));
+    assert_true(gk_route_is_below("acct.web.example", "web.example"));
+    assert_false(gk_route_is_below("web.example", "web.example"));
+    assert_false(gk_route_is_below("acct.blob.example", "web.example"));
+    assert_false(gk_route_is_below("acct.web.example", NULL));
+    assert_false(gk_route_is_below(NULL, "web.example"));
 }
 
 /* --- queries ------------------------------------------------------------------------------------ */

@@ -58,6 +58,13 @@ bearer = {
 };`;
 }
 
+// A list of { host, port, caFile, allowPrivate, timeoutS }.
+function copySources(hosts) {
+  return hosts && `( ${hosts.map(({ host, port, caFile, allowPrivate = false, timeoutS = 30 }) =>
+    `{ host = ${quote(host)}; port = ${port}; ca_file = ${quote(caFile)}; allow_private = ${allowPrivate}; ` +
+    `timeout_s = ${timeoutS}; }`).join(', ')} )`;
+}
+
 // As whom the gateway asks the vaults that this authority gives tokens for.
 function identityConfig(vault) {
   const { gateway } = vault.clients;
@@ -89,7 +96,8 @@ blob = {
   web_domain = ${quote(WEB_DOMAIN)};
 ${setting('connections_max', options.connectionsMax)}\
 ${setting('copy_wait_bytes', options.copyWaitBytes)}\
-${setting('copy_threads', options.copyThreads)}};
+${setting('copy_threads', options.copyThreads)}\
+${setting('copy_sources', copySources(options.copySources))}};
 management = {
   listen = ${address('management')};
   tls_certificate = ${quote(tls.certificateFile)};
@@ -257,6 +265,8 @@ function sideOf(gateway, { vault, account }) {
  *   customerKey (true)        the account under a key in the vault, else under the service key
  *   checkIntervalMs (1000), graceS, requestTimeoutMs, vaultDeadlineMs, connectionsMax, copyWaitBytes, copyThreads,
  *   pinnedKeyWithoutGet       the gateway's own settings; those that change are the next start's
+ *   copySources               other hosts that may be copied from: [{ host, port, caFile, allowPrivate,
+ *                             timeoutS }]
  *   policy                    the inside of the group policy; likewise
  *   movableClock (false)      gateway.moveClock() works
  *   memoryLimitBytes          the gateway's data segment, as setrlimit(RLIMIT_DATA) bounds it
