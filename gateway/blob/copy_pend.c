@@ -7,6 +7,13 @@
 #include "common/error.h"
 #include "gateway/blob/copy_source.h"
 
+/* A blob onto itself: while the copy were pending, its source would be gone. A state of it stays. */
+static bool is_onto_itself(const struct gk_blob_target *source, const struct gk_blob_target *target)
+{
+    return target->committed && !gk_is_state_key(gk_buf_span(&source->key)) &&
+           gk_id_equal(&source->record.object, &target->record.object);
+}
+
 bool gk_copy_pends(const struct gk_request *request, const struct gk_upload *upload)
 {
     const struct gk_blob_record *source = gk_copy_source_record(request->source);
@@ -15,6 +22,7 @@ bool gk_copy_pends(const struct gk_request *request, const struct gk_upload *upl
            !gk_copy_source_is_remote(request->source) &&
            request->content_length > request->gateway->copy_wait_bytes && !sums.md5 &&
            !sums.crc64 && source->kind.type != GK_BLOB_PAGE &&
+           !is_onto_itself(gk_copy_source_target(request->source), &upload->target) &&
            source->encryption.kind != GK_ENCRYPTION_CLIENT_KEY &&
            upload->record.encryption.kind != GK_ENCRYPTION_CLIENT_KEY;
 }

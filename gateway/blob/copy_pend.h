@@ -21,7 +21,8 @@
 
 /*
  * Whether the copy of request->source that upload makes, which has its data key, is for later. Nothing is that is
- * under a client's key, which nobody else has, that the client wants a checksum of, or that is on another host.
+ * under a client's key, which nobody else has, that the client wants a checksum of, or that is on another host; and no
+ * copy of a blob onto itself: its source would be gone meanwhile.
  */
 bool gk_copy_pends(const struct gk_request *request, const struct gk_upload *upload) GK_MUST_USE;
 /* Makes upload's record, which is a copy's, that of a pending one. */

@@ -198,6 +198,20 @@ test('an append blob is appended to again', async () => {
 
 // With threads, from here on.
 
+test('a blob that is copied onto itself is whole all the time', async () => {
+  const source = copies.getAppendBlobClient('itself-source');
+  await source.create();
+  await source.appendBlock(content, content.length);
+  const blob = copies.getAppendBlobClient('itself');
+  await (await blob.beginCopyFromURL(source.url, QUICK)).pollUntilDone();
+  await blob.appendBlock('more', 4); // partly its own, partly borrowed: its data cannot be shared
+  const bytes = Buffer.concat([content, Buffer.from('more')]);
+  const poller = await blob.beginCopyFromURL(blob.url, { ...QUICK, metadata: { copied: 'again' } });
+  const { copyId, copyStatus } = poller.getOperationState();
+  assert.equal(copyStatus ?? (await statusOf(blob)), 'success'); // what was its source would be gone
+  await assertCopied(blob, bytes, copyId);
+});
+
 test('while a key is revoked the copy waits, and can be aborted', async () => {
   await restart(0);
   const [first, second] = [await startCopy(await newSource()), await startCopy(await newSource())];
