@@ -46,9 +46,9 @@ static bool trim_secret(char *text, size_t *len)
     return *len >= SECRET_TEXT_BYTES_MIN && *len <= SECRET_TEXT_BYTES_MAX;
 }
 
-/* Closes fd, which may be -1. */
-static enum gk_status read_and_close(int fd, const char *path, char **out, size_t *len,
-                                     struct gk_error *error)
+/* All of it, with a NUL after it. Closes fd, which may be -1. */
+static enum gk_status read_and_close(int fd, const char *path, size_t bytes, char **out,
+                                     size_t *len, struct gk_error *error)
 {
     struct stat info;
     *out = NULL;
@@ -62,31 +62,41 @@ static enum gk_status read_and_close(int fd, const char *path, char **out, size_
             error, GK_E_INVALID,
             "%s: cannot be read, is no regular file, or is open to others; chmod 0600 it", path);
     }
-    char *text = gk_secret_alloc(SECRET_FILE_BYTES);
+    char *text = gk_secret_alloc(bytes);
     if (text == NULL) {
         close(fd);
         return gk_fail(error, GK_E_RESOURCE, "no memory that can be locked");
     }
-    const ssize_t got = read_some(fd, text, SECRET_FILE_BYTES - 1);
+    const ssize_t got = read_some(fd, text, bytes - 1);
     close(fd);
-    *len = got < 0 ? 0 : (size_t)got;
-    if (got < 0 || !trim_secret(text, len)) {
+    if (got < 0) {
         gk_secret_free(&text);
-        *len = 0;
-        return gk_fail(
-            error, GK_E_INVALID,
-            "%s: does not hold one line of %u to %u printable characters; write a random "
-            "token into it",
-            path, SECRET_TEXT_BYTES_MIN, SECRET_TEXT_BYTES_MAX);
+        return gk_fail(error, GK_E_INVALID, "%s: cannot be read", path);
     }
+    *len = (size_t)got;
     *out = text;
     return GK_OK;
+}
+
+static enum gk_status read_line(int fd, const char *path, char **out, size_t *len,
+                                struct gk_error *error)
+{
+    const enum gk_status status = read_and_close(fd, path, SECRET_FILE_BYTES, out, len, error);
+    if (status != GK_OK || trim_secret(*out, len)) {
+        return status;
+    }
+    gk_secret_free(out);
+    *len = 0;
+    return gk_fail(error, GK_E_INVALID,
+                   "%s: does not hold one line of %u to %u printable characters; write a random "
+                   "token into it",
+                   path, SECRET_TEXT_BYTES_MIN, SECRET_TEXT_BYTES_MAX);
 }
 
 enum gk_status gk_secret_file_read(const char *path, char **out, size_t *len,
                                    struct gk_error *error)
 {
-    return read_and_close(open(path, OPEN_FLAGS), path, out, len, error);
+    return read_line(open(path, OPEN_FLAGS), path, out, len, error);
 }
 
 enum gk_status gk_secret_file_read_in(const char *directory, const char *name, char **out,
@@ -97,5 +107,10 @@ enum gk_status gk_secret_file_read_in(const char *directory, const char *name, c
     if (parent >= 0) {
         close(parent);
     }
-    return read_and_close(fd, name, out, len, error);
+    return read_line(fd, name, out, len, error);
+}
+
+enum gk_status gk_secret_pem_read(const char *path, char **out, size_t *len, struct gk_error *error)
+{
+    return read_and_close(open(path, OPEN_FLAGS), path, GK_SECRET_BYTES_MAX, out, len, error);
 }

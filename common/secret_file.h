@@ -19,4 +19,11 @@ enum gk_status gk_secret_file_read(const char *path, char **out, size_t *len,
 enum gk_status gk_secret_file_read_in(const char *directory, const char *name, char **out,
                                       size_t *len, struct gk_error *error) GK_MUST_USE;
 
+/*
+ * Reads a whole file of at most 16383 bytes, such as a private key in PEM, into secret memory. The
+ * same holds for who may read it; what it holds is the caller's to judge.
+ */
+enum gk_status gk_secret_pem_read(const char *path, char **out, size_t *len,
+                                  struct gk_error *error) GK_MUST_USE;
+
 #endif

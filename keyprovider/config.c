@@ -99,6 +99,7 @@ static enum gk_status set_endpoint(char *out, const char *key, const char *value
 static const char *const source_names[] = {
     [GK_KV_SOURCE_NONE] = "",
     [GK_KV_SOURCE_CLIENT_SECRET] = "client-secret",
+    [GK_KV_SOURCE_CLIENT_CERTIFICATE] = "client-certificate",
     [GK_KV_SOURCE_WORKLOAD] = "workload",
     [GK_KV_SOURCE_MANAGED] = "managed",
     [GK_KV_SOURCE_ARC] = "arc",
@@ -143,6 +144,9 @@ static enum gk_status set_identity(struct gk_kv_identity *identity, const char *
     }
     if (strcmp(field, "client_secret_file") == 0) {
         return set_path(identity->client_secret_file, key, value, error);
+    }
+    if (strcmp(field, "client_certificate_file") == 0) {
+        return set_path(identity->client_certificate_file, key, value, error);
     }
     if (strcmp(field, "federated_token_file") == 0) {
         return set_path(identity->federated_token_file, key, value, error);

@@ -17,6 +17,7 @@
 enum gk_kv_identity_source {
     GK_KV_SOURCE_NONE = 0, /* this place in the table is empty */
     GK_KV_SOURCE_CLIENT_SECRET,
+    GK_KV_SOURCE_CLIENT_CERTIFICATE,
     GK_KV_SOURCE_WORKLOAD,   /* an application with a token of another issuer */
     GK_KV_SOURCE_MANAGED,    /* the instance metadata of a virtual machine */
     GK_KV_SOURCE_ARC,        /* the agent of a machine that is connected by Azure Arc */
@@ -29,7 +30,8 @@ static inline bool gk_kv_source_is_host(enum gk_kv_identity_source source)
     return source == GK_KV_SOURCE_MANAGED || source == GK_KV_SOURCE_ARC ||
            source == GK_KV_SOURCE_APP_SERVICE;
 }
-#define GK_KV_SOURCE_NAMES "client-secret, workload, managed, arc or app-service"
+#define GK_KV_SOURCE_NAMES                                                                         \
+    "client-secret, client-certificate, workload, managed, arc or app-service"
 /* As settings call it: "client-secret". */
 const char *gk_kv_source_name(enum gk_kv_identity_source source);
 
@@ -40,6 +42,7 @@ struct gk_kv_identity {
     char client_id[GK_KV_TEXT_BYTES_MAX];
     char tenant_id[GK_KV_TEXT_BYTES_MAX];
     char client_secret_file[GK_KV_PATH_BYTES_MAX];
+    char client_certificate_file[GK_KV_PATH_BYTES_MAX]; /* with its private key */
     char federated_token_file[GK_KV_PATH_BYTES_MAX];
     char authority[GK_KV_URL_BYTES_MAX];
     char endpoint[GK_KV_URL_BYTES_MAX];             /* with its path, once it was checked */

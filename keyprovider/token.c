@@ -302,7 +302,7 @@ static struct gk_kv_token *find_or_add(struct gk_kv_tokens *tokens,
 /* Fetches ahead; a failure to do so is for the one who asks after its end. */
 static void renew_ahead(struct gk_kv_token *token, int64_t now_ms)
 {
-    struct gk_error error;
+    struct gk_error error = {0};
     if (token->exchange == NULL && now_ms >= token->renew_wall_ms && !fetch(token, NULL, &error)) {
         token->renew_wall_ms = now_ms + RENEW_AGAIN_MS;
     }

@@ -8,6 +8,7 @@
 #include "common/secret.h"
 #include "common/secret_file.h"
 #include "common/text.h"
+#include "keyprovider/client_assertion.h"
 #include "keyprovider/json_view.h"
 
 #define METADATA_HEADER "Metadata: true"
@@ -122,6 +123,20 @@ static enum gk_status check_expiry(struct gk_span token, int64_t now_s, struct g
                          "the federated token has expired; see to it that its file is renewed");
 }
 
+static enum gk_status append_signed(struct gk_buf *out, const struct gk_kv_identity *identity,
+                                    int64_t now_s, struct gk_error *error)
+{
+    struct gk_buf audience;
+    gk_buf_init(&audience, GK_KV_TOKEN_URL_BYTES_MAX);
+    gk_kv_token_url(&audience, identity, "");
+    gk_buf_append_str(out, ASSERTION);
+    const enum gk_status status =
+        gk_kv_client_assertion(out, identity->client_certificate_file, identity->client_id,
+                               gk_buf_str(&audience), now_s, error);
+    gk_buf_cleanup(&audience);
+    return status;
+}
+
 /* What shows that we are the application. */
 static enum gk_status append_proof(struct gk_buf *out, const struct gk_kv_identity *identity,
                                    int64_t now_s, struct gk_error *error)
@@ -129,6 +144,9 @@ static enum gk_status append_proof(struct gk_buf *out, const struct gk_kv_identi
     const bool workload = identity->source == GK_KV_SOURCE_WORKLOAD;
     char *proof = NULL;
     size_t len = 0;
+    if (identity->source == GK_KV_SOURCE_CLIENT_CERTIFICATE) {
+        return append_signed(out, identity, now_s, error);
+    }
     enum gk_status status = gk_secret_file_read(workload ? identity->federated_token_file
                                                          : identity->client_secret_file,
                                                 &proof, &len, error);

@@ -20,9 +20,9 @@ void gk_kv_token_url(struct gk_buf *out, const struct gk_kv_identity *identity,
 enum gk_status gk_kv_token_header(const struct gk_kv_identity *identity, char **out,
                                   struct gk_error *error) GK_MUST_USE;
 /*
- * The form that is posted to an authority; out is over secret memory. Reads the client secret, or the
- * token of another issuer (workload identity federation), each time, so that a new one is taken without
- * a restart. Such a token that has expired is not sent: the authority would refuse the identity for
+ * The form that is posted to an authority; out is over secret memory. Reads the client secret, the
+ * certificate and its key (client_assertion.h), or the token of another issuer (workload identity
+ * federation), each time, so that a new one is taken without a restart. Such a token that has expired is not sent: the authority would refuse the identity for
  * good, when it is only that nobody renews the file.
  */
 enum gk_status gk_kv_token_form(struct gk_buf *out, const struct gk_kv_identity *identity,

@@ -286,21 +286,15 @@ static void read_federated(struct reader *outer, struct kv_config_federated *fed
 static void read_identity(struct reader *reader, const struct kv_config *config,
                           struct kv_config_identity *identity)
 {
-    static const char *const known[] = {"name",
-                                        "client_id",
-                                        "client_secret_file",
-                                        "federated",
-                                        "resource_id",
-                                        "system_assigned",
-                                        "tenant_id",
-                                        "installed_in",
-                                        "administer",
-                                        "permissions",
-                                        NULL};
+    static const char *const known[] = {
+        "name",         "client_id",   "client_secret_file", "client_certificate_file",
+        "federated",    "resource_id", "system_assigned",    "tenant_id",
+        "installed_in", "administer",  "permissions",        NULL};
     only(reader, known);
     identity->name = text(reader, "name");
     identity->client_id = text(reader, "client_id");
     identity->client_secret_file = file(reader, "client_secret_file");
+    identity->client_certificate_file = file(reader, "client_certificate_file");
     read_federated(reader, &identity->federated);
     identity->resource_id = text_or(reader, "resource_id", NULL);
     identity->system_assigned = flag(reader, "system_assigned", false);

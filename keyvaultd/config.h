@@ -32,8 +32,9 @@ struct kv_config_federated {
 
 struct kv_config_identity {
     const char *name;
-    const char *client_id;          /* always there */
-    const char *client_secret_file; /* NULL: no client credentials */
+    const char *client_id;               /* always there */
+    const char *client_secret_file;      /* NULL: no client credentials */
+    const char *client_certificate_file; /* NULL: none is registered */
     struct kv_config_federated federated;
     const char *resource_id; /* NULL: not a user-assigned managed identity */
     bool system_assigned;

@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "common/secret_file.h"
+#include "gateway/pem_file.h"
 
 bool kv_identity_object_id(const struct kv_identity *identity, const char *tenant_id,
                            char text[GK_UUID_TEXT_BYTES])
@@ -26,6 +27,18 @@ bool kv_identity_object_id(const struct kv_identity *identity, const char *tenan
         gk_id_format(&id, text);
     }
     return good;
+}
+
+static enum gk_status read_certificate(struct kv_identity *identity, struct gk_error *error)
+{
+    char *pem = NULL;
+    enum gk_status status =
+        gk_pem_file_read(identity->config->client_certificate_file, &pem, error);
+    if (status == GK_OK) {
+        status = gk_jwks_of_certificate(pem, &identity->certificate, error);
+    }
+    gk_pem_file_free(&pem);
+    return status;
 }
 
 enum gk_status kv_identities_init(struct kv_identities *identities, const struct kv_config *config,
@@ -52,6 +65,9 @@ enum gk_status kv_identities_init(struct kv_identities *identities, const struct
         if (status == GK_OK && identity->config->federated.issuer != NULL) {
             status = gk_jwks_read(identity->config->federated.jwks_file, &identity->jwks, error);
         }
+        if (status == GK_OK && identity->config->client_certificate_file != NULL) {
+            status = read_certificate(identity, error);
+        }
         if (status != GK_OK) {
             kv_identities_cleanup(identities);
             return status;
@@ -64,6 +80,7 @@ void kv_identities_cleanup(struct kv_identities *identities)
 {
     for (size_t i = 0; i < identities->count; i++) {
         gk_secret_free(&identities->list[i].secret);
+        gk_jwks_free(identities->list[i].certificate);
         gk_jwks_free(identities->list[i].jwks);
     }
     free(identities->list);
@@ -144,6 +161,17 @@ bool kv_identity_secret_is(const struct kv_identity *identity, struct gk_span se
 {
     return identity->secret != NULL &&
            gk_secret_equal(gk_span_of(identity->secret, identity->secret_len), secret);
+}
+
+bool kv_identity_signed(const struct kv_identity *identity, const char *assertion,
+                        const char *audience, int64_t now_s, struct gk_error *why)
+{
+    const char *client_id = identity->config->client_id;
+    const struct gk_jwt_wanted wanted = {
+        .issuer = client_id, .audience = audience, .subject = client_id, .now_s = now_s};
+    struct gk_jwt_claims claims;
+    return identity->certificate != NULL &&
+           gk_jwt_verify(identity->certificate, assertion, &wanted, &claims, why) == GK_OK;
 }
 
 bool kv_identity_is_asserted(const struct kv_identity *identity, const char *assertion,

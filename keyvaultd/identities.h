@@ -19,8 +19,9 @@ struct kv_identity {
     char object_id[GK_UUID_TEXT_BYTES]; /* at home */
     char *secret;                       /* NULL: no client credentials */
     size_t secret_len;
-    struct gk_jwks *jwks; /* of the issuer of its federated credential; NULL: it has none */
-    atomic_bool enabled;  /* false: gets no tokens any more; those that are out go on */
+    struct gk_jwks *certificate; /* its own; NULL: it has none */
+    struct gk_jwks *jwks;        /* of the issuer of its federated credential; NULL: it has none */
+    atomic_bool enabled;         /* false: gets no tokens any more; those that are out go on */
     _Atomic uint32_t permissions;
 };
 
@@ -61,7 +62,10 @@ struct kv_identity *kv_identity_managed(const struct kv_identities *identities,
 
 /* Constant time in the secret's content. */
 bool kv_identity_secret_is(const struct kv_identity *identity, struct gk_span secret) GK_MUST_USE;
-/* Whether it is a token that the identity's federated credential speaks of; why says what it is not. */
+/* Whether it is a token that the application signed for that audience. why says what it is not. */
+bool kv_identity_signed(const struct kv_identity *identity, const char *assertion,
+                        const char *audience, int64_t now_s, struct gk_error *why) GK_MUST_USE;
+/* Whether it is a token that the identity's federated credential speaks of. */
 bool kv_identity_is_asserted(const struct kv_identity *identity, const char *assertion,
                              int64_t now_s, struct gk_error *why) GK_MUST_USE;
 

@@ -73,15 +73,26 @@ static bool shows_secret(struct kv_request *request, const struct kv_identity *i
 static bool shows_assertion(struct kv_request *request, const struct kv_identity *identity,
                             const char *type, const char *assertion)
 {
+    const int64_t now_s = kv_server_now_s(request->server);
     struct gk_error why = {0};
     char text[sizeof why.message + 128];
+    char audience[2 * KV_ORIGIN_BYTES];
+    snprintf(audience, sizeof audience, "%s%.300s", request->server->authority,
+             request->exchange->path);
     if (type == NULL || strcmp(type, JWT_BEARER) != 0) {
         refuse_token(request, 400, "invalid_request", 900144,
                      "The client_assertion_type is missing or not " JWT_BEARER ".");
         return false;
     }
-    if (kv_identity_is_asserted(identity, assertion, kv_server_now_s(request->server), &why)) {
+    if (kv_identity_signed(identity, assertion, audience, now_s, &why) ||
+        kv_identity_is_asserted(identity, assertion, now_s, &why)) {
         return true;
+    }
+    if (identity->certificate != NULL && identity->jwks == NULL) {
+        snprintf(text, sizeof text, "The client assertion is not the application's: %s.",
+                 why.message);
+        refuse_token(request, 401, "invalid_client", 700027, text);
+        return false;
     }
     snprintf(text, sizeof text,
              "No matching federated identity record found for the presented assertion: %s.",
@@ -109,7 +120,8 @@ static const struct kv_identity *authenticate(struct kv_request *request,
     const struct kv_identity *identity =
         client_id == NULL ? NULL
                           : kv_identity_by_client_id(&request->server->identities, client_id);
-    if (identity == NULL || (identity->secret == NULL && identity->jwks == NULL) ||
+    if (identity == NULL ||
+        (identity->secret == NULL && identity->certificate == NULL && identity->jwks == NULL) ||
         !kv_identity_is_in(identity, request->name)) {
         refuse_token(request, 400, "unauthorized_client", 700016,
                      "Application was not found in the directory.");

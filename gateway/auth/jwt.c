@@ -7,6 +7,9 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +23,14 @@
 #define NUMBER_BYTES  (KEY_BITS_MAX / 8u + 8u)
 #define CLOCK_SLACK_S 300 /* a token may be this much too early: clocks differ */
 #define ALGORITHM     "RS256"
+#define ALGORITHM_PSS "PS256"
+#define THUMB_BYTES   44u /* a SHA-256 digest in base64url */
 
 struct key {
     char id[KEY_ID_BYTES];
     EVP_PKEY *public_;
+    char thumb_sha256[THUMB_BYTES]; /* of a certificate, which has no id; else "" */
+    char thumb_sha1[THUMB_BYTES];
 };
 
 struct gk_jwks {
@@ -117,6 +124,46 @@ enum gk_status gk_jwks_parse(struct gk_span json, struct gk_jwks **out, struct g
     return gk_fail(error, GK_E_INVALID, "there is no RSA key with a kid for signatures in it");
 }
 
+static bool take_thumb(const X509 *certificate, const EVP_MD *digest, char out[THUMB_BYTES])
+{
+    uint8_t bytes[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    struct gk_buf text;
+    gk_buf_init_over(&text, out, THUMB_BYTES);
+    if (X509_digest(certificate, digest, bytes, &len) != 1) {
+        return false;
+    }
+    gk_base64url_encode(&text, gk_span_of(bytes, len));
+    (void)gk_buf_str(&text);
+    return gk_buf_status(&text) == GK_OK;
+}
+
+enum gk_status gk_jwks_of_certificate(const char *pem, struct gk_jwks **out, struct gk_error *error)
+{
+    *out = NULL;
+    struct gk_jwks *jwks = calloc(1, sizeof *jwks);
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    X509 *certificate = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    struct key *key = jwks == NULL ? NULL : &jwks->keys[0];
+    const bool good = key != NULL && certificate != NULL &&
+                      (key->public_ = X509_get_pubkey(certificate)) != NULL &&
+                      take_thumb(certificate, EVP_sha256(), key->thumb_sha256) &&
+                      take_thumb(certificate, EVP_sha1(), key->thumb_sha1) &&
+                      EVP_PKEY_is_a(key->public_, "RSA") &&
+                      EVP_PKEY_get_bits(key->public_) >= KEY_BITS_MIN;
+    X509_free(certificate);
+    BIO_free(bio);
+    if (jwks != NULL) {
+        jwks->count = key->public_ != NULL;
+    }
+    if (good) {
+        *out = jwks;
+        return GK_OK;
+    }
+    gk_jwks_free(jwks);
+    return gk_fail(error, GK_E_INVALID, "there is no certificate of an RSA key in it");
+}
+
 static enum gk_status read_file(const char *path, struct gk_buf *out, struct gk_error *error)
 {
     FILE *file = fopen(path, "re");
@@ -200,31 +247,52 @@ static enum gk_status refuse(struct gk_error *error, const char *why)
     return gk_fail(error, GK_E_DENIED, "%s", why);
 }
 
+static bool is_named(const json_t *header, const struct key *key)
+{
+    return key->thumb_sha256[0] == '\0'
+               ? is(header, "kid", key->id)
+               : is(header, "x5t#S256", key->thumb_sha256) || is(header, "x5t", key->thumb_sha1);
+}
+
+/* pss: how it is signed. */
 static enum gk_status find_key(const struct gk_jwks *jwks, struct gk_span header, EVP_PKEY **key,
-                               struct gk_error *error)
+                               bool *pss, struct gk_error *error)
 {
     json_t *json = decode(header);
-    const bool known = is(json, "alg", ALGORITHM) && json_object_get(json, "crit") == NULL;
+    const bool of_certificate = jwks->keys[0].thumb_sha256[0] != '\0';
+    *pss = of_certificate && is(json, "alg", ALGORITHM_PSS);
+    const bool known =
+        (*pss || is(json, "alg", ALGORITHM)) && json_object_get(json, "crit") == NULL;
     *key = NULL;
     for (size_t i = 0; known && i < jwks->count; i++) {
-        if (is(json, "kid", jwks->keys[i].id)) {
+        if (is_named(json, &jwks->keys[i])) {
             *key = jwks->keys[i].public_;
         }
     }
     json_decref(json);
     if (!known) {
-        return refuse(error, "it is not signed with " ALGORITHM);
+        return refuse(error, of_certificate ? "it is signed neither with " ALGORITHM
+                                              " nor with " ALGORITHM_PSS
+                                            : "it is not signed with " ALGORITHM);
     }
     return *key != NULL ? GK_OK : refuse(error, "no key has its key id");
 }
 
-static bool signature_good(EVP_PKEY *key, const struct parts *parts)
+static bool set_padding(EVP_PKEY_CTX *ctx, bool pss)
+{
+    return !pss || (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1 &&
+                    EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1);
+}
+
+static bool signature_good(EVP_PKEY *key, bool pss, const struct parts *parts)
 {
     struct gk_buf signature;
+    EVP_PKEY_CTX *padding = NULL;
     gk_buf_init(&signature, NUMBER_BYTES);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     const bool good = ctx != NULL && gk_base64url_decode(&signature, parts->signature) &&
-                      EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+                      EVP_DigestVerifyInit(ctx, &padding, EVP_sha256(), NULL, key) == 1 &&
+                      set_padding(padding, pss) &&
                       EVP_DigestVerify(ctx, signature.data, signature.len, parts->signed_.data,
                                        parts->signed_.len) == 1;
     EVP_MD_CTX_free(ctx);
@@ -293,12 +361,13 @@ enum gk_status gk_jwt_verify(const struct gk_jwks *jwks, const char *token,
 {
     struct parts parts;
     EVP_PKEY *key = NULL;
+    bool pss = false;
     *claims = (struct gk_jwt_claims){0};
     if (!split(token, &parts)) {
         return refuse(error, "it has not three parts");
     }
-    enum gk_status status = find_key(jwks, parts.header, &key, error);
-    if (status == GK_OK && !signature_good(key, &parts)) {
+    enum gk_status status = find_key(jwks, parts.header, &key, &pss, error);
+    if (status == GK_OK && !signature_good(key, pss, &parts)) {
         status = refuse(error, "its signature is not good");
     }
     if (status == GK_OK) {

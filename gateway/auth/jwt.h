@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JSON Web Tokens (RFC 7519) that an identity provider signed with RS256, and its public keys as a JSON
- * Web Key Set (RFC 7517). No other algorithm is taken, whatever a token says. Pure; any thread.
+ * Web Key Set (RFC 7517). No other algorithm is taken, whatever a token says,
+ * but PS256 of a certificate's key. Pure; any thread.
  */
 #ifndef GATEWAY_AUTH_JWT_H
 #define GATEWAY_AUTH_JWT_H
@@ -21,6 +22,13 @@ enum gk_status gk_jwks_parse(struct gk_span json, struct gk_jwks **out,
 /* The same, of a file; the message names it. */
 enum gk_status gk_jwks_read(const char *path, struct gk_jwks **out,
                             struct gk_error *error) GK_MUST_USE;
+/*
+ * The key of the first certificate in a PEM text, for tokens that an application signs itself: they
+ * name it by x5t#S256 or x5t, and are signed with PS256 or RS256. Who issued it, and until when it
+ * is good, is not looked at: it was registered as it is.
+ */
+enum gk_status gk_jwks_of_certificate(const char *pem, struct gk_jwks **out,
+                                      struct gk_error *error) GK_MUST_USE;
 void gk_jwks_free(struct gk_jwks *jwks); /* NULL is fine */
 
 struct gk_jwt_wanted {

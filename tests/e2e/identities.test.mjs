@@ -2,13 +2,14 @@
 // As whom the gateway asks a vault: each kind of identity that the provider knows, from an account that is
 // made with it to the refusal of its token and back. The vault takes tokens of a second, so that refusals show.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { WorkloadIdentityCredential } from '@azure/identity';
+import { ClientCertificateCredential, WorkloadIdentityCredential } from '@azure/identity';
 
 import { makeIdentityProvider } from './lib/identity.mjs';
 import { accountBody, startStack, until } from './lib/stack.mjs';
@@ -32,16 +33,34 @@ function writeToken(token) {
   renameSync(`${tokenFile}.new`, tokenFile);
 }
 
+// A certificate and its key in one file, as the vendor's SDK takes it too.
+function newCertificate(name) {
+  const file = (kind) => path.join(directory, `${name}.${kind}`);
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '3', '-subj', `/CN=${name}`,
+    '-keyout', file('key'), '-out', file('crt')], { stdio: 'ignore' });
+  writeFileSync(file('pem'), Buffer.concat([readFileSync(file('key')), readFileSync(file('crt'))]), { mode: 0o600 });
+  return { pem: file('pem'), crt: file('crt') };
+}
+const registered = newCertificate('registered');
+const strangers = newCertificate('strangers');
+const inUse = path.join(directory, 'client.pem');
+function useCertificate({ pem }) {
+  writeFileSync(`${inUse}.new`, readFileSync(pem), { mode: 0o600 });
+  renameSync(`${inUse}.new`, inUse);
+}
+
 let stack;
 
 before(async () => {
   writeFileSync(jwksFile, JSON.stringify(issuer.jwks));
   writeToken(assertion());
+  useCertificate(registered);
   stack = await startStack({ vaultDeadlineMs: 4000,
     vault: { tokenLifetimeS: 1, identities: [
       { name: 'admin', clientId: randomUUID(), administer: true },
       { name: 'host', clientId: randomUUID(), permissions, systemAssigned: true },
       assigned('gateway'), assigned('arc'), assigned('app'),
+      { ...assigned('certificate'), certificateFile: registered.crt },
       { ...assigned('workload'), federated: { issuer: issuer.issuer, subject: SUBJECT, jwksFile } }] },
     identities: (vault) => [
       `{ kind = "arc"; endpoint = "${vault.arcEndpoint}"; challenge_directory = "${vault.arcDirectory}"; }`,
@@ -49,6 +68,9 @@ before(async () => {
          challenge_directory = "${vault.arcDirectory}"; }`,
       `{ kind = "app-service"; resource_id = "${resourceId('app')}"; endpoint = "${vault.appServiceEndpoint}";
          identity_header_file = "${vault.identityHeaderFile}"; }`,
+      `{ kind = "client-certificate"; resource_id = "${resourceId('certificate')}";
+         tenant_id = "${vault.tenantId}"; client_id = "${vault.clients.certificate.clientId}";
+         authority = "${vault.authority}"; client_certificate_file = "${inUse}"; }`,
       `{ kind = "workload"; resource_id = "${resourceId('workload')}"; authority = "${vault.authority}";
          tenant_id = "${vault.tenantId}"; client_id = "${vault.clients.workload.clientId}";
          federated_token_file = "${tokenFile}"; }`,
@@ -152,4 +174,21 @@ test('workload federation: the token of another issuer, which is read each time'
     assert.deepEqual(answer.json.error_codes, [700213]);
   }
   assert.deepEqual((await ask({ client_id: vault.clients.gateway.clientId })).json.error_codes, [700213]);
+});
+
+test('a client certificate, which is read each time', async () => {
+  const { vault } = stack;
+  await createAs('bycert', resourceId('certificate'));
+  await unwrapsAs('bycert', 'certificate');
+  useCertificate(strangers);
+  await stateIs('bycert', 'revoked');
+  useCertificate(registered);
+  await stateIs('bycert', 'active');
+
+  const tokenOf = (pem, name) => new ClientCertificateCredential(vault.tenantId, vault.clients[name].clientId,
+    { certificatePath: pem }, { authorityHost: vault.authority, disableInstanceDiscovery: true,
+      tlsOptions: { ca: vault.ca } }).getToken(`${vault.resource}/.default`);
+  assert.ok((await tokenOf(registered.pem, 'certificate')).token.length > 0);
+  await assert.rejects(tokenOf(strangers.pem, 'certificate'), /700027/);
+  await assert.rejects(tokenOf(registered.pem, 'gateway'), /700213/);
 });

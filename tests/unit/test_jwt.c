@@ -8,7 +8,9 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -253,11 +255,105 @@ static void test_jwt__of_a_subject(void **state)
     }
 }
 
+/* A token that names the certificate by a thumb of it; pss: signed so, whatever it says. */
+static void make_own_token(EVP_PKEY *key, const char *alg, const char *member,
+                           const X509 *certificate, const EVP_MD *thumb, bool pss,
+                           struct gk_buf *out)
+{
+    uint8_t bytes[512];
+    unsigned thumb_len = 0;
+    size_t len = sizeof bytes;
+    struct gk_buf header;
+    EVP_PKEY_CTX *padding = NULL;
+    gk_buf_init(&header, 1024);
+    gk_buf_init(out, GK_JWT_BYTES_MAX);
+    assert_int_equal(X509_digest(certificate, thumb, bytes, &thumb_len), 1);
+    gk_buf_printf(&header, "{\"alg\":\"%s\",\"kid\":\"\",\"%s\":\"", alg, member);
+    gk_base64url_encode(&header, gk_span_of(bytes, thumb_len));
+    gk_buf_append_str(&header, "\"}");
+    gk_base64url_encode(out, gk_buf_span(&header));
+    gk_buf_append_str(out, ".");
+    gk_base64url_encode(out, gk_span_str("{" FOR_US "," FOR_NOW ",\"sub\":\"client\"}"));
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestSignInit(ctx, &padding, EVP_sha256(), NULL, key), 1);
+    assert_true(!pss || EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING) == 1);
+    assert_true(!pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, RSA_PSS_SALTLEN_DIGEST) == 1);
+    assert_int_equal(EVP_DigestSign(ctx, bytes, &len, out->data, out->len), 1);
+    EVP_MD_CTX_free(ctx);
+    gk_buf_append_str(out, ".");
+    gk_base64url_encode(out, gk_span_of(bytes, len));
+    gk_buf_cleanup(&header);
+}
+
+static struct gk_jwks *jwks_of(X509 *certificate)
+{
+    struct gk_jwks *jwks = NULL;
+    char *pem = NULL;
+    BIO *bio = BIO_new(BIO_s_mem());
+    assert_int_equal(PEM_write_bio_X509(bio, certificate), 1);
+    assert_int_equal(BIO_write(bio, "", 1), 1);
+    assert_true(BIO_get_mem_data(bio, &pem) > 0);
+    assert_int_equal(gk_jwks_of_certificate(pem, &jwks, NULL), GK_OK);
+    BIO_free(bio);
+    return jwks;
+}
+
+static void test_jwt__signed_with_a_certificates_key(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        const char *alg;
+        const char *member;
+        bool sha1;
+        bool pss;
+        enum gk_status status;
+    } rows[] = {
+        {"PS256", "x5t#S256", false, true, GK_OK},
+        {"RS256", "x5t#S256", false, false, GK_OK},
+        {"RS256", "x5t", true, false, GK_OK},
+        {"PS256", "x5t", true, true, GK_OK},
+        {"PS256", "x5t#S256", false, false, GK_E_DENIED},
+        {"RS256", "x5t", true, true, GK_E_DENIED},
+        {"PS256", "x5t#S256", true, true, GK_E_DENIED},
+        {"none", "x5t", true, false, GK_E_DENIED},
+        {"PS256", "kid", false, true, GK_E_DENIED},
+    };
+    struct gk_jwt_wanted own = wanted;
+    struct gk_jwks *none = NULL;
+    X509 *certificate = X509_new();
+    own.subject = "client";
+    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 60);
+    X509_set_pubkey(certificate, world->key);
+    assert_true(X509_sign(certificate, world->key, EVP_sha256()) > 0);
+    struct gk_jwks *jwks = jwks_of(certificate);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct gk_buf token;
+        struct gk_jwt_claims claims;
+        make_own_token(world->key, rows[i].alg, rows[i].member, certificate,
+                       rows[i].sha1 ? EVP_sha1() : EVP_sha256(), rows[i].pss, &token);
+        if (gk_jwt_verify(jwks, gk_buf_str(&token), &own, &claims, NULL) != rows[i].status) {
+            fail_msg("row %zu", i);
+        }
+        /* A provider's key set takes none of these. */
+        assert_int_equal(gk_jwt_verify(world->jwks, gk_buf_str(&token), &own, &claims, NULL),
+                         GK_E_DENIED);
+        gk_buf_cleanup(&token);
+    }
+    gk_jwks_free(jwks);
+    X509_free(certificate);
+    assert_int_equal(gk_jwks_of_certificate("no certificate", &none, NULL), GK_E_INVALID);
+    assert_null(none);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_jwt__claims),         cmocka_unit_test(test_jwt__signatures),
-        cmocka_unit_test(test_jwt__of_a_subject),   cmocka_unit_test(test_jwt__is_whole),
+        cmocka_unit_test(test_jwt__claims),
+        cmocka_unit_test(test_jwt__signatures),
+        cmocka_unit_test(test_jwt__of_a_subject),
+        cmocka_unit_test(test_jwt__signed_with_a_certificates_key),
+        cmocka_unit_test(test_jwt__is_whole),
         cmocka_unit_test(test_jwks__without_a_key),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

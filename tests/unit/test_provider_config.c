@@ -30,6 +30,8 @@ static const struct {
     {"identity.0.kind", "arc", GK_OK},
     {"identity.0.kind", "app-service", GK_OK},
     {"identity.0.kind", "workload", GK_OK},
+    {"identity.0.kind", "client-certificate", GK_OK},
+    {"identity.0.client_certificate_file", "a.pem", GK_E_INVALID},
     {"identity.0.federated_token_file", "token", GK_E_INVALID},
     {"identity.0.kind", "certificate", GK_E_INVALID},
     {"identity.0.kind", "", GK_E_INVALID},

@@ -12,8 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
 #include "common/secret.h"
+#include "common/text.h"
 #include "keyprovider/arc_challenge.h"
+#include "keyprovider/client_assertion.h"
 #include "unit/cmocka_all.h"
 
 #define RESOURCE "https://vault.azure.net"
@@ -192,6 +198,135 @@ static void test_token_request__federated_tokens(void **state)
     }
 }
 
+/* --- client certificates ------------------------------------------------------------------------ */
+
+static X509 *make_certificate(EVP_PKEY *key, long from_s, long to_s)
+{
+    X509 *certificate = X509_new();
+    time_t now = 1800000000;
+    assert_non_null(certificate);
+    X509_time_adj(X509_getm_notBefore(certificate), from_s, &now);
+    X509_time_adj(X509_getm_notAfter(certificate), to_s, &now);
+    X509_set_pubkey(certificate, key);
+    assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
+    return certificate;
+}
+
+static void write_pair(EVP_PKEY *key, const EVP_CIPHER *cipher, X509 *certificate, mode_t mode)
+{
+    FILE *file = fopen(path_of("header"), "we");
+    static const unsigned char password[] = "password";
+    assert_non_null(file);
+    assert_true(key == NULL ||
+                PEM_write_PrivateKey(file, key, cipher, password, 8, NULL, NULL) == 1);
+    assert_true(certificate == NULL || PEM_write_X509(file, certificate) == 1);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path_of("header"), mode), 0);
+}
+
+static void check_signature(EVP_PKEY *key, const char *assertion)
+{
+    struct gk_buf signature;
+    EVP_PKEY_CTX *padding = NULL;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    const char *last = strrchr(assertion, '.');
+    gk_buf_init(&signature, 1024);
+    assert_true(gk_base64url_decode(&signature, gk_span_str(last + 1)));
+    assert_int_equal(EVP_DigestVerifyInit(ctx, &padding, EVP_sha256(), NULL, key), 1);
+    assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING), 1);
+    assert_int_equal(EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, RSA_PSS_SALTLEN_DIGEST), 1);
+    assert_int_equal(EVP_DigestVerify(ctx, signature.data, signature.len,
+                                      (const uint8_t *)assertion, (size_t)(last - assertion)),
+                     1);
+    EVP_MD_CTX_free(ctx);
+    gk_buf_cleanup(&signature);
+}
+
+static void check_part(const char *from, const char *to, const char *before, const char *after)
+{
+    struct gk_buf text;
+    gk_buf_init(&text, 4096);
+    assert_true(gk_base64url_decode(&text, gk_span_of(from, (size_t)(to - from))));
+    const char *at = gk_buf_str(&text);
+    assert_ptr_equal(strstr(at, before), at);
+    assert_true(strlen(at) > strlen(after));
+    assert_string_equal(at + strlen(at) - strlen(after), after);
+    gk_buf_cleanup(&text);
+}
+
+static void test_client_assertion__is_signed(void **state)
+{
+    EVP_PKEY *key = EVP_RSA_gen(2048);
+    X509 *certificate = make_certificate(key, -1, 1);
+    struct gk_error error = {0};
+    struct gk_buf out;
+    (void)state;
+    write_pair(key, NULL, certificate, 0600);
+    gk_buf_init(&out, GK_KV_TOKEN_FORM_BYTES_MAX);
+    assert_int_equal(gk_kv_client_assertion(&out, path_of("header"), "client", "https://a/t/token",
+                                            1800000000, &error),
+                     GK_OK);
+    const char *assertion = gk_buf_str(&out);
+    const char *first = strchr(assertion, '.');
+    const char *second = strchr(first + 1, '.');
+    check_part(assertion, first, "{\"alg\":\"PS256\",\"typ\":\"JWT\",\"x5t#S256\":\"", "\"}");
+    check_part(first + 1, second,
+               "{\"aud\":\"https://a/t/token\",\"iss\":\"client\",\"sub\":\"client\",\"jti\":\"",
+               "\",\"iat\":1800000000,\"nbf\":1800000000,\"exp\":1800000300}");
+    check_signature(key, assertion);
+    gk_buf_cleanup(&out);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+}
+
+static void test_client_assertion__of_no_good_pair(void **state)
+{
+    EVP_PKEY *key = EVP_RSA_gen(2048);
+    EVP_PKEY *other = EVP_RSA_gen(2048);
+    EVP_PKEY *curve = EVP_EC_gen("P-256");
+    X509 *good = make_certificate(key, -1, 1);
+    X509 *expired = make_certificate(key, -2, -1);
+    X509 *early = make_certificate(key, 1, 2);
+    X509 *of_curve = make_certificate(curve, -1, 1);
+    const struct {
+        EVP_PKEY *key;
+        const EVP_CIPHER *cipher;
+        X509 *certificate;
+        mode_t mode;
+        const char *complaint;
+    } rows[] = {
+        {NULL, NULL, good, 0600, "no RSA private key"},
+        {key, EVP_aes_256_cbc(), good, 0600, "no RSA private key"},
+        {curve, NULL, of_curve, 0600, "no RSA private key"},
+        {key, NULL, NULL, 0600, "no certificate"},
+        {other, NULL, good, 0600, "no certificate"},
+        {key, NULL, expired, 0600, "not valid now"},
+        {key, NULL, early, 0600, "not valid now"},
+        {key, NULL, good, 0644, "open to others"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct gk_error error = {0};
+        struct gk_buf out;
+        gk_buf_init(&out, GK_KV_TOKEN_FORM_BYTES_MAX);
+        write_pair(rows[i].key, rows[i].cipher, rows[i].certificate, rows[i].mode);
+        assert_int_equal(gk_kv_client_assertion(&out, path_of("header"), "client", "https://a",
+                                                1800000000, &error),
+                         GK_E_INVALID);
+        if (strstr(error.message, rows[i].complaint) == NULL) {
+            fail_msg("row %zu: %s", i, error.message);
+        }
+        gk_buf_cleanup(&out);
+    }
+    X509_free(good);
+    X509_free(expired);
+    X509_free(early);
+    X509_free(of_curve);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(other);
+    EVP_PKEY_free(curve);
+}
+
 static void test_arc_challenge__only_the_agents_own_files_are_read(void **state)
 {
     static const struct {
@@ -281,6 +416,8 @@ int main(void)
         TEST(test_token_request__urls),
         TEST(test_token_request__headers),
         TEST(test_token_request__federated_tokens),
+        TEST(test_client_assertion__is_signed),
+        TEST(test_client_assertion__of_no_good_pair),
         TEST(test_arc_challenge__only_the_agents_own_files_are_read),
         TEST(test_arc_challenge__the_directory_is_no_link),
     };

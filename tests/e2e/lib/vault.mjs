@@ -46,6 +46,7 @@ function identityConfig(identity, secretFile) {
   if (identity.resourceId) lines.push(`resource_id = ${quote(identity.resourceId)};`);
   if (identity.tenantId) lines.push(`tenant_id = ${quote(identity.tenantId)};`);
   if (identity.installedIn) lines.push(`installed_in = [ ${identity.installedIn.map(quote).join(', ')} ];`);
+  if (identity.certificateFile) lines.push(`client_certificate_file = ${quote(identity.certificateFile)};`);
   if (identity.federated) {
     const { issuer, subject, jwksFile } = identity.federated;
     lines.push(`federated = { issuer = ${quote(issuer)}; subject = ${quote(subject)}; jwks_file = ${quote(jwksFile)}; };`);
