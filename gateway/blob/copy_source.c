@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "gateway/auth/auth.h"
+#include "gateway/blob/copy_pend.h"
 #include "gateway/blob/data_keys.h"
 #include "gateway/blob/reader.h"
 #include "gateway/blob/remote_answer.h"
@@ -234,6 +235,10 @@ static enum gk_status read_source(struct gk_copy_source *source, struct gk_error
     enum gk_status status = gk_blob_target_load_content(own, &source->target, error);
     if (status == GK_OK) {
         status = gk_blob_conditions(own, &source->target, GK_ACCESS_READ, error);
+    }
+    if (status == GK_OK && gk_copy_is_pending(&source->target)) {
+        status = gk_refuse_because(error, 409, "PendingCopyOperation",
+                                   "The source is itself still being copied.");
     }
     if (status == GK_OK && !source->rehydrates) {
         status = gk_blob_online_check(own, &source->target, error);

@@ -26,8 +26,8 @@ struct gk_copy_source;
  * Opens what x-ms-copy-source names, checks the x-ms-source-if- conditions and takes the part that
  * x-ms-source-range names, or all of it. Sets request->source, and request->content_length to the part's
  * length: from here on the source is the request's body. 400 MissingRequiredHeader, InvalidHeaderValue, 416
- * InvalidRange, CannotVerifyCopySource with the source's own status or 500, 412 SourceConditionNotMet, the
- * plugin's refusals.
+ * InvalidRange, CannotVerifyCopySource with the source's own status or 500, 409 PendingCopyOperation for a
+ * source that is itself still being copied, 412 SourceConditionNotMet, the plugin's refusals.
  * gk_copy_source_close is always fine afterwards.
  */
 enum gk_status gk_copy_source_open(struct gk_request *request, struct gk_error *error) GK_MUST_USE;

@@ -128,6 +128,22 @@ test('nothing else changes a blob with a pending copy', async () => {
   assert.equal(await statusOf(blob), 'aborted');
 });
 
+test('a blob with a pending copy is the source of nothing', async () => {
+  const { blob, copyId } = await startCopy(await newSource());
+  const from = `${blob.url}?${encodeQuery(serviceSas(stack, 'copies', blob.name, 'r'))}`;
+  const to = copies.getBlockBlobClient(`copy-${names++}`);
+  for (const copy of [
+    () => to.beginCopyFromURL(from),
+    () => to.syncCopyFromURL(from),
+    () => to.syncUploadFromURL(from),
+    () => to.stageBlockFromURL(Buffer.from('block').toString('base64'), from),
+  ]) {
+    await refused(copy(), 409, 'PendingCopyOperation');
+  }
+  assert.equal(await to.exists(), false);
+  await blob.abortCopyFromURL(copyId);
+});
+
 test('Abort Copy Blob', async () => {
   const { blob, copyId } = await startCopy(await newSource());
   const by = (query, headers = { 'x-ms-copy-action': 'abort' }) => send(stack, { method: 'PUT',
