@@ -20,6 +20,7 @@ class Vault:
 
     def __init__(self, directory, identity=GATEWAY):
         self.directory, self.identity = pathlib.Path(directory), identity
+        self.check_interval_ms = 86400000  # of a gateway that is configured from now on
         self.directory.mkdir(parents=True)
         self.tenant = str(uuid.uuid4())
         self.admin, self.gateway = str(uuid.uuid4()), str(uuid.uuid4())
@@ -66,7 +67,7 @@ control = {{ enabled = true; token_file = "{here}/control.token"; }};
     @property
     def provider_config(self):
         return f"""ca_file = "{self.directory}/tls.crt";
-  check_interval_ms = 86400000;
+  check_interval_ms = {self.check_interval_ms};
   vaults = ( {{ uri = "{self.uri}"; }} );
   identities = ( {self.identity_config} );"""
 
