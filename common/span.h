@@ -33,4 +33,17 @@ static inline int gk_span_compare(struct gk_span a, struct gk_span b)
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
+/* As a C string. False, and nothing is written, when it does not fit into room or has a NUL in it. */
+static inline bool gk_span_to_str(struct gk_span text, char *out, size_t room)
+{
+    if (text.len >= room || (text.len > 0 && memchr(text.data, '\0', text.len) != NULL)) {
+        return false;
+    }
+    if (text.len > 0) {
+        memcpy(out, text.data, text.len);
+    }
+    out[text.len] = '\0';
+    return true;
+}
+
 #endif

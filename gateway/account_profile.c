@@ -143,15 +143,7 @@ enum gk_status gk_account_profile_seal(const struct gk_plugin *plugin, struct gk
 static bool decode_text(struct gk_reader *reader, size_t len, char *out, size_t max)
 {
     const struct gk_span text = gk_read_span(reader, len);
-    if (reader->failed || text.len >= max ||
-        (text.len > 0 && memchr(text.data, '\0', text.len) != NULL)) {
-        return false;
-    }
-    if (text.len > 0) {
-        memcpy(out, text.data, text.len);
-    }
-    out[text.len] = '\0';
-    return true;
+    return !reader->failed && gk_span_to_str(text, out, max);
 }
 
 static bool decode_delegation(struct gk_reader *reader, struct gk_access_keys *keys)

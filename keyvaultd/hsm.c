@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keyvaultd/hsm.h"
 
-#include <openssl/core_names.h>
-#include <openssl/param_build.h>
 #include <p11-kit/p11-kit.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/rsa_public.h"
 #include "common/secret.h"
 #include "common/text.h"
 #include "keyvaultd/rsa.h"
@@ -155,27 +154,6 @@ static bool make_id(char id[KV_HSM_ID_BYTES])
     return good;
 }
 
-static EVP_PKEY *public_of(const BIGNUM *modulus, const BIGNUM *exponent)
-{
-    EVP_PKEY *key = NULL;
-    OSSL_PARAM *params = NULL;
-    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    if (builder != NULL && modulus != NULL && exponent != NULL &&
-        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
-        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) == 1) {
-        params = OSSL_PARAM_BLD_to_param(builder);
-    }
-    if (params == NULL || ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-        EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1) {
-        key = NULL;
-    }
-    EVP_PKEY_CTX_free(ctx);
-    OSSL_PARAM_free(params);
-    OSSL_PARAM_BLD_free(builder);
-    return key;
-}
-
 static EVP_PKEY *read_public(const struct kv_hsm *hsm, CK_SESSION_HANDLE session,
                              CK_OBJECT_HANDLE object)
 {
@@ -188,7 +166,7 @@ static EVP_PKEY *read_public(const struct kv_hsm *hsm, CK_SESSION_HANDLE session
     }
     BIGNUM *modulus = BN_bin2bn(n, (int)parts[0].ulValueLen, NULL);
     BIGNUM *exponent = BN_bin2bn(e, (int)parts[1].ulValueLen, NULL);
-    EVP_PKEY *key = public_of(modulus, exponent);
+    EVP_PKEY *key = gk_rsa_public(modulus, exponent);
     BN_free(modulus);
     BN_free(exponent);
     return key;

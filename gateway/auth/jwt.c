@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <openssl/bn.h>
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -15,6 +13,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "common/rsa_public.h"
 #include "common/text.h"
 
 #define KEY_BITS_MIN  2048
@@ -53,27 +52,6 @@ static BIGNUM *number_of(const json_t *key, const char *name)
     return number;
 }
 
-static EVP_PKEY *make_key(const BIGNUM *modulus, const BIGNUM *exponent)
-{
-    EVP_PKEY *key = NULL;
-    OSSL_PARAM *params = NULL;
-    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    if (build != NULL && ctx != NULL &&
-        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
-        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, exponent) == 1) {
-        params = OSSL_PARAM_BLD_to_param(build);
-    }
-    if (params == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-        EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1) {
-        key = NULL;
-    }
-    OSSL_PARAM_free(params);
-    OSSL_PARAM_BLD_free(build);
-    EVP_PKEY_CTX_free(ctx);
-    return key;
-}
-
 static bool is(const json_t *object, const char *name, const char *value)
 {
     const char *text = json_string_value(json_object_get(object, name));
@@ -93,7 +71,7 @@ static void add_key(struct gk_jwks *jwks, const json_t *json)
     const int bits = modulus == NULL ? 0 : BN_num_bits(modulus);
     if (exponent != NULL && bits >= KEY_BITS_MIN && bits <= KEY_BITS_MAX) {
         struct key *key = &jwks->keys[jwks->count];
-        key->public_ = make_key(modulus, exponent);
+        key->public_ = gk_rsa_public(modulus, exponent);
         memcpy(key->id, id, strlen(id) + 1);
         jwks->count += key->public_ != NULL;
     }

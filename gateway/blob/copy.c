@@ -99,19 +99,10 @@ static void unfinished_encode(const void *value, struct gk_buf *out)
     }
 }
 
-/* A text into room for it and its NUL. */
 static bool read_into(struct gk_reader *in, char *out, size_t room)
 {
     const struct gk_span text = gk_read_text(in);
-    if (in->failed || text.len >= room ||
-        (text.len > 0 && memchr(text.data, '\0', text.len) != NULL)) {
-        return false;
-    }
-    if (text.len > 0) {
-        memcpy(out, text.data, text.len);
-    }
-    out[text.len] = '\0';
-    return true;
+    return !in->failed && gk_span_to_str(text, out, room);
 }
 
 static bool read_origin(struct gk_reader *in, struct gk_copy_origin *origin)
