@@ -10,6 +10,7 @@
 
 /* However long a vault asks us to stay away, a restored key is noticed within this. */
 #define RETRY_AFTER_MS_MAX 600000u
+#define STATUS_OK          200u
 #define STATUS_BAD_REQUEST 400u
 
 static void unwrap(struct gk_account *account);
@@ -73,10 +74,17 @@ static void refused_or_silent(struct gk_account *account, const struct gk_vault_
     conclude(account);
 }
 
+/* Whether it is about the bytes that one account sent, or that came back for them, rather than about the key. */
+static bool is_about_bytes(const struct gk_vault_answer *answer)
+{
+    return answer->verdict == GK_VAULT_OK || answer->http_status == STATUS_OK ||
+           answer->http_status == STATUS_BAD_REQUEST;
+}
+
 /*
- * What the vault said about the key version concerns all who are wrapped by it: it opened the one's root key, so
- * it would open the others', who go on with the keys that they have in memory. A 400 is about the bytes that were
- * sent, and a key that is not the account's raises doubts: then each asks for itself.
+ * What the vault said about the key version concerns all who are wrapped by it: it opened the one's root key (fits),
+ * so it would open the others', who go on with the keys that they have in memory. What came of the one's own bytes
+ * concerns nobody else: then each asks for itself.
  */
 static void share(struct gk_account *account, const struct gk_vault_answer *answer, bool fits)
 {
@@ -86,11 +94,11 @@ static void share(struct gk_account *account, const struct gk_vault_answer *answ
         struct gk_account *follower = at;
         at = follower->next_follower;
         follower->next_follower = NULL;
-        if (answer->verdict == GK_VAULT_OK && fits) {
+        if (fits) {
             struct gk_root_key *none = NULL;
             follower->recheck.outcome = (struct gk_key_outcome){.verdict = GK_VAULT_OK};
             report(follower, &none);
-        } else if (answer->verdict == GK_VAULT_OK || answer->http_status == STATUS_BAD_REQUEST) {
+        } else if (is_about_bytes(answer)) {
             unwrap(follower);
         } else {
             refused_or_silent(follower, answer);
@@ -139,7 +147,7 @@ static void on_unwrap(void *ctx, const struct gk_vault_answer *answer)
     if (answer->verdict == GK_VAULT_OK) {
         odd.verdict = GK_VAULT_UNAVAILABLE;
     }
-    share(account, &odd, false);
+    share(account, answer, false);
     refused_or_silent(account, &odd);
 }
 

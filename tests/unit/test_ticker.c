@@ -225,6 +225,15 @@ static void test_ticker__a_key_of_somebody_elses_speaks_for_nobody(void **state)
     assert_int_equal(unwraps_until_all(fixture, unreachable), ACCOUNTS);
 }
 
+static void test_ticker__a_key_that_is_too_short_is_of_one_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    create_all(fixture);
+    fake_vault_lock()->short_key = true;
+    fake_vault_unlock();
+    assert_int_equal(unwraps_until_all(fixture, unreachable), ACCOUNTS);
+}
+
 static void test_ticker__who_has_no_key_by_then_asks_for_it(void **state)
 {
     struct fixture *fixture = *state;
@@ -259,6 +268,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ticker__silence_counts_for_all, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__a_key_of_somebody_elses_speaks_for_nobody,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__a_key_that_is_too_short_is_of_one_alone,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__who_has_no_key_by_then_asks_for_it,
                                         fixture_setup, fixture_teardown),
