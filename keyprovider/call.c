@@ -7,15 +7,12 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "keyprovider/provider.h"
-#include "keyprovider/request.h"
-#include "keyprovider/response.h"
+#include "keyprovider/route.h"
 
 #define BACKOFF_FIRST_MS 200u
 #define BACKOFF_MAX_MS   16000u
 #define BACKOFF_SHIFTS   7u /* more doublings than it takes to the maximum */
 #define STATUS_OK        200u
-#define STATUS_UNAUTH    401u
-#define URL_BYTES_MAX    (GK_KEY_ID_BYTES_MAX + 64u)
 
 /* One byte more than a key, so that a longer one is told from one that fits; and one for the NUL. */
 #define UNWRAPPED_BYTES (GK_ROOT_KEY_BYTES + 2u)
@@ -26,7 +23,6 @@ struct gk_kv_call {
     struct gk_kv_call **link; /* what points to this one; NULL: not in the list */
     struct gk_provider *provider;
     enum gk_kv_operation operation;
-    struct gk_identity_reference identity_reference;
     struct gk_key_reference key;
     uint32_t deadline_ms;
     gk_vault_done_fn *done;
@@ -35,8 +31,7 @@ struct gk_kv_call {
     size_t body_len;
     uint8_t *value; /* secret: what came back */
 
-    const struct gk_kv_identity *identity;
-    const char *resource;
+    struct gk_kv_route route;
     int64_t deadline_real_ms;
     unsigned attempts;
     bool token_renewed; /* a token was rejected once; the next refusal counts */
@@ -194,9 +189,18 @@ static void clear_answer(struct gk_kv_call *call)
 
 /* --- reading the answer -------------------------------------------------------------------------- */
 
+static struct gk_kv_question question_of(const struct gk_kv_call *call)
+{
+    return (struct gk_kv_question){.operation = call->operation,
+                                   .key = &call->key,
+                                   .vault = &call->route.vault,
+                                   .identity = call->route.identity};
+}
+
 /* A value fits a buffer of what is expected and one byte more; its length is judged after. */
 static bool read_value(struct gk_kv_call *call, struct gk_span body)
 {
+    const struct gk_kv_question question = question_of(call);
     const bool unwrap = call->operation == GK_KV_UNWRAP;
     const size_t room = unwrap ? UNWRAPPED_BYTES : GK_WRAPPED_BYTES_MAX + 1;
     struct gk_buf value;
@@ -205,20 +209,21 @@ static bool read_value(struct gk_kv_call *call, struct gk_span body)
         return false;
     }
     gk_buf_init_over(&value, call->value, room);
-    if (!gk_kv_response_value(body, &call->key, &call->answer, &value) || value.len == 0 ||
-        (unwrap && value.len != GK_ROOT_KEY_BYTES)) {
+    if (!call->route.dialect->read_value(body, &question, &call->answer, &value) ||
+        value.len == 0 || (unwrap && value.len != GK_ROOT_KEY_BYTES)) {
         return false;
     }
     call->answer.value = gk_buf_span(&value);
     snprintf(call->answer.algorithm, sizeof call->answer.algorithm, "%s",
-             unwrap ? "" : GK_KV_WRAP_ALGORITHM);
+             unwrap ? "" : call->route.dialect->wrap_algorithm);
     return true;
 }
 
 static void accept_answer(struct gk_kv_call *call, struct gk_span body)
 {
+    const struct gk_kv_question question = question_of(call);
     const bool good = call->operation == GK_KV_GET
-                          ? gk_kv_response_key(body, &call->key, &call->answer)
+                          ? call->route.dialect->read_key(body, &question, &call->answer)
                           : read_value(call, body);
     if (good) {
         call->answer.verdict = GK_VAULT_OK;
@@ -232,28 +237,13 @@ static void accept_answer(struct gk_kv_call *call, struct gk_span body)
          "the vault's answer is not what was asked for");
 }
 
-/* A 401 counts only when its challenge is our vault's, and only after the token was renewed. */
-static void on_unauthorized(struct gk_kv_call *call, const struct gk_kv_http_answer *answer,
-                            enum gk_vault_verdict verdict)
+/* What may be the token's fault counts only of a token that was just had. */
+static void renew_token(struct gk_kv_call *call)
 {
-    struct gk_kv_challenge challenge;
-    const char *authority =
-        gk_kv_source_is_host(call->identity->source) ? NULL : call->identity->authority;
-    if (!gk_kv_challenge_parse(answer->challenge, &challenge) ||
-        !gk_kv_challenge_agrees(&challenge, call->resource, authority)) {
-        fail(call, GK_VAULT_UNAVAILABLE, "ChallengeInvalid",
-             "the vault asks for a token of another resource or authority than is configured");
-        return;
-    }
-    if (!call->token_renewed) {
-        call->token_renewed = true;
-        gk_kv_token_reject(&call->provider->tokens, call->identity, call->resource,
-                           call->token_serial);
-        ask_token(call);
-        return;
-    }
-    call->answer.verdict = verdict;
-    finish(call);
+    call->token_renewed = true;
+    gk_kv_token_reject(&call->provider->tokens, call->route.identity, call->route.vault.resource,
+                       call->token_serial);
+    ask_token(call);
 }
 
 static void on_looked_up(void *ctx, bool gone)
@@ -268,13 +258,13 @@ static void on_looked_up(void *ctx, bool gone)
 }
 
 /* The name of whoever gives the tokens for that vault should resolve, if names resolve at all. */
-static void find_witness(const struct gk_kv_call *call, const struct gk_kv_origin *vault,
-                         char witness[GK_VAULT_URI_BYTES_MAX])
+static void find_witness(const struct gk_kv_call *call, char witness[GK_VAULT_URI_BYTES_MAX])
 {
     struct gk_kv_origin authority;
-    const char *known = gk_kv_origin_known_authority_host(vault);
-    if (!gk_kv_source_is_host(call->identity->source) &&
-        gk_kv_origin_parse(gk_span_str(call->identity->authority), &authority, NULL)) {
+    const char *known = gk_kv_origin_known_authority_host(&call->route.vault.origin);
+    const struct gk_kv_identity *identity = call->route.identity;
+    if (!gk_kv_source_is_host(identity->source) &&
+        gk_kv_origin_parse(gk_span_str(identity->authority), &authority, NULL)) {
         known = authority.host;
     }
     snprintf(witness, GK_VAULT_URI_BYTES_MAX, "%s", known == NULL ? "" : known);
@@ -282,14 +272,12 @@ static void find_witness(const struct gk_kv_call *call, const struct gk_kv_origi
 
 static void on_no_answer(struct gk_kv_call *call, const struct gk_kv_http_answer *answer)
 {
-    struct gk_kv_origin origin;
     char witness[GK_VAULT_URI_BYTES_MAX];
     set_reason(call, GK_VAULT_UNAVAILABLE, "NoAnswer", answer->failure);
-    if (answer->outcome == GK_KV_NAME_UNKNOWN &&
-        gk_kv_origin_parse(gk_span_str(call->key.vault_uri), &origin, NULL)) {
-        find_witness(call, &origin, witness);
-        call->lookup =
-            gk_kv_lookup_start(&call->provider->lookups, origin.host, witness, on_looked_up, call);
+    if (answer->outcome == GK_KV_NAME_UNKNOWN && call->route.dialect->name_ends_with_vault) {
+        find_witness(call, witness);
+        call->lookup = gk_kv_lookup_start(&call->provider->lookups, call->route.vault.origin.host,
+                                          witness, on_looked_up, call);
     }
     if (call->lookup == NULL) {
         retry_later(call);
@@ -312,15 +300,11 @@ static void on_answer(void *ctx, const struct gk_kv_http_answer *answer)
         accept_answer(call, answer->body);
         return;
     }
-    const bool explained = gk_kv_response_error(answer->body, &call->answer);
+    const struct gk_kv_question question = question_of(call);
     const struct gk_kv_judgement judgement =
-        gk_kv_judge_vault(call->operation, answer->http_status, call->answer.code);
-    if (!explained) {
-        set_reason(call, GK_VAULT_UNAVAILABLE, "AnswerInvalid",
-                   "the vault's answer is no error of a vault");
-    }
-    if (answer->http_status == STATUS_UNAUTH) {
-        on_unauthorized(call, answer, judgement.verdict);
+        call->route.dialect->judge(&question, answer, &call->answer);
+    if (judgement.of_token && !call->token_renewed) {
+        renew_token(call);
     } else if (judgement.retry) {
         retry_later(call);
     } else {
@@ -341,8 +325,9 @@ static uint32_t time_left_ms(const struct gk_kv_call *call)
 static void send_request(struct gk_kv_call *call, const char *bearer)
 {
     struct gk_buf url;
-    gk_buf_init(&url, URL_BYTES_MAX);
-    gk_kv_request_url(&url, call->operation, &call->key);
+    const struct gk_kv_question question = question_of(call);
+    gk_buf_init(&url, GK_KV_CALL_URL_BYTES_MAX);
+    call->route.dialect->url(&url, &question);
     const struct gk_kv_http_request request = {
         .url = gk_buf_str(&url),
         .credentials = bearer,
@@ -383,7 +368,8 @@ static void on_token(void *ctx, const struct gk_kv_token_result *result)
 static void ask_token(struct gk_kv_call *call)
 {
     call->waiter = (struct gk_kv_token_waiter){.got = on_token, .ctx = call};
-    gk_kv_token_get(&call->provider->tokens, call->identity, call->resource, &call->waiter);
+    gk_kv_token_get(&call->provider->tokens, call->route.identity, call->route.vault.resource,
+                    &call->waiter);
 }
 
 static void link_call(struct gk_kv_call *call)
@@ -400,16 +386,12 @@ static void begin(void *ctx)
 {
     struct gk_kv_call *call = ctx;
     struct gk_provider *provider = call->provider;
-    struct gk_error error = {0};
     if (provider->ending) {
         fail(call, GK_VAULT_UNAVAILABLE, "Stopped", "the provider is stopping");
         return;
     }
-    call->identity = gk_kv_config_identity(&provider->config, &call->identity_reference, &error);
-    call->resource = gk_kv_config_resource(&provider->config, call->key.vault_uri, &error);
-    if (call->identity == NULL || call->resource == NULL ||
-        gk_kv_config_check_key(&call->key, &error) != GK_OK) {
-        fail(call, GK_VAULT_UNAVAILABLE, "NotConfigured", error.message);
+    if (call->answer.code[0] != '\0') {
+        finish(call); /* there is nobody to ask */
         return;
     }
     link_call(call);
@@ -422,16 +404,20 @@ static void begin(void *ctx)
 
 static bool make_body(struct gk_kv_call *call, const struct gk_kv_call_input *input)
 {
+    const struct gk_kv_dialect *dialect = call->route.dialect;
+    const struct gk_kv_question question = question_of(call);
+    const char *algorithm =
+        input->operation == GK_KV_WRAP ? dialect->wrap_algorithm : input->algorithm;
     struct gk_buf body;
     if (input->operation == GK_KV_GET) {
         return true;
     }
-    if (!gk_kv_algorithm_is_known(input->algorithm) || input->value.len > GK_WRAPPED_BYTES_MAX ||
+    if (!dialect->algorithm_is_known(algorithm) || input->value.len > GK_WRAPPED_BYTES_MAX ||
         (call->body = gk_secret_alloc(GK_KV_REQUEST_BYTES_MAX)) == NULL) {
         return false;
     }
     gk_buf_init_over(&body, call->body, GK_KV_REQUEST_BYTES_MAX);
-    gk_kv_request_body(&body, input->algorithm, input->value);
+    dialect->body(&body, &question, algorithm, input->value);
     call->body_len = body.len;
     return gk_buf_status(&body) == GK_OK;
 }
@@ -439,6 +425,7 @@ static bool make_body(struct gk_kv_call *call, const struct gk_kv_call_input *in
 static struct gk_kv_call *new_call(struct gk_provider *provider,
                                    const struct gk_kv_call_input *input)
 {
+    struct gk_error error = {0};
     struct gk_kv_call *call = calloc(1, sizeof *call);
     if (call == NULL) {
         return NULL;
@@ -446,13 +433,15 @@ static struct gk_kv_call *new_call(struct gk_provider *provider,
     call->task = (struct gk_kv_task){.run = begin, .ctx = call};
     call->provider = provider;
     call->operation = input->operation;
-    call->identity_reference = *input->identity;
     call->key = *input->key;
     call->deadline_ms = input->deadline_ms;
     call->done = input->done;
     call->ctx = input->ctx;
     call->answer.verdict = GK_VAULT_UNAVAILABLE;
-    if (!make_body(call, input)) {
+    if (gk_kv_route_find(&provider->config, input->identity, input->key, &call->route, &error) !=
+        GK_OK) {
+        set_reason(call, GK_VAULT_UNAVAILABLE, "NotConfigured", error.message);
+    } else if (!make_body(call, input)) {
         free_call(call);
         return NULL;
     }

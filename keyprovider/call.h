@@ -3,11 +3,12 @@
  * One call of a vault, from its parameters to its one completion:
  *
  *   its turn -> token -> request -> 200: read it -> done
- *     ^           ^         401: the challenge is ours, the token not yet renewed: reject it -+
+ *     ^           ^         a refusal of the token, which was not yet renewed: reject it ----+
  *     |           +--------------------------------------------------------------------------+
  *     |                     408, 429, 5xx, no answer: back off, within the deadline -+
  *     +-----------------------------------------------------------------------------+
- *                           name unknown: ask the resolver; gone, or as no answer
+ *                           name unknown: ask the resolver; gone, where that means so, or as
+ *                           no answer
  *                           anything else: done with its verdict
  */
 #ifndef KEYPROVIDER_CALL_H
@@ -19,7 +20,7 @@ struct gk_kv_call_input {
     enum gk_kv_operation operation;
     const struct gk_identity_reference *identity;
     const struct gk_key_reference *key;
-    const char *algorithm; /* of a wrap or unwrap */
+    const char *algorithm; /* of an unwrap */
     struct gk_span value;  /* of a wrap or unwrap */
     uint32_t deadline_ms;
     gk_vault_done_fn *done;

@@ -51,8 +51,8 @@ struct gk_kv_identity {
 };
 
 struct gk_kv_vault {
-    char uri[GK_VAULT_URI_BYTES_MAX]; /* "": this place is empty */
-    char resource[GK_KV_URL_BYTES_MAX];
+    char uri[GK_VAULT_URI_BYTES_MAX];   /* "": this place is empty */
+    char resource[GK_KV_URL_BYTES_MAX]; /* the audience of its tokens */
     struct gk_kv_origin origin;
 };
 
@@ -76,10 +76,8 @@ enum gk_status gk_kv_config_check(struct gk_kv_config *config, struct gk_error *
 const struct gk_kv_identity *gk_kv_config_identity(const struct gk_kv_config *config,
                                                    const struct gk_identity_reference *reference,
                                                    struct gk_error *error);
-/* The token audience for a vault; NULL, and an error, when it is none that may be asked. */
-const char *gk_kv_config_resource(const struct gk_kv_config *config, const char *vault_uri,
-                                  struct gk_error *error);
-enum gk_status gk_kv_config_check_key(const struct gk_key_reference *key,
-                                      struct gk_error *error) GK_MUST_USE;
+/* What is known of a vault, configured or under a known domain; an error when it may not be asked. */
+enum gk_status gk_kv_config_vault(const struct gk_kv_config *config, const char *vault_uri,
+                                  struct gk_kv_vault *out, struct gk_error *error) GK_MUST_USE;
 
 #endif

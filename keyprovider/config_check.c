@@ -186,43 +186,31 @@ const struct gk_kv_identity *gk_kv_config_identity(const struct gk_kv_config *co
     return NULL;
 }
 
-const char *gk_kv_config_resource(const struct gk_kv_config *config, const char *vault_uri,
-                                  struct gk_error *error)
+enum gk_status gk_kv_config_vault(const struct gk_kv_config *config, const char *vault_uri,
+                                  struct gk_kv_vault *out, struct gk_error *error)
 {
-    struct gk_kv_origin origin;
-    if (!gk_kv_origin_parse(gk_span_str(vault_uri), &origin, NULL) || !origin.https) {
-        (void)gk_fail(error, GK_E_INVALID,
-                      "%.200s is no vault's URI; give https://host without a path, user, query or "
-                      "fragment",
-                      vault_uri);
-        return NULL;
+    *out = (struct gk_kv_vault){0};
+    if (!gk_kv_origin_parse(gk_span_str(vault_uri), &out->origin, NULL) || !out->origin.https) {
+        return gk_fail(error, GK_E_INVALID,
+                       "%.200s is no vault's URI; give https://host without a path, user, query or "
+                       "fragment",
+                       vault_uri);
     }
     for (size_t i = 0; i < GK_KV_VAULTS_MAX; i++) {
         if (config->vaults[i].uri[0] != '\0' &&
-            gk_kv_origin_equal(&config->vaults[i].origin, &origin)) {
-            return config->vaults[i].resource;
+            gk_kv_origin_equal(&config->vaults[i].origin, &out->origin)) {
+            *out = config->vaults[i];
+            return GK_OK;
         }
     }
-    const char *known = gk_kv_origin_known_resource(&origin);
+    const char *known = gk_kv_origin_known_resource(&out->origin);
     if (known == NULL) {
-        (void)gk_fail(error, GK_E_INVALID,
-                      "%.200s is under no known vault domain; add it to provider.vaults of the "
-                      "gateway's configuration if it is to be trusted",
-                      vault_uri);
-    }
-    return known;
-}
-
-enum gk_status gk_kv_config_check_key(const struct gk_key_reference *key, struct gk_error *error)
-{
-    if (!gk_kv_key_name_is_good(key->name)) {
-        return gk_fail(error, GK_E_INVALID, "a key's name is 1 to %u letters, digits and hyphens",
-                       GK_KEY_NAME_BYTES_MAX - 1);
-    }
-    if (key->version[0] != '\0' && !gk_kv_key_version_is_good(key->version)) {
         return gk_fail(error, GK_E_INVALID,
-                       "a key's version is %u hexadecimal digits, or none for the current one",
-                       GK_KEY_VERSION_BYTES_MAX - 1);
+                       "%.200s is under no known vault domain; add it to provider.vaults of the "
+                       "gateway's configuration if it is to be trusted",
+                       vault_uri);
     }
+    snprintf(out->uri, sizeof out->uri, "%s", vault_uri);
+    snprintf(out->resource, sizeof out->resource, "%s", known);
     return GK_OK;
 }

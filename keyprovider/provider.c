@@ -9,7 +9,7 @@
 #include "common/secret.h"
 #include "common/secret_file.h"
 #include "keyprovider/call.h"
-#include "keyprovider/request.h"
+#include "keyprovider/route.h"
 
 /* --- life --------------------------------------------------------------------------------------- */
 
@@ -154,15 +154,8 @@ static enum gk_status check_reference(struct gk_provider *provider,
                                       const struct gk_identity_reference *identity,
                                       const struct gk_key_reference *key, struct gk_error *error)
 {
-    struct gk_error reason = {.status = GK_E_INVALID};
-    if (gk_kv_config_resource(&provider->config, key->vault_uri, &reason) == NULL ||
-        gk_kv_config_identity(&provider->config, identity, &reason) == NULL) {
-        if (error != NULL) {
-            *error = reason;
-        }
-        return reason.status;
-    }
-    return gk_kv_config_check_key(key, error);
+    struct gk_kv_route route;
+    return gk_kv_route_find(&provider->config, identity, key, &route, error);
 }
 
 /* --- calls ---------------------------------------------------------------------------------------- */
@@ -190,7 +183,6 @@ static void wrap(struct gk_provider *provider, const struct gk_identity_referenc
         .operation = GK_KV_WRAP,
         .identity = identity,
         .key = key,
-        .algorithm = GK_KV_WRAP_ALGORITHM,
         .value = gk_span_of(plain, GK_ROOT_KEY_BYTES),
         .deadline_ms = deadline_ms,
         .done = done,

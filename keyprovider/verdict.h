@@ -17,7 +17,8 @@ const char *gk_kv_operation_name(enum gk_kv_operation operation);
 
 struct gk_kv_judgement {
     enum gk_vault_verdict verdict;
-    bool retry; /* asking again, later, may help */
+    bool retry;    /* asking again, later, may help */
+    bool of_token; /* it counts only of a token that was just had: an older one is renewed first */
 };
 
 /*

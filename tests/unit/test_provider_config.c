@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which settings are taken, and which vaults may be asked as whom. */
-#include "keyprovider/config.h"
+#include "keyprovider/dialect.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -173,7 +173,9 @@ static void test_provider_config__vaults(void **state)
     configure(&config);
     for (size_t i = 0; i < sizeof vaults / sizeof vaults[0]; i++) {
         struct gk_error error = {0};
-        const char *resource = gk_kv_config_resource(&config, vaults[i].uri, &error);
+        struct gk_kv_vault vault;
+        const bool found = gk_kv_config_vault(&config, vaults[i].uri, &vault, &error) == GK_OK;
+        const char *resource = found ? vault.resource : NULL;
         if ((resource == NULL) != (vaults[i].resource == NULL) ||
             (resource != NULL && strcmp(resource, vaults[i].resource) != 0) ||
             (resource == NULL && error.message[0] == '\0')) {
@@ -222,10 +224,11 @@ static void test_provider_config__key_names(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct gk_kv_dialect *dialect = gk_kv_dialect_keyvault();
         struct gk_key_reference key = {.vault_uri = "https://v.vault.azure.net"};
         snprintf(key.name, sizeof key.name, "%s", rows[i].name);
         snprintf(key.version, sizeof key.version, "%s", rows[i].version);
-        assert_int_equal(gk_kv_config_check_key(&key, NULL), rows[i].status);
+        assert_int_equal(dialect->check_key(&key, NULL), rows[i].status);
     }
 }
 

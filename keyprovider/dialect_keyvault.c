@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Azure Key Vault and Managed HSM, as the Key Vault REST reference has them. */
+#include <stdio.h>
+
+#include "common/error.h"
+#include "keyprovider/dialect.h"
+#include "keyprovider/request.h"
+#include "keyprovider/response.h"
+
+#define STATUS_UNAUTHORIZED 401u
+
+static enum gk_status check_key(const struct gk_key_reference *key, struct gk_error *error)
+{
+    if (!gk_kv_key_name_is_good(key->name)) {
+        return gk_fail(error, GK_E_INVALID, "a key's name is 1 to %u letters, digits and hyphens",
+                       GK_KEY_NAME_BYTES_MAX - 1);
+    }
+    if (key->version[0] != '\0' && !gk_kv_key_version_is_good(key->version)) {
+        return gk_fail(error, GK_E_INVALID,
+                       "a key's version is %u hexadecimal digits, or none for the current one",
+                       GK_KEY_VERSION_BYTES_MAX - 1);
+    }
+    return GK_OK;
+}
+
+static void url(struct gk_buf *out, const struct gk_kv_question *question)
+{
+    gk_kv_request_url(out, question->operation, question->key);
+}
+
+static void body(struct gk_buf *out, const struct gk_kv_question *question, const char *algorithm,
+                 struct gk_span value)
+{
+    (void)question;
+    gk_kv_request_body(out, algorithm, value);
+}
+
+static bool read_key(struct gk_span text, const struct gk_kv_question *question,
+                     struct gk_vault_answer *answer)
+{
+    return gk_kv_response_key(text, question->key, answer);
+}
+
+static bool read_value(struct gk_span text, const struct gk_kv_question *question,
+                       struct gk_vault_answer *answer, struct gk_buf *value)
+{
+    return gk_kv_response_value(text, question->key, answer, value);
+}
+
+static void set_reason(struct gk_vault_answer *answer, const char *code, const char *message)
+{
+    snprintf(answer->code, sizeof answer->code, "%s", code);
+    snprintf(answer->message, sizeof answer->message, "%s", message);
+}
+
+/* A 401 counts only when its challenge is our vault's. */
+static bool challenge_is_ours(const struct gk_kv_question *question, const char *header)
+{
+    struct gk_kv_challenge challenge;
+    const char *authority =
+        gk_kv_source_is_host(question->identity->source) ? NULL : question->identity->authority;
+    return gk_kv_challenge_parse(header, &challenge) &&
+           gk_kv_challenge_agrees(&challenge, question->vault->resource, authority);
+}
+
+static struct gk_kv_judgement judge(const struct gk_kv_question *question,
+                                    const struct gk_kv_http_answer *http,
+                                    struct gk_vault_answer *answer)
+{
+    const bool explained = gk_kv_response_error(http->body, answer);
+    struct gk_kv_judgement judgement =
+        gk_kv_judge_vault(question->operation, http->http_status, answer->code);
+    if (http->http_status == STATUS_UNAUTHORIZED && !challenge_is_ours(question, http->challenge)) {
+        set_reason(
+            answer, "ChallengeInvalid",
+            "the vault asks for a token of another resource or authority than is configured");
+        return (struct gk_kv_judgement){.verdict = GK_VAULT_UNAVAILABLE};
+    }
+    judgement.of_token = http->http_status == STATUS_UNAUTHORIZED;
+    if (!explained) {
+        set_reason(answer, "AnswerInvalid", "the vault's answer is no error of a vault");
+    }
+    return judgement;
+}
+
+const struct gk_kv_dialect *gk_kv_dialect_keyvault(void)
+{
+    static const struct gk_kv_dialect dialect = {
+        .wrap_algorithm = GK_KV_WRAP_ALGORITHM,
+        .name_ends_with_vault = true,
+        .check_key = check_key,
+        .algorithm_is_known = gk_kv_algorithm_is_known,
+        .url = url,
+        .body = body,
+        .read_key = read_key,
+        .read_value = read_value,
+        .judge = judge,
+    };
+    return &dialect;
+}
