@@ -11,6 +11,7 @@
 #include "gateway/account_attrs.h"
 #include "gateway/account_cache.h"
 #include "gateway/account_profile.h"
+#include "gateway/metrics.h"
 #include "gateway/registry.h"
 
 /* How often a guarded write is tried again: each conflict means that another writer got through. */
@@ -230,6 +231,9 @@ enum gk_status gk_accounts_get(struct gk_accounts *accounts, const char *name,
     bool fresh = false;
     struct gk_account_entry *entry = gk_account_cache_get(
         &accounts->cache, name, gk_clock_mono_ms(&accounts->clock), &fresh, &epoch);
+    gk_metrics_count(
+        "gatekey_cache_lookups_total",
+        fresh ? "cache=\"accounts\",result=\"hit\"" : "cache=\"accounts\",result=\"miss\"", 1);
     const enum gk_status status = fresh ? GK_OK : read_entry(accounts, name, epoch, &entry, error);
     if (status == GK_OK) {
         *out = &entry->account;

@@ -56,6 +56,13 @@ static void count_call(const struct gk_kv_call *call)
     snprintf(labels, sizeof labels, "operation=\"%s\",result=\"%s\"", operations[call->operation],
              results[call->answer.verdict]);
     host->count(host->ctx, "gatekey_vault_calls_total", labels, 1);
+    if (call->deadline_real_ms == 0) {
+        return; /* it was never begun */
+    }
+    const int64_t begun_real_ms = call->deadline_real_ms - call->deadline_ms;
+    snprintf(labels, sizeof labels, "operation=\"%s\"", operations[call->operation]);
+    host->count(host->ctx, "gatekey_vault_call_duration_seconds", labels,
+                (double)(gk_kv_real_now_ms() - begun_real_ms) / 1000.0);
 }
 
 static void free_call(struct gk_kv_call *call)

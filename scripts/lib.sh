@@ -36,6 +36,20 @@ need_packages() {
         fail "apt-get could not install: ${missing[*]}"
 }
 
+# need_promtool: Prometheus' own checker of rules, taken out of its package: to install that would start
+# a server.
+need_promtool() {
+    local tools
+    tools=$PWD/build/tools
+    if ! command -v promtool >/dev/null && [ ! -x "$tools/usr/bin/promtool" ]; then
+        mkdir -p "$tools"
+        (cd "$tools" && { apt-get download -q prometheus || { apt-get update -q &&
+            apt-get download -q prometheus; }; } >/dev/null 2>&1 && dpkg-deb -x prometheus_*.deb . &&
+            rm prometheus_*.deb) || fail "apt-get could not download prometheus"
+    fi
+    PATH=$PATH:$tools/usr/bin
+}
+
 # need_node: Node.js 18 or later and npm, for the vendor's JavaScript SDKs in the tests.
 need_node() {
     if ! command -v node >/dev/null || ! command -v npm >/dev/null; then

@@ -9,6 +9,7 @@
 #include "gateway/blob/copy_source.h"
 #include "gateway/blob/data_keys.h"
 #include "gateway/blob/reader.h"
+#include "gateway/metrics.h"
 
 #define BLOCK_PAGES   (GK_PAGE_BLOCK_BYTES / GK_PAGE_BYTES)
 #define OBJECT_BLOCKS (GK_PAGE_OBJECT_BYTES / GK_PAGE_BLOCK_BYTES)
@@ -141,11 +142,13 @@ static enum gk_status seal_piece(const struct gk_request *request, struct piece 
         gk_id_random(&piece->row->map.object)
             ? plugin->pages_load(copy->upload.data_key, &piece->row->map.object, &pages, error)
             : gk_fail(error, GK_E_RESOURCE, "no entropy for a page object");
+    const double begun = gk_metrics_now();
     for (uint32_t i = 0; i < piece->count && status == GK_OK; i++) {
         uint8_t *block = piece->blocks + (size_t)i * GK_PAGE_BLOCK_BYTES;
         status = plugin->page_seal(pages, piece->first + i, block, block,
                                    piece->seals + (size_t)i * GK_PAGE_SEAL_BYTES, error);
     }
+    gk_metrics_encryption(GK_METRICS_SEAL, begun);
     plugin->pages_free(pages);
     return status;
 }

@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "common/secret.h"
+#include "gateway/metrics.h"
 
 #define BLOCK_PAGES (GK_PAGE_BLOCK_BYTES / GK_PAGE_BYTES)
 #define ATTEMPTS    4u /* an object that is gone was cleared, and its row is another by now */
@@ -45,6 +46,7 @@ static bool any_written(const struct gk_page_map *map, uint32_t first, uint32_t 
 
 enum gk_status gk_page_blocks_open(const struct gk_page_blocks *blocks, struct gk_error *error)
 {
+    const double begun = gk_metrics_now();
     enum gk_status status = GK_OK;
     for (uint32_t i = 0; i < blocks->count && status == GK_OK; i++) {
         const uint32_t block = blocks->first + i;
@@ -62,6 +64,7 @@ enum gk_status gk_page_blocks_open(const struct gk_page_blocks *blocks, struct g
             mask(blocks->map, block, at);
         }
     }
+    gk_metrics_encryption(GK_METRICS_OPEN, begun);
     return status;
 }
 

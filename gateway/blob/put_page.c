@@ -15,6 +15,7 @@
 #include "gateway/blob/page_headers.h"
 #include "gateway/blob/page_reader.h"
 #include "gateway/blob/upload.h"
+#include "gateway/metrics.h"
 
 #define UPDATE_BYTES_MAX (4u << 20)
 #define BLOCK_PAGES      (GK_PAGE_BLOCK_BYTES / GK_PAGE_BYTES)
@@ -264,6 +265,7 @@ static enum gk_status seal_blocks(const struct gk_request *request, struct part 
     const uint8_t *written = part->row.map.written;
     memcpy(part->blocks + (part->from - (size_t)part->first * GK_PAGE_BLOCK_BYTES), part->plain,
            part->to - part->from);
+    const double begun = gk_metrics_now();
     enum gk_status status = GK_OK;
     for (uint32_t i = 0; i < part->count && status == GK_OK; i++) {
         const uint32_t begin = (part->first + i) * GK_PAGE_BLOCK_BYTES;
@@ -276,6 +278,7 @@ static enum gk_status seal_blocks(const struct gk_request *request, struct part 
                 part->seals + (size_t)i * GK_PAGE_SEAL_BYTES, error);
         }
     }
+    gk_metrics_encryption(GK_METRICS_SEAL, begun);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include "gateway/blob/manifest.h"
 #include "gateway/blob/page_reader.h"
 #include "gateway/blob/writer.h"
+#include "gateway/metrics.h"
 
 /* A run of chunks of one data object. */
 struct run {
@@ -281,6 +282,7 @@ static void read_ahead(struct gk_reader_stream *stream)
 static enum gk_status open_run(struct gk_reader_stream *stream, const struct run *run,
                                struct gk_error *error)
 {
+    const double begun = gk_metrics_now();
     for (uint64_t i = 0; i < run->count; i++) {
         const uint64_t chunk = run->first + i;
         const size_t plain = plain_of(run, chunk);
@@ -298,6 +300,7 @@ static enum gk_status open_run(struct gk_reader_stream *stream, const struct run
         stream->entry_from += used;
         stream->left -= used;
     }
+    gk_metrics_encryption(GK_METRICS_OPEN, begun);
     stream->piece = 0;
     stream->pieces = (size_t)run->count;
     return GK_OK;

@@ -12,6 +12,7 @@
 #include "gateway/blob/lease_headers.h"
 #include "gateway/blob/tag_query.h"
 #include "gateway/http/key_policy.h"
+#include "gateway/metrics.h"
 
 static const struct gk_plugin *plugin_of(const struct gk_request *request)
 {
@@ -101,7 +102,11 @@ static enum gk_status find_container(struct gk_request *request, struct gk_conta
     struct gk_container_cache *cache = request->gateway->containers;
     const struct gk_container_cache_key key = cache_key(request);
     uint64_t ticket = 0;
-    if (gk_container_cache_find(cache, &key, ref, &ticket)) {
+    const bool hit = gk_container_cache_find(cache, &key, ref, &ticket);
+    gk_metrics_count(
+        "gatekey_cache_lookups_total",
+        hit ? "cache=\"containers\",result=\"hit\"" : "cache=\"containers\",result=\"miss\"", 1);
+    if (hit) {
         return GK_OK;
     }
     struct gk_container_target target;

@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "gateway/blob/names.h"
+#include "gateway/metrics.h"
 
 struct gk_writer {
     const struct gk_plugin *plugin;
@@ -135,8 +136,10 @@ static enum gk_status seal_chunk(struct gk_writer *writer, struct gk_span plain,
     }
     const uint8_t last = writer->index + 1 == chunks_of(current_length(writer));
     if (status == GK_OK) {
+        const double begun = gk_metrics_now();
         status = writer->plugin->segment_seal(writer->segment, writer->index, last, plain,
                                               writer->chunk, error);
+        gk_metrics_encryption(GK_METRICS_SEAL, begun);
     }
     if (status == GK_OK && !writer->keep) {
         status = gk_store_batch_append(writer->batch,

@@ -26,7 +26,7 @@ struct call {
     const struct gk_handler *handler;
     const struct gk_request *around; /* of a part; NULL for a request of its own */
     bool routed;
-    int64_t begun_mono_ms;
+    double begun; /* gk_metrics_now() */
 };
 
 /* --- answers ------------------------------------------------------------------------------------ */
@@ -279,7 +279,7 @@ static void fill_request(struct call *call, struct gk_gateway *gateway,
     request->content_length = exchange->content_length;
     request->has_content_length = exchange->has_content_length;
     request->received_wall_ms = gk_clock_wall_ms(&gateway->clock);
-    call->begun_mono_ms = gk_clock_mono_ms(&gateway->clock);
+    call->begun = gk_metrics_now();
     const char *version = gk_http_header(exchange, "x-ms-version");
     request->version = version != NULL        ? gk_service_version(version)
                        : call->around != NULL ? call->around->version
@@ -342,14 +342,14 @@ static void on_complete(void *ctx, struct gk_http_exchange *exchange)
     }
 }
 
-static void count(const struct call *call, unsigned status)
+static void count(const struct call *call, unsigned status, double seconds)
 {
+    const char *operation = gk_operation_name(call->request.operation);
     char labels[160];
-    const int len = snprintf(labels, sizeof labels, "operation=\"%s\",status=\"%uxx\"",
-                             gk_operation_name(call->request.operation), status / 100);
-    if (len > 0 && (size_t)len < sizeof labels) {
-        gk_metrics_count("gatekey_requests_total", labels, 1);
-    }
+    snprintf(labels, sizeof labels, "operation=\"%s\",status=\"%uxx\"", operation, status / 100);
+    gk_metrics_count("gatekey_requests_total", labels, 1);
+    snprintf(labels, sizeof labels, "operation=\"%s\"", operation);
+    gk_metrics_count("gatekey_request_duration_seconds", labels, seconds);
     gk_metrics_count("gatekey_received_bytes_total", "",
                      (double)call->request.exchange->body_received);
     gk_metrics_count("gatekey_sent_bytes_total", "", (double)call->request.exchange->answer_sent);
@@ -357,7 +357,7 @@ static void count(const struct call *call, unsigned status)
 
 static void on_end(void *ctx, struct gk_http_exchange *exchange)
 {
-    struct gk_gateway *gateway = ctx;
+    (void)ctx;
     struct call *call = exchange->state;
     if (call == NULL) {
         return;
@@ -366,12 +366,13 @@ static void on_end(void *ctx, struct gk_http_exchange *exchange)
     if (call->handler != NULL && call->handler->cleanup != NULL) {
         call->handler->cleanup(request);
     }
-    count(call, exchange->answer_status);
-    gk_log(GK_LOG_DEBUG, "request", "%s %s %s \"%s\" %u %llu bytes in, %llu out, %lld ms",
+    const double seconds = gk_metrics_now() - call->begun;
+    count(call, exchange->answer_status, seconds);
+    gk_log(GK_LOG_DEBUG, "request", "%s %s %s \"%s\" %u %llu bytes in, %llu out, %.1f ms",
            request->id, request->method, request->account_name,
            gk_operation_name(request->operation), exchange->answer_status,
            (unsigned long long)exchange->body_received, (unsigned long long)exchange->answer_sent,
-           (long long)(gk_clock_mono_ms(&gateway->clock) - call->begun_mono_ms));
+           seconds * 1000.0);
     if (request->account != NULL) {
         gk_accounts_put(request->account);
     }

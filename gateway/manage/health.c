@@ -42,16 +42,68 @@ enum gk_status gk_manage_ready(struct gk_manage *manage, const struct gk_manage_
 /* As in a list of accounts: while a store is silent, each account that memory does not hold waits. */
 #define SILENT_MAX 3u
 
-/* Series of one name stand together, below their TYPE line. */
-enum series { STATE, LAST_CHECK, LAST_ROTATION, PENDING, KEY_EXPIRES, SERIES };
-
-static const char *const series_names[SERIES] = {
-    [STATE] = "gatekey_account_state",
-    [LAST_CHECK] = "gatekey_account_last_check_timestamp_seconds",
-    [LAST_ROTATION] = "gatekey_account_last_rotation_timestamp_seconds",
-    [PENDING] = "gatekey_account_rotation_pending",
-    [KEY_EXPIRES] = "gatekey_account_key_expires_timestamp_seconds",
+/* Of accounts with a customer's key, one row each. None where there is nothing to tell. */
+struct gauge {
+    const char *name;
+    int64_t (*wall_ms)(const struct gk_account_status *status);
+    bool zero; /* it is told as 0 when it never was */
 };
+
+static int64_t last_check(const struct gk_account_status *status)
+{
+    return status->last_check_wall_ms;
+}
+
+static int64_t last_version_check(const struct gk_account_status *status)
+{
+    return status->last_version_check_wall_ms;
+}
+
+static int64_t last_rotation(const struct gk_account_status *status)
+{
+    return status->last_rotation_wall_ms;
+}
+
+static int64_t key_created(const struct gk_account_status *status)
+{
+    return status->key_info.created_wall_ms;
+}
+
+static int64_t key_expires(const struct gk_account_status *status)
+{
+    return status->key_expires_wall_ms;
+}
+
+static int64_t grace_ends(const struct gk_account_status *status)
+{
+    return status->grace_until_wall_ms;
+}
+
+static const struct gauge times[] = {
+    {"gatekey_account_last_check_timestamp_seconds", last_check, true},
+    {"gatekey_account_last_version_check_timestamp_seconds", last_version_check, true},
+    {"gatekey_account_last_rotation_timestamp_seconds", last_rotation, true},
+    {"gatekey_account_key_created_timestamp_seconds", key_created, false},
+    {"gatekey_account_key_expires_timestamp_seconds", key_expires, false},
+    {"gatekey_account_grace_ends_timestamp_seconds", grace_ends, false},
+};
+
+#define TIMES (sizeof times / sizeof *times)
+
+/* Series of one name stand together, below their TYPE line: the times first, then these. */
+enum { STATE = TIMES, PENDING, SERIES };
+
+static const char *series_name(size_t series)
+{
+    switch (series) {
+    case STATE:
+        return "gatekey_account_state";
+    case PENDING:
+        return "gatekey_account_rotation_pending";
+    default:
+        return times[series].name;
+    }
+}
 
 struct gauges {
     struct gk_manage *manage;
@@ -63,27 +115,22 @@ struct gauges {
  * needs no table of numbers. */
 static void add_state(struct gauges *gauges, const char *account, const char *state)
 {
-    gk_buf_printf(&gauges->out[STATE], "%s{account=\"%s\",state=\"%s\"} 1\n", series_names[STATE],
+    gk_buf_printf(&gauges->out[STATE], "%s{account=\"%s\",state=\"%s\"} 1\n", series_name(STATE),
                   account, state);
-}
-
-static void add_time(struct gauges *gauges, enum series series, const char *account,
-                     int64_t wall_ms)
-{
-    gk_buf_printf(&gauges->out[series], "%s{account=\"%s\"} %.3f\n", series_names[series], account,
-                  (double)wall_ms / 1000.0);
 }
 
 static void add_customer_key(struct gauges *gauges, const char *account,
                              const struct gk_account_status *status)
 {
-    add_time(gauges, LAST_CHECK, account, status->last_check_wall_ms);
-    add_time(gauges, LAST_ROTATION, account, status->last_rotation_wall_ms);
-    gk_buf_printf(&gauges->out[PENDING], "%s{account=\"%s\"} %d\n", series_names[PENDING], account,
-                  status->rotation_pending != 0);
-    if (status->key_expires_wall_ms != 0) { /* no series for a key that has no end */
-        add_time(gauges, KEY_EXPIRES, account, status->key_expires_wall_ms);
+    for (size_t i = 0; i < TIMES; i++) {
+        const int64_t wall_ms = times[i].wall_ms(status);
+        if (wall_ms != 0 || times[i].zero) {
+            gk_buf_printf(&gauges->out[i], "%s{account=\"%s\"} %.3f\n", times[i].name, account,
+                          (double)wall_ms / 1000.0);
+        }
     }
+    gk_buf_printf(&gauges->out[PENDING], "%s{account=\"%s\"} %d\n", series_name(PENDING), account,
+                  status->rotation_pending != 0);
 }
 
 static bool add_account(void *ctx, const char *name)
@@ -115,7 +162,7 @@ static enum gk_status add_gauges(struct gk_manage *manage, struct gk_buf *out,
         gk_accounts_list(manage->gateway->accounts, add_account, &gauges, error);
     for (size_t i = 0; i < SERIES; i++) {
         const struct gk_span lines = gk_buf_span(&gauges.out[i]);
-        gk_buf_printf(out, "# TYPE %s gauge\n", series_names[i]);
+        gk_metrics_head(out, series_name(i));
         gk_buf_append(out, lines.data, lines.len);
         if (status == GK_OK && gk_buf_status(&gauges.out[i]) != GK_OK) {
             status = gk_fail(error, GK_E_RESOURCE, "no memory for the accounts' metrics");
@@ -131,9 +178,10 @@ enum gk_status gk_manage_metrics(struct gk_manage *manage, const struct gk_manag
 {
     (void)path, (void)request;
     gk_metrics_render(&answer->body);
-    gk_buf_printf(&answer->body,
-                  "# TYPE gatekey_secret_unlocked_bytes gauge\ngatekey_secret_unlocked_bytes %zu\n",
-                  gk_secret_unlocked_bytes());
+    gk_metrics_head(&answer->body, "gatekey_build_info");
+    gk_buf_append_str(&answer->body, "gatekey_build_info{version=\"" GATEKEY_VERSION "\"} 1\n");
+    gk_metrics_head(&answer->body, "gatekey_secret_unlocked_bytes");
+    gk_buf_printf(&answer->body, "gatekey_secret_unlocked_bytes %zu\n", gk_secret_unlocked_bytes());
     const enum gk_status status = add_gauges(manage, &answer->body, error);
     answer->status = 200;
     answer->content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -120,7 +120,8 @@ struct gk_provider_host {
     void (*log)(void *ctx, enum gk_log_level level, const char *component, const char *message);
     int64_t (*clock_mono_ms)(void *ctx);
     int64_t (*clock_wall_ms)(void *ctx);
-    /* Counts an event, e.g. ("gatekey_vault_calls_total", "operation=\"unwrap\",result=\"ok\""). */
+    /* Adds to a counter, e.g. ("gatekey_vault_calls_total", "operation=\"unwrap\",result=\"ok\""), or one
+     * observation to a histogram, e.g. so many seconds ("gatekey_vault_call_duration_seconds"). */
     void (*count)(void *ctx, const char *name, const char *labels, double add);
 };
 
