@@ -12,6 +12,10 @@ kv_handler_fn kv_handle_get;
 kv_handler_fn kv_handle_update;
 kv_handler_fn kv_handle_rotate;
 
+/* policy_handlers.c */
+kv_handler_fn kv_handle_get_policy;
+kv_handler_fn kv_handle_set_policy;
+
 /* crypto_handlers.c */
 kv_handler_fn kv_handle_wrap;
 kv_handler_fn kv_handle_unwrap;

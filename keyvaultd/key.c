@@ -52,6 +52,7 @@ struct kv_key *kv_key_copy(const struct kv_key *key)
     }
     copy->deleted_s = key->deleted_s;
     copy->purge_s = key->purge_s;
+    copy->rotation = key->rotation;
     for (size_t i = 0; i < key->versions_count; i++) {
         if (append(copy, &key->versions[i]) == NULL) {
             kv_key_free(copy);

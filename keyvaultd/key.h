@@ -13,6 +13,7 @@
 #include "gatekey/types.h"
 #include "keyvaultd/hsm.h"
 #include "keyvaultd/permissions.h"
+#include "keyvaultd/rotation_policy.h"
 
 #define KV_KEY_NAME_BYTES 128 /* 127 characters and a NUL */
 #define KV_VERSION_BYTES  33  /* 32 hexadecimal digits and a NUL */
@@ -45,6 +46,7 @@ struct kv_key {
     size_t versions_count; /* at least 1 in the store */
     int64_t deleted_s;     /* 0: in use */
     int64_t purge_s;       /* when a deleted key goes for good */
+    struct kv_rotation_policy rotation;
 };
 
 /* 1 to 127 of letters, digits and hyphens. */

@@ -7,6 +7,7 @@
 #include "keyvaultd/key_input.h"
 #include "keyvaultd/key_view.h"
 #include "keyvaultd/private_half.h"
+#include "keyvaultd/rotation.h"
 
 /* A copy of the request's key, or a new one; NULL: refused, since the name is a deleted key's. */
 static struct kv_key *key_to_extend(struct kv_request *request)
@@ -29,8 +30,6 @@ static struct kv_key *key_to_extend(struct kv_request *request)
 /* Stores key (taken over) with one version more and answers with it. Store locked. */
 static bool put_version(struct kv_request *request, struct kv_key *key, struct kv_version *version)
 {
-    version->attributes.created_s = kv_server_now_s(request->server);
-    version->attributes.updated_s = version->attributes.created_s;
     if (kv_key_add_version(key, version) == NULL) {
         kv_key_free(key);
         kv_refuse(request, 403, "Forbidden", "LimitExceeded", "No version can be added.");
@@ -63,9 +62,18 @@ static void store_version(struct kv_request *request, struct kv_version *version
     json_decref(no_tags);
 }
 
+/* What the body does not say otherwise. */
+static struct kv_version new_version(const struct kv_server *server)
+{
+    const int64_t now_s = kv_server_now_s(server);
+    return (struct kv_version){
+        .key_ops = KV_OP_ALL,
+        .attributes = {.enabled = true, .created_s = now_s, .updated_s = now_s}};
+}
+
 void kv_handle_create(struct kv_request *request)
 {
-    struct kv_version version = {.key_ops = KV_OP_ALL, .attributes = {.enabled = true}};
+    struct kv_version version = new_version(request->server);
     const char *kty = json_string_value(json_object_get(request->input, "kty"));
     const json_t *size = json_object_get(request->input, "key_size");
     const int64_t bits =
@@ -94,7 +102,7 @@ void kv_handle_create(struct kv_request *request)
 
 void kv_handle_import(struct kv_request *request)
 {
-    struct kv_version version = {.key_ops = KV_OP_ALL, .attributes = {.enabled = true}};
+    struct kv_version version = new_version(request->server);
     const json_t *jwk = json_object_get(request->input, "key");
     const char *kty = json_string_value(json_object_get(jwk, "kty"));
     if (request->server->config->managed_hsm) {
@@ -182,36 +190,34 @@ void kv_handle_update(struct kv_request *request)
     kv_store_unlock(request->server->store);
 }
 
-/* The current version, with a reference of its key and a copy of its tags for the caller; false:
- * refused. */
-static bool read_current(struct kv_request *request, struct kv_version *out)
+/* What the key is to have as its next version, but for the key itself, and how big that is to be;
+ * 0: refused. The tags are the caller's. */
+static unsigned read_next(struct kv_request *request, struct kv_version *out)
 {
+    unsigned bits = 0;
     kv_store_lock(request->server->store, kv_server_now_s(request->server));
     const struct kv_key *key = kv_find_key(request);
     if (key != NULL) {
-        *out = *kv_key_version(key, NULL);
-        EVP_PKEY_up_ref(out->rsa);
-        out->tags = json_deep_copy(out->tags);
+        *out = kv_rotation_next(request, key);
+        bits = (unsigned)EVP_PKEY_get_bits(out->rsa);
     }
     kv_store_unlock(request->server->store);
-    return key != NULL;
+    return bits;
 }
 
 void kv_handle_rotate(struct kv_request *request)
 {
-    struct kv_version current;
-    if (!read_current(request, &current)) {
+    struct kv_version next;
+    const unsigned bits = read_next(request, &next);
+    if (bits == 0) {
         return;
     }
-    struct kv_version fresh = current;
-    fresh.attributes = (struct kv_attributes){.enabled = true};
-    const unsigned bits = (unsigned)EVP_PKEY_get_bits(current.rsa);
-    if (kv_private_generate(request->server, bits, &fresh)) {
-        store_version(request, &fresh);
+    json_t *tags = next.tags;
+    if (kv_private_generate(request->server, bits, &next)) {
+        store_version(request, &next);
     } else {
         kv_answer_empty(request, 500);
     }
-    EVP_PKEY_free(fresh.rsa);
-    EVP_PKEY_free(current.rsa);
-    json_decref(current.tags);
+    EVP_PKEY_free(next.rsa);
+    json_decref(tags);
 }

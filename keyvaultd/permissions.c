@@ -5,9 +5,21 @@
 #include <string.h>
 
 /* In the order of the bits. */
-static const char *const permission_names[] = {
-    "get",     "list",  "create",  "import",    "update",  "rotate", "delete",
-    "recover", "purge", "wrapKey", "unwrapKey", "encrypt", "decrypt"};
+static const char *const permission_names[] = {"get",
+                                               "list",
+                                               "create",
+                                               "import",
+                                               "update",
+                                               "rotate",
+                                               "delete",
+                                               "recover",
+                                               "purge",
+                                               "wrapKey",
+                                               "unwrapKey",
+                                               "encrypt",
+                                               "decrypt",
+                                               "getrotationpolicy",
+                                               "setrotationpolicy"};
 static const char *const key_op_names[] = {"encrypt", "decrypt", "sign",
                                            "verify",  "wrapKey", "unwrapKey"};
 

@@ -19,9 +19,11 @@ enum kv_permission {
     KV_MAY_WRAP = 1u << 9,
     KV_MAY_UNWRAP = 1u << 10,
     KV_MAY_ENCRYPT = 1u << 11,
-    KV_MAY_DECRYPT = 1u << 12
+    KV_MAY_DECRYPT = 1u << 12,
+    KV_MAY_GET_POLICY = 1u << 13,
+    KV_MAY_SET_POLICY = 1u << 14
 };
-#define KV_MAY_ALL ((1u << 13) - 1u)
+#define KV_MAY_ALL ((1u << 15) - 1u)
 
 enum kv_key_op {
     KV_OP_ENCRYPT = 1u << 0,

@@ -5,6 +5,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "keyvaultd/handlers.h"
+#include "keyvaultd/rotation.h"
 #include "keyvaultd/token.h"
 
 /* Literal paths stand before those with a placeholder in the same place. */
@@ -14,8 +15,10 @@ static const struct kv_route routes[] = {
     {"GET", "keys", "list", kv_handle_list, KV_AREA_VAULT, KV_MAY_LIST},
     {"GET", "keys/{key}/versions", "listVersions", kv_handle_list_versions, KV_AREA_VAULT,
      KV_MAY_LIST},
-    {"GET", "keys/{key}/rotationpolicy", "getPolicy", NULL, KV_AREA_VAULT, KV_MAY_GET},
-    {"PUT", "keys/{key}/rotationpolicy", "setPolicy", NULL, KV_AREA_VAULT, KV_MAY_UPDATE},
+    {"GET", "keys/{key}/rotationpolicy", "getPolicy", kv_handle_get_policy, KV_AREA_VAULT,
+     KV_MAY_GET_POLICY},
+    {"PUT", "keys/{key}/rotationpolicy", "setPolicy", kv_handle_set_policy, KV_AREA_VAULT,
+     KV_MAY_SET_POLICY},
     {"GET", "keys/{key}", "get", kv_handle_get, KV_AREA_VAULT, KV_MAY_GET},
     {"GET", "keys/{key}/{version}", "get", kv_handle_get, KV_AREA_VAULT, KV_MAY_GET},
     {"PATCH", "keys/{key}", "update", kv_handle_update, KV_AREA_VAULT, KV_MAY_UPDATE},
@@ -318,6 +321,11 @@ void kv_router_run(struct kv_request *request)
         kv_refuse(request, 400, "BadParameter", "",
                   "A key's name is 1 to 127 letters, digits and hyphens.");
         return;
+    }
+    /* What has a version in its path is about that one. */
+    if (request->route->area == KV_AREA_VAULT && request->name[0] != '\0' &&
+        request->version[0] == '\0') {
+        kv_rotate_if_due(request);
     }
     request->route->fn(request);
 }

@@ -50,7 +50,13 @@ static json_t *json_of_version(const struct kv_version *version)
                      (json_int_t)attributes->updated_s, "tags", version->tags);
 }
 
-static json_t *json_of_key(const struct kv_key *key)
+/* As the API shows it; NULL: none was ever set. */
+static json_t *json_of_rotation(const struct kv_key *key, bool in_hsm)
+{
+    return key->rotation.created_s == 0 ? NULL : kv_rotation_policy_view(&key->rotation, in_hsm);
+}
+
+static json_t *json_of_key(const struct kv_key *key, bool in_hsm)
 {
     json_t *versions = json_array();
     for (size_t i = 0; versions != NULL && i < key->versions_count; i++) {
@@ -59,16 +65,16 @@ static json_t *json_of_key(const struct kv_key *key)
             versions = NULL;
         }
     }
-    return json_pack("{s:s, s:I, s:I, s:o}", "name", key->name, "deleted",
-                     (json_int_t)key->deleted_s, "purge", (json_int_t)key->purge_s, "versions",
-                     versions);
+    return json_pack("{s:s, s:I, s:I, s:o*, s:o}", "name", key->name, "deleted",
+                     (json_int_t)key->deleted_s, "purge", (json_int_t)key->purge_s,
+                     "rotationPolicy", json_of_rotation(key, in_hsm), "versions", versions);
 }
 
 json_t *kv_store_to_json(const struct kv_store *store)
 {
     json_t *keys = json_array();
     for (size_t i = 0; keys != NULL && i < store->keys_count; i++) {
-        if (json_array_append_new(keys, json_of_key(store->keys[i])) != 0) {
+        if (json_array_append_new(keys, json_of_key(store->keys[i], store->hsm != NULL)) != 0) {
             json_decref(keys);
             keys = NULL;
         }
@@ -143,6 +149,20 @@ static bool version_of_json(struct kv_key *key, json_t *value, bool in_hsm)
     return added != NULL;
 }
 
+static bool rotation_of_json(struct kv_key *key, const json_t *value, bool in_hsm)
+{
+    const json_t *attributes = json_object_get(value, "attributes");
+    if (value == NULL) {
+        return true;
+    }
+    if (kv_rotation_policy_read(value, in_hsm, &key->rotation) != NULL) {
+        return false;
+    }
+    key->rotation.created_s = json_integer_value(json_object_get(attributes, "created"));
+    key->rotation.updated_s = json_integer_value(json_object_get(attributes, "updated"));
+    return key->rotation.created_s > 0 && key->rotation.updated_s > 0;
+}
+
 static struct kv_key *key_of_json(const json_t *value, bool in_hsm)
 {
     const char *name = json_string_value(json_object_get(value, "name"));
@@ -153,7 +173,8 @@ static struct kv_key *key_of_json(const json_t *value, bool in_hsm)
     }
     key->deleted_s = json_integer_value(json_object_get(value, "deleted"));
     key->purge_s = json_integer_value(json_object_get(value, "purge"));
-    bool good = json_array_size(versions) > 0;
+    bool good = json_array_size(versions) > 0 &&
+                rotation_of_json(key, json_object_get(value, "rotationPolicy"), in_hsm);
     for (size_t i = 0; good && i < json_array_size(versions); i++) {
         good = version_of_json(key, json_array_get(versions, i), in_hsm);
     }

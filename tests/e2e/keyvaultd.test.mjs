@@ -141,6 +141,66 @@ test('versions: each opens its own, the current one is what a bare name means', 
   assert.deepEqual(listed.map((item) => item.version), [first.properties.version, second]);
 });
 
+const DAY_MS = 24 * HOUR_MS;
+
+test('a rotation policy makes versions on its days, and their ends', async () => {
+  const first = await vault.createKey('by-policy', 2048, { tags: { a: 'b' } });
+  const before = await vault.admin.getKeyRotationPolicy('by-policy');
+  assert.deepEqual(before.lifetimeActions, [{ action: 'Notify', timeBeforeExpiry: 'P30D', timeAfterCreate: undefined }]);
+  const set = await vault.admin.updateKeyRotationPolicy('by-policy', { expiresIn: 'P90D',
+    lifetimeActions: [{ action: 'Rotate', timeAfterCreate: 'P30D' }, { action: 'Notify', timeBeforeExpiry: 'P10D' }] });
+  assert.equal(set.id, `${vault.uri}/keys/by-policy/rotationpolicy`);
+  assert.equal(set.expiresIn, 'P90D');
+  assert.deepEqual(set.lifetimeActions.map((item) => item.action), ['Rotate', 'Notify']);
+  assert.ok(set.createdOn && set.updatedOn);
+  assert.deepEqual(await vault.admin.getKeyRotationPolicy('by-policy'), set);
+
+  const rotated = await vault.admin.rotateKey('by-policy');
+  assert.equal(rotated.properties.expiresOn - rotated.properties.createdOn, 90 * DAY_MS, 'also when asked for');
+  assert.equal((await vault.admin.getKey('by-policy', { version: first.properties.version })).properties.expiresOn,
+    undefined, 'only new versions end');
+  const current = async () => (await bare('gateway', 'GET', '/keys/by-policy')).json;
+  await atOffset(29 * DAY_MS, async () => assert.equal((await current()).key.kid, rotated.id));
+  let second;
+  await atOffset(31 * DAY_MS, async () => {
+    const together = await Promise.all(Array.from({ length: 8 }, current));
+    second = together[0];
+    assert.equal(new Set(together.map((answer) => answer.key.kid)).size, 1, 'one of many requests rotates');
+  });
+  assert.notEqual(second.key.kid, rotated.id);
+  assert.equal(second.attributes.exp - second.attributes.created, 90 * 86400);
+  assert.ok(second.attributes.created * 1000 - rotated.properties.createdOn >= 30 * DAY_MS);
+  assert.deepEqual(second.tags, { a: 'b' });
+  assert.equal((await all(vault.admin.listPropertiesOfKeyVersions('by-policy'))).length, 3);
+
+  await vault.admin.updateKeyRotationPolicy('by-policy', { expiresIn: 'P90D',
+    lifetimeActions: [{ action: 'Rotate', timeBeforeExpiry: 'P30D' }] });
+  await atOffset(90 * DAY_MS, async () => assert.equal((await current()).key.kid, second.key.kid));
+  await atOffset(92 * DAY_MS, async () => assert.notEqual((await current()).key.kid, second.key.kid));
+  await vault.disableVersion('by-policy', (await vault.admin.getKey('by-policy')).properties.version);
+  await atOffset(300 * DAY_MS, async () => assert.equal((await current()).attributes.enabled, false, 'rests'));
+});
+
+test('rotation policies: who may, and what is refused', async () => {
+  await vault.createKey('policy-refused');
+  const put = (body, who = 'admin') => bare(who, 'PUT', '/keys/policy-refused/rotationpolicy', body);
+  const rotate = (trigger) => ({ lifetimeActions: [{ trigger, action: { type: 'Rotate' } }] });
+  for (const body of [rotate({ timeAfterCreate: 'P6D' }), rotate({ timeBeforeExpiry: 'P30D' }), rotate({}),
+    rotate({ timeAfterCreate: '30' }), { attributes: { expiryTime: 'P27D' } }, { lifetimeActions: 1 }]) {
+    const answer = await put(body);
+    assert.equal(answer.status, 400, JSON.stringify(body));
+    assert.equal(answer.json.error.code, 'BadParameter');
+  }
+  assert.equal((await put(rotate({ timeAfterCreate: 'P30D' }), 'gateway')).status, 403);
+  assert.equal((await bare('gateway', 'GET', '/keys/policy-refused/rotationpolicy')).status, 403);
+  await vault.setPermissions('gateway', ['get', 'wrapKey', 'unwrapKey', 'getrotationpolicy', 'setrotationpolicy']);
+  assert.equal((await put(rotate({ timeAfterCreate: 'P30D' }), 'gateway')).status, 200);
+  assert.equal((await bare('gateway', 'GET', '/keys/policy-refused/rotationpolicy')).status, 200);
+  await vault.setPermissions('gateway', ['get', 'wrapKey', 'unwrapKey']);
+  assert.equal((await bare('admin', 'GET', '/keys/nothing/rotationpolicy')).status, 404);
+  assert.equal((await bare('admin', 'PUT', '/keys/nothing/rotationpolicy', {})).status, 404);
+});
+
 test('lists come in pages', async () => {
   await vault.createKey('many');
   for (let i = 0; i < 6; i++) await vault.rotate('many');
@@ -525,6 +585,8 @@ test('its state survives a restart and a crash', async () => {
   const wrapped = Buffer.from((await wraps('gateway', key.id, secret)).json.value, 'base64url');
   const second = await vault.rotate('kept');
   await vault.disableVersion('kept', second);
+  const policy = await vault.admin.updateKeyRotationPolicy('kept', { expiresIn: 'P1Y',
+    lifetimeActions: [{ action: 'Rotate', timeAfterCreate: 'P90D' }] });
   await vault.createKey('kept-deleted');
   await vault.deleteKey('kept-deleted');
   const token = (await vault.credential('gateway').getToken(`${vault.resource}/.default`)).token;
@@ -535,6 +597,7 @@ test('its state survives a restart and a crash', async () => {
   assert.equal(got.properties.version, second);
   assert.equal(got.properties.enabled, false);
   assert.deepEqual(got.properties.tags, { a: 'b' });
+  assert.deepEqual(await vault.admin.getKeyRotationPolicy('kept'), policy);
   assert.ok((await vault.admin.getDeletedKey('kept-deleted')).properties.deletedOn);
   const answer = await vault.request('GET', '/keys/kept?api-version=7.4',
     { headers: { authorization: `Bearer ${token}` } });

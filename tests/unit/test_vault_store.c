@@ -120,6 +120,25 @@ static void test_vault_store__keeps_everything(void **state)
     assert_true(json_equal(version->tags, fixture->tags));
 }
 
+static void test_vault_store__keeps_rotation_policies(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct kv_rotation_policy policy = {.rotate_after_create = {"P1M", 1, 0},
+                                              .notify_before_expiry = {"P9D", 0, 9 * KV_DAY_S},
+                                              .expiry_time = {"P90D", 0, 90 * KV_DAY_S},
+                                              .created_s = 5,
+                                              .updated_s = 6};
+    kv_store_lock(fixture->store, 0);
+    struct kv_key *key = extended(fixture, "key");
+    key->rotation = policy;
+    assert_int_equal(kv_store_locked_put(fixture->store, key, NULL), GK_OK);
+    kv_store_unlock(fixture->store);
+    assert_int_equal(put(fixture, "key"), GK_OK); /* a change to a copy */
+    reopen(fixture);
+    key = kv_store_locked_find(fixture->store, "key");
+    assert_memory_equal(&key->rotation, &policy, sizeof policy);
+}
+
 static void test_vault_store__undoes_what_it_cannot_write(void **state)
 {
     struct fixture *fixture = *state;
@@ -196,6 +215,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_vault_store__keeps_everything, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_vault_store__keeps_rotation_policies, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_vault_store__undoes_what_it_cannot_write, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_vault_store__purges_what_is_due, set_up, tear_down),
