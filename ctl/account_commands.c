@@ -284,3 +284,17 @@ enum ctl_exit ctl_account_keys(const struct ctl_options *options)
     json_decref(answer);
     return code;
 }
+
+enum ctl_exit ctl_account_new_root_key(const struct ctl_options *options)
+{
+    json_t *account = NULL;
+    char id[PATH_BYTES_MAX];
+    char path[PATH_BYTES_MAX + 32];
+    const enum ctl_exit code = ctl_find_account(options, &account, id, sizeof id);
+    json_decref(account);
+    if (code != CTL_OK) {
+        return code;
+    }
+    snprintf(path, sizeof path, "%s/gatekeyNewRootKey", id);
+    return send_and_show(options, "POST", path, NULL);
+}

@@ -149,6 +149,14 @@ static const struct ctl_command commands[] = {
     {"account", "keys", "NAME", "print its access keys", keys_options,
      "Whoever has an access key may do anything with the account. Keep the output out of logs.\n",
      ctl_account_keys},
+    {"account", "new-root-key", "NAME", "seal new data under a new root key", plain_options,
+     "For an account whose root key may be known to somebody. It is wrapped as the present one "
+     "is,\n"
+     "and no request waits; the present key must still be usable. Data from before stays "
+     "readable,\n"
+     "and stays under the root key that it was written under. Export the account again after it:\n"
+     "an older backup does not have the new root key, and is refused.\n",
+     ctl_account_new_root_key},
     {"account", "export", "NAME", "back up what opens an account", export_options,
      "FILE, of mode 0600, or standard output for -, gets the account's wrapped root key with its\n"
      "settings, and its sealed access keys. No key is in it in the clear: it is worthless without\n"
@@ -185,6 +193,8 @@ static const struct ctl_command commands[] = {
      ctl_scope_update},
     {"scope", "check", "ACCOUNT/SCOPE", "ask the vault now, and take a new version", plain_options,
      "", ctl_scope_check},
+    {"scope", "new-root-key", "ACCOUNT/SCOPE", "seal new data in a scope under a new root key",
+     plain_options, "As gatekeyctl account new-root-key, for a scope.\n", ctl_scope_new_root_key},
     {"policy", "report", "", "which accounts and scopes keep the operator's policy", status_options,
      "By the group \"policy\" of the gateway's configuration, and by what the vaults have told; "
      "no\n"

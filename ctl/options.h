@@ -110,6 +110,7 @@ enum ctl_exit ctl_account_list(const struct ctl_options *options);
 enum ctl_exit ctl_account_update(const struct ctl_options *options);
 enum ctl_exit ctl_account_delete(const struct ctl_options *options);
 enum ctl_exit ctl_account_keys(const struct ctl_options *options);
+enum ctl_exit ctl_account_new_root_key(const struct ctl_options *options);
 enum ctl_exit ctl_account_export(const struct ctl_options *options);
 enum ctl_exit ctl_account_restore(const struct ctl_options *options);
 enum ctl_exit ctl_audit_verify(const struct ctl_options *options);
@@ -121,6 +122,7 @@ enum ctl_exit ctl_scope_show(const struct ctl_options *options);
 enum ctl_exit ctl_scope_list(const struct ctl_options *options);
 enum ctl_exit ctl_scope_update(const struct ctl_options *options);
 enum ctl_exit ctl_scope_check(const struct ctl_options *options);
+enum ctl_exit ctl_scope_new_root_key(const struct ctl_options *options);
 enum ctl_exit ctl_scrub(const struct ctl_options *options);
 enum ctl_exit ctl_service_key_create(const struct ctl_options *options);
 

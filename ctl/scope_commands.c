@@ -125,7 +125,7 @@ enum ctl_exit ctl_scope_show(const struct ctl_options *options)
     return code == CTL_OK ? send_and_show(options, "GET", id, NULL) : code;
 }
 
-enum ctl_exit ctl_scope_check(const struct ctl_options *options)
+static enum ctl_exit act(const struct ctl_options *options, const char *action)
 {
     char id[ID_BYTES_MAX];
     char path[ID_BYTES_MAX + 32];
@@ -133,8 +133,18 @@ enum ctl_exit ctl_scope_check(const struct ctl_options *options)
     if (code != CTL_OK) {
         return code;
     }
-    snprintf(path, sizeof path, "%s/gatekeyCheckKey", id);
+    snprintf(path, sizeof path, "%s/%s", id, action);
     return send_and_show(options, "POST", path, NULL);
+}
+
+enum ctl_exit ctl_scope_check(const struct ctl_options *options)
+{
+    return act(options, "gatekeyCheckKey");
+}
+
+enum ctl_exit ctl_scope_new_root_key(const struct ctl_options *options)
+{
+    return act(options, "gatekeyNewRootKey");
 }
 
 enum ctl_exit ctl_scope_list(const struct ctl_options *options)

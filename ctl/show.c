@@ -153,11 +153,23 @@ static void print_key(const json_t *encryption, const json_t *gatekey)
     }
 }
 
+static void print_root_key(const json_t *gatekey)
+{
+    const json_int_t newest = json_integer_value(json_object_get(gatekey, "generation"));
+    const json_int_t oldest = json_integer_value(json_object_get(gatekey, "oldestGeneration"));
+    if (oldest > 0 && oldest < newest) {
+        printf("%-16sgeneration %" JSON_INTEGER_FORMAT
+               "; data from before may be under %" JSON_INTEGER_FORMAT " and later\n",
+               "Root key", newest, oldest);
+    }
+}
+
 static void print_key_and_state(const json_t *account)
 {
     const json_t *properties = json_object_get(account, "properties");
     const json_t *gatekey = json_object_get(properties, "gatekey");
     print_state(gatekey);
+    print_root_key(gatekey);
     print_key(json_object_get(properties, "encryption"), gatekey);
 }
 

@@ -64,7 +64,7 @@ struct gk_account {
 
     pthread_rwlock_t key_lock;    /* of the two below; readers are the data path */
     struct gk_root_key *root_key; /* secret memory; NULL unless the state is open */
-    uint32_t generation;
+    uint32_t generation; /* its; not the record's active one until the vault has opened that */
 
     struct gk_recheck recheck;
     struct gk_account *followers;     /* of the check under way; whoever has claimed it owns both */
@@ -111,6 +111,8 @@ enum gk_status gk_account_record_key(const struct gk_instance *instance,
                                      struct gk_error *error) GK_MUST_USE;
 /* First state of a new account, whose record is set. Consumes *root_key. */
 void gk_account_locked_begin(struct gk_account *account, struct gk_root_key **root_key);
+/* Whether the root key in memory is the one that the record has as active. The mutex is held. */
+bool gk_account_locked_has_active_key(const struct gk_account *account);
 /* Nobody gets through any more. The mutex is held. */
 void gk_account_locked_shut(struct gk_account *account);
 

@@ -37,6 +37,15 @@ struct gk_root_generation *gk_account_record_active_to_change(struct gk_account_
     return i < record->generations_count ? &record->generations[i] : NULL;
 }
 
+const struct gk_root_generation *gk_account_record_oldest(const struct gk_account_record *record)
+{
+    uint32_t i = 0;
+    while (i < record->generations_count && record->generations[i].state == GK_GENERATION_RETIRED) {
+        i++;
+    }
+    return i < record->generations_count ? &record->generations[i] : NULL;
+}
+
 const struct gk_root_generation *
 gk_account_record_generation(const struct gk_account_record *record, uint32_t generation)
 {
@@ -118,6 +127,15 @@ static bool is_service_key_id(const char *key_id)
            strlen(key_id) == prefix_len + SERVICE_KEY_ID_DIGITS;
 }
 
+static bool is_root_key_id(const char *key_id)
+{
+    const size_t prefix_len = sizeof GK_WRAP_ROOT_KEY_ID_PREFIX - 1;
+    uint64_t generation = 0;
+    return strncmp(key_id, GK_WRAP_ROOT_KEY_ID_PREFIX, prefix_len) == 0 &&
+           gk_parse_u64(gk_span_str(key_id + prefix_len), UINT32_MAX, &generation) &&
+           generation != 0;
+}
+
 static const char *wrap_fault(const struct gk_root_wrap *wrap)
 {
     if (!is_terminated(wrap->key_id, sizeof wrap->key_id) ||
@@ -126,9 +144,9 @@ static const char *wrap_fault(const struct gk_root_wrap *wrap)
         return "a wrap's key id or time is not valid";
     }
     if (strcmp(wrap->algorithm, GK_WRAP_ALGORITHM_SERVICE) == 0) {
-        bool fits =
-            is_service_key_id(wrap->key_id) && wrap->value_len == GK_SERVICE_WRAPPED_ROOT_BYTES;
-        return fits ? NULL : "a wrap by the service key has another form";
+        bool fits = (is_service_key_id(wrap->key_id) || is_root_key_id(wrap->key_id)) &&
+                    wrap->value_len == GK_SERVICE_WRAPPED_ROOT_BYTES;
+        return fits ? NULL : "a wrap by the service key or a root key has another form";
     }
     if (strcmp(wrap->algorithm, GK_WRAP_ALGORITHM_RSA_OAEP_256) == 0) {
         bool is_modulus_len =
@@ -138,16 +156,30 @@ static const char *wrap_fault(const struct gk_root_wrap *wrap)
     return "a wrap has an unknown algorithm";
 }
 
+static bool is_under_root_key(const struct gk_root_generation *generation)
+{
+    for (uint32_t i = 0; i < generation->wraps_count; i++) {
+        if (is_root_key_id(generation->wraps[i].key_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *generation_fault(const struct gk_root_generation *generation)
 {
     if (generation->generation == 0 || generation->state > GK_GENERATION_RETIRED ||
-        generation->created_wall_ms < 0 || generation->wraps_count == 0 ||
-        generation->wraps_count > GK_ROOT_WRAPS_MAX) {
+        generation->created_wall_ms < 0 || generation->wraps_count > GK_ROOT_WRAPS_MAX ||
+        (generation->wraps_count == 0 && generation->state != GK_GENERATION_RETIRED)) {
         return "a generation's number, state, time or number of wraps is out of range";
     }
     const char *fault = NULL;
     for (uint32_t i = 0; fault == NULL && i < generation->wraps_count; i++) {
         fault = wrap_fault(&generation->wraps[i]);
+    }
+    if (fault == NULL && generation->state == GK_GENERATION_ACTIVE &&
+        is_under_root_key(generation)) {
+        fault = "the active generation is wrapped by a root key";
     }
     return fault;
 }

@@ -32,6 +32,8 @@
 #define GK_WRAP_ALGORITHM_SERVICE      "XAES-256-GCM" /* gk_root_key_wrap() */
 /* key_id of a wrap by the service key: this and the 16 digits of service_key_id. */
 #define GK_WRAP_SERVICE_KEY_ID_PREFIX "service-key/"
+/* Of one by a newer root key of the same account: this and the number of its generation (older_key.h). */
+#define GK_WRAP_ROOT_KEY_ID_PREFIX "root-key/"
 
 /* Derived from the operator's service key. */
 struct gk_account_record_key {
@@ -46,7 +48,7 @@ struct gk_account_record_mac {
 enum gk_generation_state {
     GK_GENERATION_ACTIVE = 0,       /* seals and opens; exactly one */
     GK_GENERATION_DECRYPT_ONLY = 1, /* opens what was sealed before */
-    GK_GENERATION_RETIRED = 2       /* nothing is left under it */
+    GK_GENERATION_RETIRED = 2       /* nothing is left under it; its wraps are destroyed */
 };
 
 struct gk_root_wrap {
@@ -62,7 +64,7 @@ struct gk_root_generation {
     enum gk_generation_state state;
     int64_t created_wall_ms;
     uint8_t commitment[GK_ROOT_COMMITMENT_BYTES];
-    uint32_t wraps_count;                         /* 1, or 2 while a rotation settles */
+    uint32_t wraps_count; /* 1, or 2 while a rotation settles, or 0 of a retired one */
     struct gk_root_wrap wraps[GK_ROOT_WRAPS_MAX]; /* current first */
 };
 
@@ -86,6 +88,8 @@ struct gk_account_record {
 /* The active generation. A record that parse gave, or that serialise takes, has one. */
 const struct gk_root_generation *gk_account_record_active(const struct gk_account_record *record);
 struct gk_root_generation *gk_account_record_active_to_change(struct gk_account_record *record);
+/* The first that is not retired: the active one, unless older ones are in use still. */
+const struct gk_root_generation *gk_account_record_oldest(const struct gk_account_record *record);
 /* NULL when the record does not have it. */
 const struct gk_root_generation *
 gk_account_record_generation(const struct gk_account_record *record, uint32_t generation);

@@ -112,6 +112,20 @@ static json_t *write_generation(const struct gk_root_generation *generation)
     return finish(&writer);
 }
 
+/* The least that a reader must know. */
+static int version_of(const struct gk_account_record *record)
+{
+    const size_t prefix_len = sizeof GK_WRAP_ROOT_KEY_ID_PREFIX - 1;
+    for (uint32_t i = 0; i < record->generations_count; i++) {
+        const struct gk_root_generation *generation = &record->generations[i];
+        if (generation->wraps_count == 0 ||
+            strncmp(generation->wraps[0].key_id, GK_WRAP_ROOT_KEY_ID_PREFIX, prefix_len) == 0) {
+            return GK_ACCOUNT_RECORD_VERSION_MAX;
+        }
+    }
+    return GK_ACCOUNT_RECORD_VERSION;
+}
+
 static json_t *write_record(const struct gk_account_record *record)
 {
     json_t *generations = json_array();
@@ -123,7 +137,7 @@ static json_t *write_record(const struct gk_account_record *record)
     char id[GK_UUID_TEXT_BYTES];
     gk_id_format(&record->id, id);
     struct writer writer = writer_new();
-    put_int(&writer, "version", GK_ACCOUNT_RECORD_VERSION);
+    put_int(&writer, "version", version_of(record));
     put_text(&writer, "account", record->account);
     put_text(&writer, "id", id);
     if (gk_account_name_is_scope(record->account)) {
@@ -303,16 +317,17 @@ static bool read_generation(const json_t *json, struct gk_root_generation *gener
                          sizeof generation->commitment) == sizeof generation->commitment;
     const json_t *wraps = take(&members, "wraps");
     generation->wraps_count = array_count(wraps, GK_ROOT_WRAPS_MAX);
+    ok = ok && generation->wraps_count == json_array_size(wraps) && json_is_array(wraps);
     for (uint32_t i = 0; ok && i < generation->wraps_count; i++) {
         ok = read_wrap(json_array_get(wraps, i), &generation->wraps[i]);
     }
-    return ok && generation->wraps_count > 0 && all_taken(&members);
+    return ok && all_taken(&members);
 }
 
 static bool read_record(const json_t *json, struct gk_account_record *record)
 {
     struct members members = members_of(json);
-    (void)take_int(&members, "version", GK_ACCOUNT_RECORD_VERSION, GK_ACCOUNT_RECORD_VERSION);
+    (void)take_int(&members, "version", GK_ACCOUNT_RECORD_VERSION, GK_ACCOUNT_RECORD_VERSION_MAX);
     take_text(&members, "account", record->account, sizeof record->account);
     char id[GK_UUID_TEXT_BYTES] = "";
     char parent[GK_UUID_TEXT_BYTES] = "";
@@ -346,7 +361,8 @@ enum gk_status gk_account_record_json_read(struct gk_span json, struct gk_accoun
     }
     const json_t *version = json_object_get(root, "version");
     enum gk_status status = GK_E_INTEGRITY;
-    if (json_is_integer(version) && json_integer_value(version) != GK_ACCOUNT_RECORD_VERSION) {
+    if (json_is_integer(version) && (json_integer_value(version) < GK_ACCOUNT_RECORD_VERSION ||
+                                     json_integer_value(version) > GK_ACCOUNT_RECORD_VERSION_MAX)) {
         status = GK_E_UNSUPPORTED;
     } else if (read_record(root, record)) {
         status = GK_OK;

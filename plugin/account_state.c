@@ -47,6 +47,12 @@ static void locked_put_key(struct gk_account *account, struct gk_root_key **root
     gk_secret_free(&old);
 }
 
+bool gk_account_locked_has_active_key(const struct gk_account *account)
+{
+    const struct gk_root_generation *active = gk_account_record_active(&account->record);
+    return account->root_key != NULL && account->generation == active->generation;
+}
+
 void gk_account_locked_begin(struct gk_account *account, struct gk_root_key **root_key)
 {
     atomic_init(&account->gate, GATE_SHUT);
@@ -242,20 +248,28 @@ struct gk_key_proof gk_account_begin_proof(struct gk_account *account)
     return proof;
 }
 
+/* Of an older root key in memory, and a newer record. */
+static bool locked_may_use_key(const struct gk_account *account)
+{
+    const struct gk_root_generation *generation =
+        gk_account_record_generation(&account->record, account->generation);
+    return generation != NULL && generation->state != GK_GENERATION_RETIRED;
+}
+
 static void locked_adopt(struct gk_account *account, const struct gk_stored_account *stored,
                          const struct gk_key_proof *proof, struct gk_root_key **root_key)
 {
     locked_take_record(account, stored);
     if (*root_key != NULL) {
         locked_open(account, proof, root_key);
-    } else if (gk_account_record_active(&account->record)->generation != account->generation) {
-        /* Another root key, which has not been asked for yet. */
+    } else if (account->root_key != NULL && !locked_may_use_key(account)) {
         gk_key_state_init(&account->state, GK_KEY_SOURCE_CUSTOMER);
         locked_act(account, GK_KEY_DROP, NULL);
     } else {
         /* Somebody else wrote it, and has proved its key. Whether it may be used still, the next
          * answer tells; until then what was found out about the one before stands, and requests under
-         * way do not notice. */
+         * way do not notice. So does a root key that is not the active one any more: it opens what was
+         * sealed under it, and the answer brings the active one. */
         gk_key_state_take_customer(&account->state);
         account->next_check_mono_ms = gk_instance_now(account->instance).mono_ms;
     }
@@ -333,12 +347,17 @@ bool gk_account_answer(struct gk_account *account, uint64_t sequence,
     pthread_mutex_lock(&account->mutex);
     locked_begin(account, &transition);
     const bool keyless = outcome->verdict == GK_VAULT_OK && !outcome->mismatch && *root_key == NULL;
+    const bool active = gk_account_locked_has_active_key(account);
     const bool current = (sequence == account->record.sequence &&
-                          (!keyless || gk_key_state_is_open(&account->state))) ||
+                          (!keyless || (gk_key_state_is_open(&account->state) && active))) ||
                          account->forgotten;
     if (current && !account->forgotten) {
-        const enum gk_key_action action =
+        enum gk_key_action action =
             gk_key_state_answer(&account->state, outcome, now, instance->settings.grace_ms);
+        if (action == GK_KEY_KEEP && *root_key != NULL && !active) {
+            action =
+                GK_KEY_TAKE; /* the account goes on with an older one, and this is its successor */
+        }
         locked_act(account, action, root_key);
     }
     locked_end(account, &transition);

@@ -9,6 +9,7 @@ static void fill_wraps(const struct gk_account *account, struct gk_account_statu
 {
     const struct gk_root_generation *active = gk_account_record_active(&account->record);
     out->generation = active->generation;
+    out->oldest_generation = gk_account_record_oldest(&account->record)->generation;
     snprintf(out->current_key_id, sizeof out->current_key_id, "%s", active->wraps[0].key_id);
     if (active->wraps_count > 1) {
         snprintf(out->previous_key_id, sizeof out->previous_key_id, "%s", active->wraps[1].key_id);

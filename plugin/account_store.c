@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/text.h"
 #include "plugin/account_name.h"
+#include "plugin/older_key.h"
 #include "plugin/root_wrap.h"
 
 #define ATTEMPTS_MAX 32u
@@ -74,14 +75,19 @@ static enum gk_status read_bytes(const struct gk_instance *instance, const char 
                                     "the record of account %.88s cannot be read", account);
 }
 
-/* We make no second root key yet; a record that lives on several is a later version's. */
-static bool has_one_live_generation(const struct gk_account_record *record)
+/* The older root keys that are in use must open with the active one, and no other way: a wrap of before
+ * would open them with a key that was left since. */
+static bool is_opened_by_active(const struct gk_account_record *record)
 {
-    unsigned live = 0;
+    const uint32_t active = gk_account_record_active(record)->generation;
     for (uint32_t i = 0; i < record->generations_count; i++) {
-        live += record->generations[i].state != GK_GENERATION_RETIRED ? 1 : 0;
+        const struct gk_root_generation *generation = &record->generations[i];
+        if (generation->state == GK_GENERATION_DECRYPT_ONLY &&
+            !gk_older_key_is_under(generation, active)) {
+            return false;
+        }
     }
-    return live == 1;
+    return true;
 }
 
 /* What the settings say and who wrapped must agree: otherwise a key that the customer took away could
@@ -100,11 +106,10 @@ static bool source_made_wraps(const struct gk_account_record *record)
 
 static enum gk_status check_record(const struct gk_account_record *record, struct gk_error *error)
 {
-    if (!has_one_live_generation(record)) {
-        return gk_fail(
-            error, GK_E_UNSUPPORTED,
-            "account %.88s has several root keys in use, which this build does not serve",
-            record->account);
+    if (!is_opened_by_active(record)) {
+        return gk_fail(error, GK_E_UNSUPPORTED,
+                       "account %.88s has older root keys that its present one does not open",
+                       record->account);
     }
     return source_made_wraps(record)
                ? GK_OK

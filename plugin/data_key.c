@@ -5,6 +5,8 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "plugin/handles.h"
+#include "plugin/older_key.h"
+#include "plugin/reread.h"
 
 static enum gk_status new_handle(struct gk_account *account, uint64_t gate,
                                  struct gk_data_key **out, struct gk_error *error)
@@ -62,13 +64,70 @@ static enum gk_status seal(struct gk_account *account, const struct gk_object_sc
     return status;
 }
 
-static enum gk_status unseal(struct gk_account *account, const struct gk_object_scope *scope,
-                             struct gk_span client_key, struct gk_span sealed,
-                             struct gk_data_key_bytes *bytes, struct gk_error *error)
+/* --- opening by generation ---------------------------------------------------------------------- */
+
+/* What the record says of the generation, and which one is active. GK_E_NOT_FOUND: it has none of that
+ * number, or one that was retired. */
+static enum gk_status find_generation(struct gk_account *account, uint32_t wanted,
+                                      struct gk_root_generation *generation, uint32_t *active)
 {
-    uint32_t generation = 0;
+    pthread_mutex_lock(&account->mutex);
+    const struct gk_root_generation *found = gk_account_record_generation(&account->record, wanted);
+    const bool usable = found != NULL && found->state != GK_GENERATION_RETIRED;
+    if (usable) {
+        *generation = *found;
+    }
+    *active = gk_account_record_active(&account->record)->generation;
+    pthread_mutex_unlock(&account->mutex);
+    return usable ? GK_OK : GK_E_NOT_FOUND;
+}
+
+/* With an older root key, which is opened for this and wiped after. keys are locked, and those of the active
+ * generation. */
+static enum gk_status unseal_with_older(const struct gk_account *account,
+                                        const struct gk_root_generation *older,
+                                        const struct gk_sealing_keys *keys,
+                                        const struct gk_object_scope *scope, struct gk_span sealed,
+                                        struct gk_data_key_bytes *bytes, struct gk_error *error)
+{
+    const struct gk_crypto *crypto = account->instance->crypto;
+    const struct gk_active_key active = {.key = keys->root, .scope = keys->root_scope};
+    struct gk_root_key *root_key = gk_secret_alloc(sizeof *root_key);
+    if (root_key == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "no memory for a key");
+    }
+    enum gk_status status = gk_older_key_open(crypto, &active, older, root_key, error);
+    if (status == GK_OK) {
+        struct gk_sealing_keys with = *keys;
+        with.root = root_key;
+        with.root_scope.generation = older->generation;
+        status = gk_data_key_unseal(crypto, &with, scope, sealed, bytes, error);
+    }
+    gk_secret_free(&root_key);
+    return status;
+}
+
+/* GK_E_NOT_FOUND: with what is in memory it cannot be told. */
+static enum gk_status unseal_once(struct gk_account *account, const struct gk_object_scope *scope,
+                                  struct gk_span client_key, struct gk_span sealed,
+                                  uint32_t generation, struct gk_data_key_bytes *bytes,
+                                  struct gk_error *error)
+{
     struct gk_sealing_keys keys = {.client = client_key};
-    enum gk_status status = gk_data_key_generation(sealed, &generation, error);
+    struct gk_root_generation older = {0};
+    uint32_t active = 0;
+    enum gk_status status = lock_root_key(account, &keys.root_scope, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    keys.root = account->root_key;
+    if (generation == keys.root_scope.generation) {
+        status = gk_data_key_unseal(account->instance->crypto, &keys, scope, sealed, bytes, error);
+        pthread_rwlock_unlock(&account->key_lock);
+        return status;
+    }
+    pthread_rwlock_unlock(&account->key_lock); /* the mutex comes before it */
+    status = find_generation(account, generation, &older, &active);
     if (status == GK_OK) {
         status = lock_root_key(account, &keys.root_scope, error);
     }
@@ -76,12 +135,38 @@ static enum gk_status unseal(struct gk_account *account, const struct gk_object_
         return status;
     }
     keys.root = account->root_key;
-    status = generation == keys.root_scope.generation
-                 ? gk_data_key_unseal(account->instance->crypto, &keys, scope, sealed, bytes, error)
-                 : gk_fail(error, GK_E_INTEGRITY, "the data key is of an unknown root key");
+    status = keys.root_scope.generation == active && older.state == GK_GENERATION_DECRYPT_ONLY
+                 ? unseal_with_older(account, &older, &keys, scope, sealed, bytes, error)
+                 : GK_E_NOT_FOUND;
     pthread_rwlock_unlock(&account->key_lock);
     return status;
 }
+
+static enum gk_status unseal(struct gk_account *account, const struct gk_object_scope *scope,
+                             struct gk_span client_key, struct gk_span sealed,
+                             struct gk_data_key_bytes *bytes, struct gk_error *error)
+{
+    uint32_t generation = 0;
+    enum gk_status status = gk_data_key_generation(sealed, &generation, error);
+    if (status == GK_OK) {
+        status = unseal_once(account, scope, client_key, sealed, generation, bytes, error);
+    }
+    if (status != GK_E_NOT_FOUND) {
+        return status;
+    }
+    /* Another gateway may have given the account a new root key, and written under it, before we heard
+     * of it. */
+    status = gk_reread_for_key(account, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    status = unseal_once(account, scope, client_key, sealed, generation, bytes, error);
+    return status == GK_E_NOT_FOUND
+               ? gk_fail(error, GK_E_INTEGRITY, "the data key is of an unknown root key")
+               : status;
+}
+
+/* --- handles --------------------------------------------------------------------------------------- */
 
 static enum gk_status create_under(struct gk_account *account, const struct gk_object_scope *scope,
                                    struct gk_span client_key,

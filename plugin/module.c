@@ -78,6 +78,7 @@ static const struct gk_plugin plugin = {
     .page_open = gk_page_open,
     .data_key_create_with = gk_data_key_create_with,
     .data_key_open_with = gk_data_key_open_with,
+    .account_new_root_key = gk_account_new_root_key,
 };
 
 __attribute__((visibility("default"))) const uint32_t gatekey_plugin_abi_version =

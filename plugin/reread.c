@@ -100,6 +100,48 @@ enum gk_status gk_reread_now(struct gk_account *account, struct gk_error *error)
     return read_again(account, &adopted, error);
 }
 
+/* A check that began with the record before goes on until it has an answer to this one. */
+static bool await_active_key(struct gk_account *account)
+{
+    const struct gk_deadline deadline =
+        gk_vault_deadline_in(account->instance->settings.vault_deadline_ms);
+    bool in_time = true;
+    pthread_mutex_lock(&account->mutex);
+    while (!gk_account_locked_has_active_key(account) && account->checking && in_time) {
+        in_time = gk_account_locked_wait(account, &deadline);
+    }
+    const bool there = gk_account_locked_has_active_key(account);
+    pthread_mutex_unlock(&account->mutex);
+    return there;
+}
+
+static bool has_active_key(struct gk_account *account)
+{
+    pthread_mutex_lock(&account->mutex);
+    const bool there = gk_account_locked_has_active_key(account);
+    pthread_mutex_unlock(&account->mutex);
+    return there;
+}
+
+enum gk_status gk_reread_for_key(struct gk_account *account, struct gk_error *error)
+{
+    enum gk_status status = gk_reread_now(account, error);
+    if (status != GK_OK || has_active_key(account)) {
+        return status;
+    }
+    gk_recheck_soon(account);
+    if (await_active_key(account)) {
+        return GK_OK;
+    }
+    pthread_mutex_lock(&account->mutex);
+    status = gk_account_locked_error(account, error);
+    pthread_mutex_unlock(&account->mutex);
+    return status != GK_OK ? status
+                           : gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
+                                          "The account has a new root key, and the key vault gives "
+                                          "no answer yet. Try again.");
+}
+
 void gk_reread_run(struct gk_account *account)
 {
     pthread_mutex_lock(&account->mutex);

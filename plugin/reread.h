@@ -24,6 +24,14 @@ void gk_reread_run(struct gk_account *account);
  * storage; no lock may be held. */
 enum gk_status gk_reread_now(struct gk_account *account, struct gk_error *error) GK_MUST_USE;
 
+/*
+ * Reads it now, and waits until the root key that it has as active is in memory, for whom what is there does
+ * not open. Of all who come at once, one asks the vault. GK_E_UNAVAILABLE: there was no answer; GK_E_DENIED,
+ * GK_E_COLD as the key's state has it. Blocks on storage, and on the vault when the active root key is
+ * another; no lock may be held.
+ */
+enum gk_status gk_reread_for_key(struct gk_account *account, struct gk_error *error) GK_MUST_USE;
+
 /* Whether an interval is over since the last one; begins the next. The mutex is held. */
 bool gk_reread_locked_claim_due(struct gk_account *account, struct gk_moment now);
 /* It was read just now. */

@@ -11,7 +11,9 @@
 
 bool gk_root_wrap_is_by_service(const struct gk_root_wrap *wrap)
 {
-    return strcmp(wrap->algorithm, GK_WRAP_ALGORITHM_SERVICE) == 0;
+    const size_t prefix_len = sizeof GK_WRAP_SERVICE_KEY_ID_PREFIX - 1;
+    return strcmp(wrap->algorithm, GK_WRAP_ALGORITHM_SERVICE) == 0 &&
+           strncmp(wrap->key_id, GK_WRAP_SERVICE_KEY_ID_PREFIX, prefix_len) == 0;
 }
 
 enum gk_status gk_vault_silent_error(const struct gk_instance *instance,

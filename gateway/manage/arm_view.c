@@ -123,8 +123,9 @@ json_t *gk_arm_key_state_json(const struct gk_account_status *status)
     char id[GK_UUID_TEXT_BYTES];
     gk_id_format(&status->id, id);
     json_t *object =
-        json_pack("{s:s, s:s, s:i, s:b, s:b}", "state", gk_arm_state_name(status->state),
-                  "accountId", id, "generation", (int)status->generation, "rotationPending",
+        json_pack("{s:s, s:s, s:I, s:I, s:b, s:b}", "state", gk_arm_state_name(status->state),
+                  "accountId", id, "generation", (json_int_t)status->generation, "oldestGeneration",
+                  (json_int_t)status->oldest_generation, "rotationPending",
                   status->rotation_pending != 0, "keyOutsideDates", status->key_outside_dates != 0);
     if (object == NULL) {
         return NULL;

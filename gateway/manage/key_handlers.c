@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Storage Accounts: List Keys, Regenerate Key, Revoke User Delegation Keys, Check Name Availability; our
- * own key check. */
+ * own key check and new root keys. */
 #include <strings.h>
 
 #include "common/error.h"
@@ -130,6 +130,24 @@ enum gk_status gk_manage_check_key(struct gk_manage *manage, const struct gk_man
     }
     status = gateway->host->plugin->account_check_now(gateway->host->instance, path->account,
                                                       gk_manage_check_deadline_ms(gateway), error);
+    return status == GK_OK ? gk_managed_account_answer(manage, path->account, answer, error)
+                           : status;
+}
+
+enum gk_status gk_manage_new_root_key(struct gk_manage *manage, const struct gk_manage_path *path,
+                                      const struct gk_manage_request *request,
+                                      struct gk_manage_answer *answer, struct gk_error *error)
+{
+    (void)request;
+    const struct gk_gateway *gateway = manage->gateway;
+    struct gk_managed_account managed;
+    enum gk_status status = gk_managed_account_find(manage, path, &managed, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_managed_account_cleanup(&managed);
+    status = gateway->host->plugin->account_new_root_key(gateway->host->instance, path->account,
+                                                         gateway->vault_deadline_ms, error);
     return status == GK_OK ? gk_managed_account_answer(manage, path->account, answer, error)
                            : status;
 }

@@ -3,9 +3,9 @@
  * The management API behind its listener: one request in, one answer out, no sockets here.
  *
  *   /subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Storage/storageAccounts/{name}
- *       PUT GET PATCH DELETE; POST {name}/listKeys, regenerateKey, gatekeyCheckKey (ours)
+ *       PUT GET PATCH DELETE; POST {name}/listKeys, regenerateKey, gatekeyCheckKey, gatekeyNewRootKey (ours)
  *   .../storageAccounts/{name}/blobServices/default   PUT GET: settings of its Blob service
- *   .../storageAccounts/{name}/encryptionScopes[/{scope}]   GET; PUT PATCH; POST {scope}/gatekeyCheckKey (ours)
+ *   .../storageAccounts/{name}/encryptionScopes[/{scope}]   GET; PUT PATCH; POST {scope}/gatekeyCheckKey, gatekeyNewRootKey (ours)
  *   .../storageAccounts                GET: of a resource group, or of a subscription
  *   /subscriptions/{s}/providers/Microsoft.Storage/checkNameAvailability   POST
  *   /gatekey/accounts[/{name}]         GET (ours): all accounts, or one, wherever they are filed
@@ -118,6 +118,7 @@ gk_manage_fn gk_manage_scope_patch;
 gk_manage_fn gk_manage_scope_get;
 gk_manage_fn gk_manage_scope_list;
 gk_manage_fn gk_manage_scope_check_key;
+gk_manage_fn gk_manage_scope_new_root_key;
 gk_manage_fn gk_manage_account_list;
 gk_manage_fn gk_manage_own_account_get;
 gk_manage_fn gk_manage_export;
@@ -126,6 +127,7 @@ gk_manage_fn gk_manage_list_keys;
 gk_manage_fn gk_manage_regenerate_key;
 gk_manage_fn gk_manage_revoke_delegation;
 gk_manage_fn gk_manage_check_key;
+gk_manage_fn gk_manage_new_root_key;
 gk_manage_fn gk_manage_check_name;
 gk_manage_fn gk_manage_policy_report;
 gk_manage_fn gk_manage_scrub_get;

@@ -303,3 +303,24 @@ enum gk_status gk_manage_scope_check_key(struct gk_manage *manage,
     cleanup(&managed);
     return status;
 }
+
+enum gk_status gk_manage_scope_new_root_key(struct gk_manage *manage,
+                                            const struct gk_manage_path *path,
+                                            const struct gk_manage_request *request,
+                                            struct gk_manage_answer *answer, struct gk_error *error)
+{
+    (void)request;
+    const struct gk_gateway *gateway = manage->gateway;
+    struct managed_scope managed;
+    enum gk_status status = find_scope(manage, path, &managed, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    status = gateway->host->plugin->account_new_root_key(gateway->host->instance, managed.path,
+                                                         gateway->vault_deadline_ms, error);
+    if (status == GK_OK) {
+        status = answer_scope(manage, path, &managed, 200, answer, error);
+    }
+    cleanup(&managed);
+    return status;
+}

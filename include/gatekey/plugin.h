@@ -218,6 +218,8 @@ struct gk_account_status {
     struct gk_key_info key_info; /* what the vault told last of the version that the settings name;
                                       zeros, but for modulus_bits, before it has told */
     int64_t key_info_told_wall_ms; /* when; 0: not since this process knows the account */
+    uint32_t
+        oldest_generation; /* of those that data may be under still; generation is the newest */
 };
 
 struct gk_instance;
@@ -331,7 +333,9 @@ struct gk_plugin {
      * Data keys. create makes a random one and writes GK_SEALED_DATA_KEY_BYTES; open takes those
      * back and refuses (GK_E_INTEGRITY) any that were sealed for another account, scope or root
      * key; reseal moves one to another scope of the same account under the active generation
-     * without showing it. Never asks the vault: GK_E_COLD when the root key is not in memory.
+     * without showing it. GK_E_COLD when the root key is not in memory: the vault is not asked for
+     * that. open and reseal BLOCK, for as long as a check may take, when a data key is under a root
+     * key that another gateway has made just now, and that this one has not got yet.
      */
     enum gk_status (*data_key_create)(struct gk_account *account,
                                       const struct gk_object_scope *scope,
@@ -487,6 +491,16 @@ struct gk_plugin {
                                          const struct gk_object_scope *scope,
                                          struct gk_span client_key, struct gk_span sealed,
                                          struct gk_data_key **out, struct gk_error *error);
+
+    /*
+     * Gives the account, or a scope, a new root key: another generation, wrapped as its settings say
+     * and proved by an unwrap before it is stored. All that is sealed from then on is under it; the
+     * ones before go on opening what was sealed under them. Touches no data, and requests go on
+     * meanwhile. BLOCKS. Fails, changing nothing, as account_set_encryption does, and with
+     * GK_E_INVALID (409 RootKeyGenerationsInUse): the account has all generations that it may have.
+     */
+    enum gk_status (*account_new_root_key)(struct gk_instance *instance, const char *account,
+                                           uint32_t deadline_ms, struct gk_error *error);
 };
 
 /* The two symbols that a module exports. */

@@ -135,6 +135,9 @@ before(async () => {
   await putBlocks(container, 'in one page', Array.from({ length: 70 }, (_, i) => 1 + i * 997),
     { metadata: { pages: 'one' } });
   await putBlocks(container, 'in two pages', Array.from({ length: 1030 }, () => 3));
+  // What stands there stays under the first root key.
+  await stack.management.good('POST', `${stack.accountPath(stack.account)}/gatekeyNewRootKey`);
+  await stack.management.good('POST', `${stack.accountPath(stack.account)}/gatekeyNewRootKey`);
   await container.getBlobLeaseClient(LEASE).acquireLease(-1);
   await container.setAccessPolicy(undefined, [{ id: 'readers', accessPolicy: { permissions: 'rl' } }]);
   const fielded = container.getBlockBlobClient('one byte');
@@ -208,7 +211,10 @@ maybe('accounts, containers and blobs with the service key alone', async () => {
 
   const { json } = await read(stack.gateway.store.place, '--account', stack.account);
   assert.equal(json.record.settings.source, 'customer');
-  assert.equal(json.record.generations[0].wraps[0].algorithm, 'RSA-OAEP-256');
+  assert.deepEqual(json.record.generations.map(({ generation, state, wraps: [{ keyId }] }) =>
+    [generation, state, keyId.replace(/^https:.*/, 'https')]),
+  [[1, 'decrypt-only', 'root-key/3'], [2, 'decrypt-only', 'root-key/3'], [3, 'active', 'https']]);
+  assert.equal(json.record.generations[2].wraps[0].algorithm, 'RSA-OAEP-256');
   assert.equal(json.profile.location, 'local');
   assert.deepEqual(Object.keys(json.containers), ['back', CONTAINER]);
   const { opening, deleted } = json.containers.back.fields.life;

@@ -210,6 +210,49 @@ static void test_account_record__refuses_another_account_or_service_key(void **s
     free(record);
 }
 
+/* Who knows nothing of root keys that wrap others, or are gone, must not build on such a record. */
+static void test_account_record__what_is_newer_has_a_later_version(void **state)
+{
+    const struct gk_crypto *crypto = *state;
+    struct gk_account_record *record = full_record();
+    struct gk_account_record *parsed = calloc(1, sizeof *parsed);
+    struct gk_root_generation *first = &record->generations[0];
+    for (unsigned i = 0; i < 3; i++) {
+        if (i == 1) {
+            memset(&first->wraps[0], 0, sizeof first->wraps[0]);
+            fill_wrap(&first->wraps[0], "root-key/7", GK_WRAP_ALGORITHM_SERVICE, 72);
+        } else if (i == 2) {
+            first->state = GK_GENERATION_RETIRED;
+            first->wraps_count = 0;
+            memset(first->wraps, 0, sizeof first->wraps);
+        }
+        struct gk_buf bytes;
+        serialise(crypto, record, &bytes);
+        const char *version = i == 0 ? "{\"version\":1," : "{\"version\":2,";
+        assert_memory_equal(bytes.data + JSON_AT, version, strlen(version));
+        assert_int_equal(gk_account_record_parse(crypto, &record_key, "contoso1",
+                                                 gk_buf_span(&bytes), parsed, NULL),
+                         GK_OK);
+        assert_memory_equal(parsed, record, sizeof *record);
+        assert_int_equal(gk_account_record_oldest(parsed)->generation, i == 2 ? 7 : 1);
+        gk_buf_cleanup(&bytes);
+    }
+    /* One in use has a wrap, and the active one's is no root key's. */
+    struct gk_buf bytes;
+    gk_buf_init(&bytes, GK_ACCOUNT_RECORD_BYTES_MAX);
+    first->state = GK_GENERATION_DECRYPT_ONLY;
+    assert_int_equal(gk_account_record_serialise(crypto, &record_key, record, &bytes, NULL),
+                     GK_E_INVALID);
+    fill_wrap(&first->wraps[0], "root-key/7", GK_WRAP_ALGORITHM_SERVICE, 72);
+    first->wraps_count = 1;
+    fill_wrap(&record->generations[1].wraps[1], "root-key/1", GK_WRAP_ALGORITHM_SERVICE, 72);
+    assert_int_equal(gk_account_record_serialise(crypto, &record_key, record, &bytes, NULL),
+                     GK_E_INVALID);
+    gk_buf_cleanup(&bytes);
+    free(parsed);
+    free(record);
+}
+
 /* Each row is an edit of an authentic record whose MAC is then made anew. */
 static void test_account_record__refuses_authentic_nonsense(void **state)
 {
@@ -221,7 +264,8 @@ static void test_account_record__refuses_authentic_nonsense(void **state)
     } rows[] = {
         {"\"sequence\":42", "\"sequence\":42", GK_OK},
         {"\"sequence\":42", "\"sequence\":43", GK_OK},
-        {"\"version\":1", "\"version\":2", GK_E_UNSUPPORTED},
+        {"\"version\":1", "\"version\":2", GK_OK},
+        {"\"version\":1", "\"version\":3", GK_E_UNSUPPORTED},
         {"\"version\":1", "\"version\":0", GK_E_UNSUPPORTED},
         {"\"version\":1", "\"version\":\"1\"", GK_E_INTEGRITY},
         {"\"version\":1,", "", GK_E_INTEGRITY},
@@ -264,6 +308,11 @@ static void test_account_record__refuses_authentic_nonsense(void **state)
         {"service-key/", "service-kez/", GK_E_INTEGRITY},
         {"service-key/0123456789abcdef", "service-key/0123456789abcde", GK_E_INTEGRITY},
         {"service-key/0123456789abcdef", "service-key/0123456789abcdeff", GK_E_INTEGRITY},
+        {"service-key/0123456789abcdef", "root-key/7", GK_OK},
+        {"service-key/0123456789abcdef", "root-key/0", GK_E_INTEGRITY},
+        {"service-key/0123456789abcdef", "root-key/", GK_E_INTEGRITY},
+        {"service-key/0123456789abcdef", "root-key/7x", GK_E_INTEGRITY},
+        {"service-key/0123456789abcdef", "root-key/4294967296", GK_E_INTEGRITY},
         {"\"value\":\"w", "\"value\":\"", GK_E_INTEGRITY},
         {"\"wraps\":[{", "\"wraps\":[null,{", GK_E_INTEGRITY},
         {"\"wraps\":[{", "\"wraps\":[7],\"w\":[{", GK_E_INTEGRITY},
@@ -370,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_account_record__full_of_the_longest_fields_fits),
         cmocka_unit_test(test_account_record__refuses_every_changed_bit_and_cut),
         cmocka_unit_test(test_account_record__refuses_another_account_or_service_key),
+        cmocka_unit_test(test_account_record__what_is_newer_has_a_later_version),
         cmocka_unit_test(test_account_record__refuses_authentic_nonsense),
         cmocka_unit_test(test_account_record__refuses_what_is_no_object_or_too_large),
         cmocka_unit_test(test_account_record__does_not_write_what_it_would_not_read),

@@ -310,6 +310,116 @@ static void test_gateways__a_deleted_account_is_gone_everywhere(void **state)
     }
 }
 
+/* --- new root keys ---------------------------------------------------------------------------- */
+
+static void seal_here(struct pair *pair, uint8_t sealed[GK_SEALED_DATA_KEY_BYTES])
+{
+    struct gk_account *account = open_account(&pair->here);
+    struct gk_data_key *data_key = NULL;
+    assert_int_equal(gk_data_key_create(account, &scope, sealed, &data_key, NULL), GK_OK);
+    gk_data_key_free(data_key);
+    gk_account_release(account);
+}
+
+static enum gk_status open_there(struct pair *pair, struct gk_account *account,
+                                 const uint8_t sealed[GK_SEALED_DATA_KEY_BYTES])
+{
+    struct gk_data_key *data_key = NULL;
+    pair->there.error = (struct gk_error){0};
+    const enum gk_status status =
+        gk_data_key_open(account, &scope, gk_span_of(sealed, GK_SEALED_DATA_KEY_BYTES), &data_key,
+                         &pair->there.error);
+    gk_data_key_free(data_key);
+    return status;
+}
+
+static void new_root_key_here(struct pair *pair)
+{
+    assert_int_equal(gk_account_new_root_key(pair->here.instance, NAME, DEADLINE_MS, NULL), GK_OK);
+}
+
+/* there has heard nothing of it when it is asked for what was written under it. */
+static void check_new_root_key(struct pair *pair, enum gk_key_source source)
+{
+    uint8_t sealed[3][GK_SEALED_DATA_KEY_BYTES];
+    struct gk_data_key *data_key = NULL;
+    struct gk_segment *segment = NULL;
+    struct gk_id id;
+    create_in_both(pair, source);
+    struct gk_account *account = open_account(&pair->there);
+    assert_int_equal(gk_data_key_create(account, &scope, sealed[0], &data_key, NULL), GK_OK);
+    new_root_key_here(pair);
+    seal_here(pair, sealed[1]);
+    assert_int_equal(open_there(pair, account, sealed[1]), GK_OK);
+    assert_int_equal(status_of(&pair->there).generation, 2);
+    /* Two at a time, and what is under way there does not notice. */
+    new_root_key_here(pair);
+    new_root_key_here(pair);
+    seal_here(pair, sealed[2]);
+    for (size_t i = 3; i-- > 0;) {
+        assert_int_equal(open_there(pair, account, sealed[i]), GK_OK);
+    }
+    assert_int_equal(gk_segment_new(data_key, &id, &segment, NULL), GK_OK);
+    gk_segment_free(segment);
+    gk_data_key_free(data_key);
+    gk_account_release(account);
+}
+
+static void test_gateways__what_is_under_a_new_root_key_opens_untold_customer(void **state)
+{
+    check_new_root_key(*state, GK_KEY_SOURCE_CUSTOMER);
+}
+
+static void test_gateways__what_is_under_a_new_root_key_opens_untold_service(void **state)
+{
+    check_new_root_key(*state, GK_KEY_SOURCE_SERVICE);
+}
+
+/* Told of it while the vault is silent, there goes on with the root key that it has; what is under the new
+ * one it opens as soon as the vault answers. */
+static void test_gateways__a_new_root_key_waits_for_the_vault(void **state)
+{
+    struct pair *pair = *state;
+    uint8_t old[GK_SEALED_DATA_KEY_BYTES];
+    uint8_t sealed[GK_SEALED_DATA_KEY_BYTES];
+    create_in_both(pair, GK_KEY_SOURCE_CUSTOMER);
+    seal_here(pair, old);
+    new_root_key_here(pair);
+    seal_here(pair, sealed);
+    set_unwrap(GK_VAULT_UNAVAILABLE);
+    struct gk_account *account = open_account(&pair->there);
+    assert_int_equal(open_there(pair, account, sealed), GK_E_UNAVAILABLE);
+    assert_int_equal(pair->there.error.http_status, 503);
+    assert_int_equal(open_there(pair, account, old), GK_OK);
+    set_unwrap(GK_VAULT_OK);
+    assert_int_equal(open_there(pair, account, sealed), GK_OK);
+    assert_int_equal(open_there(pair, account, old), GK_OK);
+    gk_account_release(account);
+}
+
+/* It is told, and its next check brings the new root key: what it seals from then on is under that. */
+static void test_gateways__a_new_root_key_is_taken_when_told(void **state)
+{
+    struct pair *pair = *state;
+    uint8_t sealed[GK_SEALED_DATA_KEY_BYTES];
+    uint32_t generation = 1;
+    create_in_both(pair, GK_KEY_SOURCE_CUSTOMER);
+    struct gk_account *account = open_account(&pair->there);
+    new_root_key_here(pair);
+    gk_reread_changed(pair->there.instance, NAME);
+    for (int i = 0; i < UNTIL_MS && generation == 1; i++) {
+        struct gk_data_key *data_key = NULL;
+        assert_int_equal(gk_data_key_create(account, &scope, sealed, &data_key, NULL), GK_OK);
+        gk_data_key_free(data_key);
+        assert_int_equal(
+            gk_data_key_generation(gk_span_of(sealed, sizeof sealed), &generation, NULL), GK_OK);
+        nap();
+    }
+    assert_int_equal(generation, 2);
+    assert_int_equal(fake_host_events(host_of(pair), "key.revoked", NULL), 0);
+    gk_account_release(account);
+}
+
 /* --- a store that does not answer ------------------------------------------------------------- */
 
 static void test_gateways__what_is_known_stands_while_the_store_is_silent(void **state)
@@ -519,6 +629,10 @@ int main(void)
         TEST(test_gateways__ones_own_change_disturbs_nobody),
         TEST(test_gateways__anothers_change_disturbs_nobody),
         TEST(test_gateways__a_deleted_account_is_gone_everywhere),
+        TEST(test_gateways__what_is_under_a_new_root_key_opens_untold_customer),
+        TEST(test_gateways__what_is_under_a_new_root_key_opens_untold_service),
+        TEST(test_gateways__a_new_root_key_waits_for_the_vault),
+        TEST(test_gateways__a_new_root_key_is_taken_when_told),
         TEST(test_gateways__what_is_known_stands_while_the_store_is_silent),
         TEST(test_gateways__two_that_are_due_at_once_wrap_once),
         TEST(test_gateways__many_who_check_now_on_both_wrap_once),

@@ -112,6 +112,14 @@ def unwrap_root_key_rsa(private_key, account_id, generation, wrapped, commitment
     return check_root_key(root_key, account_id, generation, commitment)
 
 
+def unwrap_older_root_key(active_key, active, account_id, generation, wrapped, commitment):
+    """active_key is the root key of generation active, which wraps."""
+    need(len(wrapped) == 72, "a wrapped root key is 72 bytes")
+    key = expand(active_key, "gatekey/v1/older-root-key", account_id, struct.pack(">I", active))
+    root_key = xaes_open(key, wrapped, root_wrap_aad(account_id, generation))
+    return check_root_key(root_key, account_id, generation, commitment)
+
+
 def check_root_key(root_key, account_id, generation, commitment):
     need(len(root_key) == 32 and
          hmac.compare_digest(commitment, root_commitment(root_key, account_id, generation)),
@@ -147,7 +155,7 @@ def read_account_record(service_key, account, stored):
     expected = "gatekey-account-record v1 " + record_mac(service_key, account, body) + "\n"
     need(hmac.compare_digest(head, expected.encode()), "the account record is not authentic")
     record = json.loads(body)
-    need(record["version"] == 1 and record["account"] == account, "version or account")
+    need(record["version"] in (1, 2) and record["account"] == account, "version or account")
     return record
 
 

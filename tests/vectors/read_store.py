@@ -430,9 +430,17 @@ class Account:
         return fmt.open_record(self.service_key, self.id, binding(kind, container_id, key), value)
 
     def root_keys(self):
-        """Of every generation, by its first wrap that opens."""
-        return {generation["generation"]: self.root_key(generation)
-                for generation in self.record["generations"]}
+        """Of every generation in use: the active one by its first wrap that opens, the older ones by that."""
+        used = [generation for generation in self.record["generations"] if generation["state"] != "retired"]
+        active, = (generation for generation in used if generation["state"] == "active")
+        keys = {active["generation"]: self.root_key(active)}
+        for older in (generation for generation in used if generation is not active):
+            wrap, = older["wraps"]
+            need(wrap["keyId"] == f"root-key/{active['generation']}", "a wrap that the active root key has not made")
+            keys[older["generation"]] = fmt.unwrap_older_root_key(
+                keys[active["generation"]], active["generation"], self.id, older["generation"],
+                fmt.from_b64url(wrap["value"]), fmt.from_b64url(older["commitment"]))
+        return keys
 
     def root_key(self, generation):
         number, commitment = generation["generation"], fmt.from_b64url(generation["commitment"])
