@@ -402,6 +402,17 @@ bool gk_time_iso_parse(const char *text, int64_t *wall_ms)
     return true;
 }
 
+bool gk_text_is_plain(const char *text, size_t max)
+{
+    const size_t len = strnlen(text, max);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
+            return false;
+        }
+    }
+    return len < max;
+}
+
 bool gk_parse_u64(struct gk_span text, uint64_t max, uint64_t *value)
 {
     if (text.len == 0) {

@@ -48,6 +48,10 @@ void gk_time_iso(int64_t wall_ms, char text[GK_TIME_TEXT_BYTES]);
  * or a numeric offset. */
 bool gk_time_iso_parse(const char *text, int64_t *wall_ms) GK_MUST_USE;
 
+/* Whether text ends within max bytes and holds no control character, which could pass for something
+ * else in a log line or on a terminal. */
+bool gk_text_is_plain(const char *text, size_t max) GK_MUST_USE;
+
 /* Decimal digits only, no sign, no leading blank, at most max. */
 bool gk_parse_u64(struct gk_span text, uint64_t max, uint64_t *value) GK_MUST_USE;
 

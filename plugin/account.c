@@ -101,7 +101,6 @@ enum gk_status gk_account_new(struct gk_instance *instance, const struct gk_stor
     account->record = stored->record;
     gk_record_witness_see(&account->witness, stored);
     account->last_version_check_wall_ms = stored->last_version_check_wall_ms;
-    account->facts.info.expires_wall_ms = stored->record.key_expires_wall_ms;
     struct gk_root_key *root_key = NULL;
     enum gk_status status = derive_open_key(account, error);
     if (status == GK_OK) {

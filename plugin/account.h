@@ -29,13 +29,6 @@ struct gk_key_proof {
     uint64_t checks; /* of the account's that had ended by then */
 };
 
-/* What a get told of the key that the settings name. */
-struct gk_key_facts {
-    char newest_key_id[GK_KEY_ID_BYTES_MAX];
-    struct gk_key_info info;
-    int64_t told_wall_ms; /* 0: info is zeros, but for the end that the record has */
-};
-
 struct gk_account {
     struct gk_instance *instance; /* this and the next three never change */
     char name[GK_ACCOUNT_PATH_BYTES_MAX];
@@ -51,7 +44,6 @@ struct gk_account {
     struct gk_account_record record;
     struct gk_record_witness witness; /* of record */
     struct gk_key_state state;
-    struct gk_key_facts facts;
     bool forgotten;
     bool checking;   /* an unwrap is under way, for all who wait */
     bool changing;   /* settings or wraps are being changed, by one at a time */

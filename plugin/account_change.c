@@ -58,8 +58,7 @@ static enum gk_status fill_new_record(struct gk_record_change *change, const cha
     }
     next->created_wall_ms = now_ms;
     next->settings = *change->settings;
-    next->last_version_check_wall_ms = now_ms;
-    next->key_expires_wall_ms = change->key.info.expires_wall_ms;
+    gk_record_change_keep_told(change, now_ms);
     next->generations_count = 1;
     *active = (struct gk_root_generation){.generation = 1,
                                           .state = GK_GENERATION_ACTIVE,
@@ -130,7 +129,6 @@ static void open_new(struct gk_record_change *change, const char *name)
     if (account != NULL && gk_record_change_is_customer(change)) {
         gk_account_take_key(account, change->stored->record.sequence, &change->proof,
                             &change->root_key);
-        gk_record_change_keep_facts(account, change);
     }
     gk_account_release(account);
 }
@@ -183,8 +181,7 @@ static enum gk_status fill_changed_record(struct gk_record_change *change, struc
     next->settings = *change->settings;
     next->settings.queue_account_key = change->stored->record.settings.queue_account_key;
     next->settings.table_account_key = change->stored->record.settings.table_account_key;
-    next->last_version_check_wall_ms = now_ms;
-    next->key_expires_wall_ms = change->key.info.expires_wall_ms;
+    gk_record_change_keep_told(change, now_ms);
     return GK_OK;
 }
 
@@ -226,7 +223,6 @@ static enum gk_status set_encryption(struct gk_record_change *change, struct gk_
     gk_record_change_tell(change, "account.encryption", account->name, status, "", error);
     if (status == GK_OK) {
         (void)gk_account_adopt(account, change->stored, &change->proof, &change->root_key);
-        gk_record_change_keep_facts(account, change);
     }
     return status;
 }

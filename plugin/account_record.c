@@ -77,36 +77,16 @@ bool gk_account_record_drop_old_wrap(struct gk_account_record *record, int64_t w
 
 /* --- what the fields may say ------------------------------------------------------------------ */
 
-static bool is_terminated(const char *text, size_t max)
-{
-    return memchr(text, '\0', max) != NULL;
-}
-
-/* No control character may reach a log line or a terminal through a record. */
-static bool is_printable(const char *text)
-{
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-        if (*at < 0x20 || *at == 0x7f) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static const char *settings_fault(const struct gk_encryption_settings *settings)
 {
     const struct gk_key_reference *key = &settings->key;
     const struct gk_identity_reference *identity = &settings->identity;
-    if (!is_terminated(key->vault_uri, sizeof key->vault_uri) ||
-        !is_terminated(key->name, sizeof key->name) ||
-        !is_terminated(key->version, sizeof key->version) ||
-        !is_terminated(identity->resource_id, sizeof identity->resource_id) ||
-        !is_terminated(identity->federated_client_id, sizeof identity->federated_client_id)) {
-        return "a setting has no end";
-    }
-    if (!is_printable(key->vault_uri) || !is_printable(key->name) || !is_printable(key->version) ||
-        !is_printable(identity->resource_id) || !is_printable(identity->federated_client_id)) {
-        return "a setting holds a control character";
+    if (!gk_text_is_plain(key->vault_uri, sizeof key->vault_uri) ||
+        !gk_text_is_plain(key->name, sizeof key->name) ||
+        !gk_text_is_plain(key->version, sizeof key->version) ||
+        !gk_text_is_plain(identity->resource_id, sizeof identity->resource_id) ||
+        !gk_text_is_plain(identity->federated_client_id, sizeof identity->federated_client_id)) {
+        return "a setting has no end or holds a control character";
     }
     if (settings->source > GK_KEY_SOURCE_CUSTOMER || identity->kind > GK_IDENTITY_USER_ASSIGNED ||
         settings->queue_account_key > 1 || settings->table_account_key > 1) {
@@ -138,9 +118,9 @@ static bool is_root_key_id(const char *key_id)
 
 static const char *wrap_fault(const struct gk_root_wrap *wrap)
 {
-    if (!is_terminated(wrap->key_id, sizeof wrap->key_id) ||
-        !is_terminated(wrap->algorithm, sizeof wrap->algorithm) || !is_printable(wrap->key_id) ||
-        wrap->key_id[0] == '\0' || wrap->created_wall_ms < 0) {
+    if (!gk_text_is_plain(wrap->key_id, sizeof wrap->key_id) ||
+        !gk_text_is_plain(wrap->algorithm, sizeof wrap->algorithm) || wrap->key_id[0] == '\0' ||
+        wrap->created_wall_ms < 0) {
         return "a wrap's key id or time is not valid";
     }
     if (strcmp(wrap->algorithm, GK_WRAP_ALGORITHM_SERVICE) == 0) {
@@ -207,7 +187,7 @@ static const char *generations_fault(const struct gk_account_record *record)
 /* What is wrong with a record, or NULL. The same rules for what is read and what is written. */
 static const char *record_fault(const struct gk_account_record *record)
 {
-    if (!is_terminated(record->account, sizeof record->account) ||
+    if (!gk_text_is_plain(record->account, sizeof record->account) ||
         !gk_account_name_is_valid(record->account)) {
         return "the account's name is not valid";
     }
@@ -217,6 +197,11 @@ static const char *record_fault(const struct gk_account_record *record)
         return "the sequence or a time is out of range";
     }
     const char *fault = settings_fault(&record->settings);
+    if (fault == NULL && gk_key_told_is_known(&record->key_told)) {
+        fault = record->settings.source == GK_KEY_SOURCE_CUSTOMER
+                    ? gk_key_told_fault(&record->key_told)
+                    : "a vault told of a key that is not the customer's";
+    }
     return fault != NULL ? fault : generations_fault(record);
 }
 

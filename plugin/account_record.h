@@ -18,6 +18,7 @@
 #include "common/buf.h"
 #include "gatekey/plugin.h"
 #include "plugin/kdf.h"
+#include "plugin/key_told.h"
 #include "plugin/root_key.h"
 
 #define GK_ACCOUNT_ATTR          "gatekey.account"
@@ -82,7 +83,8 @@ struct gk_account_record {
     int64_t last_rotation_wall_ms;
     int64_t previous_wrap_until_wall_ms;
     int64_t last_version_check_wall_ms;
-    int64_t key_expires_wall_ms;
+    int64_t key_expires_wall_ms; /* of the version that wraps */
+    struct gk_key_told key_told; /* with a customer's key */
 };
 
 /* The active generation. A record that parse gave, or that serialise takes, has one. */

@@ -7,6 +7,7 @@
 #include "plugin/account_name.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define KEY_BITS_MAX    65536
 
 static const char *const source_names[] = {"service", "customer"};
 static const char *const identity_names[] = {"system-assigned", "user-assigned"};
@@ -126,6 +127,31 @@ static int version_of(const struct gk_account_record *record)
     return GK_ACCOUNT_RECORD_VERSION;
 }
 
+static void put_bool(struct writer *writer, const char *name, bool value)
+{
+    put(writer, name, json_boolean(value));
+}
+
+static json_t *write_key_told(const struct gk_key_told *told)
+{
+    const struct gk_key_info *info = &told->info;
+    struct writer writer = writer_new();
+    put_text(&writer, "keyId", told->key_id);
+    put_text(&writer, "type", info->key_type);
+    put_int(&writer, "bits", info->modulus_bits);
+    put_bool(&writer, "enabled", info->enabled != 0);
+    put_bool(&writer, "mayWrap", info->may_wrap != 0);
+    put_bool(&writer, "mayUnwrap", info->may_unwrap != 0);
+    put_bool(&writer, "softDelete", info->soft_delete != 0);
+    put_bool(&writer, "purgeProtected", info->purge_protected != 0);
+    put_text(&writer, "recoveryLevel", info->recovery_level);
+    put_int(&writer, "notBeforeMs", info->not_before_wall_ms);
+    put_int(&writer, "expiresMs", info->expires_wall_ms);
+    put_int(&writer, "createdMs", info->created_wall_ms);
+    put_int(&writer, "toldMs", told->told_wall_ms);
+    return finish(&writer);
+}
+
 static json_t *write_record(const struct gk_account_record *record)
 {
     json_t *generations = json_array();
@@ -152,6 +178,9 @@ static json_t *write_record(const struct gk_account_record *record)
     put_int(&writer, "previousWrapUntilMs", record->previous_wrap_until_wall_ms);
     put_int(&writer, "lastVersionCheckMs", record->last_version_check_wall_ms);
     put_int(&writer, "keyExpiresMs", record->key_expires_wall_ms);
+    if (gk_key_told_is_known(&record->key_told)) {
+        put(&writer, "keyTold", write_key_told(&record->key_told));
+    }
     writer.failed = writer.failed || failed;
     return finish(&writer);
 }
@@ -219,6 +248,21 @@ static int64_t take_int(struct members *members, const char *name, int64_t min, 
 static int64_t take_time(struct members *members, const char *name)
 {
     return take_int(members, name, 0, INT64_MAX);
+}
+
+static uint8_t take_bool(struct members *members, const char *name)
+{
+    const json_t *value = take(members, name);
+    members->failed = members->failed || !json_is_boolean(value);
+    return json_is_true(value) ? 1 : 0;
+}
+
+/* A member that may be absent: NULL then. */
+static const json_t *take_optional(struct members *members, const char *name)
+{
+    const json_t *value = json_object_get(members->object, name);
+    members->taken += value != NULL ? 1 : 0;
+    return value;
 }
 
 /* Copies with NUL into text[0, max). */
@@ -324,6 +368,29 @@ static bool read_generation(const json_t *json, struct gk_root_generation *gener
     return ok && all_taken(&members);
 }
 
+static bool read_key_told(const json_t *json, struct gk_key_told *told)
+{
+    struct gk_key_info *info = &told->info;
+    if (json == NULL) {
+        return true;
+    }
+    struct members members = members_of(json);
+    take_text(&members, "keyId", told->key_id, sizeof told->key_id);
+    take_text(&members, "type", info->key_type, sizeof info->key_type);
+    info->modulus_bits = (uint32_t)take_int(&members, "bits", 0, KEY_BITS_MAX);
+    info->enabled = take_bool(&members, "enabled");
+    info->may_wrap = take_bool(&members, "mayWrap");
+    info->may_unwrap = take_bool(&members, "mayUnwrap");
+    info->soft_delete = take_bool(&members, "softDelete");
+    info->purge_protected = take_bool(&members, "purgeProtected");
+    take_text(&members, "recoveryLevel", info->recovery_level, sizeof info->recovery_level);
+    info->not_before_wall_ms = take_time(&members, "notBeforeMs");
+    info->expires_wall_ms = take_time(&members, "expiresMs");
+    info->created_wall_ms = take_time(&members, "createdMs");
+    told->told_wall_ms = take_time(&members, "toldMs");
+    return all_taken(&members) && gk_key_told_is_known(told);
+}
+
 static bool read_record(const json_t *json, struct gk_account_record *record)
 {
     struct members members = members_of(json);
@@ -349,6 +416,7 @@ static bool read_record(const json_t *json, struct gk_account_record *record)
     record->previous_wrap_until_wall_ms = take_time(&members, "previousWrapUntilMs");
     record->last_version_check_wall_ms = take_time(&members, "lastVersionCheckMs");
     record->key_expires_wall_ms = take_time(&members, "keyExpiresMs");
+    ok = ok && read_key_told(take_optional(&members, "keyTold"), &record->key_told);
     return ok && record->generations_count > 0 && all_taken(&members);
 }
 

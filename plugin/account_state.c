@@ -207,12 +207,6 @@ static void locked_take_record(struct gk_account *account, const struct gk_store
     if (stored->last_version_check_wall_ms > account->last_version_check_wall_ms) {
         account->last_version_check_wall_ms = stored->last_version_check_wall_ms;
     }
-    const struct gk_root_wrap *current = &gk_account_record_active(&account->record)->wraps[0];
-    if (strcasecmp(account->facts.newest_key_id, current->key_id) != 0) {
-        account->facts.info =
-            (struct gk_key_info){.expires_wall_ms = stored->record.key_expires_wall_ms};
-        account->facts.told_wall_ms = 0;
-    }
 }
 
 /* The account's key is in hand: it is service-managed, or the vault has opened it since proof. */

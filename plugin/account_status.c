@@ -16,23 +16,36 @@ static void fill_wraps(const struct gk_account *account, struct gk_account_statu
     }
 }
 
+/* What the vault told, it told again at each check since. */
+static void fill_told(const struct gk_account *account, struct gk_account_status *out)
+{
+    const struct gk_account_record *record = &account->record;
+    const struct gk_key_told *told = &record->key_told;
+    out->key_info = told->info;
+    if (gk_key_told_is_known(told)) {
+        out->key_info_told_wall_ms = account->last_version_check_wall_ms > told->told_wall_ms
+                                         ? account->last_version_check_wall_ms
+                                         : told->told_wall_ms;
+    } else { /* a wrap is as long as the modulus */
+        out->key_info.modulus_bits =
+            (uint32_t)gk_account_record_active(record)->wraps[0].value_len * 8u;
+    }
+    out->rotation_pending =
+        gk_key_told_is_known(told) && strcasecmp(told->key_id, out->current_key_id) != 0;
+}
+
 static void fill_key(const struct gk_account *account, struct gk_moment now,
                      struct gk_account_status *out)
 {
-    const struct gk_key_facts *facts = &account->facts;
-    const struct gk_key_info *info = &facts->info;
-    out->key_info = *info;
-    out->key_info_told_wall_ms = facts->told_wall_ms;
-    if (info->modulus_bits == 0) { /* a wrap is as long as the modulus */
-        const struct gk_root_generation *active = gk_account_record_active(&account->record);
-        out->key_info.modulus_bits = (uint32_t)active->wraps[0].value_len * 8u;
-    }
-    out->key_expires_wall_ms = info->expires_wall_ms;
+    fill_told(account, out);
+    const struct gk_key_info *info = &out->key_info;
+    out->key_expires_wall_ms = account->record.key_expires_wall_ms;
+    /* Of the version that a rotation would take, where there is one. */
+    const int64_t expires_ms =
+        out->rotation_pending ? info->expires_wall_ms : out->key_expires_wall_ms;
     out->key_outside_dates =
-        (info->expires_wall_ms != 0 && now.wall_ms >= info->expires_wall_ms) ||
+        (expires_ms != 0 && now.wall_ms >= expires_ms) ||
         (info->not_before_wall_ms != 0 && now.wall_ms < info->not_before_wall_ms);
-    out->rotation_pending = facts->newest_key_id[0] != '\0' &&
-                            strcasecmp(facts->newest_key_id, out->current_key_id) != 0;
     out->last_version_check_wall_ms = account->last_version_check_wall_ms;
     out->next_version_check_wall_ms =
         account->last_version_check_wall_ms + account->instance->settings.version_check_interval_ms;

@@ -5,22 +5,12 @@
 #include <strings.h>
 
 #include "common/error.h"
+#include "common/text.h"
 #include "plugin/key_id.h"
 #include "plugin/root_wrap.h"
 
 #define POLICY "KeyVaultPolicyError"
 #define AUTH   "KeyVaultAuthenticationFailure"
-
-static bool is_text(const char *text, size_t max)
-{
-    const char *end = memchr(text, '\0', max);
-    for (const char *at = text; end != NULL && at < end; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
-            return false;
-        }
-    }
-    return end != NULL;
-}
 
 static enum gk_status refuse(struct gk_error *error, const char *code, const char *message)
 {
@@ -33,10 +23,11 @@ enum gk_status gk_encryption_settings_check(const struct gk_instance *instance,
 {
     const struct gk_key_reference *key = &settings->key;
     const struct gk_identity_reference *identity = &settings->identity;
-    if (!is_text(key->vault_uri, sizeof key->vault_uri) || !is_text(key->name, sizeof key->name) ||
-        !is_text(key->version, sizeof key->version) ||
-        !is_text(identity->resource_id, sizeof identity->resource_id) ||
-        !is_text(identity->federated_client_id, sizeof identity->federated_client_id) ||
+    if (!gk_text_is_plain(key->vault_uri, sizeof key->vault_uri) ||
+        !gk_text_is_plain(key->name, sizeof key->name) ||
+        !gk_text_is_plain(key->version, sizeof key->version) ||
+        !gk_text_is_plain(identity->resource_id, sizeof identity->resource_id) ||
+        !gk_text_is_plain(identity->federated_client_id, sizeof identity->federated_client_id) ||
         settings->source > GK_KEY_SOURCE_CUSTOMER || identity->kind > GK_IDENTITY_USER_ASSIGNED ||
         settings->queue_account_key > 1 || settings->table_account_key > 1) {
         return refuse(error, "InvalidRequestPropertyValue",

@@ -105,8 +105,7 @@ static enum gk_status fill_next(struct gk_record_change *change, struct gk_root_
     }
     next->generations[next->generations_count++] = made;
     next->previous_wrap_until_wall_ms = 0; /* it went with the wraps of the generation before */
-    next->last_version_check_wall_ms = now_ms;
-    next->key_expires_wall_ms = change->key.info.expires_wall_ms;
+    gk_record_change_keep_told(change, now_ms);
     *change->root_key = *fresh;
     return GK_OK;
 }
@@ -158,7 +157,6 @@ static enum gk_status replace(struct gk_record_change *change, struct gk_account
     gk_record_change_tell(change, "account.root-key", account->name, status, done, error);
     if (status == GK_OK) {
         (void)gk_account_adopt(account, change->stored, &change->proof, &change->root_key);
-        gk_record_change_keep_facts(account, change);
     }
     return status;
 }

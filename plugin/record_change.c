@@ -102,12 +102,10 @@ void gk_record_change_tell(const struct gk_record_change *change, const char *ev
              });
 }
 
-void gk_record_change_keep_facts(struct gk_account *account, const struct gk_record_change *change)
+void gk_record_change_keep_told(struct gk_record_change *change, int64_t now_ms)
 {
-    pthread_mutex_lock(&account->mutex);
-    snprintf(account->facts.newest_key_id, sizeof account->facts.newest_key_id, "%s",
-             change->key.key_id);
-    account->facts.info = change->key.info;
-    account->facts.told_wall_ms = gk_instance_now(change->instance).wall_ms;
-    pthread_mutex_unlock(&account->mutex);
+    const struct gk_vault_result *key = &change->key;
+    change->next->last_version_check_wall_ms = now_ms;
+    change->next->key_expires_wall_ms = key->info.expires_wall_ms;
+    change->next->key_told = gk_key_told_now(key->key_id, &key->info, now_ms);
 }

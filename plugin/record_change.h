@@ -46,7 +46,7 @@ enum gk_status gk_record_change_wrap(struct gk_record_change *change,
 void gk_record_change_tell(const struct gk_record_change *change, const char *event,
                            const char *account, enum gk_status status, const char *done,
                            const struct gk_error *why);
-/* What the vault told counts for the account from now on. */
-void gk_record_change_keep_facts(struct gk_account *account, const struct gk_record_change *change);
+/* next says what the vault told of the key that wraps from now on. */
+void gk_record_change_keep_told(struct gk_record_change *change, int64_t now_ms);
 
 #endif

@@ -64,17 +64,6 @@ bool gk_rotation_locked_due(const struct gk_account *account, struct gk_moment n
 
 /* --- one check -------------------------------------------------------------------------------- */
 
-static void note_facts(struct rotation *rotation)
-{
-    struct gk_account *account = rotation->account;
-    pthread_mutex_lock(&account->mutex);
-    snprintf(account->facts.newest_key_id, sizeof account->facts.newest_key_id, "%s",
-             rotation->newest.key_id);
-    account->facts.info = rotation->newest.info;
-    account->facts.told_wall_ms = gk_instance_now(rotation->instance).wall_ms;
-    pthread_mutex_unlock(&account->mutex);
-}
-
 /* Drops the wrap before once its time is over, and with it the record before. */
 static enum gk_status settle(struct rotation *rotation, int64_t wall_ms, struct gk_error *error)
 {
@@ -100,7 +89,6 @@ static enum gk_status ask(struct rotation *rotation, struct gk_error *error)
     if (rotation->newest.verdict != GK_VAULT_OK) {
         return gk_key_refusal_error(rotation->newest.verdict, error);
     }
-    note_facts(rotation);
     return GK_OK;
 }
 
@@ -142,6 +130,8 @@ static enum gk_status wrap_anew(struct rotation *rotation, struct gk_error *erro
     const int64_t now_ms = gk_instance_now(rotation->instance).wall_ms;
     gk_encryption_put_wrap(rotation->instance, active, &wrap, rotation->next, now_ms);
     rotation->next->key_expires_wall_ms = rotation->newest.info.expires_wall_ms;
+    rotation->next->key_told =
+        gk_key_told_now(rotation->newest.key_id, &rotation->newest.info, now_ms);
     rotation->next->last_version_check_wall_ms = now_ms;
     return GK_OK;
 }
@@ -150,6 +140,29 @@ static bool is_newer_version(const struct rotation *rotation)
 {
     const struct gk_root_generation *active = gk_account_record_active(rotation->next);
     return strcasecmp(rotation->newest.key_id, active->wraps[0].key_id) != 0;
+}
+
+/* The check has ended without a new wrap. What the vault told goes into the record where it is not
+ * what that has; that it was asked is noted beside it. */
+static enum gk_status keep_told(struct rotation *rotation, int64_t wall_ms, struct gk_error *error)
+{
+    const struct gk_key_told told =
+        gk_key_told_now(rotation->newest.key_id, &rotation->newest.info, wall_ms);
+    if (gk_key_told_same(&told, &rotation->stored->record.key_told)) {
+        gk_account_store_note_check(rotation->instance, rotation->stored, wall_ms);
+        return GK_OK;
+    }
+    rotation->next->key_told = told;
+    rotation->next->last_version_check_wall_ms = wall_ms;
+    if (!is_newer_version(rotation)) {
+        rotation->next->key_expires_wall_ms = told.info.expires_wall_ms;
+    }
+    const enum gk_status status =
+        gk_account_store_write(rotation->instance, rotation->stored, rotation->next, error);
+    if (status == GK_OK) {
+        (void)gk_account_adopt_stored(rotation->account, rotation->stored);
+    }
+    return status;
 }
 
 static enum gk_status accept_newest(const struct rotation *rotation, int64_t wall_ms,
@@ -168,8 +181,7 @@ static enum gk_status rotate(struct rotation *rotation, int64_t wall_ms, struct 
     struct gk_error why = {0};
     if (accept_newest(rotation, wall_ms, &why) != GK_OK) {
         tell(rotation, "refused", why.message);
-        gk_account_store_note_check(rotation->instance, rotation->stored, wall_ms);
-        return GK_OK;
+        return keep_told(rotation, wall_ms, error);
     }
     enum gk_status status = wrap_anew(rotation, &why);
     if (status == GK_OK) {
@@ -191,13 +203,11 @@ static enum gk_status look_for_newer(struct rotation *rotation, int64_t wall_ms,
                                      struct gk_error *error)
 {
     const enum gk_status status = ask(rotation, error);
-    if (status == GK_OK && is_newer_version(rotation)) {
-        return rotate(rotation, wall_ms, error);
+    if (status != GK_OK) {
+        return status;
     }
-    if (status == GK_OK) {
-        gk_account_store_note_check(rotation->instance, rotation->stored, wall_ms);
-    }
-    return status;
+    return is_newer_version(rotation) ? rotate(rotation, wall_ms, error)
+                                      : keep_told(rotation, wall_ms, error);
 }
 
 static enum gk_status check(struct rotation *rotation, bool ask_vault, struct gk_error *error)

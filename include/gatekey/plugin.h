@@ -206,7 +206,7 @@ struct gk_account_status {
     int64_t last_check_wall_ms;          /* last answer of the vault to an unwrap */
     int64_t last_version_check_wall_ms;
     int64_t next_version_check_wall_ms;
-    int64_t key_expires_wall_ms;
+    int64_t key_expires_wall_ms; /* of the version that wraps */
     int64_t unreachable_since_wall_ms;
     int64_t grace_until_wall_ms;
     uint32_t check_interval_ms; /* also how long a revoked key may still be used */
@@ -217,7 +217,7 @@ struct gk_account_status {
     char reason_request_id[64];
     struct gk_key_info key_info; /* what the vault told last of the version that the settings name;
                                       zeros, but for modulus_bits, before it has told */
-    int64_t key_info_told_wall_ms; /* when; 0: not since this process knows the account */
+    int64_t key_info_told_wall_ms; /* when last; 0: never */
     uint32_t
         oldest_generation; /* of those that data may be under still; generation is the newest */
 };

@@ -215,6 +215,8 @@ maybe('accounts, containers and blobs with the service key alone', async () => {
     [generation, state, keyId.replace(/^https:.*/, 'https')]),
   [[1, 'decrypt-only', 'root-key/3'], [2, 'decrypt-only', 'root-key/3'], [3, 'active', 'https']]);
   assert.equal(json.record.generations[2].wraps[0].algorithm, 'RSA-OAEP-256');
+  assert.equal(json.record.keyTold.keyId, json.record.generations[2].wraps[0].keyId);
+  assert.deepEqual([json.record.keyTold.type, json.record.keyTold.bits], ['RSA', 2048]);
   assert.equal(json.profile.location, 'local');
   assert.deepEqual(Object.keys(json.containers), ['back', CONTAINER]);
   const { opening, deleted } = json.containers.back.fields.life;

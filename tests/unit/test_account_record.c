@@ -61,6 +61,18 @@ static struct gk_account_record *full_record(void)
     record->previous_wrap_until_wall_ms = 1790000000002;
     record->last_version_check_wall_ms = 1790000000003;
     record->key_expires_wall_ms = 1790000000004;
+    struct gk_key_told *told = &record->key_told;
+    strcpy(told->key_id, "https://contoso.vault.azure.net/keys/storage/3");
+    strcpy(told->info.key_type, "RSA-HSM");
+    strcpy(told->info.recovery_level, "Recoverable");
+    told->info.modulus_bits = 4096;
+    told->info.enabled = 1;
+    told->info.may_unwrap = 1;
+    told->info.purge_protected = 1;
+    told->info.not_before_wall_ms = 1790000000005;
+    told->info.expires_wall_ms = 1790000000006;
+    told->info.created_wall_ms = 1790000000007;
+    told->told_wall_ms = 1790000000008;
     return record;
 }
 
@@ -143,6 +155,20 @@ static void test_account_record__gives_back_every_field(void **state)
     assert_null(gk_account_record_generation(parsed, 2));
     gk_buf_cleanup(&bytes);
     free(parsed);
+    free(record);
+}
+
+/* As records were before vaults' words were kept in them, and as those of a service key are. */
+static void test_account_record__needs_no_word_of_the_vault(void **state)
+{
+    const struct gk_crypto *crypto = *state;
+    struct gk_account_record *record = full_record();
+    struct gk_buf bytes;
+    memset(&record->key_told, 0, sizeof record->key_told);
+    serialise(crypto, record, &bytes);
+    assert_null(strstr(gk_buf_str(&bytes), "keyTold"));
+    expect(crypto, "contoso1", gk_buf_span(&bytes), GK_OK);
+    gk_buf_cleanup(&bytes);
     free(record);
 }
 
@@ -320,6 +346,16 @@ static void test_account_record__refuses_authentic_nonsense(void **state)
         {"\"generations\":[{", "\"generations\":{},\"g\":[{", GK_E_INTEGRITY},
         {"\"createdMs\":1780000000000", "\"createdMs\":-1", GK_E_INTEGRITY},
         {"\"keyExpiresMs\":1790000000004", "\"keyExpiresMs\":1e3", GK_E_INTEGRITY},
+        {"\"keyTold\":{", "\"keyTold\":null,\"k\":{", GK_E_INTEGRITY},
+        {"\"keyTold\":{", "\"keyTold\":{\"more\":1,", GK_E_INTEGRITY},
+        {"\"type\":\"RSA-HSM\"", "\"type\":\"\"", GK_E_INTEGRITY},
+        {"\"type\":\"RSA-HSM\"", "\"type\":\"RSA-0123456789AB\"", GK_E_INTEGRITY},
+        {"\"type\":\"RSA-HSM\",", "", GK_E_INTEGRITY},
+        {"storage/3\"", "storage/\\u001b\"", GK_E_INTEGRITY},
+        {"\"bits\":4096", "\"bits\":65537", GK_E_INTEGRITY},
+        {"\"enabled\":true", "\"enabled\":1", GK_E_INTEGRITY},
+        {"\"enabled\":true", "\"enabled\":false", GK_OK},
+        {"\"toldMs\":1790000000008", "\"toldMs\":-8", GK_E_INTEGRITY},
         {"{\"version\"", "[{\"version\"", GK_E_INTEGRITY},
         {"{\"version\"", "{}{\"version\"", GK_E_INTEGRITY},
     };
@@ -416,6 +452,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_account_record__gives_back_every_field),
+        cmocka_unit_test(test_account_record__needs_no_word_of_the_vault),
         cmocka_unit_test(test_account_record__full_of_the_longest_fields_fits),
         cmocka_unit_test(test_account_record__refuses_every_changed_bit_and_cut),
         cmocka_unit_test(test_account_record__refuses_another_account_or_service_key),

@@ -69,6 +69,44 @@ static void test_rotation__the_time_of_the_check_survives_a_restart(void **state
     assert_int_equal(status_of(fixture).next_version_check_wall_ms, checked_ms + DAY_MS);
 }
 
+static void test_rotation__what_the_vault_told_survives_a_restart(void **state)
+{
+    struct fixture *fixture = *state;
+    create_customer(fixture);
+    const struct gk_account_status created = status_of(fixture);
+    assert_int_equal(created.key_info.modulus_bits, 2048);
+    fake_vault_lock()->info.expires_wall_ms = INT64_C(4102444800000);
+    fake_vault_unlock();
+    fake_host_advance(&fixture->host, DAY_MS / 2);
+    for (unsigned i = 0; i < 2; i++) { /* what is new is kept, once */
+        assert_int_equal(check_now(fixture), GK_OK);
+        assert_int_equal(status_of(fixture).record_sequence, created.record_sequence + 1);
+    }
+    const struct gk_account_status checked = status_of(fixture);
+    assert_int_equal(checked.key_expires_wall_ms, INT64_C(4102444800000));
+    fixture_restart(fixture);
+    set_unwrap(GK_VAULT_UNAVAILABLE);
+    const struct gk_account_status after = status_of(fixture);
+    assert_memory_equal(&after.key_info, &checked.key_info, sizeof after.key_info);
+    assert_int_equal(after.key_info_told_wall_ms, checked.last_version_check_wall_ms);
+    assert_int_equal(after.key_expires_wall_ms, checked.key_expires_wall_ms);
+}
+
+static void test_rotation__a_pending_version_survives_a_restart(void **state)
+{
+    struct fixture *fixture = *state;
+    create_customer(fixture);
+    rotate_vault();
+    disable_version(2, true);
+    assert_int_equal(check_now(fixture), GK_OK);
+    fixture_restart(fixture);
+    assert_int_equal(status_of(fixture).rotation_pending, 1);
+    assert_int_equal(status_of(fixture).key_info.enabled, 0);
+    disable_version(2, false);
+    assert_int_equal(check_now(fixture), GK_OK);
+    assert_int_equal(status_of(fixture).rotation_pending, 0);
+}
+
 static void test_rotation__data_sealed_before_opens_after(void **state)
 {
     struct fixture *fixture = *state;
@@ -249,6 +287,15 @@ static void test_rotation__service_managed_and_back(void **state)
     set_unwrap(GK_VAULT_KEY_REFUSED);
     assert_int_equal(check_now(fixture), GK_OK);
     assert_int_equal(authorize_read(fixture), GK_E_DENIED);
+}
+
+static void test_rotation__a_service_key_is_told_of_by_no_vault(void **state)
+{
+    struct fixture *fixture = *state;
+    create_customer(fixture);
+    assert_int_equal(set_source(fixture, GK_KEY_SOURCE_SERVICE), GK_OK);
+    assert_string_equal(status_of(fixture).key_info.key_type, "");
+    assert_int_equal(status_of(fixture).key_info_told_wall_ms, 0);
 }
 
 static void test_rotation__a_revoked_key_is_not_left_behind(void **state)
@@ -443,6 +490,8 @@ int main(void)
         TEST(test_rotation__a_day_later_the_new_version_is_taken_with_one_wrap),
         TEST(test_rotation__no_new_version_no_new_record),
         TEST(test_rotation__the_time_of_the_check_survives_a_restart),
+        TEST(test_rotation__what_the_vault_told_survives_a_restart),
+        TEST(test_rotation__a_pending_version_survives_a_restart),
         TEST(test_rotation__data_sealed_before_opens_after),
         TEST(test_rotation__the_previous_wrap_stays_while_it_settles),
         TEST(test_rotation__an_unusable_new_version_is_pending),
@@ -451,6 +500,7 @@ int main(void)
         TEST(test_rotation__other_writers_do_not_cost_a_wrap),
         TEST(test_rotation__many_who_check_at_once_wrap_once),
         TEST(test_rotation__service_managed_and_back),
+        TEST(test_rotation__a_service_key_is_told_of_by_no_vault),
         TEST(test_rotation__a_revoked_key_is_not_left_behind),
         TEST(test_rotation__the_same_settings_change_nothing),
         TEST(test_rotation__the_record_before_is_kept),

@@ -158,12 +158,25 @@ static void test_text__numbers(void **state)
     assert_false(gk_parse_u64(gk_span_str("7"), 5, &value));
 }
 
+static void test_text__plain(void **state)
+{
+    (void)state;
+    assert_true(gk_text_is_plain("", 1));
+    assert_true(gk_text_is_plain("a \xc3\xa9~", 6));
+    assert_false(gk_text_is_plain("abc", 3)); /* no end */
+    static const char *const bad[] = {"a\nb", "\x1b[2J", "\x7f", "tab\t"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_false(gk_text_is_plain(bad[i], 8));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text__base64),  cmocka_unit_test(test_text__base64_refuses),
         cmocka_unit_test(test_text__percent), cmocka_unit_test(test_text__times),
         cmocka_unit_test(test_text__ids),     cmocka_unit_test(test_text__numbers),
+        cmocka_unit_test(test_text__plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
