@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "common/buf.h"
 #include "common/secret.h"
 #include "common/secret_file.h"
 #include "common/text.h"
@@ -14,6 +14,7 @@
 #define API_VERSION       "2023-05-01"
 #define TIMEOUT_S_DEFAULT 60u
 #define ANSWER_BYTES_MAX  (32u << 20)
+#define URL_BYTES_MAX     8192u
 
 void ctl_client_global_init(void)
 {
@@ -23,10 +24,8 @@ void ctl_client_global_init(void)
 struct exchange {
     CURL *curl;
     struct curl_slist *headers;
-    char *token; /* secret memory */
+    char *token; /* secret memory; NULL: none is sent */
     char *body;  /* heap */
-    struct gk_buf answer;
-    char reason[CURL_ERROR_SIZE];
 };
 
 static void exchange_cleanup(struct exchange *exchange)
@@ -35,7 +34,11 @@ static void exchange_cleanup(struct exchange *exchange)
     curl_easy_cleanup(exchange->curl);
     gk_secret_free(&exchange->token);
     free(exchange->body);
-    gk_buf_cleanup_wipe(&exchange->answer);
+}
+
+void ctl_reply_cleanup(struct ctl_reply *reply)
+{
+    gk_buf_cleanup_wipe(&reply->body);
 }
 
 static size_t take_answer(char *data, size_t size, size_t count, void *ctx)
@@ -45,9 +48,18 @@ static size_t take_answer(char *data, size_t size, size_t count, void *ctx)
     return gk_buf_status(answer) == GK_OK ? size * count : 0;
 }
 
-static enum ctl_exit check_options(const struct ctl_options *options, uint64_t *timeout_s)
+static enum ctl_exit read_timeout(const struct ctl_options *options, uint64_t *timeout_s)
 {
     *timeout_s = TIMEOUT_S_DEFAULT;
+    if (options->timeout_s != NULL &&
+        (!gk_parse_u64(gk_span_str(options->timeout_s), 3600, timeout_s) || *timeout_s == 0)) {
+        return ctl_fail(CTL_USAGE, "--timeout takes 1 to 3600 seconds");
+    }
+    return CTL_OK;
+}
+
+static enum ctl_exit check_options(const struct ctl_options *options)
+{
     if (options->endpoint == NULL || strncmp(options->endpoint, "https://", 8) != 0) {
         return ctl_fail(CTL_USAGE,
                         "give the management endpoint: --endpoint https://127.0.0.1:PORT "
@@ -55,10 +67,6 @@ static enum ctl_exit check_options(const struct ctl_options *options, uint64_t *
     }
     if (options->token_file == NULL) {
         return ctl_fail(CTL_USAGE, "give the token's file: --token-file or GATEKEY_TOKEN_FILE");
-    }
-    if (options->timeout_s != NULL &&
-        (!gk_parse_u64(gk_span_str(options->timeout_s), 3600, timeout_s) || *timeout_s == 0)) {
-        return ctl_fail(CTL_USAGE, "--timeout takes 1 to 3600 seconds");
     }
     return CTL_OK;
 }
@@ -73,40 +81,38 @@ static enum ctl_exit read_token(const char *path, struct exchange *exchange)
     return CTL_OK;
 }
 
-static enum ctl_exit set_url(const struct ctl_options *options, const char *path,
-                             struct exchange *exchange)
+/* The endpoint with path behind it. */
+static enum ctl_exit make_url(const struct ctl_options *options, const char *path,
+                              struct gk_buf *url)
 {
-    struct gk_buf url;
-    gk_buf_init(&url, 8192);
     size_t len = strlen(options->endpoint);
     while (len > 0 && options->endpoint[len - 1] == '/') {
         len--;
     }
-    gk_buf_append(&url, options->endpoint, len);
-    gk_buf_append_str(&url, path);
-    gk_buf_append_str(&url, strchr(path, '?') == NULL ? "?api-version=" API_VERSION
-                                                      : "&api-version=" API_VERSION);
-    const bool good = gk_buf_status(&url) == GK_OK &&
-                      curl_easy_setopt(exchange->curl, CURLOPT_URL, gk_buf_str(&url)) == CURLE_OK;
-    gk_buf_cleanup(&url);
-    return good ? CTL_OK : ctl_fail(CTL_USAGE, "the endpoint is too long");
+    gk_buf_append(url, options->endpoint, len);
+    gk_buf_append_str(url, path);
+    gk_buf_append_str(url, strchr(path, '?') == NULL ? "?api-version=" API_VERSION
+                                                     : "&api-version=" API_VERSION);
+    return gk_buf_status(url) == GK_OK ? CTL_OK : ctl_fail(CTL_USAGE, "the endpoint is too long");
 }
 
-static void set_transport(const struct ctl_options *options, uint64_t timeout_s, const char *method,
-                          struct exchange *exchange)
+static void set_transport(const struct ctl_options *options, uint64_t timeout_s,
+                          const struct exchange *exchange, struct ctl_reply *reply)
 {
     CURL *curl = exchange->curl;
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, exchange->token == NULL ? "http,https" : "https");
     curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* the token is for the gateway alone */
     curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
-    curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, exchange->token);
+    if (exchange->token != NULL) {
+        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, exchange->token);
+    }
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)timeout_s);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, exchange->reason);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reply->reason);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &exchange->answer);
-    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply->body);
+    curl_easy_setopt(curl, CURLOPT_CERTINFO, 1L);
     if (options->ca_file != NULL) {
         curl_easy_setopt(curl, CURLOPT_CAINFO, options->ca_file);
     }
@@ -114,6 +120,7 @@ static void set_transport(const struct ctl_options *options, uint64_t timeout_s,
 
 static bool set_body(const char *method, const json_t *body, struct exchange *exchange)
 {
+    curl_easy_setopt(exchange->curl, CURLOPT_CUSTOMREQUEST, method);
     exchange->headers = curl_slist_append(NULL, "Content-Type: application/json");
     if (exchange->headers == NULL) {
         return false;
@@ -129,6 +136,112 @@ static bool set_body(const char *method, const json_t *body, struct exchange *ex
     curl_easy_setopt(exchange->curl, CURLOPT_POSTFIELDS, exchange->body);
     return true;
 }
+
+/* --- one exchange ------------------------------------------------------------------------------- */
+
+/* Of the server's own certificate, the first of the chain; 0: it is not told. */
+static int64_t certificate_end(CURL *curl)
+{
+    static const char label[] = "Expire date:";
+    struct curl_certinfo *info = NULL;
+    if (curl_easy_getinfo(curl, CURLINFO_CERTINFO, &info) != CURLE_OK || info == NULL ||
+        info->num_of_certs == 0) {
+        return 0;
+    }
+    for (const struct curl_slist *line = info->certinfo[0]; line != NULL; line = line->next) {
+        if (strncmp(line->data, label, sizeof label - 1) == 0) {
+            const time_t end = curl_getdate(line->data + sizeof label - 1, NULL);
+            return end == -1 ? 0 : (int64_t)end;
+        }
+    }
+    return 0;
+}
+
+static void read_date(CURL *curl, struct ctl_reply *reply)
+{
+    struct curl_header *date = NULL;
+    if (curl_easy_header(curl, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK) {
+        const time_t when = curl_getdate(date->value, NULL);
+        reply->date_s = when == -1 ? 0 : (int64_t)when;
+    }
+}
+
+static void perform(const struct exchange *exchange, struct ctl_reply *reply)
+{
+    const CURLcode result = curl_easy_perform(exchange->curl);
+    reply->certificate_end_s = certificate_end(exchange->curl);
+    if (result == CURLE_OK) {
+        curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &reply->status);
+        read_date(exchange->curl, reply);
+        return;
+    }
+    if (reply->reason[0] == '\0') {
+        snprintf(reply->reason, sizeof reply->reason, "%s", curl_easy_strerror(result));
+    }
+    reply->distrusted = result == CURLE_PEER_FAILED_VERIFICATION ||
+                        result == CURLE_SSL_CACERT_BADFILE || result == CURLE_SSL_CONNECT_ERROR;
+}
+
+/* exchange has its token, if any. */
+static enum ctl_exit exchange_at(const struct ctl_options *options, const char *url,
+                                 const char *method, const json_t *body, struct exchange *exchange,
+                                 struct ctl_reply *reply)
+{
+    uint64_t timeout_s = 0;
+    const enum ctl_exit code = read_timeout(options, &timeout_s);
+    if (code != CTL_OK) {
+        return code;
+    }
+    exchange->curl = curl_easy_init();
+    if (exchange->curl == NULL || curl_easy_setopt(exchange->curl, CURLOPT_URL, url) != CURLE_OK ||
+        !set_body(method, body, exchange)) {
+        return ctl_fail(CTL_FAILED, "out of memory");
+    }
+    set_transport(options, timeout_s, exchange, reply);
+    perform(exchange, reply);
+    return CTL_OK;
+}
+
+static void reply_init(struct ctl_reply *reply)
+{
+    *reply = (struct ctl_reply){0};
+    gk_buf_init(&reply->body, ANSWER_BYTES_MAX);
+}
+
+enum ctl_exit ctl_exchange(const struct ctl_options *options, const char *method, const char *path,
+                           const json_t *body, struct ctl_reply *reply)
+{
+    reply_init(reply);
+    enum ctl_exit code = check_options(options);
+    if (code != CTL_OK) {
+        return code;
+    }
+    struct exchange exchange = {0};
+    struct gk_buf url;
+    gk_buf_init(&url, URL_BYTES_MAX);
+    code = read_token(options->token_file, &exchange);
+    if (code == CTL_OK) {
+        code = make_url(options, path, &url);
+    }
+    if (code == CTL_OK) {
+        code = exchange_at(options, gk_buf_str(&url), method, body, &exchange, reply);
+    }
+    gk_buf_cleanup(&url);
+    exchange_cleanup(&exchange);
+    return code;
+}
+
+enum ctl_exit ctl_look_at(const struct ctl_options *options, const char *url,
+                          struct ctl_reply *reply)
+{
+    reply_init(reply);
+    struct exchange exchange = {0};
+    const enum ctl_exit code = exchange_at(options, url, "GET", NULL, &exchange, reply);
+    exchange_cleanup(&exchange);
+    return code;
+}
+
+/* --- answers of the API -------------------------------------------------------------------------- */
 
 /* The gateway's own words, else the status. */
 static enum ctl_exit tell_refusal(long status, const json_t *answer)
@@ -151,65 +264,39 @@ static enum ctl_exit tell_refusal(long status, const json_t *answer)
     return ctl_fail(CTL_FAILED, "%s (%s)", message, code == NULL ? "no code" : code);
 }
 
-static enum ctl_exit read_answer(struct exchange *exchange, json_t **answer)
+static enum ctl_exit read_answer(const struct ctl_reply *reply, json_t **answer)
 {
-    long status = 0;
-    curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &status);
     json_t *value = NULL;
-    if (exchange->answer.len > 0) {
-        value = json_loadb((const char *)exchange->answer.data, exchange->answer.len, 0, NULL);
+    if (reply->body.len > 0) {
+        value = json_loadb((const char *)reply->body.data, reply->body.len, 0, NULL);
     }
-    if (status < 200 || status > 299) {
-        const enum ctl_exit code = tell_refusal(status, value);
+    if (reply->status < 200 || reply->status > 299) {
+        const enum ctl_exit code = tell_refusal(reply->status, value);
         json_decref(value);
         return code;
     }
-    if (value == NULL && exchange->answer.len > 0) {
+    if (value == NULL && reply->body.len > 0) {
         return ctl_fail(CTL_FAILED, "the gateway's answer is not JSON");
     }
     *answer = value;
     return CTL_OK;
 }
 
-static enum ctl_exit perform(const struct ctl_options *options, struct exchange *exchange,
-                             json_t **answer)
-{
-    const CURLcode result = curl_easy_perform(exchange->curl);
-    if (result == CURLE_OK) {
-        return read_answer(exchange, answer);
-    }
-    const char *reason =
-        exchange->reason[0] == '\0' ? curl_easy_strerror(result) : exchange->reason;
-    const bool distrusted = result == CURLE_PEER_FAILED_VERIFICATION ||
-                            result == CURLE_SSL_CACERT_BADFILE || result == CURLE_SSL_CONNECT_ERROR;
-    return ctl_fail(CTL_UNREACHABLE, "%s cannot be reached: %s%s", options->endpoint, reason,
-                    distrusted ? "; is --ca-file the authority of its certificate?"
-                               : "; is the gateway running, and is this its management endpoint?");
-}
-
 enum ctl_exit ctl_request(const struct ctl_options *options, const char *method, const char *path,
                           const json_t *body, json_t **answer)
 {
     *answer = NULL;
-    uint64_t timeout_s = 0;
-    enum ctl_exit code = check_options(options, &timeout_s);
-    if (code != CTL_OK) {
-        return code;
+    struct ctl_reply reply;
+    enum ctl_exit code = ctl_exchange(options, method, path, body, &reply);
+    if (code == CTL_OK && reply.status == 0) {
+        code = ctl_fail(
+            CTL_UNREACHABLE, "%s cannot be reached: %s%s", options->endpoint, reply.reason,
+            reply.distrusted ? "; is --ca-file the authority of its certificate?"
+                             : "; is the gateway running, and is this its management endpoint?");
+    } else if (code == CTL_OK) {
+        code = read_answer(&reply, answer);
     }
-    struct exchange exchange = {0};
-    gk_buf_init(&exchange.answer, ANSWER_BYTES_MAX);
-    code = read_token(options->token_file, &exchange);
-    if (code == CTL_OK) {
-        exchange.curl = curl_easy_init();
-        code = exchange.curl == NULL ? ctl_fail(CTL_FAILED, "out of memory")
-                                     : set_url(options, path, &exchange);
-    }
-    if (code == CTL_OK) {
-        set_transport(options, timeout_s, method, &exchange);
-        code = set_body(method, body, &exchange) ? perform(options, &exchange, answer)
-                                                 : ctl_fail(CTL_FAILED, "out of memory");
-    }
-    exchange_cleanup(&exchange);
+    ctl_reply_cleanup(&reply);
     return code;
 }
 

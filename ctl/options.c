@@ -57,6 +57,8 @@ static const struct option_rule rules[] = {
      "print one connection string instead (needs --blob-endpoint)"},
     {"--blob-endpoint", OPTION_TEXT, FIELD(blob_endpoint), "URL",
      "the gateway's Blob endpoint, without the account"},
+    {"--config", OPTION_TEXT, FIELD(config), "FILE",
+     "the gateway's configuration, to be checked as well (on its machine)"},
     {"--no-fail", OPTION_FLAG, FIELD(no_fail), "", "exit 0 whatever the state"},
     {"--out", OPTION_TEXT, FIELD(out), "FILE", "file to make; one that exists is refused"},
     {"--in", OPTION_TEXT, FIELD(in), "FILE",
@@ -126,6 +128,7 @@ static const char *const status_options[] = {"--no-fail", GATEWAY_OPTIONS, NULL}
 static const char *const scrub_options[] = {
     "--verify", "--remove",         "--older-than", "--rate",        "--resume", "--status",
     "--stop",   "--remove-damaged", "--yes",        GATEWAY_OPTIONS, NULL};
+static const char *const doctor_options[] = {"--config", "--no-fail", GATEWAY_OPTIONS, NULL};
 static const char *const audit_options[] = {"--head", "--json", NULL};
 static const char *const service_key_options[] = {"--out", NULL};
 
@@ -172,6 +175,14 @@ static const struct ctl_command commands[] = {
      "keeps its settings and its access keys unless the options say otherwise: a backup from\n"
      "before a change of the key would undo that change.\n",
      ctl_account_restore},
+    {"doctor", "", "", "go over the installation, and say what is wrong and what to do",
+     doctor_options,
+     "Checks the configuration (with --config), the clock, the gateway, its certificates, the "
+     "store,\n"
+     "the audit log, the memory, how vaults and identities answered, and each account's key. "
+     "Changes\n"
+     "nothing and asks no vault. Exit code 4 when something does not work.\n",
+     ctl_doctor},
     {"key", "status", "[NAME]", "state of an account's customer key, or of all", status_options,
      "Exit code 4 when a key is revoked, unreachable or degraded.\n", ctl_key_status},
     {"key", "check", "NAME", "ask the vault now, and take a new version", plain_options, "",

@@ -13,7 +13,8 @@ enum ctl_exit {
     CTL_FAILED = 1,      /* refused or failed; the reason is on standard error */
     CTL_USAGE = 2,       /* the command line is wrong */
     CTL_UNREACHABLE = 3, /* the gateway did not answer */
-    CTL_NOT_HEALTHY = 4, /* key status: a key is revoked, unreachable or degraded */
+    CTL_NOT_HEALTHY = 4, /* key status: a key is revoked, unreachable or degraded; doctor: something
+                            does not work */
     CTL_DAMAGED =
         5, /* scrub, audit verify: something is damaged; lists: an account's record cannot be
                         read */
@@ -57,7 +58,9 @@ struct ctl_options {
     const char *regenerate;
     const char *blob_endpoint;
     bool connection_string;
-    /* key status, policy report, service-key create, account export */
+    /* doctor */
+    const char *config;
+    /* doctor, key status, policy report, service-key create, account export */
     bool no_fail;
     const char *out;
     /* account restore */
@@ -102,7 +105,7 @@ void ctl_help_print(FILE *stream, const struct ctl_command *command);
 enum ctl_exit ctl_fail(enum ctl_exit code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* account_commands.c, audit_command.c, backup_commands.c, key_commands.c, policy_command.c,
+/* account_commands.c, audit_command.c, backup_commands.c, doctor_command.c, key_commands.c, policy_command.c,
  * scope_commands.c, scrub_command.c, service_key.c */
 enum ctl_exit ctl_account_create(const struct ctl_options *options);
 enum ctl_exit ctl_account_show(const struct ctl_options *options);
@@ -114,6 +117,7 @@ enum ctl_exit ctl_account_new_root_key(const struct ctl_options *options);
 enum ctl_exit ctl_account_export(const struct ctl_options *options);
 enum ctl_exit ctl_account_restore(const struct ctl_options *options);
 enum ctl_exit ctl_audit_verify(const struct ctl_options *options);
+enum ctl_exit ctl_doctor(const struct ctl_options *options);
 enum ctl_exit ctl_key_status(const struct ctl_options *options);
 enum ctl_exit ctl_key_check(const struct ctl_options *options);
 enum ctl_exit ctl_policy_report(const struct ctl_options *options);

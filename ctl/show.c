@@ -37,6 +37,12 @@ static const struct state_text *find_state(const char *state)
     return NULL;
 }
 
+const char *ctl_state_advice(const char *state)
+{
+    const struct state_text *texts = find_state(state);
+    return texts == NULL ? "" : texts->advice;
+}
+
 /* Walks a path of member names; "" where anything is absent. */
 static const char *text_at(const json_t *value, const char *const *path)
 {

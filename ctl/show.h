@@ -18,6 +18,8 @@ void ctl_show_key(const json_t *account);
 /* One encryption scope: its key, its state and what to do about it; or a line of it. */
 void ctl_show_scope(const json_t *scope);
 void ctl_show_scope_line(const json_t *scope);
+/* What helps against a state; "" for nothing. */
+const char *ctl_state_advice(const char *state);
 /* A table of accounts with their keys and states, or with why one cannot be read. */
 void ctl_show_list(const json_t *accounts);
 /* False for an account whose customer key is revoked, unreachable or degraded. */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of gatekeyctl doctor. */
+#ifndef CTL_DOCTOR_H
+#define CTL_DOCTOR_H
+
+#include "ctl/findings.h"
+
+/* accounts: the gateway's list of all. */
+void ctl_doctor_accounts(struct ctl_findings *findings, const json_t *accounts);
+/* path: of the gateway's configuration, which the gateway's own program on this machine checks. */
+void ctl_doctor_config(struct ctl_findings *findings, const char *path);
+/* metrics: what /metrics tells. */
+void ctl_doctor_metrics(struct ctl_findings *findings, const char *metrics);
+/* Of this machine. */
+void ctl_doctor_clock(struct ctl_findings *findings);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/doctor.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "ctl/show.h"
+
+#define KEY_EXPIRES_SOON_DAYS 30
+#define CHECK_LATE_DAYS       2
+#define DAY_S                 86400.0
+/* More than that say nothing that key status does not. */
+#define NAMED_MAX 20u
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text == NULL ? "" : text;
+}
+
+/* Days from now to a time of the API's; false: it is none. */
+static bool days_until(const char *iso, double *days)
+{
+    struct tm date = {0};
+    if (strptime(iso, "%Y-%m-%dT%H:%M:%S", &date) == NULL) {
+        return false;
+    }
+    *days = difftime(timegm(&date), time(NULL)) / DAY_S;
+    return true;
+}
+
+static void check_dates(struct ctl_findings *findings, const char *name, const json_t *properties)
+{
+    const json_t *gatekey = json_object_get(properties, "gatekey");
+    const json_t *key =
+        json_object_get(json_object_get(properties, "encryption"), "keyvaultproperties");
+    double days = 0;
+    if (days_until(text_of(key, "currentVersionedKeyExpirationTimestamp"), &days) &&
+        days < KEY_EXPIRES_SOON_DAYS) {
+        ctl_finding(findings, CTL_FINDING_WARNING, "key", "its owner makes a new version",
+                    days < 0 ? "the key version of account %s has expired"
+                             : "the key version of account %s expires in %.0f days",
+                    name, days);
+    }
+    if (json_is_true(json_object_get(gatekey, "rotationPending"))) {
+        ctl_finding(findings, CTL_FINDING_WARNING, "key",
+                    "gatekeyctl key check NAME says why; leave the old version enabled",
+                    "a newer key version of account %s is known and not taken", name);
+    }
+    if (days_until(text_of(gatekey, "lastVersionCheck"), &days) && -days > CHECK_LATE_DAYS) {
+        ctl_finding(findings, CTL_FINDING_WARNING, "key", "gatekeyctl key check NAME does it now",
+                    "a newer key version of account %s was looked for %.0f days ago, not daily",
+                    name, -days);
+    }
+}
+
+/* False: there is something to tell of it. */
+static bool is_well(struct ctl_findings *findings, const json_t *account, bool named)
+{
+    const char *name = text_of(account, "name");
+    const json_t *error = json_object_get(account, "error");
+    const json_t *properties = json_object_get(account, "properties");
+    const json_t *gatekey = json_object_get(properties, "gatekey");
+    if (error == NULL) {
+        check_dates(findings, name, properties);
+    }
+    if (error == NULL && ctl_key_is_healthy(account)) {
+        return true;
+    }
+    if (named && error != NULL) {
+        ctl_finding(findings, CTL_FINDING_FAILED, "account",
+                    "see \"Backup\" in the gateway's guide, and gatekeyctl scrub --verify",
+                    "%s cannot be read: %s", name, text_of(error, "message"));
+    } else if (named) {
+        const char *state = text_of(gatekey, "state");
+        ctl_finding(findings,
+                    strcmp(state, "unreachable") == 0 ? CTL_FINDING_WARNING : CTL_FINDING_FAILED,
+                    "account", ctl_state_advice(state), "%s is %s: %s %s", name, state,
+                    text_of(gatekey, "reasonCode"), text_of(gatekey, "reason"));
+    }
+    return false;
+}
+
+void ctl_doctor_accounts(struct ctl_findings *findings, const json_t *accounts)
+{
+    size_t index = 0;
+    size_t ill = 0;
+    const json_t *account = NULL;
+    json_array_foreach(accounts, index, account)
+    {
+        ill += is_well(findings, account, ill < NAMED_MAX) ? 0 : 1;
+    }
+    if (ill > NAMED_MAX) {
+        ctl_finding(findings, CTL_FINDING_FAILED, "account", "gatekeyctl key status has them all",
+                    "%zu more are not well", ill - NAMED_MAX);
+    }
+    if (ill == 0) {
+        ctl_finding(findings, CTL_FINDING_OK, "account", "",
+                    "the keys of all %zu accounts can be used", json_array_size(accounts));
+    }
+}

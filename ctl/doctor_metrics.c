@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/doctor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/options.h"
+
+/* The sum of all series of that name that have the label, a text as it stands in the braces; "" for any. */
+static double sum_of(const char *metrics, const char *name, const char *label)
+{
+    const size_t name_len = strlen(name);
+    double sum = 0;
+    while (*metrics != '\0') {
+        const size_t len = strcspn(metrics, "\n");
+        const char *end = metrics + len;
+        const char after = metrics[name_len < len ? name_len : len];
+        const char *found = strstr(metrics, label);
+        const char *value = memrchr(metrics, ' ', len);
+        if (strncmp(metrics, name, name_len) == 0 && (after == '{' || after == ' ') &&
+            found != NULL && found < end && value != NULL) {
+            sum += strtod(value + 1, NULL);
+        }
+        metrics = *end == '\0' ? end : end + 1;
+    }
+    return sum;
+}
+
+/* What should be nothing; each with what is to be done when it is not. */
+static const struct {
+    const char *name;
+    const char *label;
+    enum ctl_finding_kind kind;
+    const char *check;
+    const char *well;
+    const char *ill; /* with the number before it */
+    const char *remedy;
+} counts[] = {
+    {"gatekey_secret_unlocked_bytes", "", CTL_FINDING_WARNING, "memory",
+     "all secrets are in memory that is not swapped out",
+     "bytes of secrets are in memory that may be swapped out",
+     "raise the limit of locked memory (LimitMEMLOCK of the unit, ulimit -l), or give "
+     "CAP_IPC_LOCK"},
+    {"gatekey_audit_failures_total", "", CTL_FINDING_FAILED, "audit", "all events were written",
+     "events could not be written since the gateway started",
+     "make room where audit_file is, and see that the gateway's user may write it"},
+    {"gatekey_token_requests_total", "result=\"refused\"", CTL_FINDING_WARNING, "identity",
+     "no token endpoint has refused an identity",
+     "times a token endpoint has refused an identity since the gateway started",
+     "the gateway's log names it: has its secret or certificate expired, or was it removed?"},
+    {"gatekey_vault_calls_total", "result=\"unavailable\"", CTL_FINDING_WARNING, "vault",
+     "all vaults have answered each call", "vault calls had no answer since the gateway started",
+     "the gateway's log names vault and reason: network, resolver, proxy, certificates"},
+};
+
+void ctl_doctor_metrics(struct ctl_findings *findings, const char *metrics)
+{
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        const double count = sum_of(metrics, counts[i].name, counts[i].label);
+        if (count > 0) {
+            ctl_finding(findings, counts[i].kind, counts[i].check, counts[i].remedy, "%.0f %s",
+                        count, counts[i].ill);
+        } else {
+            ctl_finding(findings, CTL_FINDING_OK, counts[i].check, "", "%s", counts[i].well);
+        }
+    }
+    if (strstr(metrics, "gatekey_build_info{version=\"" GATEKEY_VERSION "\"}") == NULL) {
+        ctl_finding(findings, CTL_FINDING_WARNING, "release", "install the same release of both",
+                    "the gateway is of another release than this gatekeyctl, " GATEKEY_VERSION);
+    }
+}

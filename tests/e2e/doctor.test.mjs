@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// gatekeyctl doctor, as somebody runs it who was called because something is wrong.
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { program } from './lib/process.mjs';
+import { startStack } from './lib/stack.mjs';
+
+const NOT_HEALTHY = 4;
+
+let stack;
+
+before(async () => {
+  // Installed, both programs stand in one directory; here each has its own.
+  process.env.PATH += `:${path.dirname(program('gateway', 'gatekey-gateway'))}`;
+  stack = await startStack();
+  await stack.createAccount('plain');
+});
+after(() => stack?.stop());
+
+// { check: [{ result, detail, remedy }] }, and the exit code.
+async function doctor(...args) {
+  const done = await stack.ctl('doctor', '--json', ...args);
+  assert.equal(done.stderr, '');
+  const found = {};
+  for (const { check, ...finding } of JSON.parse(done.stdout)) (found[check] ??= []).push(finding);
+  return { code: done.code, found };
+}
+
+const failures = (found) => Object.entries(found).flatMap(([check, findings]) =>
+  findings.filter(({ result }) => result === 'failed').map(({ detail }) => `${check}: ${detail}`));
+
+test('of a good installation nothing is wrong', async () => {
+  const { code, found } = await doctor('--config', stack.gateway.configFile);
+  assert.deepEqual(failures(found), []);
+  assert.equal(code, 0);
+  assert.match(found.configuration[0].detail, /is good$/);
+  assert.match(found.gateway[0].detail, /answers, and takes the token$/);
+  assert.equal(found.store[0].result, 'ok');
+  assert.equal(found.audit[0].result, 'ok');
+  // No resolver knows the domain of the tests, which is what clients would meet.
+  assert.equal(found.blob[0].result, 'warning');
+  assert.match(found.blob[0].detail, /blob\.gatekey\.test.* cannot be reached from here/);
+  assert.match(found.account[0].detail, /all 2 accounts/);
+  // The test's certificates end within days, and so do the words.
+  assert.match(found.certificate[0].detail, /management listener ends in \d+ days/);
+});
+
+test('it is readable, with a summary', async () => {
+  const done = await stack.ctl('doctor');
+  assert.match(done.stdout, /^ok {7}gateway {8}https:.* answers, and takes the token$/m);
+  assert.match(done.stdout, /^\d+ good, \d+ to look at, 0 wrong$/m);
+});
+
+test('a configuration that is wrong is told with its line', async () => {
+  const file = path.join(stack.directory, 'wrong.conf');
+  writeFileSync(file, `${readFileSync(stack.gateway.configFile, 'utf8')}\nlog_levle = "info";\n`);
+  const { code, found } = await doctor('--config', file);
+  assert.equal(code, NOT_HEALTHY);
+  assert.match(found.configuration[0].detail, /wrong\.conf:\d+: log_levle/);
+});
+
+test('another token, another authority, nobody there', async () => {
+  const token = path.join(stack.directory, 'other.token');
+  writeFileSync(token, 'another-token-of-some-length\n', { mode: 0o600 });
+  const refused = await doctor('--token-file', token);
+  assert.equal(refused.code, NOT_HEALTHY);
+  assert.match(refused.found.gateway[0].detail, /status 401/);
+  assert.match(refused.found.gateway[0].remedy, /management\.token_file/);
+  const distrusted = await doctor('--ca-file', '/etc/ssl/certs/ca-certificates.crt');
+  assert.match(distrusted.found.gateway[0].remedy, /--ca-file/);
+  const nobody = await doctor('--endpoint', 'https://127.0.0.1:1');
+  assert.equal(nobody.code, NOT_HEALTHY);
+  assert.match(nobody.found.gateway[0].detail, /cannot be reached/);
+  assert.equal((await stack.ctl('doctor', '--endpoint', 'https://127.0.0.1:1', '--no-fail')).code, 0);
+});
+
+test('a silent vault, a key that ends, a revoked key', async () => {
+  await stack.vault.createKey('ending', 2048, { expiresOn: new Date(Date.now() + 5.5 * 86_400_000) });
+  await stack.createAccount('ending', { vaultUri: stack.vault.uri, name: 'ending' });
+  assert.ok((await doctor()).found.key.some(({ detail }) => /account ending expires in [56] days/.test(detail)));
+  await stack.vault.fault({ operation: '*', count: -1, action: 'drop' });
+  await stack.checkKey();
+  const silent = await doctor();
+  assert.ok(silent.found.account.some(({ result, detail }) => result === 'warning' && /^journeys is unreachable/.test(detail)));
+  assert.equal(silent.found.vault[0].result, 'warning');
+  await stack.vault.clearFaults();
+  await stack.vault.disableAllVersions(stack.keyName);
+  await stack.checkKey();
+  const revoked = await doctor();
+  assert.equal(revoked.code, NOT_HEALTHY);
+  const [finding] = revoked.found.account.filter(({ detail }) => /^journeys is revoked: Forbidden\/KeyDisabled/.test(detail));
+  assert.match(finding.remedy, /enables or recovers the key/);
+});
