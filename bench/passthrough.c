@@ -81,9 +81,9 @@ static void destroy(struct gk_instance *instance)
 
 static enum gk_status account_create(struct gk_instance *instance, const char *account,
                                      const struct gk_encryption_settings *settings,
-                                     uint32_t deadline_ms, struct gk_error *error)
+                                     const struct gk_call *call, struct gk_error *error)
 {
-    (void)settings, (void)deadline_ms;
+    (void)settings, (void)call;
     const struct gk_attr change = {.name = "gatekey.account",
                                    .value = gk_span_str("passthrough: not encrypted")};
     uint64_t version;
@@ -93,9 +93,9 @@ static enum gk_status account_create(struct gk_instance *instance, const char *a
 
 static enum gk_status account_set_encryption(struct gk_instance *instance, const char *account,
                                              const struct gk_encryption_settings *settings,
-                                             uint32_t deadline_ms, struct gk_error *error)
+                                             const struct gk_call *call, struct gk_error *error)
 {
-    (void)instance, (void)account, (void)settings, (void)deadline_ms;
+    (void)instance, (void)account, (void)settings, (void)call;
     return gk_fail(error, GK_E_UNSUPPORTED, "the pass-through module has no keys");
 }
 
@@ -114,9 +114,9 @@ static enum gk_status account_status(struct gk_instance *instance, const char *a
 }
 
 static enum gk_status account_check_now(struct gk_instance *instance, const char *account,
-                                        uint32_t deadline_ms, struct gk_error *error)
+                                        const struct gk_call *call, struct gk_error *error)
 {
-    (void)instance, (void)account, (void)deadline_ms, (void)error;
+    (void)instance, (void)account, (void)call, (void)error;
     return GK_OK;
 }
 
@@ -403,11 +403,11 @@ static enum gk_status record_open_sealed(struct gk_data_key *data_key, struct gk
 }
 
 static enum gk_status account_record_export(struct gk_instance *instance, const char *account,
-                                            uint8_t *out, size_t out_max, size_t *out_len,
-                                            struct gk_account_record_info *info,
+                                            const char *actor, uint8_t *out, size_t out_max,
+                                            size_t *out_len, struct gk_account_record_info *info,
                                             struct gk_error *error)
 {
-    (void)instance, (void)account, (void)out, (void)out_max;
+    (void)instance, (void)account, (void)actor, (void)out, (void)out_max;
     *out_len = 0;
     *info = (struct gk_account_record_info){0};
     return gk_fail(error, GK_E_UNSUPPORTED, "the pass-through module has no keys");
@@ -415,11 +415,11 @@ static enum gk_status account_record_export(struct gk_instance *instance, const 
 
 static enum gk_status account_record_restore(struct gk_instance *instance, const char *account,
                                              const struct gk_account_restore *restore,
-                                             uint32_t deadline_ms,
+                                             const struct gk_call *call,
                                              struct gk_account_record_info *info,
                                              struct gk_error *error)
 {
-    (void)instance, (void)account, (void)restore, (void)deadline_ms;
+    (void)instance, (void)account, (void)restore, (void)call;
     *info = (struct gk_account_record_info){0};
     return gk_fail(error, GK_E_UNSUPPORTED, "the pass-through module has no keys");
 }

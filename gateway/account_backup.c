@@ -73,7 +73,7 @@ static enum gk_status check_profile(const struct gk_gateway *gateway, struct gk_
 
 /* --- taking --------------------------------------------------------------------------------------*/
 
-static enum gk_status take_record(const struct gk_gateway *gateway,
+static enum gk_status take_record(const struct gk_gateway *gateway, const char *actor,
                                   struct gk_account_backup *backup, struct gk_error *error)
 {
     const struct gk_plugin_host *host = gateway->host;
@@ -84,14 +84,15 @@ static enum gk_status take_record(const struct gk_gateway *gateway,
     }
     size_t len = 0;
     const enum gk_status status = host->plugin->account_record_export(
-        host->instance, backup->account, room, GK_ACCOUNT_RECORD_BYTES_MAX, &len, &backup->info,
-        error);
+        host->instance, backup->account, actor, room, GK_ACCOUNT_RECORD_BYTES_MAX, &len,
+        &backup->info, error);
     backup->record.len = len;
     return status;
 }
 
 enum gk_status gk_account_backup_take(struct gk_gateway *gateway, const char *name,
-                                      struct gk_account_backup *backup, struct gk_error *error)
+                                      const char *actor, struct gk_account_backup *backup,
+                                      struct gk_error *error)
 {
     struct gk_gateway_account *account = NULL;
     enum gk_status status = gk_accounts_get(gateway->accounts, name, &account, error);
@@ -105,7 +106,7 @@ enum gk_status gk_account_backup_take(struct gk_gateway *gateway, const char *na
             check_profile(gateway, account->handle, name, gk_buf_span(&backup->profile), error);
     }
     if (status == GK_OK) {
-        status = take_record(gateway, backup, error);
+        status = take_record(gateway, actor, backup, error);
     }
     if (status == GK_OK && !gk_id_equal(&backup->info.id, &account->id)) {
         status = gk_fail(error, GK_E_CONFLICT, "account %s was made anew meanwhile", name);
@@ -239,7 +240,8 @@ static enum gk_status check(void *ctx, struct gk_account *candidate, const struc
 enum gk_status gk_account_backup_restore(struct gk_gateway *gateway,
                                          struct gk_account_backup *backup,
                                          const struct gk_account_backup_wish *wish,
-                                         bool *profile_restored, struct gk_error *error)
+                                         const struct gk_call *call, bool *profile_restored,
+                                         struct gk_error *error)
 {
     struct restoring restoring = {.gateway = gateway, .backup = backup, .wish = wish};
     const struct gk_account_restore asked = {.record = gk_buf_span(&backup->record),
@@ -248,8 +250,8 @@ enum gk_status gk_account_backup_restore(struct gk_gateway *gateway,
                                              .check_ctx = &restoring};
     const struct gk_plugin_host *host = gateway->host;
     struct gk_account_record_info info;
-    enum gk_status status = host->plugin->account_record_restore(
-        host->instance, backup->account, &asked, gateway->vault_deadline_ms, &info, error);
+    enum gk_status status = host->plugin->account_record_restore(host->instance, backup->account,
+                                                                 &asked, call, &info, error);
     gk_accounts_drop(gateway->accounts, backup->account);
     *profile_restored = status == GK_OK && restoring.profile_restored;
     if (status == GK_OK) {

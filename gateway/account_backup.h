@@ -26,10 +26,10 @@ struct gk_account_backup {
 void gk_account_backup_init(struct gk_account_backup *backup);
 void gk_account_backup_cleanup(struct gk_account_backup *backup);
 
-/* Fills backup, which was initialised. GK_E_NOT_FOUND; GK_E_INTEGRITY: one of the two is damaged,
+/* Fills backup, which was initialised, for actor (struct gk_call). GK_E_NOT_FOUND; GK_E_INTEGRITY: one of the two is damaged,
  * and is no backup. */
 enum gk_status gk_account_backup_take(struct gk_gateway *gateway, const char *name,
-                                      struct gk_account_backup *backup,
+                                      const char *actor, struct gk_account_backup *backup,
                                       struct gk_error *error) GK_MUST_USE;
 
 struct gk_account_backup_wish {
@@ -43,7 +43,7 @@ struct gk_account_backup_wish {
 enum gk_status gk_account_backup_restore(struct gk_gateway *gateway,
                                          struct gk_account_backup *backup,
                                          const struct gk_account_backup_wish *wish,
-                                         bool *profile_restored,
+                                         const struct gk_call *call, bool *profile_restored,
                                          struct gk_error *error) GK_MUST_USE;
 
 #endif

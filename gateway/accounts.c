@@ -418,12 +418,12 @@ static enum gk_status complete(struct gk_accounts *accounts, const char *name,
 /* The plugin's record: made, or found half-made by an earlier attempt and then set anew. */
 static enum gk_status ensure_plugin_record(struct gk_accounts *accounts, const char *name,
                                            const struct gk_encryption_settings *settings,
-                                           uint32_t deadline_ms, bool *exists,
+                                           const struct gk_call *call, bool *exists,
                                            struct gk_error *error)
 {
     struct gk_plugin_host *host = accounts->host;
     enum gk_status status =
-        host->plugin->account_create(host->instance, name, settings, deadline_ms, error);
+        host->plugin->account_create(host->instance, name, settings, call, error);
     if (status != GK_E_EXISTS) {
         return status;
     }
@@ -433,7 +433,7 @@ static enum gk_status ensure_plugin_record(struct gk_accounts *accounts, const c
         return status;
     }
     gk_log(GK_LOG_WARNING, "accounts", "completing account %s, which was half created", name);
-    return host->plugin->account_set_encryption(host->instance, name, settings, deadline_ms, error);
+    return host->plugin->account_set_encryption(host->instance, name, settings, call, error);
 }
 
 enum gk_status gk_accounts_register(struct gk_accounts *accounts, const char *name,
@@ -447,8 +447,8 @@ enum gk_status gk_accounts_register(struct gk_accounts *accounts, const char *na
 
 enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name,
                                   const struct gk_encryption_settings *settings,
-                                  const char *location, const char *arm_json, uint32_t deadline_ms,
-                                  bool *created, struct gk_error *error)
+                                  const char *location, const char *arm_json,
+                                  const struct gk_call *call, bool *created, struct gk_error *error)
 {
     *created = false;
     char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
@@ -465,7 +465,7 @@ enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name
         status = gk_accounts_register(accounts, name, error);
     }
     if (status == GK_OK) {
-        status = ensure_plugin_record(accounts, name, settings, deadline_ms, &exists, error);
+        status = ensure_plugin_record(accounts, name, settings, call, &exists, error);
     }
     if (status == GK_OK && !exists) {
         status =

@@ -81,11 +81,12 @@ enum gk_status gk_accounts_get(struct gk_accounts *accounts, const char *name,
                                struct gk_gateway_account **out, struct gk_error *error) GK_MUST_USE;
 void gk_accounts_put(struct gk_gateway_account *account);
 
-/* Creates or completes; *created tells which. BLOCKS on the vault, for deadline_ms at most. */
+/* Creates or completes; *created tells which. BLOCKS on the vault, as call says. */
 enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name,
                                   const struct gk_encryption_settings *settings,
-                                  const char *location, const char *arm_json, uint32_t deadline_ms,
-                                  bool *created, struct gk_error *error) GK_MUST_USE;
+                                  const char *location, const char *arm_json,
+                                  const struct gk_call *call, bool *created,
+                                  struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_accounts_set_arm(struct gk_accounts *accounts, const char *name,
                                    const char *arm_json, struct gk_error *error) GK_MUST_USE;
 /* Those parts (GK_SERVICE_*) of the settings become what they are in settings; the others stay. */

@@ -15,6 +15,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "gatekey/audit.h"
 #include "gateway/audit_chain.h"
 #include "gateway/metrics.h"
 
@@ -77,13 +78,20 @@ static json_t *event_object(const struct gk_audit_event *event)
         return NULL;
     }
     set_text(object, "time", when);
-    set_text(object, "event", event->event);
+    set_text(object, "event", gk_audit_event_name(event->event));
+    set_text(object, "actor", event->actor);
     set_text(object, "account", event->account);
     set_text(object, "outcome", event->outcome);
     set_text(object, "keyId", event->key_id);
     set_text(object, "reason", event->reason);
     set_text(object, "detail", event->detail);
     set_text(object, "requestId", event->request_id);
+    if (event->count > 0) {
+        char since[GK_TIME_TEXT_BYTES];
+        gk_time_iso(event->since_wall_ms, since);
+        set_text(object, "since", since);
+        json_object_set_new(object, "count", json_integer((json_int_t)event->count));
+    }
     return object;
 }
 

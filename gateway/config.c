@@ -100,6 +100,7 @@ static const struct rule management_rules[] = {
     {"tls_certificate", RULE_READABLE, true, FIELD(management.tls_certificate), 0, 0},
     {"tls_key", RULE_SECRET, true, FIELD(management.tls_key), 0, 0},
     {"token_file", RULE_SECRET, true, FIELD(management.token_file), 0, 0},
+    {"callers", RULE_LIST, false, 0, 0, 0},
     {NULL, RULE_GROUP, false, 0, 0, 0},
 };
 /* --- groups ------------------------------------------------------------------------------------*/
@@ -277,6 +278,15 @@ static enum gk_status read_blob(struct gk_config *config, const config_setting_t
                                        error);
 }
 
+static enum gk_status read_management(struct gk_config *config, const config_setting_t *group,
+                                      struct gk_error *error)
+{
+    const enum gk_status status = read_group(config, group, management_rules, error);
+    return status == GK_OK
+               ? gk_config_read_callers(config, config_setting_get_member(group, "callers"), error)
+               : status;
+}
+
 /* --- the file ----------------------------------------------------------------------------------*/
 
 static enum gk_status parse_file(struct gk_config *config, struct gk_error *error)
@@ -316,8 +326,7 @@ static enum gk_status read_all(struct gk_config *config, struct gk_error *error)
         status = read_blob(config, config_setting_get_member(root, "blob"), error);
     }
     if (status == GK_OK) {
-        status = read_group(config, config_setting_get_member(root, "management"), management_rules,
-                            error);
+        status = read_management(config, config_setting_get_member(root, "management"), error);
     }
     if (status == GK_OK) {
         status = gk_config_read_bearer(config, config_setting_get_member(root, "bearer"), error);

@@ -50,6 +50,14 @@ struct gk_config_bearer {
     struct gk_config_principal principals[GK_CONFIG_PRINCIPALS_MAX];
 };
 
+/* Who uses the management API beside the holder of token_file, whom the audit calls GK_CALLER_OPERATOR. */
+#define GK_CALLERS_MAX     64u
+#define GK_CALLER_OPERATOR "operator"
+struct gk_config_caller {
+    const char *name;
+    const char *token_file;
+};
+
 /* All strings belong to the configuration; NULL where a setting is absent. */
 struct gk_config {
     const char *state_dir; /* of the embedded engine; NULL: the store is on RADOS */
@@ -83,6 +91,8 @@ struct gk_config {
         const char *tls_certificate;
         const char *tls_key;
         const char *token_file;
+        size_t callers_count;
+        struct gk_config_caller callers[GK_CALLERS_MAX];
     } management;
     struct gk_config_bearer bearer;
     struct gk_site_policy policy;

@@ -67,6 +67,9 @@ enum gk_status gk_config_check_domain(const struct gk_config *config,
 /* config_bearer.c: group NULL: there is none. */
 enum gk_status gk_config_read_bearer(struct gk_config *config, const config_setting_t *group,
                                      struct gk_error *error) GK_MUST_USE;
+/* config_callers.c: list NULL: there is none. */
+enum gk_status gk_config_read_callers(struct gk_config *config, const config_setting_t *list,
+                                      struct gk_error *error) GK_MUST_USE;
 /* config_copy.c: list NULL: there is none. */
 enum gk_status gk_config_read_copy_sources(struct gk_config *config, const config_setting_t *list,
                                            struct gk_error *error) GK_MUST_USE;

@@ -94,8 +94,9 @@ static void host_lease_release(void *ctx, const char *account)
 }
 
 /* An event for what an operator wants to hear of. */
-static void tell_policy(const struct gk_plugin_host_private *private_, const char *event,
-                        const char *account, enum gk_policy_rule rule, const char *outcome)
+static void tell_policy(const struct gk_plugin_host_private *private_, enum gk_audit_event_id event,
+                        const char *actor, const char *account, enum gk_policy_rule rule,
+                        const char *outcome)
 {
     const struct gk_policy_text *text = gk_policy_text(rule);
     const struct gk_audit_event what = {
@@ -107,11 +108,12 @@ static void tell_policy(const struct gk_plugin_host_private *private_, const cha
         .reason = text->setting,
         .detail = text->name,
         .request_id = "",
+        .actor = actor,
     };
     gk_audit_file_write(private_->audit, &what);
 }
 
-static enum gk_status host_key_permitted(void *ctx, const char *account,
+static enum gk_status host_key_permitted(void *ctx, const char *actor, const char *account,
                                          const struct gk_encryption_settings *settings,
                                          const struct gk_key_info *key, struct gk_error *error)
 {
@@ -129,11 +131,11 @@ static enum gk_status host_key_permitted(void *ctx, const char *account,
         const enum gk_policy_finding finding = gk_policy_judge(policy, rule, &subject);
         const bool broken = finding == GK_POLICY_BROKEN || (last && finding == GK_POLICY_UNKNOWN);
         if (broken && policy->effects[i] == GK_POLICY_DENY) {
-            tell_policy(private_, "policy.denied", account, rule, "refused");
+            tell_policy(private_, GK_AUDIT_POLICY_DENIED, actor, account, rule, "refused");
             return gk_policy_refuse(rule, account, error);
         }
         if (broken && last && policy->effects[i] == GK_POLICY_AUDIT) {
-            tell_policy(private_, "policy.broken", account, rule, "ok");
+            tell_policy(private_, GK_AUDIT_POLICY_BROKEN, actor, account, rule, "ok");
         }
     }
     return GK_OK;

@@ -37,17 +37,18 @@ void kv_calls_add(struct kv_calls *calls, const struct kv_call *call)
     *kept = *call;
     kept->seq = seq;
     pthread_mutex_unlock(&calls->mutex);
-    gk_log(GK_LOG_INFO, "call", "%llu %s key=%s version=%s identity=%s status=%u code=%s",
+    gk_log(GK_LOG_INFO, "call",
+           "%llu %s key=%s version=%s identity=%s status=%u code=%s request=%s",
            (unsigned long long)seq, call->operation, call->key, call->version, call->identity,
-           call->status, call->code);
+           call->status, call->code, call->request_id);
 }
 
 static json_t *json_of_call(const struct kv_call *call)
 {
-    return json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:i, s:s}", "seq", (json_int_t)call->seq,
+    return json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:i, s:s, s:s}", "seq", (json_int_t)call->seq,
                      "time", (json_int_t)call->time_ms, "operation", call->operation, "key",
                      call->key, "version", call->version, "identity", call->identity, "status",
-                     (int)call->status, "code", call->code);
+                     (int)call->status, "code", call->code, "request_id", call->request_id);
 }
 
 json_t *kv_calls_after(struct kv_calls *calls, uint64_t seq)

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "common/text.h"
 #include "keyvaultd/key.h"
 
 #define KV_CALLS_KEPT    8192u
@@ -20,8 +21,9 @@ struct kv_call {
     char key[KV_KEY_NAME_BYTES];    /* "" where there is none */
     char version[KV_VERSION_BYTES]; /* the version that was used or asked for */
     char identity[64];
-    unsigned status; /* 0: the connection was dropped */
-    char code[64];   /* the error's, or what a fault did */
+    char request_id[GK_UUID_TEXT_BYTES]; /* as the answer had it */
+    unsigned status;                     /* 0: the connection was dropped */
+    char code[64];                       /* the error's, or what a fault did */
 };
 
 struct kv_calls;

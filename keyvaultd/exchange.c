@@ -29,14 +29,12 @@ static void set_headers(struct kv_request *request)
 {
     struct gk_http_exchange *exchange = request->exchange;
     const struct kv_server *server = request->server;
-    struct gk_id id;
     char text[1600];
     gk_http_answer_header(exchange, "Cache-Control", "no-store");
     gk_http_answer_header(exchange, "X-Content-Type-Options", "nosniff");
     gk_http_answer_header(exchange, "x-ms-keyvault-region", "local");
-    if (gk_id_random(&id)) {
-        gk_id_format(&id, text);
-        gk_http_answer_header(exchange, "x-ms-request-id", text);
+    if (request->call.request_id[0] != '\0') {
+        gk_http_answer_header(exchange, "x-ms-request-id", request->call.request_id);
     }
     const char *client_id = gk_http_header(exchange, "x-ms-client-request-id");
     if (client_id != NULL && strlen(client_id) <= 128) {
@@ -82,6 +80,14 @@ static void send_answer(struct kv_request *request, const struct kv_fault *fault
     gk_buf_cleanup(&body);
 }
 
+static void name_call(struct kv_call *call)
+{
+    struct gk_id id;
+    if (gk_id_random(&id)) {
+        gk_id_format(&id, call->request_id);
+    }
+}
+
 static void log_call(struct kv_request *request)
 {
     if (request->route == NULL || request->route->area == KV_AREA_CONTROL) {
@@ -114,6 +120,7 @@ static void on_complete(void *ctx, struct gk_http_exchange *exchange)
     if (!atomic_load(&server->ready)) {
         return;
     }
+    name_call(&request->call);
     kv_router_find(request, listener->imds);
     if (request->route != NULL && request->route->area != KV_AREA_CONTROL &&
         kv_faults_take(server->faults, request->route->operation, request->call.key, &fault)) {

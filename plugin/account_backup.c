@@ -26,9 +26,9 @@ static void fill_info(const struct gk_account_record *record, struct gk_account_
     }
 }
 
-static void tell(const struct gk_instance *instance, const char *event, const char *account,
-                 const struct gk_account_record_info *info, const char *done, enum gk_status status,
-                 const struct gk_error *why)
+static void tell(const struct gk_instance *instance, enum gk_audit_event_id event,
+                 const char *account, const char *actor, const struct gk_account_record_info *info,
+                 const char *done, enum gk_status status, const struct gk_error *why)
 {
     const bool ok = status == GK_OK;
     gk_audit(instance, &(const struct gk_audit_event){
@@ -38,6 +38,7 @@ static void tell(const struct gk_instance *instance, const char *event, const ch
                            .outcome = gk_audit_outcome(status),
                            .reason = ok ? "" : why->code,
                            .detail = ok ? done : why->message,
+                           .actor = actor,
                        });
 }
 
@@ -57,8 +58,9 @@ static enum gk_status read_for_export(struct gk_instance *instance, const char *
 }
 
 enum gk_status gk_account_record_export(struct gk_instance *instance, const char *name,
-                                        uint8_t *out, size_t out_max, size_t *out_len,
-                                        struct gk_account_record_info *info, struct gk_error *error)
+                                        const char *actor, uint8_t *out, size_t out_max,
+                                        size_t *out_len, struct gk_account_record_info *info,
+                                        struct gk_error *error)
 {
     *out_len = 0;
     *info = (struct gk_account_record_info){0};
@@ -80,7 +82,9 @@ enum gk_status gk_account_record_export(struct gk_instance *instance, const char
     }
     char done[64];
     snprintf(done, sizeof done, "record %llu", (unsigned long long)info->sequence);
-    tell(instance, "account.export", name, info, done, status, &why);
+    if (actor == NULL || actor[0] != '\0') {
+        tell(instance, GK_AUDIT_ACCOUNT_EXPORT, name, actor, info, done, status, &why);
+    }
     gk_stored_account_free(&stored);
     return status;
 }
@@ -91,6 +95,7 @@ struct restore {
     struct gk_instance *instance;
     const char *name;
     const struct gk_account_restore *asked;
+    const char *actor;
     struct gk_deadline deadline;
     struct gk_stored_account *backup; /* at the end, what is stored */
     struct gk_stored_account *present;
@@ -268,6 +273,8 @@ static enum gk_status prove_by_vault(const struct restore *restore, struct gk_ro
     const struct gk_root_generation *active = gk_account_record_active(record);
     const struct gk_root_scope scope = {.account = record->id, .generation = active->generation};
     const struct gk_vault_caller caller = {.instance = restore->instance,
+                                           .account = restore->name,
+                                           .actor = restore->actor,
                                            .identity = &record->settings.identity,
                                            .deadline = &restore->deadline};
     enum gk_status first = GK_E_INTERNAL;
@@ -422,7 +429,8 @@ static void describe(const struct restore *restore, char *text, size_t text_byte
 
 enum gk_status gk_account_record_restore(struct gk_instance *instance, const char *name,
                                          const struct gk_account_restore *asked,
-                                         uint32_t deadline_ms, struct gk_account_record_info *info,
+                                         const struct gk_call *call,
+                                         struct gk_account_record_info *info,
                                          struct gk_error *error)
 {
     *info = (struct gk_account_record_info){0};
@@ -430,7 +438,8 @@ enum gk_status gk_account_record_restore(struct gk_instance *instance, const cha
     struct restore restore = {.instance = instance,
                               .name = name,
                               .asked = asked,
-                              .deadline = gk_vault_deadline_in(deadline_ms)};
+                              .actor = call->actor,
+                              .deadline = gk_vault_deadline_in(call->deadline_ms)};
     enum gk_status status = restore_init(&restore, &why);
     if (status == GK_OK) {
         status = restore_account(&restore, &why);
@@ -443,7 +452,7 @@ enum gk_status gk_account_record_restore(struct gk_instance *instance, const cha
     } else if (error != NULL) {
         *error = why;
     }
-    tell(instance, "account.restore", name, info, done, status, &why);
+    tell(instance, GK_AUDIT_ACCOUNT_RESTORE, name, call->actor, info, done, status, &why);
     restore_cleanup(&restore);
     return status;
 }

@@ -93,7 +93,7 @@ static enum gk_status create(struct gk_record_change *change, const char *name,
     }
     change->proof.mono_ms = gk_instance_now(change->instance).mono_ms;
     if (status == GK_OK) {
-        status = gk_record_change_accept_key(change, name, error);
+        status = gk_record_change_accept_key(change, error);
     }
     if (status == GK_OK) {
         status = fill_new_record(change, name, error);
@@ -135,7 +135,7 @@ static void open_new(struct gk_record_change *change, const char *name)
 
 enum gk_status gk_account_create(struct gk_instance *instance, const char *name,
                                  const struct gk_encryption_settings *settings,
-                                 uint32_t deadline_ms, struct gk_error *error)
+                                 const struct gk_call *call, struct gk_error *error)
 {
     if (!gk_account_name_is_valid(name)) {
         return gk_fail_http(
@@ -149,10 +149,10 @@ enum gk_status gk_account_create(struct gk_instance *instance, const char *name,
     }
     struct gk_error why = {0};
     struct gk_record_change change;
-    status = gk_record_change_init(&change, instance, settings, deadline_ms, &why);
+    status = gk_record_change_init(&change, instance, name, settings, call, &why);
     if (status == GK_OK) {
         status = create(&change, name, &why);
-        gk_record_change_tell(&change, "account.create", name, status, "", &why);
+        gk_record_change_tell(&change, GK_AUDIT_ACCOUNT_CREATE, status, "", &why);
     }
     if (status == GK_OK) {
         open_new(&change, name);
@@ -195,7 +195,7 @@ static enum gk_status set_once(struct gk_record_change *change, struct gk_accoun
     if (status != GK_OK || *same) {
         return status;
     }
-    status = gk_record_change_accept_key(change, account->name, error);
+    status = gk_record_change_accept_key(change, error);
     if (status == GK_OK) {
         status = gk_record_change_open_present(change, error);
     }
@@ -220,7 +220,9 @@ static enum gk_status set_encryption(struct gk_record_change *change, struct gk_
         (void)gk_account_adopt_stored(account, change->stored);
         return GK_OK;
     }
-    gk_record_change_tell(change, "account.encryption", account->name, status, "", error);
+    char done[GK_KEY_ID_BYTES_MAX + 16];
+    snprintf(done, sizeof done, "instead of %s", change->before);
+    gk_record_change_tell(change, GK_AUDIT_ACCOUNT_ENCRYPTION, status, done, error);
     if (status == GK_OK) {
         (void)gk_account_adopt(account, change->stored, &change->proof, &change->root_key);
     }
@@ -229,7 +231,7 @@ static enum gk_status set_encryption(struct gk_record_change *change, struct gk_
 
 enum gk_status gk_account_set_encryption(struct gk_instance *instance, const char *name,
                                          const struct gk_encryption_settings *settings,
-                                         uint32_t deadline_ms, struct gk_error *error)
+                                         const struct gk_call *call, struct gk_error *error)
 {
     struct gk_error why = {0};
     struct gk_account *account = NULL;
@@ -239,7 +241,7 @@ enum gk_status gk_account_set_encryption(struct gk_instance *instance, const cha
         status = gk_account_open(instance, name, &account, &why);
     }
     if (status == GK_OK) {
-        status = gk_record_change_init(&change, instance, settings, deadline_ms, &why);
+        status = gk_record_change_init(&change, instance, name, settings, call, &why);
     }
     if (status == GK_OK) {
         status = gk_account_begin_change(account, &change.deadline, &why);
@@ -267,10 +269,10 @@ static enum gk_account_state state_of(struct gk_account *account)
 }
 
 enum gk_status gk_account_check_now(struct gk_instance *instance, const char *name,
-                                    uint32_t deadline_ms, struct gk_error *error)
+                                    const struct gk_call *call, struct gk_error *error)
 {
     struct gk_account *account = NULL;
-    const struct gk_deadline deadline = gk_vault_deadline_in(deadline_ms);
+    const struct gk_deadline deadline = gk_vault_deadline_in(call->deadline_ms);
     enum gk_status status = gk_account_open(instance, name, &account, error);
     if (status != GK_OK) {
         return status;
@@ -280,7 +282,7 @@ enum gk_status gk_account_check_now(struct gk_instance *instance, const char *na
         /* A store that is silent keeps nobody from asking the vault. */
         status = gk_recheck_now(account, &deadline, error);
         if (status == GK_OK && state_of(account) == GK_ACCOUNT_ACTIVE) {
-            status = gk_rotation_check(account, &deadline, error);
+            status = gk_rotation_check(account, &deadline, gk_audit_actor(call->actor), error);
         }
     }
     gk_account_release(account);

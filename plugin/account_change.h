@@ -7,14 +7,16 @@
 
 enum gk_status gk_account_create(struct gk_instance *instance, const char *account,
                                  const struct gk_encryption_settings *settings,
-                                 uint32_t deadline_ms, struct gk_error *error) GK_MUST_USE;
+                                 const struct gk_call *call, struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_account_set_encryption(struct gk_instance *instance, const char *account,
                                          const struct gk_encryption_settings *settings,
-                                         uint32_t deadline_ms, struct gk_error *error) GK_MUST_USE;
+                                         const struct gk_call *call,
+                                         struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_account_new_root_key(struct gk_instance *instance, const char *account,
-                                       uint32_t deadline_ms, struct gk_error *error) GK_MUST_USE;
+                                       const struct gk_call *call,
+                                       struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_account_check_now(struct gk_instance *instance, const char *account,
-                                    uint32_t deadline_ms, struct gk_error *error) GK_MUST_USE;
+                                    const struct gk_call *call, struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_account_get_status(struct gk_instance *instance, const char *account,
                                      struct gk_account_status *out,
                                      struct gk_error *error) GK_MUST_USE;

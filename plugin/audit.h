@@ -5,7 +5,7 @@
 
 #include "plugin/instance.h"
 
-/* Fills the time, stands "" in for NULL, hands the event to the host and logs a line. Any thread,
+/* Fills the time, stands "" in for NULL, and the product itself for no actor, hands the event to the host and logs a line. Any thread,
  * no lock held. */
 void gk_audit(const struct gk_instance *instance, const struct gk_audit_event *event);
 
@@ -15,5 +15,8 @@ void gk_audit_state(const struct gk_instance *instance, const char *account, con
 
 /* "ok", "refused", "unavailable" or "failed". */
 const char *gk_audit_outcome(enum gk_status status);
+const char *gk_audit_verdict_outcome(enum gk_vault_verdict verdict);
+/* The actor of a struct gk_call, or GK_AUDIT_ACTOR_SELF for none. */
+const char *gk_audit_actor(const char *actor);
 
 #endif

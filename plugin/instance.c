@@ -11,17 +11,26 @@
 #include "plugin/account.h"
 #include "plugin/record_witness.h"
 #include "plugin/ticker.h"
+#include "plugin/unwrap_counts.h"
 
 #define COMPONENT   "gatekey"
 #define TICK_MS_MAX 250u
 #define TICK_MS_MIN 50u
 #define TICKS_CHECK 4u /* ticks in a check interval, at least */
 #define MS_PER_S    1000
+#define HOUR_S      3600
 #define DAY_S       86400u
 
 /* --- settings --------------------------------------------------------------------------------- */
 
-enum setting { CHECK_INTERVAL_MS, GRACE_S, VERSION_CHECK_INTERVAL_S, WRAP_KEEP_S, DEADLINE_MS };
+enum setting {
+    CHECK_INTERVAL_MS,
+    GRACE_S,
+    VERSION_CHECK_INTERVAL_S,
+    WRAP_KEEP_S,
+    DEADLINE_MS,
+    UNWRAP_AUDIT_INTERVAL_S
+};
 
 static const struct {
     const char *key;
@@ -34,6 +43,7 @@ static const struct {
     {"version_check_interval_s", VERSION_CHECK_INTERVAL_S, 60, 7u * DAY_S},
     {"previous_wrap_keep_s", WRAP_KEEP_S, 0, 30u * DAY_S},
     {"vault_deadline_ms", DEADLINE_MS, 100, 600000},
+    {"unwrap_audit_interval_s", UNWRAP_AUDIT_INTERVAL_S, 1, DAY_S},
 };
 
 static void set(struct gk_instance_settings *settings, enum setting setting, uint64_t value)
@@ -53,6 +63,9 @@ static void set(struct gk_instance_settings *settings, enum setting setting, uin
         break;
     case DEADLINE_MS:
         settings->vault_deadline_ms = (uint32_t)value;
+        break;
+    case UNWRAP_AUDIT_INTERVAL_S:
+        settings->unwrap_audit_interval_ms = (int64_t)value * MS_PER_S;
         break;
     }
 }
@@ -130,6 +143,10 @@ static enum gk_status create_parts(struct gk_instance *instance, struct gk_error
         .clock_wall_ms = host->clock_wall_ms,
         .count = host->count,
     };
+    instance->unwraps = gk_unwrap_counts_new(gk_instance_now(instance).mono_ms);
+    if (instance->unwraps == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
     const enum gk_status status = gk_crypto_new(&instance->crypto, error);
     return status == GK_OK ? instance->ops->create(&provider_host, &instance->provider, error)
                            : status;
@@ -159,6 +176,7 @@ enum gk_status gk_instance_create_with(const struct gk_provider_ops *ops,
         .version_check_interval_ms = DAY_S * (int64_t)MS_PER_S,
         .previous_wrap_keep_ms = DAY_S * (int64_t)MS_PER_S,
         .vault_deadline_ms = 10000,
+        .unwrap_audit_interval_ms = HOUR_S * (int64_t)MS_PER_S,
     };
     atomic_init(&instance->stopping, false);
     pthread_mutex_init(&instance->accounts_lock, NULL);
@@ -189,6 +207,7 @@ void gk_instance_destroy(struct gk_instance *instance)
     gk_worker_cleanup(&instance->reader);
     gk_worker_cleanup(&instance->rotator);
     pthread_mutex_destroy(&instance->accounts_lock);
+    gk_unwrap_counts_free(instance->unwraps);
     gk_secret_free(&instance->keys);
     gk_crypto_free(&instance->crypto);
     free(instance);
@@ -233,6 +252,7 @@ static void on_tick(void *ctx)
     /* From when it began: what a tick takes must not push the next away. */
     const int64_t began_mono_ms = gk_instance_now(instance).mono_ms;
     gk_ticker_look(instance);
+    gk_unwrap_counts_tell_due(instance);
     if (!arm_ticker(instance, began_mono_ms)) {
         gk_instance_log(instance, GK_LOG_ERROR,
                         "memory is out: keys are no longer re-checked; restart the gateway");
@@ -286,6 +306,9 @@ void gk_instance_stop(struct gk_instance *instance)
     gk_worker_stop(&instance->rotator);
     gk_worker_stop(&instance->refresher);
     gk_worker_stop(&instance->reader);
+    if (instance->unwraps != NULL) {
+        gk_unwrap_counts_tell(instance);
+    }
 }
 
 /* --- small things ----------------------------------------------------------------------------- */

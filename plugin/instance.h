@@ -33,6 +33,7 @@ struct gk_instance_settings {
     int64_t previous_wrap_keep_ms;
     uint32_t vault_deadline_ms;
     bool pinned_key_without_get; /* gk_key_get() */
+    int64_t unwrap_audit_interval_ms;
 };
 
 /* What the service key gives us; in secret memory. */
@@ -59,7 +60,8 @@ struct gk_instance {
     pthread_mutex_t accounts_lock; /* of what follows */
     struct gk_account *accounts[GK_ACCOUNT_BUCKETS];
     struct gk_forgotten *forgotten[GK_ACCOUNT_BUCKETS];
-    uint64_t forgettings; /* grows with each account that is forgotten */
+    uint64_t forgettings;             /* grows with each account that is forgotten */
+    struct gk_unwrap_counts *unwraps; /* has a lock of its own */
 };
 
 /* The vtable's create, with a provider of the caller's choice. host is copied. */

@@ -28,6 +28,7 @@ static const struct gk_plugin plugin = {
         "pinned_key_without_get    a pinned key version is taken though its identity may not get "
         "it (false)\n"
         "vault_deadline_ms         how long one check may take, retries included (10000)\n"
+        "unwrap_audit_interval_s   how often the audit tells how many unwraps there were (3600)\n"
         "service_key_file          the operator's service key, a file of mode 0600; required\n"
         "request_timeout_ms        how long one request to a vault may take (5000)\n"
         "ca_file                   certificates that vaults and authorities are checked with (the "

@@ -129,7 +129,7 @@ static enum gk_status replace_once(struct gk_record_change *change, struct gk_ac
     change->settings = &change->stored->record.settings;
     change->proof = gk_account_begin_proof(account);
     if (status == GK_OK) {
-        status = gk_record_change_accept_key(change, account->name, error);
+        status = gk_record_change_accept_key(change, error);
     }
     if (status == GK_OK) {
         status = gk_record_change_open_present(change, error);
@@ -154,7 +154,7 @@ static enum gk_status replace(struct gk_record_change *change, struct gk_account
         snprintf(done, sizeof done, "new data is under generation %u",
                  (unsigned)gk_account_record_active(&change->stored->record)->generation);
     }
-    gk_record_change_tell(change, "account.root-key", account->name, status, done, error);
+    gk_record_change_tell(change, GK_AUDIT_ACCOUNT_ROOT_KEY, status, done, error);
     if (status == GK_OK) {
         (void)gk_account_adopt(account, change->stored, &change->proof, &change->root_key);
     }
@@ -162,14 +162,14 @@ static enum gk_status replace(struct gk_record_change *change, struct gk_account
 }
 
 enum gk_status gk_account_new_root_key(struct gk_instance *instance, const char *name,
-                                       uint32_t deadline_ms, struct gk_error *error)
+                                       const struct gk_call *call, struct gk_error *error)
 {
     struct gk_error why = {0};
     struct gk_account *account = NULL;
     struct gk_record_change change = {0};
     enum gk_status status = gk_account_open(instance, name, &account, &why);
     if (status == GK_OK) {
-        status = gk_record_change_init(&change, instance, NULL, deadline_ms, &why);
+        status = gk_record_change_init(&change, instance, name, NULL, call, &why);
     }
     if (status == GK_OK) {
         status = gk_account_begin_change(account, &change.deadline, &why);

@@ -7,6 +7,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "plugin/key_id.h"
+#include "plugin/unwrap_counts.h"
 
 /* However long a vault asks us to stay away, a restored key is noticed within this. */
 #define RETRY_AFTER_MS_MAX 600000u
@@ -139,6 +140,9 @@ static void opened(struct gk_account *account, const struct gk_vault_answer *ans
 static void on_unwrap(void *ctx, const struct gk_vault_answer *answer)
 {
     struct gk_account *account = ctx;
+    gk_unwrap_counts_note(account->instance, account->name,
+                          account->recheck.generation.wraps[0].key_id, answer->verdict,
+                          answer->request_id);
     if (answer->verdict == GK_VAULT_OK && answer->value.len == GK_KEY_BYTES) {
         opened(account, answer);
         return;

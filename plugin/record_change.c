@@ -10,12 +10,15 @@
 #include "plugin/root_wrap.h"
 
 enum gk_status gk_record_change_init(struct gk_record_change *change, struct gk_instance *instance,
+                                     const char *account,
                                      const struct gk_encryption_settings *settings,
-                                     uint32_t deadline_ms, struct gk_error *error)
+                                     const struct gk_call *call, struct gk_error *error)
 {
     *change = (struct gk_record_change){.instance = instance,
+                                        .account = account,
+                                        .actor = call->actor,
                                         .settings = settings,
-                                        .deadline = gk_vault_deadline_in(deadline_ms),
+                                        .deadline = gk_vault_deadline_in(call->deadline_ms),
                                         .stored = gk_stored_account_new(),
                                         .next = calloc(1, sizeof *change->next),
                                         .root_key = gk_secret_alloc(sizeof *change->root_key)};
@@ -34,8 +37,11 @@ void gk_record_change_cleanup(struct gk_record_change *change)
 static struct gk_vault_caller caller_as(const struct gk_record_change *change,
                                         const struct gk_identity_reference *identity)
 {
-    return (struct gk_vault_caller){
-        .instance = change->instance, .identity = identity, .deadline = &change->deadline};
+    return (struct gk_vault_caller){.instance = change->instance,
+                                    .account = change->account,
+                                    .actor = change->actor,
+                                    .identity = identity,
+                                    .deadline = &change->deadline};
 }
 
 bool gk_record_change_is_customer(const struct gk_record_change *change)
@@ -43,19 +49,19 @@ bool gk_record_change_is_customer(const struct gk_record_change *change)
     return change->settings->source == GK_KEY_SOURCE_CUSTOMER;
 }
 
-enum gk_status gk_record_change_accept_key(struct gk_record_change *change, const char *name,
-                                           struct gk_error *error)
+enum gk_status gk_record_change_accept_key(struct gk_record_change *change, struct gk_error *error)
 {
     const struct gk_host *host = &change->instance->host;
     const struct gk_vault_caller caller = caller_as(change, &change->settings->identity);
-    enum gk_status status = host->key_permitted(host->ctx, name, change->settings, NULL, error);
+    enum gk_status status = host->key_permitted(host->ctx, change->actor, change->account,
+                                                change->settings, NULL, error);
     if (status != GK_OK || !gk_record_change_is_customer(change)) {
         return status;
     }
     status = gk_key_get_accepted(&caller, &change->settings->key, &change->key, error);
-    return status == GK_OK
-               ? host->key_permitted(host->ctx, name, change->settings, &change->key.info, error)
-               : status;
+    return status == GK_OK ? host->key_permitted(host->ctx, change->actor, change->account,
+                                                 change->settings, &change->key.info, error)
+                           : status;
 }
 
 enum gk_status gk_record_change_open_present(struct gk_record_change *change,
@@ -64,6 +70,8 @@ enum gk_status gk_record_change_open_present(struct gk_record_change *change,
     struct gk_account_record *present = change->next;
     *present = change->stored->record;
     (void)gk_account_record_drop_old_wrap(present, gk_instance_now(change->instance).wall_ms);
+    snprintf(change->before, sizeof change->before, "%s",
+             gk_account_record_active(present)->wraps[0].key_id);
     const struct gk_vault_caller caller = caller_as(change, &present->settings.identity);
     return gk_root_unwrap(&caller, &present->id, gk_account_record_active(present),
                           change->root_key, error);
@@ -85,20 +93,20 @@ enum gk_status gk_record_change_wrap(struct gk_record_change *change,
                : gk_root_wrap_by_service(change->instance, &identity, root_key, made, error);
 }
 
-void gk_record_change_tell(const struct gk_record_change *change, const char *event,
-                           const char *account, enum gk_status status, const char *done,
-                           const struct gk_error *why)
+void gk_record_change_tell(const struct gk_record_change *change, enum gk_audit_event_id event,
+                           enum gk_status status, const char *done, const struct gk_error *why)
 {
     const struct gk_root_generation *active = gk_account_record_active(&change->stored->record);
     gk_audit(change->instance,
              &(const struct gk_audit_event){
                  .event = event,
-                 .account = account,
+                 .account = change->account,
                  .key_id = status == GK_OK ? active->wraps[0].key_id : change->key.key_id,
                  .outcome = gk_audit_outcome(status),
                  .reason = status == GK_OK ? "" : why->code,
                  .detail = status == GK_OK ? done : why->message,
                  .request_id = change->key.request_id,
+                 .actor = change->actor,
              });
 }
 

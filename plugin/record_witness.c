@@ -57,7 +57,7 @@ enum gk_status gk_record_put_back(const struct gk_instance *instance, bool tell,
         gk_instance_log(instance, GK_LOG_ERROR, "account %s: %s; it is not used", record->account,
                         detail);
         gk_audit(instance, &(const struct gk_audit_event){
-                               .event = "record.rollback",
+                               .event = GK_AUDIT_RECORD_ROLLBACK,
                                .account = record->account,
                                .key_id = gk_account_record_active(record)->wraps[0].key_id,
                                .outcome = "refused",

@@ -68,20 +68,59 @@ static void fill_wrap(const struct gk_vault_caller *caller, const struct gk_vaul
 /* A wrap that the vault cannot open again, or that opens to another key, is never stored. */
 static enum gk_status prove(const struct gk_vault_caller *caller,
                             const struct gk_root_identity *identity,
-                            const struct gk_root_wrap *wrap, struct gk_vault_result *result,
-                            struct gk_error *error)
+                            const struct gk_root_wrap *wrap, struct gk_error *error)
 {
+    struct gk_vault_result result;
     struct gk_root_key *back = gk_secret_alloc(sizeof *back);
     if (back == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "no memory for a key");
     }
-    gk_vault_call_unwrap(caller, wrap, back, result);
-    enum gk_status status = result->verdict == GK_VAULT_OK
+    gk_vault_call_unwrap(caller, wrap, back, &result);
+    enum gk_status status = result.verdict == GK_VAULT_OK
                                 ? gk_root_key_check(caller->instance->crypto, back,
                                                     &identity->scope, identity->commitment, error)
-                                : refuse_wrap(caller, "unwrapKey", result, error);
+                                : refuse_wrap(caller, "unwrapKey", &result, error);
     gk_secret_free(&back);
     return status;
+}
+
+static enum gk_status wrap_and_prove(const struct gk_vault_caller *caller,
+                                     const struct gk_root_identity *identity,
+                                     const struct gk_root_key *root_key, const char *key_id,
+                                     struct gk_vault_result *result, struct gk_root_wrap *wrap,
+                                     struct gk_error *error)
+{
+    struct gk_key_reference key;
+    if (!gk_key_identifier_parse(key_id, &key)) {
+        return gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
+                            "The key vault named a key version that cannot be.");
+    }
+    gk_vault_call_wrap(caller, &key, root_key, result);
+    if (result->verdict != GK_VAULT_OK) {
+        return refuse_wrap(caller, "wrapKey", result, error);
+    }
+    if (!wrap_answer_fits(result, key_id)) {
+        snprintf(result->code, sizeof result->code, "UnexpectedAnswer");
+        return gk_vault_silent_error(caller->instance, result, error);
+    }
+    fill_wrap(caller, result, wrap);
+    return prove(caller, identity, wrap, error);
+}
+
+static void tell_wrap(const struct gk_vault_caller *caller, const char *key_id,
+                      const struct gk_vault_result *result, enum gk_status status,
+                      const struct gk_error *why)
+{
+    gk_audit(caller->instance, &(const struct gk_audit_event){
+                                   .event = GK_AUDIT_KEY_WRAP,
+                                   .account = caller->account,
+                                   .key_id = key_id,
+                                   .outcome = gk_audit_outcome(status),
+                                   .reason = result->code,
+                                   .detail = status == GK_OK ? "" : why->message,
+                                   .request_id = result->request_id,
+                                   .actor = caller->actor,
+                               });
 }
 
 enum gk_status gk_root_wrap_by_vault(const struct gk_vault_caller *caller,
@@ -89,25 +128,17 @@ enum gk_status gk_root_wrap_by_vault(const struct gk_vault_caller *caller,
                                      const struct gk_root_key *root_key, const char *key_id,
                                      struct gk_root_wrap *wrap, struct gk_error *error)
 {
-    struct gk_key_reference key;
+    struct gk_error why = {0};
     struct gk_vault_result result = {0};
     memset(wrap, 0, sizeof *wrap);
-    if (!gk_key_identifier_parse(key_id, &key)) {
-        return gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
-                            "The key vault named a key version that cannot be.");
-    }
-    gk_vault_call_wrap(caller, &key, root_key, &result);
-    if (result.verdict != GK_VAULT_OK) {
-        return refuse_wrap(caller, "wrapKey", &result, error);
-    }
-    if (!wrap_answer_fits(&result, key_id)) {
-        snprintf(result.code, sizeof result.code, "UnexpectedAnswer");
-        return gk_vault_silent_error(caller->instance, &result, error);
-    }
-    fill_wrap(caller, &result, wrap);
-    const enum gk_status status = prove(caller, identity, wrap, &result, error);
+    const enum gk_status status =
+        wrap_and_prove(caller, identity, root_key, key_id, &result, wrap, &why);
+    tell_wrap(caller, key_id, &result, status, &why);
     if (status != GK_OK) {
         memset(wrap, 0, sizeof *wrap);
+        if (error != NULL) {
+            *error = why;
+        }
     }
     return status;
 }

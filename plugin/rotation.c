@@ -21,9 +21,7 @@
 #define LEASE_SLACK_MS 5000u
 #define LEASE_POLL_MS  100u
 
-/* Why: its time has come, or somebody wants it now. */
-enum occasion { DUE, ASKED_FOR };
-
+/* actor, here and below: who wants it now; NULL: its time has come. */
 struct rotation {
     struct gk_account *account;
     struct gk_instance *instance;
@@ -99,13 +97,14 @@ static void tell(const struct rotation *rotation, const char *outcome, const cha
     rotation->instance->host.count(rotation->instance->host.ctx, "gatekey_rotations_total", labels,
                                    1);
     gk_audit(rotation->instance, &(const struct gk_audit_event){
-                                     .event = "key.rotate",
+                                     .event = GK_AUDIT_KEY_ROTATE,
                                      .account = rotation->account->name,
                                      .key_id = rotation->newest.key_id,
                                      .outcome = outcome,
                                      .reason = rotation->newest.code,
                                      .detail = detail,
                                      .request_id = rotation->newest.request_id,
+                                     .actor = rotation->caller.actor,
                                  });
 }
 
@@ -171,8 +170,8 @@ static enum gk_status accept_newest(const struct rotation *rotation, int64_t wal
     const struct gk_host *host = &rotation->instance->host;
     const enum gk_status status = gk_key_accept(&rotation->newest, wall_ms, error);
     return status == GK_OK
-               ? host->key_permitted(host->ctx, rotation->account->name, &rotation->next->settings,
-                                     &rotation->newest.info, error)
+               ? host->key_permitted(host->ctx, rotation->caller.actor, rotation->account->name,
+                                     &rotation->next->settings, &rotation->newest.info, error)
                : status;
 }
 
@@ -269,7 +268,7 @@ static bool is_still_due(const struct rotation *rotation)
                                        rotation->stored->last_version_check_wall_ms, wall_ms);
 }
 
-static enum gk_status run_alone(struct gk_account *account, enum occasion occasion,
+static enum gk_status run_alone(struct gk_account *account, const char *actor,
                                 const struct gk_deadline *deadline, struct gk_error *error)
 {
     struct rotation *rotation = calloc(1, sizeof *rotation);
@@ -282,10 +281,12 @@ static enum gk_status run_alone(struct gk_account *account, enum occasion occasi
     if (status == GK_OK && rotation->stored->record.settings.source == GK_KEY_SOURCE_CUSTOMER) {
         rotation->caller = (struct gk_vault_caller){
             .instance = account->instance,
+            .account = account->name,
+            .actor = actor,
             .identity = &rotation->stored->record.settings.identity,
             .deadline = deadline,
         };
-        status = check(rotation, occasion == ASKED_FOR || is_still_due(rotation), error);
+        status = check(rotation, actor != NULL || is_still_due(rotation), error);
     }
     end(rotation, status);
     free(rotation);
@@ -333,39 +334,39 @@ static void come_again(struct gk_account *account)
     pthread_mutex_unlock(&account->mutex);
 }
 
-static enum gk_status run_leased(struct gk_account *account, enum occasion occasion,
+static enum gk_status run_leased(struct gk_account *account, const char *actor,
                                  const struct gk_deadline *deadline, struct gk_error *error)
 {
     const struct gk_host *host = &account->instance->host;
-    enum gk_status status = occasion == DUE ? take_lease(account, deadline, error)
-                                            : await_lease(account, deadline, error);
-    if (occasion == DUE && status != GK_OK) {
+    enum gk_status status = actor == NULL ? take_lease(account, deadline, error)
+                                          : await_lease(account, deadline, error);
+    if (actor == NULL && status != GK_OK) {
         come_again(account);
     }
     if (status == GK_OK) {
-        status = run_alone(account, occasion, deadline, error);
+        status = run_alone(account, actor, deadline, error);
         host->account_lease_release(host->ctx, account->name);
-    } else if (occasion == DUE && status == GK_E_CONFLICT) {
+    } else if (actor == NULL && status == GK_E_CONFLICT) {
         status = GK_OK; /* another gateway does it */
     }
     return status;
 }
 
-static enum gk_status run(struct gk_account *account, enum occasion occasion,
+static enum gk_status run(struct gk_account *account, const char *actor,
                           const struct gk_deadline *deadline, struct gk_error *error)
 {
     enum gk_status status = gk_account_begin_change(account, deadline, error);
     if (status == GK_OK) {
-        status = run_leased(account, occasion, deadline, error);
+        status = run_leased(account, actor, deadline, error);
         gk_account_end_change(account);
     }
     return status;
 }
 
 enum gk_status gk_rotation_check(struct gk_account *account, const struct gk_deadline *deadline,
-                                 struct gk_error *error)
+                                 const char *actor, struct gk_error *error)
 {
-    return run(account, ASKED_FOR, deadline, error);
+    return run(account, actor, deadline, error);
 }
 
 void gk_rotation_run_due(struct gk_account *account)
@@ -378,7 +379,7 @@ void gk_rotation_run_due(struct gk_account *account)
         struct gk_error why = {0};
         const struct gk_deadline deadline =
             gk_vault_deadline_in(instance->settings.vault_deadline_ms);
-        if (run(account, DUE, &deadline, &why) != GK_OK) {
+        if (run(account, NULL, &deadline, &why) != GK_OK) {
             gk_instance_log(instance, GK_LOG_WARNING, "account %s: version check: %s",
                             account->name, why.message);
         }

@@ -19,9 +19,10 @@
 bool gk_rotation_locked_due(const struct gk_account *account, struct gk_moment now);
 /* The rotator's job; gives back one reference. */
 void gk_rotation_run_due(struct gk_account *account);
-/* Does it now, when whoever else is at it has ended. GK_OK also when there is a newer version that cannot be taken: status says so. An
- * error means that the vault could not be asked, or that the swap failed. */
+/* Does it now, for actor, when whoever else is at it has ended. GK_OK also when there is a newer version
+ * that cannot be taken: status says so. An error means that the vault could not be asked, or that the swap
+ * failed. */
 enum gk_status gk_rotation_check(struct gk_account *account, const struct gk_deadline *deadline,
-                                 struct gk_error *error) GK_MUST_USE;
+                                 const char *actor, struct gk_error *error) GK_MUST_USE;
 
 #endif

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/secret.h"
 #include "plugin/key_id.h"
+#include "plugin/unwrap_counts.h"
 
 struct gk_deadline gk_vault_deadline_in(uint32_t ms)
 {
@@ -154,4 +155,6 @@ void gk_vault_call_unwrap(const struct gk_vault_caller *caller, const struct gk_
                                   wrap->algorithm, gk_span_of(wrap->value, wrap->value_len), left,
                                   on_done, &waiter);
     waiter_wait(&waiter);
+    gk_unwrap_counts_note(caller->instance, caller->account, wrap->key_id, result->verdict,
+                          result->request_id);
 }

@@ -33,8 +33,11 @@ struct gk_vault_result {
     bool info_unknown;       /* of gk_key_get(): key_id is what was asked for, and info is zeros */
 };
 
+/* Who calls: for which account, or scope, and on whose behalf (struct gk_call). */
 struct gk_vault_caller {
     const struct gk_instance *instance;
+    const char *account;
+    const char *actor;
     const struct gk_identity_reference *identity;
     const struct gk_deadline *deadline;
 };

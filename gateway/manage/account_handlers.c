@@ -35,7 +35,7 @@ static bool settings_equal(const struct gk_encryption_settings *a,
 /* --- create ------------------------------------------------------------------------------------*/
 
 static enum gk_status create(struct gk_manage *manage, const struct gk_manage_path *path,
-                             const json_t *body, struct gk_error *error)
+                             const struct gk_call *call, const json_t *body, struct gk_error *error)
 {
     const struct gk_gateway *gateway = manage->gateway;
     const struct gk_arm_place place = {.subscription = path->subscription,
@@ -56,7 +56,7 @@ static enum gk_status create(struct gk_manage *manage, const struct gk_manage_pa
     }
     if (status == GK_OK) {
         status = gk_accounts_create(gateway->accounts, path->account, &settings, arm.location,
-                                    gk_buf_str(&text), gateway->vault_deadline_ms, &created, error);
+                                    gk_buf_str(&text), call, &created, error);
     }
     if (status == GK_OK && !created) {
         status = gk_fail_http(error, GK_E_CONFLICT, 409, "StorageAccountOperationInProgress",
@@ -70,9 +70,9 @@ static enum gk_status create(struct gk_manage *manage, const struct gk_manage_pa
 /* --- update ------------------------------------------------------------------------------------*/
 
 /* The key first, for it can be refused; the rest cannot. */
-static enum gk_status update(struct gk_manage *manage, enum gk_arm_verb verb,
-                             struct gk_managed_account *managed, const json_t *body,
-                             struct gk_error *error)
+static enum gk_status update(struct gk_manage *manage, const struct gk_call *call,
+                             enum gk_arm_verb verb, struct gk_managed_account *managed,
+                             const json_t *body, struct gk_error *error)
 {
     const struct gk_gateway *gateway = manage->gateway;
     const char *name = managed->account->name;
@@ -85,8 +85,8 @@ static enum gk_status update(struct gk_manage *manage, enum gk_arm_verb verb,
         status = gk_arm_store(&managed->arm, &text, error);
     }
     if (status == GK_OK && named && !settings_equal(&settings, &managed->status.settings)) {
-        status = gateway->host->plugin->account_set_encryption(
-            gateway->host->instance, name, &settings, gateway->vault_deadline_ms, error);
+        status = gateway->host->plugin->account_set_encryption(gateway->host->instance, name,
+                                                               &settings, call, error);
     }
     if (status == GK_OK && strcmp(gk_buf_str(&text), managed->account->arm_json) != 0) {
         status = gk_accounts_set_arm(gateway->accounts, name, gk_buf_str(&text), error);
@@ -99,6 +99,7 @@ enum gk_status gk_manage_account_put(struct gk_manage *manage, const struct gk_m
                                      const struct gk_manage_request *request,
                                      struct gk_manage_answer *answer, struct gk_error *error)
 {
+    const struct gk_call call = gk_manage_call(manage, request);
     json_t *body = NULL;
     struct gk_managed_account managed = {0};
     enum gk_status status = check_name(path->account, error);
@@ -110,12 +111,12 @@ enum gk_status gk_manage_account_put(struct gk_manage *manage, const struct gk_m
     }
     status = gk_managed_account_load(manage, path->account, &managed, error);
     if (status == GK_E_NOT_FOUND) {
-        status = create(manage, path, body, error);
+        status = create(manage, path, &call, body, error);
     } else if (status == GK_OK && !gk_managed_account_is_at(&managed, path)) {
         status = gk_fail_http(error, GK_E_EXISTS, 409, "StorageAccountAlreadyTaken",
                               "The storage account named %s is already taken.", path->account);
     } else if (status == GK_OK) {
-        status = update(manage, GK_ARM_CREATE, &managed, body, error);
+        status = update(manage, &call, GK_ARM_CREATE, &managed, body, error);
     }
     gk_managed_account_cleanup(&managed);
     json_decref(body);
@@ -127,6 +128,7 @@ enum gk_status gk_manage_account_patch(struct gk_manage *manage, const struct gk
                                        const struct gk_manage_request *request,
                                        struct gk_manage_answer *answer, struct gk_error *error)
 {
+    const struct gk_call call = gk_manage_call(manage, request);
     json_t *body = NULL;
     struct gk_managed_account managed = {0};
     enum gk_status status = gk_managed_account_find(manage, path, &managed, error);
@@ -134,7 +136,7 @@ enum gk_status gk_manage_account_patch(struct gk_manage *manage, const struct gk
         status = gk_json_parse(request->body, &body, error);
     }
     if (status == GK_OK) {
-        status = update(manage, GK_ARM_UPDATE, &managed, body, error);
+        status = update(manage, &call, GK_ARM_UPDATE, &managed, body, error);
     }
     gk_managed_account_cleanup(&managed);
     json_decref(body);
@@ -172,7 +174,6 @@ enum gk_status gk_manage_account_delete(struct gk_manage *manage, const struct g
                                         const struct gk_manage_request *request,
                                         struct gk_manage_answer *answer, struct gk_error *error)
 {
-    (void)request;
     struct gk_managed_account managed;
     enum gk_status status = gk_managed_account_find(manage, path, &managed, error);
     if (status == GK_E_NOT_FOUND) {
@@ -185,7 +186,8 @@ enum gk_status gk_manage_account_delete(struct gk_manage *manage, const struct g
     gk_managed_account_cleanup(&managed);
     status = gk_removal_account(manage->gateway, path->account, error);
     if (status == GK_OK) {
-        gk_manage_audit(manage, "account.delete", path->account, "the root key is destroyed");
+        gk_manage_audit(manage, request, GK_AUDIT_ACCOUNT_DELETE, path->account,
+                        "the root key is destroyed");
         answer->status = 200;
     }
     return status;

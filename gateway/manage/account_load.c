@@ -94,9 +94,19 @@ json_t *gk_managed_account_json(const struct gk_manage *manage,
     return gk_arm_view_json(&view);
 }
 
-uint32_t gk_manage_check_deadline_ms(const struct gk_gateway *gateway)
+struct gk_call gk_manage_call(const struct gk_manage *manage,
+                              const struct gk_manage_request *request)
 {
-    return 4 * gateway->vault_deadline_ms;
+    return (struct gk_call){.deadline_ms = manage->gateway->vault_deadline_ms,
+                            .actor = request->actor};
+}
+
+struct gk_call gk_manage_check_call(const struct gk_manage *manage,
+                                    const struct gk_manage_request *request)
+{
+    struct gk_call call = gk_manage_call(manage, request);
+    call.deadline_ms *= 4;
+    return call;
 }
 
 enum gk_status gk_managed_account_answer(struct gk_manage *manage, const char *name,
@@ -112,8 +122,8 @@ enum gk_status gk_managed_account_answer(struct gk_manage *manage, const char *n
     return status;
 }
 
-void gk_manage_audit(struct gk_manage *manage, const char *event, const char *account,
-                     const char *detail)
+void gk_manage_audit(struct gk_manage *manage, const struct gk_manage_request *request,
+                     enum gk_audit_event_id event, const char *account, const char *detail)
 {
     const struct gk_audit_event what = {
         .wall_ms = gk_clock_wall_ms(&manage->gateway->clock),
@@ -124,6 +134,7 @@ void gk_manage_audit(struct gk_manage *manage, const char *event, const char *ac
         .reason = "",
         .detail = detail,
         .request_id = "",
+        .actor = request->actor,
     };
     gk_plugin_host_audit(manage->gateway->host, &what);
 }

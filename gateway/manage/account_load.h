@@ -27,16 +27,20 @@ bool gk_managed_account_is_at(const struct gk_managed_account *managed,
 /* NULL when memory is out. */
 json_t *gk_managed_account_json(const struct gk_manage *manage,
                                 const struct gk_managed_account *managed);
-/* How long a check of a key that was asked for may take, ms: it may find one under way, and a look for a
- * new version may follow. It outlasts them, so that it can tell what came of asking a silent vault. */
-uint32_t gk_manage_check_deadline_ms(const struct gk_gateway *gateway);
+/* For calls of the plugin that may wait for the vault. */
+struct gk_call gk_manage_call(const struct gk_manage *manage,
+                              const struct gk_manage_request *request);
+/* The same for a check of a key: it may find one under way, and a look for a new version may follow. It
+ * outlasts them, so that it can tell what came of asking a silent vault. */
+struct gk_call gk_manage_check_call(const struct gk_manage *manage,
+                                    const struct gk_manage_request *request);
 /* Loads the account again, after a change, and answers 200 with it. */
 enum gk_status gk_managed_account_answer(struct gk_manage *manage, const char *name,
                                          struct gk_manage_answer *answer,
                                          struct gk_error *error) GK_MUST_USE;
 
 /* An audit event of the management API itself. */
-void gk_manage_audit(struct gk_manage *manage, const char *event, const char *account,
-                     const char *detail);
+void gk_manage_audit(struct gk_manage *manage, const struct gk_manage_request *request,
+                     enum gk_audit_event_id event, const char *account, const char *detail);
 
 #endif

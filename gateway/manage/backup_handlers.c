@@ -9,10 +9,10 @@ enum gk_status gk_manage_export(struct gk_manage *manage, const struct gk_manage
                                 const struct gk_manage_request *request,
                                 struct gk_manage_answer *answer, struct gk_error *error)
 {
-    (void)request;
     struct gk_account_backup backup;
     gk_account_backup_init(&backup);
-    enum gk_status status = gk_account_backup_take(manage->gateway, path->account, &backup, error);
+    enum gk_status status =
+        gk_account_backup_take(manage->gateway, path->account, request->actor, &backup, error);
     if (status == GK_OK) {
         const int64_t now_ms = gk_clock_wall_ms(&manage->gateway->clock);
         status = gk_manage_answer_json(answer, 200, gk_backup_json(&backup, now_ms), error);
@@ -45,7 +45,8 @@ static enum gk_status read_request(const json_t *body, struct gk_account_backup 
 }
 
 static enum gk_status restore(struct gk_manage *manage, const struct gk_manage_path *path,
-                              const json_t *body, struct gk_error *error)
+                              const struct gk_manage_request *request, const json_t *body,
+                              struct gk_error *error)
 {
     struct gk_account_backup backup;
     struct gk_account_backup_wish wish = {0};
@@ -58,11 +59,12 @@ static enum gk_status restore(struct gk_manage *manage, const struct gk_manage_p
                               backup.account);
     }
     if (status == GK_OK) {
-        status =
-            gk_account_backup_restore(manage->gateway, &backup, &wish, &profile_restored, error);
+        const struct gk_call call = gk_manage_call(manage, request);
+        status = gk_account_backup_restore(manage->gateway, &backup, &wish, &call,
+                                           &profile_restored, error);
     }
     if (profile_restored) {
-        gk_manage_audit(manage, "account.keys.restore", path->account,
+        gk_manage_audit(manage, request, GK_AUDIT_ACCOUNT_KEYS_RESTORE, path->account,
                         "the access keys are those of a backup");
     }
     gk_account_backup_cleanup(&backup);
@@ -76,7 +78,7 @@ enum gk_status gk_manage_restore(struct gk_manage *manage, const struct gk_manag
     json_t *body = NULL;
     enum gk_status status = gk_json_parse(request->body, &body, error);
     if (status == GK_OK) {
-        status = restore(manage, path, body, error);
+        status = restore(manage, path, request, body, error);
     }
     json_decref(body);
     return status == GK_OK ? gk_managed_account_answer(manage, path->account, answer, error)

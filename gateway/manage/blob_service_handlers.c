@@ -159,6 +159,6 @@ enum gk_status gk_manage_blob_service_put(struct gk_manage *manage,
     if (status != GK_OK) {
         return status;
     }
-    gk_manage_audit(manage, "account.blob-service", path->account, "ok");
+    gk_manage_audit(manage, request, GK_AUDIT_ACCOUNT_BLOB_SERVICE, path->account, "ok");
     return gk_manage_blob_service_get(manage, path, request, answer, error);
 }

@@ -36,12 +36,11 @@ enum gk_status gk_manage_list_keys(struct gk_manage *manage, const struct gk_man
                                    const struct gk_manage_request *request,
                                    struct gk_manage_answer *answer, struct gk_error *error)
 {
-    (void)request;
     struct gk_managed_account managed;
     enum gk_status status = gk_managed_account_find(manage, path, &managed, error);
     if (status == GK_OK) {
         status = answer_keys(managed.account, answer, error);
-        gk_manage_audit(manage, "account.keys.list", path->account, "");
+        gk_manage_audit(manage, request, GK_AUDIT_ACCOUNT_KEYS_LIST, path->account, "");
         gk_managed_account_cleanup(&managed);
     }
     return status;
@@ -87,7 +86,8 @@ enum gk_status gk_manage_regenerate_key(struct gk_manage *manage, const struct g
     if (status != GK_OK) {
         return status;
     }
-    gk_manage_audit(manage, "account.keys.regenerate", path->account, index == 0 ? "key1" : "key2");
+    gk_manage_audit(manage, request, GK_AUDIT_ACCOUNT_KEYS_REGENERATE, path->account,
+                    index == 0 ? "key1" : "key2");
     return gk_manage_list_keys(manage, path, request, answer, error);
 }
 
@@ -96,7 +96,6 @@ enum gk_status gk_manage_revoke_delegation(struct gk_manage *manage,
                                            const struct gk_manage_request *request,
                                            struct gk_manage_answer *answer, struct gk_error *error)
 {
-    (void)request;
     struct gk_managed_account managed = {0};
     enum gk_status status = gk_managed_account_find(manage, path, &managed, error);
     gk_managed_account_cleanup(&managed);
@@ -105,7 +104,7 @@ enum gk_status gk_manage_revoke_delegation(struct gk_manage *manage,
             gk_accounts_renew_delegation(manage->gateway->accounts, path->account, false, error);
     }
     if (status == GK_OK) {
-        gk_manage_audit(manage, "account.delegation.revoke", path->account, "");
+        gk_manage_audit(manage, request, GK_AUDIT_ACCOUNT_DELEGATION_REVOKE, path->account, "");
         answer->status = 200;
     }
     return status;
@@ -115,8 +114,8 @@ enum gk_status gk_manage_check_key(struct gk_manage *manage, const struct gk_man
                                    const struct gk_manage_request *request,
                                    struct gk_manage_answer *answer, struct gk_error *error)
 {
-    (void)request;
     const struct gk_gateway *gateway = manage->gateway;
+    const struct gk_call call = gk_manage_check_call(manage, request);
     struct gk_managed_account managed = {0};
     enum gk_status status = gk_managed_account_find(manage, path, &managed, error);
     if (status != GK_OK) {
@@ -128,8 +127,8 @@ enum gk_status gk_manage_check_key(struct gk_manage *manage, const struct gk_man
         return gk_fail_http(error, GK_E_INVALID, 400, "InvalidOperation",
                             "The account has no customer key; there is no vault to ask.");
     }
-    status = gateway->host->plugin->account_check_now(gateway->host->instance, path->account,
-                                                      gk_manage_check_deadline_ms(gateway), error);
+    status = gateway->host->plugin->account_check_now(gateway->host->instance, path->account, &call,
+                                                      error);
     return status == GK_OK ? gk_managed_account_answer(manage, path->account, answer, error)
                            : status;
 }
@@ -138,8 +137,8 @@ enum gk_status gk_manage_new_root_key(struct gk_manage *manage, const struct gk_
                                       const struct gk_manage_request *request,
                                       struct gk_manage_answer *answer, struct gk_error *error)
 {
-    (void)request;
     const struct gk_gateway *gateway = manage->gateway;
+    const struct gk_call call = gk_manage_call(manage, request);
     struct gk_managed_account managed;
     enum gk_status status = gk_managed_account_find(manage, path, &managed, error);
     if (status != GK_OK) {
@@ -147,7 +146,7 @@ enum gk_status gk_manage_new_root_key(struct gk_manage *manage, const struct gk_
     }
     gk_managed_account_cleanup(&managed);
     status = gateway->host->plugin->account_new_root_key(gateway->host->instance, path->account,
-                                                         gateway->vault_deadline_ms, error);
+                                                         &call, error);
     return status == GK_OK ? gk_managed_account_answer(manage, path->account, answer, error)
                            : status;
 }

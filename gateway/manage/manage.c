@@ -161,15 +161,6 @@ static enum gk_status find_operation(const struct gk_manage_path *path, const ch
                                       "There is no such resource in the management API.");
 }
 
-static bool is_authenticated(const struct gk_manage *manage, const char *authorization)
-{
-    static const char scheme[] = "Bearer ";
-    if (authorization == NULL || strncasecmp(authorization, scheme, sizeof scheme - 1) != 0) {
-        return false;
-    }
-    return gk_secret_equal(gk_span_str(authorization + sizeof scheme - 1), manage->token);
-}
-
 /* "2023-05-01" or "2023-05-01-preview"; later ones than ours are taken, as clients are newer. */
 static bool version_is_well_formed(const char *version)
 {
@@ -207,7 +198,9 @@ static enum gk_status handle(struct gk_manage *manage, const struct gk_manage_re
     const bool known = gk_manage_path_parse(request->path, &path);
     const enum gk_status found = find_operation(&path, request->method, &operation, error);
     const bool open = known && found == GK_OK && operation->open;
-    if (!open && !is_authenticated(manage, request->authorization)) {
+    struct gk_manage_request known_request = *request;
+    known_request.actor = gk_callers_find(&manage->callers, request->authorization);
+    if (!open && known_request.actor == NULL) {
         answer->challenge = true;
         return gk_fail_http(error, GK_E_INVALID, 401, "InvalidAuthenticationToken",
                             "The bearer token is missing or is not this gateway's.");
@@ -221,7 +214,7 @@ static enum gk_status handle(struct gk_manage *manage, const struct gk_manage_re
             return status;
         }
     }
-    return operation->run(manage, &path, request, answer, error);
+    return operation->run(manage, &path, &known_request, answer, error);
 }
 
 void gk_manage_handle(struct gk_manage *manage, const struct gk_manage_request *request,

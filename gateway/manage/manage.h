@@ -17,7 +17,7 @@
  *   /healthz, /readyz                  200, or 503 with reasons
  *
  * One gateway has one set of names: subscription and resource group say where an account is filed,
- * nothing more. All but /healthz and /readyz ask for the bearer token: those two tell whether the
+ * nothing more. All but /healthz and /readyz ask for a bearer token (callers.h): those two tell whether the
  * process serves and no more, so that a supervisor needs no secret; /metrics names accounts.
  *
  * Any thread, several at once; a handler may wait for the vault.
@@ -30,6 +30,7 @@
 
 #include "common/buf.h"
 #include "gateway/gateway.h"
+#include "gateway/manage/callers.h"
 
 #define GK_MANAGE_BODY_BYTES_MAX   (256u << 10)
 #define GK_MANAGE_ANSWER_BYTES_MAX (64u << 20)
@@ -37,7 +38,7 @@
 /* What the handlers need. Made by the server; immutable but for stopping. */
 struct gk_manage {
     struct gk_gateway *gateway;
-    struct gk_span token; /* secret memory, not owned */
+    struct gk_callers callers;
     struct gk_store_probe *probe;
     const char *blob_base_url; /* "http://127.0.0.1:10000": what primaryEndpoints is made of */
     atomic_bool stopping;      /* readyz says no from then on */
@@ -50,6 +51,7 @@ struct gk_manage_request {
     const char *skip_token;    /* "" when absent: where the page before ended */
     const char *authorization; /* NULL when absent */
     struct gk_span body;
+    const char *actor; /* whose token it has; set by gk_manage_handle() */
 };
 
 /* Starts zeroed. body's memory is wiped by gk_manage_answer_cleanup, for it may hold keys. */

@@ -8,7 +8,6 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/secret.h"
-#include "common/secret_file.h"
 #include "common/text.h"
 #include "gateway/http/server.h"
 #include "gateway/manage/manage.h"
@@ -22,7 +21,6 @@
 struct gk_manage_server {
     struct gk_http_server *http;
     struct gk_manage manage;
-    char *token;
     char *certificate_pem;
     char *key_pem;
 };
@@ -153,11 +151,8 @@ static void on_end(void *ctx, struct gk_http_exchange *exchange)
 static enum gk_status read_files(const struct gk_config *config, struct gk_manage_server *server,
                                  struct gk_error *error)
 {
-    size_t len = 0;
-    enum gk_status status =
-        gk_secret_file_read(config->management.token_file, &server->token, &len, error);
+    enum gk_status status = gk_callers_read(config, &server->manage.callers, error);
     if (status == GK_OK) {
-        server->manage.token = gk_span_of(server->token, len);
         status =
             gk_pem_file_read(config->management.tls_certificate, &server->certificate_pem, error);
     }
@@ -234,7 +229,7 @@ void gk_manage_server_stop(struct gk_manage_server *server)
     }
     gk_http_server_stop(server->http);
     gk_store_probe_stop(server->manage.probe);
-    gk_secret_free(&server->token);
+    gk_callers_cleanup(&server->manage.callers);
     gk_pem_file_free(&server->certificate_pem);
     gk_pem_file_free(&server->key_pem);
     free(server);

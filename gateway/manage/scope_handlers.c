@@ -111,18 +111,16 @@ static enum gk_status answer_scope(struct gk_manage *manage, const struct gk_man
 /* One whose creation came to no end is there for the plugin, and has the settings of then. */
 static enum gk_status create_key(struct gk_manage *manage, const char *scope,
                                  const struct gk_encryption_settings *settings,
-                                 struct gk_error *error)
+                                 const struct gk_call *call, struct gk_error *error)
 {
-    const struct gk_gateway *gateway = manage->gateway;
-    const struct gk_plugin_host *host = gateway->host;
-    const enum gk_status status = host->plugin->account_create(host->instance, scope, settings,
-                                                               gateway->vault_deadline_ms, error);
+    const struct gk_plugin_host *host = manage->gateway->host;
+    const enum gk_status status =
+        host->plugin->account_create(host->instance, scope, settings, call, error);
     if (status != GK_E_EXISTS) {
         return status;
     }
     gk_error_clear(error);
-    return host->plugin->account_set_encryption(host->instance, scope, settings,
-                                                gateway->vault_deadline_ms, error);
+    return host->plugin->account_set_encryption(host->instance, scope, settings, call, error);
 }
 
 static enum gk_status check_count(struct gk_manage *manage, const struct managed_scope *managed,
@@ -145,8 +143,8 @@ static enum gk_status check_count(struct gk_manage *manage, const struct managed
 
 /* The key first, for it can be refused; the rest cannot. */
 static enum gk_status apply(struct gk_manage *manage, const struct gk_manage_path *path,
-                            const json_t *body, bool exists, struct managed_scope *managed,
-                            struct gk_error *error)
+                            const struct gk_call *call, const json_t *body, bool exists,
+                            struct managed_scope *managed, struct gk_error *error)
 {
     const struct gk_gateway *gateway = manage->gateway;
     const struct gk_plugin_host *host = gateway->host;
@@ -162,10 +160,9 @@ static enum gk_status apply(struct gk_manage *manage, const struct gk_manage_pat
         status = check_count(manage, managed, error);
     }
     if (status == GK_OK) {
-        status =
-            exists ? host->plugin->account_set_encryption(host->instance, managed->path, &settings,
-                                                          gateway->vault_deadline_ms, error)
-                   : create_key(manage, managed->path, &settings, error);
+        status = exists ? host->plugin->account_set_encryption(host->instance, managed->path,
+                                                               &settings, call, error)
+                        : create_key(manage, managed->path, &settings, call, error);
     }
     return status == GK_OK
                ? gk_scope_put(gateway, managed->account.account, path->scope, disabled, error)
@@ -196,10 +193,12 @@ static enum gk_status change(struct gk_manage *manage, const struct gk_manage_pa
         status = refuse_missing(path->scope, error);
     }
     if (status == GK_OK) {
-        status = apply(manage, path, body, exists, &managed, error);
+        const struct gk_call call = gk_manage_call(manage, request);
+        status = apply(manage, path, &call, body, exists, &managed, error);
     }
     if (status == GK_OK) {
-        gk_manage_audit(manage, exists ? "scope.change" : "scope.create", managed.path, "");
+        gk_manage_audit(manage, request, exists ? GK_AUDIT_SCOPE_CHANGE : GK_AUDIT_SCOPE_CREATE,
+                        managed.path, "");
         status = answer_scope(manage, path, &managed, exists ? 200 : 201, answer, error);
     }
     json_decref(body);
@@ -284,19 +283,18 @@ enum gk_status gk_manage_scope_check_key(struct gk_manage *manage,
                                          const struct gk_manage_request *request,
                                          struct gk_manage_answer *answer, struct gk_error *error)
 {
-    (void)request;
     const struct gk_gateway *gateway = manage->gateway;
+    const struct gk_call call = gk_manage_check_call(manage, request);
     struct managed_scope managed;
     enum gk_status status = find_scope(manage, path, &managed, error);
     if (status != GK_OK) {
         return status;
     }
-    status =
-        managed.status.settings.source == GK_KEY_SOURCE_CUSTOMER
-            ? gateway->host->plugin->account_check_now(gateway->host->instance, managed.path,
-                                                       gk_manage_check_deadline_ms(gateway), error)
-            : gk_fail_http(error, GK_E_INVALID, 400, "InvalidOperation",
-                           "The scope has no customer key; there is no vault to ask.");
+    status = managed.status.settings.source == GK_KEY_SOURCE_CUSTOMER
+                 ? gateway->host->plugin->account_check_now(gateway->host->instance, managed.path,
+                                                            &call, error)
+                 : gk_fail_http(error, GK_E_INVALID, 400, "InvalidOperation",
+                                "The scope has no customer key; there is no vault to ask.");
     if (status == GK_OK) {
         status = answer_scope(manage, path, &managed, 200, answer, error);
     }
@@ -309,15 +307,15 @@ enum gk_status gk_manage_scope_new_root_key(struct gk_manage *manage,
                                             const struct gk_manage_request *request,
                                             struct gk_manage_answer *answer, struct gk_error *error)
 {
-    (void)request;
     const struct gk_gateway *gateway = manage->gateway;
+    const struct gk_call call = gk_manage_call(manage, request);
     struct managed_scope managed;
     enum gk_status status = find_scope(manage, path, &managed, error);
     if (status != GK_OK) {
         return status;
     }
     status = gateway->host->plugin->account_new_root_key(gateway->host->instance, managed.path,
-                                                         gateway->vault_deadline_ms, error);
+                                                         &call, error);
     if (status == GK_OK) {
         status = answer_scope(manage, path, &managed, 200, answer, error);
     }

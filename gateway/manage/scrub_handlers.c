@@ -88,7 +88,8 @@ enum gk_status gk_manage_scrub_start(struct gk_manage *manage, const struct gk_m
     if (status != GK_OK) {
         return status;
     }
-    gk_manage_audit(manage, "scrub.start", "", options.remove ? "removes" : "reports");
+    gk_manage_audit(manage, request, GK_AUDIT_SCRUB_START, "",
+                    options.remove ? "removes" : "reports");
     return answer_with_state(manage, 202, answer, error);
 }
 
@@ -96,12 +97,12 @@ enum gk_status gk_manage_scrub_resume(struct gk_manage *manage, const struct gk_
                                       const struct gk_manage_request *request,
                                       struct gk_manage_answer *answer, struct gk_error *error)
 {
-    (void)path, (void)request;
+    (void)path;
     const enum gk_status status = gk_scrub_resume(manage->gateway->scrub, error);
     if (status != GK_OK) {
         return status;
     }
-    gk_manage_audit(manage, "scrub.start", "", "resumed");
+    gk_manage_audit(manage, request, GK_AUDIT_SCRUB_START, "", "resumed");
     return answer_with_state(manage, 202, answer, error);
 }
 
@@ -154,7 +155,7 @@ enum gk_status gk_manage_remove_damaged(struct gk_manage *manage, const struct g
     if (status == GK_OK) {
         char detail[512];
         snprintf(detail, sizeof detail, "%.64s/%.400s", container, blob);
-        gk_manage_audit(manage, "blob.remove-damaged", account, detail);
+        gk_manage_audit(manage, request, GK_AUDIT_BLOB_REMOVE_DAMAGED, account, detail);
         status = gk_manage_answer_json(answer, 200, json_object(), error);
     }
     json_decref(body);

@@ -95,13 +95,14 @@ void gk_scrub_tell_damaged(struct gk_scrub_run *run, const char *account, const 
              blob.data == NULL ? "" : (const char *)blob.data, what);
     gk_log(GK_LOG_ERROR, "scrub", "damaged: account %s, %s", account, detail);
     const struct gk_audit_event event = {.wall_ms = gk_clock_wall_ms(&run->gateway->clock),
-                                         .event = "scrub.damaged",
+                                         .event = GK_AUDIT_SCRUB_DAMAGED,
                                          .account = account,
                                          .key_id = "",
                                          .outcome = "failed",
                                          .reason = "",
                                          .detail = detail,
-                                         .request_id = ""};
+                                         .request_id = "",
+                                         .actor = GK_AUDIT_ACTOR_SELF};
     gk_plugin_host_audit(run->gateway->host, &event);
     gk_scrub_add_damaged(&run->state, account, container, blob, what);
 }

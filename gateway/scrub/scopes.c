@@ -20,7 +20,7 @@ static enum gk_status read_key(const struct gk_gateway *gateway, const char *acc
     const enum gk_status status =
         record == NULL
             ? gk_fail(error, GK_E_RESOURCE, "out of memory")
-            : host->plugin->account_record_export(host->instance, path, record,
+            : host->plugin->account_record_export(host->instance, path, "", record,
                                                   GK_ACCOUNT_RECORD_BYTES_MAX, &len, &info, error);
     free(record);
     return status;

@@ -87,16 +87,29 @@ struct gk_attr {
 
 typedef void gk_attr_visit_fn(void *visit_ctx, const struct gk_attr *attr);
 
+enum gk_audit_event_id {
+#define GK_AUDIT_EVENT(id, name, meaning) GK_AUDIT_##id,
+#include "gatekey/audit_events.def"
+#undef GK_AUDIT_EVENT
+    GK_AUDIT_EVENTS_COUNT
+};
+
+/* The actor of what the product does of its own accord. */
+#define GK_AUDIT_ACTOR_SELF "gatekey"
+
 /* Something the security officer wants to know. All strings NUL-terminated, "" when not known. */
 struct gk_audit_event {
     int64_t wall_ms;
-    const char *event; /* account.create, key.wrap, key.rotate, key.revoked, key.restored, ... */
+    enum gk_audit_event_id event;
     const char *account;
     const char *key_id;     /* full versioned identifier */
     const char *outcome;    /* ok, refused, unavailable, failed */
     const char *reason;     /* the vault's own code */
     const char *detail;     /* one line for people */
-    const char *request_id; /* the vault's */
+    const char *request_id; /* the vault's; of several calls, the last one's */
+    const char *actor;      /* on whose behalf, as in struct gk_call; GK_AUDIT_ACTOR_SELF */
+    uint64_t count;         /* how often; 0 for once */
+    int64_t since_wall_ms;  /* with count: since when; wall_ms is until when */
 };
 
 /*
@@ -147,12 +160,13 @@ struct gk_host {
     void (*account_lease_release)(void *ctx, const char *account);
 
     /*
-     * Whether the operator lets the account have these settings; no network. Called before a vault is
+     * Whether the operator lets the account have these settings, which actor asks for (struct gk_call);
+     * no network. Called before a vault is
      * asked, with key NULL, and with a customer's key once more with what its vault told of it (zeros:
      * nothing), before anything is changed or a newer version is taken. GK_E_INVALID, with http_status,
      * code and message: it may not.
      */
-    enum gk_status (*key_permitted)(void *ctx, const char *account,
+    enum gk_status (*key_permitted)(void *ctx, const char *actor, const char *account,
                                     const struct gk_encryption_settings *settings,
                                     const struct gk_key_info *key, struct gk_error *error);
 };
@@ -222,6 +236,12 @@ struct gk_account_status {
         oldest_generation; /* of those that data may be under still; generation is the newest */
 };
 
+/* A call that somebody has asked for, and waits for. */
+struct gk_call {
+    uint32_t deadline_ms; /* how long, at most */
+    const char *actor;    /* who, for audit events; NUL-terminated; NULL: the product itself */
+};
+
 struct gk_instance;
 struct gk_account;
 struct gk_data_key;
@@ -289,7 +309,7 @@ struct gk_plugin {
      */
     enum gk_status (*account_create)(struct gk_instance *instance, const char *account,
                                      const struct gk_encryption_settings *settings,
-                                     uint32_t deadline_ms, struct gk_error *error);
+                                     const struct gk_call *call, struct gk_error *error);
     /*
      * Changes key, version, vault, identity or source by wrapping the root key anew; touches no
      * data, and requests go on meanwhile. BLOCKS. Fails, changing nothing, when the new key is not
@@ -298,14 +318,14 @@ struct gk_plugin {
      */
     enum gk_status (*account_set_encryption)(struct gk_instance *instance, const char *account,
                                              const struct gk_encryption_settings *settings,
-                                             uint32_t deadline_ms, struct gk_error *error);
+                                             const struct gk_call *call, struct gk_error *error);
     /* From memory and the account store; never asks the vault. */
     enum gk_status (*account_status)(struct gk_instance *instance, const char *account,
                                      struct gk_account_status *out, struct gk_error *error);
     /* Re-checks the key and looks for a new version now, rotating when there is one. BLOCKS. The
      * status afterwards tells the result; an error here means the check could not be made. */
     enum gk_status (*account_check_now)(struct gk_instance *instance, const char *account,
-                                        uint32_t deadline_ms, struct gk_error *error);
+                                        const struct gk_call *call, struct gk_error *error);
     /* Drops all that memory holds of the account: its root key is wiped, handles on it answer
      * GK_E_DENIED or GK_E_NOT_FOUND from now on. Its stored record is the host's to delete. */
     void (*account_forget)(struct gk_instance *instance, const char *account);
@@ -419,11 +439,13 @@ struct gk_plugin {
      * Backup of what opens an account. export gives the record as it is stored, without a key in the
      * clear and authenticated under the service key, into out (GK_ACCOUNT_RECORD_BYTES_MAX is
      * always enough; GK_E_LIMIT). From the account store; never asks the vault. GK_E_NOT_FOUND;
-     * GK_E_INTEGRITY: the stored record is not authentic, or an older one that was put back.
+     * GK_E_INTEGRITY: the stored record is not authentic, or an older one that was put back. actor is
+     * who gets it, as in struct gk_call; "": nobody does, the host only looks whether it is whole, and
+     * there is no audit event.
      */
     enum gk_status (*account_record_export)(struct gk_instance *instance, const char *account,
-                                            uint8_t *out, size_t out_max, size_t *out_len,
-                                            struct gk_account_record_info *info,
+                                            const char *actor, uint8_t *out, size_t out_max,
+                                            size_t *out_len, struct gk_account_record_info *info,
                                             struct gk_error *error);
     /*
      * Stores such a record again, under a number that is later than any that was seen, in one
@@ -440,7 +462,7 @@ struct gk_plugin {
      */
     enum gk_status (*account_record_restore)(struct gk_instance *instance, const char *account,
                                              const struct gk_account_restore *restore,
-                                             uint32_t deadline_ms,
+                                             const struct gk_call *call,
                                              struct gk_account_record_info *info,
                                              struct gk_error *error);
 
@@ -500,7 +522,7 @@ struct gk_plugin {
      * GK_E_INVALID (409 RootKeyGenerationsInUse): the account has all generations that it may have.
      */
     enum gk_status (*account_new_root_key)(struct gk_instance *instance, const char *account,
-                                           uint32_t deadline_ms, struct gk_error *error);
+                                           const struct gk_call *call, struct gk_error *error);
 };
 
 /* The two symbols that a module exports. */

@@ -8,8 +8,10 @@ tests that lose it, or parts of it, behind a gateway's back. docs/format.md sect
   account_object.py STATE setxattr OBJECT NAME          from standard input
   account_object.py STATE rmxattr OBJECT NAME
   account_object.py STATE listomapkeys OBJECT
+  account_object.py STATE setomapval OBJECT KEY VALUE
   account_object.py STATE cp OBJECT OTHER               attributes and map
   account_object.py STATE rm OBJECT
+  account_object.py STATE ls                            names of all objects, a line each
 """
 import pathlib
 import sqlite3
@@ -60,6 +62,16 @@ class State:
         for (key,) in self.database.execute("SELECT key FROM map WHERE object = ? ORDER BY key",
                                             (self.id_of(name),)):
             print(bytes(key).decode(errors="replace"))
+
+    def setomapval(self, name, key, value):
+        number = self.id_of(name)
+        self.database.execute("INSERT OR REPLACE INTO map (object, key, value) VALUES (?, ?, ?)",
+                              (number, key.encode(), value.encode()))
+        self.changed(number)
+
+    def ls(self):
+        for (name,) in self.database.execute("SELECT name FROM object WHERE pool = ?", (META,)):
+            print(bytes(name).decode())
 
     def cp(self, name, other):
         number = self.id_of(name)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "gatekey/audit.h"
 
 #include "unit/cmocka_all.h"
 
@@ -114,9 +115,11 @@ static void on_audit(void *ctx, const struct gk_audit_event *event)
     pthread_mutex_lock(&host->mutex);
     if (host->events_count < FAKE_EVENTS_MAX) {
         struct fake_event *kept = &host->events[host->events_count++];
-        snprintf(kept->event, sizeof kept->event, "%s", event->event);
+        snprintf(kept->event, sizeof kept->event, "%s", gk_audit_event_name(event->event));
         snprintf(kept->outcome, sizeof kept->outcome, "%s", event->outcome);
         snprintf(kept->reason, sizeof kept->reason, "%s", event->reason);
+        snprintf(kept->actor, sizeof kept->actor, "%s", event->actor);
+        kept->count = event->count;
     }
     pthread_mutex_unlock(&host->mutex);
     run_hook(host, &host->on_event);
@@ -253,11 +256,11 @@ void fake_host_cleanup(struct fake_host *host)
     pthread_mutex_destroy(&host->mutex);
 }
 
-static enum gk_status key_permitted(void *ctx, const char *account,
+static enum gk_status key_permitted(void *ctx, const char *actor, const char *account,
                                     const struct gk_encryption_settings *settings,
                                     const struct gk_key_info *key, struct gk_error *error)
 {
-    (void)account, (void)settings;
+    (void)actor, (void)account, (void)settings;
     struct fake_host *host = ((struct fake_side *)ctx)->host;
     if (key == NULL || key->modulus_bits >= atomic_load(&host->permitted_bits)) {
         return GK_OK;

@@ -47,6 +47,8 @@ struct fake_event {
     char event[32];
     char outcome[16];
     char reason[96];
+    char actor[32];
+    uint64_t count;
 };
 
 /* Called as the store has been read, is about to be written or has been written, without a lock; may

@@ -16,8 +16,10 @@
 
 #define NAME        "acme"
 #define DEADLINE_MS 10000u
-#define DAY_MS      86400000
-#define UNTIL_MS    20000 /* for what another thread does; far beyond what it takes */
+
+static const struct gk_call by_tester = {.deadline_ms = DEADLINE_MS, .actor = "tester"};
+#define DAY_MS   86400000
+#define UNTIL_MS 20000 /* for what another thread does; far beyond what it takes */
 
 struct fixture {
     struct fake_host host;
@@ -85,7 +87,7 @@ static inline enum gk_status create_account(struct fixture *fixture,
                                             const struct gk_encryption_settings *settings)
 {
     fixture->error = (struct gk_error){0};
-    return gk_account_create(fixture->instance, NAME, settings, DEADLINE_MS, &fixture->error);
+    return gk_account_create(fixture->instance, NAME, settings, &by_tester, &fixture->error);
 }
 
 static inline void create_customer(struct fixture *fixture)
@@ -121,7 +123,7 @@ static inline struct gk_account_status status_of(struct fixture *fixture)
 static inline enum gk_status check_now(struct fixture *fixture)
 {
     fixture->error = (struct gk_error){0};
-    return gk_account_check_now(fixture->instance, NAME, DEADLINE_MS, &fixture->error);
+    return gk_account_check_now(fixture->instance, NAME, &by_tester, &fixture->error);
 }
 
 static inline void assert_state(struct fixture *fixture, enum gk_account_state state)

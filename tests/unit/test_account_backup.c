@@ -52,7 +52,7 @@ static enum gk_status check(void *ctx, struct gk_account *candidate, const struc
 static void take(struct fixture *fixture, struct backup *backup)
 {
     memset(backup, 0, sizeof *backup);
-    assert_int_equal(gk_account_record_export(fixture->instance, NAME, backup->bytes,
+    assert_int_equal(gk_account_record_export(fixture->instance, NAME, "tester", backup->bytes,
                                               sizeof backup->bytes, &backup->len, &backup->info,
                                               &fixture->error),
                      GK_OK);
@@ -68,7 +68,7 @@ static enum gk_status restore_checked(struct fixture *fixture, const struct back
                                              .check_ctx = checked};
     struct gk_account_record_info info;
     fixture->error = (struct gk_error){0};
-    return gk_account_record_restore(fixture->instance, NAME, &asked, DEADLINE_MS, &info,
+    return gk_account_record_restore(fixture->instance, NAME, &asked, &by_tester, &info,
                                      &fixture->error);
 }
 
@@ -125,7 +125,7 @@ static void set_key(struct fixture *fixture, const char *key)
     struct gk_encryption_settings settings = customer_settings();
     snprintf(settings.key.name, sizeof settings.key.name, "%s", key);
     assert_int_equal(
-        gk_account_set_encryption(fixture->instance, NAME, &settings, DEADLINE_MS, &fixture->error),
+        gk_account_set_encryption(fixture->instance, NAME, &settings, &by_tester, &fixture->error),
         GK_OK);
 }
 
@@ -263,7 +263,7 @@ static void test_account_backup__ends_a_rollback(void **state)
     take(fixture, &newest);
     fake_host_write(&fixture->host, NAME, GK_ACCOUNT_ATTR, older.bytes, older.len);
     static struct backup none;
-    assert_int_equal(gk_account_record_export(fixture->instance, NAME, none.bytes,
+    assert_int_equal(gk_account_record_export(fixture->instance, NAME, "tester", none.bytes,
                                               sizeof none.bytes, &none.len, &none.info, NULL),
                      GK_E_INTEGRITY);
     assert_int_equal(none.len, 0);
@@ -310,9 +310,9 @@ static void test_account_backup__another_accounts_is_refused(void **state)
     static struct backup backup;
     const struct gk_encryption_settings settings = {.source = GK_KEY_SOURCE_SERVICE};
     create_customer(fixture);
-    assert_int_equal(gk_account_create(fixture->instance, "others", &settings, DEADLINE_MS, NULL),
+    assert_int_equal(gk_account_create(fixture->instance, "others", &settings, &by_tester, NULL),
                      GK_OK);
-    assert_int_equal(gk_account_record_export(fixture->instance, "others", backup.bytes,
+    assert_int_equal(gk_account_record_export(fixture->instance, "others", "tester", backup.bytes,
                                               sizeof backup.bytes, &backup.len, &backup.info, NULL),
                      GK_OK);
     assert_refused(fixture, restore(fixture, &backup), "AccountBackupInvalid");
@@ -452,11 +452,11 @@ static void test_account_backup__a_small_buffer_gets_nothing(void **state)
     struct fixture *fixture = *state;
     static struct backup backup;
     create_customer(fixture);
-    assert_int_equal(gk_account_record_export(fixture->instance, NAME, backup.bytes, 100,
+    assert_int_equal(gk_account_record_export(fixture->instance, NAME, "tester", backup.bytes, 100,
                                               &backup.len, &backup.info, NULL),
                      GK_E_LIMIT);
     assert_int_equal(backup.len, 0);
-    assert_int_equal(gk_account_record_export(fixture->instance, "nobody", backup.bytes,
+    assert_int_equal(gk_account_record_export(fixture->instance, "nobody", "tester", backup.bytes,
                                               sizeof backup.bytes, &backup.len, &backup.info, NULL),
                      GK_E_NOT_FOUND);
 }

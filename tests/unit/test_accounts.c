@@ -20,6 +20,8 @@
 #include "unit/store_place.h"
 
 #define DEADLINE_MS 1000u
+
+static const struct gk_call by_tester = {.deadline_ms = DEADLINE_MS, .actor = "tester"};
 #define SERVICE_KEY "gatekey-service-key-v1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
 
 struct world {
@@ -87,7 +89,7 @@ static bool create(struct world *world, const char *name)
     bool created = false;
     struct gk_error error = {0};
     if (gk_accounts_create(world->accounts, name, &service_managed, "westeurope", "{\"a\":1}",
-                           DEADLINE_MS, &created, &error) != GK_OK) {
+                           &by_tester, &created, &error) != GK_OK) {
         fail_msg("%s: %s", name, error.message);
     }
     return created;
@@ -199,7 +201,7 @@ static void test_accounts__names(void **state)
         bool created = false;
         struct gk_error error = {0};
         assert_int_equal(gk_accounts_create(world->accounts, rows[i].name, &service_managed, "x",
-                                            "{}", DEADLINE_MS, &created, &error),
+                                            "{}", &by_tester, &created, &error),
                          rows[i].good ? GK_OK : GK_E_INVALID);
         assert_int_equal(created, rows[i].good);
         if (!rows[i].good) {
@@ -228,7 +230,7 @@ static void test_accounts__a_refused_create_leaves_nothing(void **state)
     memset(location, 'l', sizeof location);
     location[99] = '\0';
     assert_int_equal(gk_accounts_create(world->accounts, "acct", &service_managed, location, "{}",
-                                        DEADLINE_MS, &created, NULL),
+                                        &by_tester, &created, NULL),
                      GK_E_LIMIT);
     assert_false(created);
     uint64_t version = 0;
@@ -432,7 +434,7 @@ static void *make_one(void *ctx)
 {
     struct crowd *crowd = ctx;
     bool created = false;
-    if (gk_accounts_create(crowd->world->accounts, "acct", &service_managed, "x", "{}", DEADLINE_MS,
+    if (gk_accounts_create(crowd->world->accounts, "acct", &service_managed, "x", "{}", &by_tester,
                            &created, NULL) != GK_OK) {
         atomic_fetch_add(&crowd->failures, 1);
     }

@@ -55,7 +55,8 @@ static const char *const good_lines[] = {
 #define GUID "11111111-2222-3333-4444-555555555555"
 #define BEARER(principal)                                                                          \
     "}; bearer = { issuer = \"i\"; jwks_file = \"@/token\"; principals = ( " principal " ); };"
-#define LINES (sizeof good_lines / sizeof good_lines[0])
+#define CALLERS(caller) "token_file = \"@/token\"; callers = ( " caller " );"
+#define LINES           (sizeof good_lines / sizeof good_lines[0])
 
 static char *in_directory(const char *name)
 {
@@ -189,6 +190,20 @@ static void test_config__reads_where_the_store_is(void **state)
     free(path);
 }
 
+static void test_config__reads_who_may_call(void **state)
+{
+    (void)state;
+    char *path = write_config(17, "token_file = \"@/token\"; callers = ( { name = \"al.ice_x-1\"; "
+                                  "token_file = \"@/key.pem\"; } );");
+    struct gk_config *config = NULL;
+    assert_int_equal(gk_config_load(path, &config, NULL), GK_OK);
+    assert_int_equal(config->management.callers_count, 1);
+    assert_string_equal(config->management.callers[0].name, "al.ice_x-1");
+    assert_non_null(strstr(config->management.callers[0].token_file, "/key.pem"));
+    gk_config_free(config);
+    free(path);
+}
+
 static void test_config__reads_which_hosts_may_be_copied_from(void **state)
 {
     (void)state;
@@ -288,6 +303,16 @@ static const struct wrong wrongs[] = {
     {11, "connections_max = -1;", 11, "1 to 16384"},
     {11, "connections_max = \"7\";", 11, "whole number"},
     {11, "connections_max = 7.5;", 11, "whole number"},
+    {17, CALLERS("{ name = \"a\"; }"), 17, "token_file: is missing"},
+    {17, CALLERS("{ token_file = \"@/token\"; }"), 17, "name: is missing"},
+    {17, CALLERS("{ name = \"operator\"; token_file = \"@/token\"; }"), 17, "is taken"},
+    {17, CALLERS("{ name = \"gatekey\"; token_file = \"@/token\"; }"), 17, "is taken"},
+    {17, CALLERS("{ name = \"a b\"; token_file = \"@/token\"; }"), 17, "letters, digits"},
+    {17, CALLERS("{ name = \"a\"; token_file = \"@/open-secret\"; }"), 17, "open to others"},
+    {17, CALLERS("{ name = \"a\"; token_file = \"@/token\"; role = \"x\"; }"), 17,
+     "there is no such setting"},
+    {17, CALLERS("\"a\""), 17, "not a group"},
+    {17, "token_file = \"@/token\"; callers = \"a\";", 17, "is not a list"},
     {11, "copy_sources = { host = \"a.example\"; };", 11, "is not a list"},
     {11, "copy_sources = ( \"a.example\" );", 11, "not a group"},
     {11, "copy_sources = ( { } );", 11, "host: is missing"},
@@ -604,6 +629,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config__reads_a_whole_file),
         cmocka_unit_test(test_config__reads_where_the_store_is),
+        cmocka_unit_test(test_config__reads_who_may_call),
         cmocka_unit_test(test_config__reads_which_hosts_may_be_copied_from),
         cmocka_unit_test(test_config__tells_where_a_setting_stands),
         cmocka_unit_test(test_config__refuses_with_file_line_reason_and_remedy),

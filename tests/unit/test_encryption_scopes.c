@@ -18,7 +18,7 @@ static enum gk_status create(struct fixture *fixture, const char *name,
                              const struct gk_encryption_settings *settings)
 {
     fixture->error = (struct gk_error){0};
-    return gk_account_create(fixture->instance, name, settings, DEADLINE_MS, &fixture->error);
+    return gk_account_create(fixture->instance, name, settings, &by_tester, &fixture->error);
 }
 
 static struct gk_account *opened(struct fixture *fixture, const char *name)
@@ -41,7 +41,7 @@ static enum gk_status authorize(struct fixture *fixture, const char *name,
 static void revoke(struct fixture *fixture, const char *name)
 {
     set_unwrap(GK_VAULT_KEY_REFUSED);
-    assert_int_equal(gk_account_check_now(fixture->instance, name, DEADLINE_MS, NULL), GK_OK);
+    assert_int_equal(gk_account_check_now(fixture->instance, name, &by_tester, NULL), GK_OK);
 }
 
 static void test_encryption_scopes__names(void **state)
@@ -90,7 +90,7 @@ static void test_encryption_scopes__goes_dark_alone(void **state)
     gk_account_release(account);
     assert_int_equal(authorize(fixture, NAME, GK_OP_BLOB_GET_BLOB), GK_OK);
     set_unwrap(GK_VAULT_OK);
-    assert_int_equal(gk_account_check_now(fixture->instance, SCOPE, DEADLINE_MS, NULL), GK_OK);
+    assert_int_equal(gk_account_check_now(fixture->instance, SCOPE, &by_tester, NULL), GK_OK);
     assert_int_equal(authorize(fixture, SCOPE, GK_OP_BLOB_GET_BLOB), GK_OK);
 }
 
@@ -112,12 +112,12 @@ static void test_encryption_scopes__changes_its_key_like_an_account(void **state
     assert_int_equal(create(fixture, NAME, &service), GK_OK);
     assert_int_equal(create(fixture, SCOPE, &service), GK_OK);
     assert_int_equal(
-        gk_account_set_encryption(fixture->instance, SCOPE, &customer, DEADLINE_MS, NULL), GK_OK);
+        gk_account_set_encryption(fixture->instance, SCOPE, &customer, &by_tester, NULL), GK_OK);
     assert_int_equal(gk_account_get_status(fixture->instance, SCOPE, &status, NULL), GK_OK);
     assert_int_equal(status.state, GK_ACCOUNT_ACTIVE);
     assert_int_equal(status.record_sequence, 2);
     rotate_vault();
-    assert_int_equal(gk_account_check_now(fixture->instance, SCOPE, DEADLINE_MS, NULL), GK_OK);
+    assert_int_equal(gk_account_check_now(fixture->instance, SCOPE, &by_tester, NULL), GK_OK);
     assert_int_equal(gk_account_get_status(fixture->instance, SCOPE, &status, NULL), GK_OK);
     assert_int_equal(status.record_sequence, 3);
     assert_int_equal(status_of(fixture).record_sequence, 1);
@@ -175,8 +175,8 @@ static void test_encryption_scopes__of_an_account_before_is_not_used(void **stat
     /* Elsewhere the account is deleted and both are made anew; here only the account is known to be. */
     struct gk_instance *elsewhere = another(fixture);
     fake_host_delete(&fixture->host, NAME);
-    assert_int_equal(gk_account_create(elsewhere, NAME, &service, DEADLINE_MS, NULL), GK_OK);
-    assert_int_equal(gk_account_create(elsewhere, SCOPE, &service, DEADLINE_MS, NULL), GK_OK);
+    assert_int_equal(gk_account_create(elsewhere, NAME, &service, &by_tester, NULL), GK_OK);
+    assert_int_equal(gk_account_create(elsewhere, SCOPE, &service, &by_tester, NULL), GK_OK);
     gk_instance_destroy(elsewhere);
     gk_account_forget(fixture->instance, NAME);
     gk_account_release(opened(fixture, NAME));

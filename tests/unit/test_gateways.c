@@ -85,7 +85,7 @@ static void set_here(struct pair *pair, enum gk_key_source source, const char *k
     settings.source = source;
     snprintf(settings.key.name, sizeof settings.key.name, "%s", key_name);
     assert_int_equal(
-        gk_account_set_encryption(pair->here.instance, NAME, &settings, DEADLINE_MS, NULL), GK_OK);
+        gk_account_set_encryption(pair->here.instance, NAME, &settings, &by_tester, NULL), GK_OK);
 }
 
 static void nap(void)
@@ -335,7 +335,7 @@ static enum gk_status open_there(struct pair *pair, struct gk_account *account,
 
 static void new_root_key_here(struct pair *pair)
 {
-    assert_int_equal(gk_account_new_root_key(pair->here.instance, NAME, DEADLINE_MS, NULL), GK_OK);
+    assert_int_equal(gk_account_new_root_key(pair->here.instance, NAME, &by_tester, NULL), GK_OK);
 }
 
 /* there has heard nothing of it when it is asked for what was written under it. */
@@ -587,7 +587,9 @@ static void test_gateways__check_now_waits_for_the_lease(void **state)
     rotate_vault();
     fake_host_hold_lease(host_of(pair), NAME, DAY_MS / 2);
     pair->here.error = (struct gk_error){0};
-    assert_int_equal(gk_account_check_now(pair->here.instance, NAME, 300, &pair->here.error),
+    assert_int_equal(gk_account_check_now(pair->here.instance, NAME,
+                                          &(const struct gk_call){.deadline_ms = 300},
+                                          &pair->here.error),
                      GK_E_UNAVAILABLE);
     assert_int_equal(pair->here.error.http_status, 503);
     assert_true(has_version(&pair->here, 1));
@@ -597,7 +599,7 @@ static void test_gateways__check_now_waits_for_the_lease(void **state)
     pthread_join(thread, NULL);
     assert_true(has_version(&pair->here, 2));
     /* And gives it back: the next does not wait for its time. */
-    assert_int_equal(gk_account_check_now(pair->there.instance, NAME, 5000, NULL), GK_OK);
+    assert_int_equal(gk_account_check_now(pair->there.instance, NAME, &by_tester, NULL), GK_OK);
 }
 
 /* An older wrap goes in time, also under the lease. */

@@ -195,7 +195,7 @@ static void test_instance__create_refuses_bad_names_and_vaults(void **state)
     struct gk_encryption_settings settings = customer_settings();
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         assert_int_equal(
-            gk_account_create(fixture->instance, names[i], &settings, DEADLINE_MS, NULL),
+            gk_account_create(fixture->instance, names[i], &settings, &by_tester, NULL),
             GK_E_INVALID);
     }
     snprintf(settings.key.vault_uri, sizeof settings.key.vault_uri, "https://elsewhere");

@@ -17,7 +17,7 @@ struct sealed {
 static enum gk_status new_root_key(struct fixture *fixture)
 {
     fixture->error = (struct gk_error){0};
-    return gk_account_new_root_key(fixture->instance, NAME, DEADLINE_MS, &fixture->error);
+    return gk_account_new_root_key(fixture->instance, NAME, &by_tester, &fixture->error);
 }
 
 static struct gk_account *warm_account(struct fixture *fixture)
@@ -83,7 +83,7 @@ static void set_source(struct fixture *fixture, enum gk_key_source source, const
     settings.source = source;
     snprintf(settings.key.name, sizeof settings.key.name, "%s", key_name);
     assert_int_equal(
-        gk_account_set_encryption(fixture->instance, NAME, &settings, DEADLINE_MS, NULL), GK_OK);
+        gk_account_set_encryption(fixture->instance, NAME, &settings, &by_tester, NULL), GK_OK);
 }
 
 static void check_new_is_newest(struct fixture *fixture, enum gk_key_source source)

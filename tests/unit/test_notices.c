@@ -23,6 +23,8 @@
 #include "unit/store_place.h"
 
 #define DEADLINE_MS 1000u
+
+static const struct gk_call by_tester = {.deadline_ms = DEADLINE_MS, .actor = "tester"};
 #define INTERVAL_MS 60000
 #define UNTIL_MS    20000
 #define SERVICE_KEY "gatekey-service-key-v1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
@@ -179,7 +181,7 @@ static void create(struct side *side, const char *name)
     const struct gk_encryption_settings settings = {.source = GK_KEY_SOURCE_SERVICE};
     bool created = false;
     struct gk_error error = {0};
-    if (gk_accounts_create(side->accounts, name, &settings, "here", "{}", DEADLINE_MS, &created,
+    if (gk_accounts_create(side->accounts, name, &settings, "here", "{}", &by_tester, &created,
                            &error) != GK_OK) {
         fail_msg("%s: %s", name, error.message);
     }

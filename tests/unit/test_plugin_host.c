@@ -236,7 +236,7 @@ static void test_plugin_host__a_check_starts_nothing(void **state)
 
 static const struct gk_audit_event event = {
     .wall_ms = INT64_C(1767225600000),
-    .event = "account.create",
+    .event = GK_AUDIT_ACCOUNT_CREATE,
     .account = "acct",
     .key_id = "",
     .outcome = "ok",

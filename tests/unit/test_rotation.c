@@ -200,7 +200,7 @@ static void test_rotation__a_pinned_version_stays(void **state)
     /* Another version is a change of settings; the one before settles as after a rotation. */
     snprintf(settings.key.version, sizeof settings.key.version, "%032x", 2);
     assert_int_equal(
-        gk_account_set_encryption(fixture->instance, NAME, &settings, DEADLINE_MS, NULL), GK_OK);
+        gk_account_set_encryption(fixture->instance, NAME, &settings, &by_tester, NULL), GK_OK);
     assert_true(current_is(fixture, 2));
     assert_int_equal(vault_now().wraps, 2);
     assert_true(status_of(fixture).previous_key_id[0] != '\0');
@@ -252,7 +252,7 @@ static enum gk_status set_source(struct fixture *fixture, enum gk_key_source sou
     struct gk_encryption_settings settings = customer_settings();
     settings.source = source;
     fixture->error = (struct gk_error){0};
-    return gk_account_set_encryption(fixture->instance, NAME, &settings, DEADLINE_MS,
+    return gk_account_set_encryption(fixture->instance, NAME, &settings, &by_tester,
                                      &fixture->error);
 }
 

@@ -53,7 +53,7 @@ static bool holds_version(struct fixture *fixture, unsigned version)
 static enum gk_status set(struct fixture *fixture, const struct gk_encryption_settings *settings)
 {
     fixture->error = (struct gk_error){0};
-    return gk_account_set_encryption(fixture->instance, NAME, settings, DEADLINE_MS,
+    return gk_account_set_encryption(fixture->instance, NAME, settings, &by_tester,
                                      &fixture->error);
 }
 
@@ -588,7 +588,7 @@ static void *change_thread(void *ctx)
         snprintf(settings.key.name, sizeof settings.key.name, "%s",
                  i % 3 == 1 ? OTHER_KEY : FAKE_KEY_NAME);
         count_odd(crowd, gk_account_set_encryption(crowd->fixture->instance, NAME, &settings,
-                                                   DEADLINE_MS, NULL));
+                                                   &by_tester, NULL));
     }
     return NULL;
 }
@@ -597,7 +597,7 @@ static void *check_thread(void *ctx)
 {
     struct crowd *crowd = ctx;
     while (!atomic_load(&crowd->end)) {
-        count_odd(crowd, gk_account_check_now(crowd->fixture->instance, NAME, DEADLINE_MS, NULL));
+        count_odd(crowd, gk_account_check_now(crowd->fixture->instance, NAME, &by_tester, NULL));
     }
     return NULL;
 }

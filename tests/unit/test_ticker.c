@@ -16,8 +16,7 @@ static void create(struct fixture *fixture, unsigned number,
 {
     char name[8];
     name_of(number, name);
-    assert_int_equal(gk_account_create(fixture->instance, name, settings, DEADLINE_MS, NULL),
-                     GK_OK);
+    assert_int_equal(gk_account_create(fixture->instance, name, settings, &by_tester, NULL), GK_OK);
 }
 
 static void create_all(struct fixture *fixture)
@@ -209,7 +208,7 @@ static void test_ticker__silence_counts_for_all(void **state)
     for (unsigned i = 0; i < ACCOUNTS; i++) {
         char name[8];
         name_of(i, name);
-        assert_int_equal(gk_account_check_now(fixture->instance, name, DEADLINE_MS, NULL), GK_OK);
+        assert_int_equal(gk_account_check_now(fixture->instance, name, &by_tester, NULL), GK_OK);
     }
     set_unwrap(GK_VAULT_UNAVAILABLE);
     assert_int_equal(unwraps_until_all(fixture, unreachable),

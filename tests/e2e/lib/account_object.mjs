@@ -20,11 +20,20 @@ function run(stack, args, input) {
   return done.stdout;
 }
 
+const lines = (bytes) => bytes.toString().split('\n').filter((line) => line !== '');
+
+// The record of every blob of that name, in whatever container, is no record any more.
+export function damageBlob(stack, blob) {
+  const key = `b/${blob}`;
+  for (const object of lines(run(stack, ['ls'])).filter((name) => name.startsWith('index/'))) {
+    if (lines(run(stack, ['listomapkeys', object])).includes(key)) run(stack, ['setomapval', object, key, 'damaged']);
+  }
+}
+
 // What is done while the gateway runs is seen by its next read. kind: 'scope' for an encryption scope, whose
 // name is account/scope.
 export function accountObject(stack, name, kind = 'account') {
   const object = `${kind}/${name}`;
-  const lines = (bytes) => bytes.toString().split('\n').filter((line) => line !== '');
   return {
     names: () => lines(run(stack, ['listxattr', object])),
     containers: () => lines(run(stack, ['listomapkeys', object])).filter((key) => key.startsWith('c/')),

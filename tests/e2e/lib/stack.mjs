@@ -65,6 +65,12 @@ function copySources(hosts) {
     `timeout_s = ${timeoutS}; }`).join(', ')} )`;
 }
 
+// [[name, file with their token]]
+function callersConfig(callers) {
+  return callers.length === 0 ? undefined : `( ${callers.map(([name, file]) =>
+    `{ name = ${quote(name)}; token_file = ${quote(file)}; }`).join(', ')} )`;
+}
+
 // As whom the gateway asks the vaults that this authority gives tokens for.
 function identityConfig(vault) {
   const { gateway } = vault.clients;
@@ -103,7 +109,7 @@ management = {
   tls_certificate = ${quote(tls.certificateFile)};
   tls_key = ${quote(tls.keyFile)};
   token_file = ${quote(files.token)};
-};
+${setting('callers', callersConfig(files.callers))}};
 ${bearerConfig(options.bearer, files.jwks)}
 ${options.policy === undefined ? '' : `policy = { ${options.policy} };`}
 provider = {
@@ -114,6 +120,7 @@ ${setting('grace_s', options.graceS)}\
 ${setting('request_timeout_ms', options.requestTimeoutMs)}\
 ${setting('vault_deadline_ms', options.vaultDeadlineMs)}\
 ${setting('pinned_key_without_get', options.pinnedKeyWithoutGet)}\
+${setting('unwrap_audit_interval_s', options.unwrapAuditIntervalS)}\
   vaults = ( ${vaults.map(({ uri, resource }) => `{ uri = ${quote(uri)}; resource = ${quote(resource)}; }`)
     .join(', ')} );
   identities = (
@@ -144,6 +151,12 @@ async function startGateway(directory, { authority, vaults, domain, hosts, optio
     log: inside('gateway.log'), jwks: inside('jwks.json') };
   if (options.bearer) writeFileSync(files.jwks, JSON.stringify(options.bearer.provider.jwks));
   const { token, store } = shared;
+  const callerTokens = {};
+  for (const name of options.callers ?? []) {
+    callerTokens[name] = randomBytes(24).toString('base64url');
+    writeFileSync(inside(`${name}.token`), `${callerTokens[name]}\n`, { mode: 0o600 });
+  }
+  files.callers = (options.callers ?? []).map((name) => [name, inside(`${name}.token`)]);
   const tls = authority.issue(path.basename(directory), hosts);
   // Free ports are the system's to choose, once: clients keep their endpoints over a restart.
   const ports = { blob: 0, blobTls: 0, management: 0 };
@@ -168,7 +181,7 @@ async function startGateway(directory, { authority, vaults, domain, hosts, optio
   await start();
 
   return {
-    directory, shared, token, tokenFile: files.token, serviceKeyFile: files.serviceKey, auditFile: files.audit,
+    directory, shared, token, callerTokens, tokenFile: files.token, serviceKeyFile: files.serviceKey, auditFile: files.audit,
     configFile: files.config, jwksFile: files.jwks, logFile: files.log, store, start, stop,
     get pid() { return server.pid; },
     get ready() { return server.ready; },
@@ -264,7 +277,9 @@ function sideOf(gateway, { vault, account }) {
  * options, all optional:
  *   customerKey (true)        the account under a key in the vault, else under the service key
  *   checkIntervalMs (1000), graceS, requestTimeoutMs, vaultDeadlineMs, connectionsMax, copyWaitBytes, copyThreads,
- *   pinnedKeyWithoutGet       the gateway's own settings; those that change are the next start's
+ *   pinnedKeyWithoutGet, unwrapAuditIntervalS
+ *                             the gateway's own settings; those that change are the next start's
+ *   callers                   names of others who may manage; gateway.callerTokens has their tokens
  *   copySources               other hosts that may be copied from: [{ host, port, caFile, allowPrivate,
  *                             timeoutS }]
  *   policy                    the inside of the group policy; likewise

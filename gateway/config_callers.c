@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "gateway/config_value.h"
+
+#define NAME_BYTES_MAX 64u
+
+/* What stands in the audit must be nobody else's name. */
+static enum gk_status set_name(struct gk_config *config, const config_setting_t *setting,
+                               struct gk_config_caller *caller, struct gk_error *error)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "._-@";
+    const enum gk_status status = gk_config_text(config, setting, &caller->name, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    const char *name = caller->name;
+    if (name[strspn(name, allowed)] != '\0' || strlen(name) > NAME_BYTES_MAX) {
+        return gk_config_refuse(config, setting, error,
+                                "name: write 1 to %u letters, digits, dots, dashes, underscores or "
+                                "at signs",
+                                NAME_BYTES_MAX);
+    }
+    bool taken = strcmp(name, GK_CALLER_OPERATOR) == 0 || strcmp(name, GK_AUDIT_ACTOR_SELF) == 0;
+    for (size_t i = 0; i < config->management.callers_count; i++) {
+        taken = taken || strcmp(name, config->management.callers[i].name) == 0;
+    }
+    return taken ? gk_config_refuse(config, setting, error, "name: %s is taken; give another", name)
+                 : GK_OK;
+}
+
+static enum gk_status set_token_file(struct gk_config *config, const config_setting_t *setting,
+                                     struct gk_config_caller *caller, struct gk_error *error)
+{
+    enum gk_status status = gk_config_text(config, setting, &caller->token_file, error);
+    if (status == GK_OK) {
+        status = gk_config_check_absolute(config, setting, caller->token_file, error);
+    }
+    return status == GK_OK ? gk_config_check_secret(config, setting, caller->token_file, error)
+                           : status;
+}
+
+static enum gk_status set_member(struct gk_config *config, const config_setting_t *setting,
+                                 struct gk_config_caller *caller, struct gk_error *error)
+{
+    const char *name = config_setting_name(setting);
+    if (strcmp(name, "name") == 0) {
+        return set_name(config, setting, caller, error);
+    }
+    if (strcmp(name, "token_file") == 0) {
+        return set_token_file(config, setting, caller, error);
+    }
+    return gk_config_refuse(config, setting, error,
+                            "%s: there is no such setting; known here are name, token_file", name);
+}
+
+static enum gk_status read_caller(struct gk_config *config, const config_setting_t *group,
+                                  struct gk_error *error)
+{
+    struct gk_config_caller caller = {0};
+    if (!config_setting_is_group(group)) {
+        return gk_config_refuse(config, group, error,
+                                "callers: an entry is not a group of settings; write "
+                                "( { name = \"alice\"; token_file = \"/...\"; } )");
+    }
+    enum gk_status status = GK_OK;
+    const int count = config_setting_length(group);
+    for (int i = 0; status == GK_OK && i < count; i++) {
+        status = set_member(config, config_setting_get_elem(group, (unsigned)i), &caller, error);
+    }
+    if (status == GK_OK && (caller.name == NULL || caller.token_file == NULL)) {
+        status = gk_config_refuse(config, group, error, "%s: is missing; add it",
+                                  caller.name == NULL ? "name" : "token_file");
+    }
+    if (status == GK_OK) {
+        config->management.callers[config->management.callers_count++] = caller;
+    }
+    return status;
+}
+
+enum gk_status gk_config_read_callers(struct gk_config *config, const config_setting_t *list,
+                                      struct gk_error *error)
+{
+    if (list == NULL) {
+        return GK_OK;
+    }
+    if (config_setting_length(list) > (int)GK_CALLERS_MAX) {
+        return gk_config_refuse(config, list, error, "callers: are more than %u; name fewer",
+                                GK_CALLERS_MAX);
+    }
+    enum gk_status status = GK_OK;
+    const int count = config_setting_length(list);
+    for (int i = 0; status == GK_OK && i < count; i++) {
+        status = read_caller(config, config_setting_get_elem(list, (unsigned)i), error);
+    }
+    return status;
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every event of include/gatekey/audit_events.def is caused, and told with who, when, which account and key
+// version, and the request's id as the vault knows it.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { RECORD, accountObject, damageBlob } from './lib/account_object.mjs';
+import { send } from './lib/signed.mjs';
+import { accountBody, startStack } from './lib/stack.mjs';
+
+const API = 'api-version=2023-05-01';
+const GRACE_S = 600;
+const TELL_MS = 30000;
+const CALLER = 'alice';
+const UNKNOWN = '00000000000000000000000000000000';
+const documented = [...readFileSync(fileURLToPath(new URL('../../include/gatekey/audit_events.def', import.meta.url)), 'utf8')
+  .matchAll(/^GK_AUDIT_EVENT\(\w+, "([^"]+)"/gm)].map(([, name]) => name);
+
+const options = { callers: [CALLER], movableClock: true, graceS: GRACE_S, requestTimeoutMs: 1000, vaultDeadlineMs: 2000,
+  unwrapAuditIntervalS: 1 };
+const told = new Set();
+let stack;
+let kept;
+
+before(async () => {
+  stack = await startStack(options);
+  for (const request of [{ path: '/kept', query: { restype: 'container' } },
+    { path: '/kept/spoilt', body: 'x', headers: { 'x-ms-blob-type': 'BlockBlob' } }]) {
+    assert.equal((await send(stack, { method: 'PUT', ...request })).status, 201);
+  }
+});
+after(() => stack?.stop());
+
+const events = () => readFileSync(stack.gateway.auditFile, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line));
+const as = (name) => ({ authorization: `Bearer ${stack.gateway.callerTokens[name]}` });
+const scopePath = (name) => `${stack.accountPath(stack.account)}/encryptionScopes/${name}`;
+const keyOf = (version) => ({ vaultUri: stack.vault.uri, name: stack.keyName, version });
+const encryption = (version) => ({ properties: accountBody(stack.identity, keyOf(version)).properties });
+
+async function manage(method, target, body, wanted = 200) {
+  const answer = await stack.management.request(method, `${target}?${API}`, { body, headers: as(CALLER) });
+  assert.equal(answer.status, wanted, `${method} ${target}: ${answer.body}`);
+  return answer.json;
+}
+
+// What is told from now on until all of these are: [{ event, ... }], of which an event must have the members.
+async function tells(cause, ...wanted) {
+  const from = events().length;
+  await cause();
+  const found = await stack.until(() => {
+    const fresh = events().slice(from);
+    const matches = wanted.map((one) => fresh.find((event) => Object.entries(one).every(([name, value]) => event[name] === value)));
+    return matches.every(Boolean) && matches;
+  }, JSON.stringify(wanted), TELL_MS);
+  for (const { event } of found) told.add(event);
+  return found;
+}
+
+// The call that the event is about, in the vault's own log.
+async function assertCall({ keyId, requestId }, operation) {
+  const { calls } = await stack.vault.calls();
+  const call = calls.find((one) => one.request_id === requestId);
+  assert.ok(call, `${requestId} is not in the vault's log`);
+  assert.equal(call.operation, operation);
+  assert.equal(`${stack.vault.uri}/keys/${call.key}/${call.version}`.toLowerCase(), keyId.toLowerCase());
+  assert.match(readFileSync(stack.vault.logFile, 'utf8'), new RegExp(`request=${requestId}`));
+}
+
+test('an account is made, under a key of the customer’s', async () => {
+  const account = 'audited';
+  const [created, wrap, unwrap] = await tells(
+    () => manage('PUT', stack.accountPath(account), accountBody(stack.identity, keyOf())),
+    { event: 'account.create', outcome: 'ok', account, actor: CALLER },
+    { event: 'key.wrap', outcome: 'ok', account, actor: CALLER },
+    { event: 'key.unwrap', outcome: 'ok', account, actor: 'gatekey' });
+  assert.equal(created.keyId, wrap.keyId);
+  assert.match(created.keyId, new RegExp(`^${stack.vault.uri}/keys/${stack.keyName}/[0-9a-f]{32}$`));
+  await assertCall(created, 'get');
+  await assertCall(wrap, 'wrapKey');
+  await assertCall(unwrap, 'unwrapKey');
+  assert.ok(unwrap.count >= 1);
+  assert.ok(Date.parse(unwrap.since) <= Date.parse(unwrap.time));
+});
+
+test('a wrap that the vault refuses', async () => {
+  await stack.vault.setPermissions('gateway', ['get', 'unwrapKey']);
+  const [wrap, created] = await tells(
+    () => manage('PUT', stack.accountPath('refused'), accountBody(stack.identity, keyOf()), 400),
+    { event: 'key.wrap', outcome: 'refused', account: 'refused', actor: CALLER },
+    { event: 'account.create', outcome: 'refused', account: 'refused', actor: CALLER });
+  await assertCall(wrap, 'wrapKey');
+  assert.ok(wrap.reason.length > 0);
+  assert.ok(created.detail.length > 0);
+  await stack.vault.setPermissions('gateway', ['get', 'wrapKey', 'unwrapKey']);
+});
+
+test('versions and switches', async () => {
+  const { currentKeyIdentifier: first } = await stack.keyStatus();
+  const version = await stack.vault.rotate(stack.keyName);
+  const [rotated, wrap] = await tells(() => manage('POST', `${stack.accountPath(stack.account)}/gatekeyCheckKey`),
+    { event: 'key.rotate', outcome: 'ok', account: stack.account, actor: CALLER },
+    { event: 'key.wrap', outcome: 'ok', account: stack.account, actor: CALLER });
+  assert.ok(rotated.keyId.endsWith(version));
+  await assertCall(wrap, 'wrapKey');
+  const [pinned] = await tells(() => manage('PATCH', stack.accountPath(stack.account), encryption(first.split('/').at(-1))),
+    { event: 'account.encryption', outcome: 'ok', actor: CALLER });
+  assert.equal(pinned.keyId, first);
+  assert.equal(pinned.detail, `instead of ${rotated.keyId}`);
+  await tells(() => manage('PATCH', stack.accountPath(stack.account), encryption(UNKNOWN), 400),
+    { event: 'account.encryption', outcome: 'refused', actor: CALLER });
+  await tells(() => manage('PATCH', stack.accountPath(stack.account),
+    { properties: { encryption: { keySource: 'Microsoft.Storage' } } }),
+  { event: 'account.encryption', outcome: 'ok', detail: `instead of ${first}` });
+  await tells(() => manage('POST', `${stack.accountPath(stack.account)}/gatekeyNewRootKey`),
+    { event: 'account.root-key', outcome: 'ok', actor: CALLER, detail: 'new data is under generation 2' });
+  await tells(() => manage('PATCH', stack.accountPath(stack.account), encryption()),
+    { event: 'account.encryption', outcome: 'ok', keyId: rotated.keyId });
+});
+
+test('a rotation that nobody asked for is the product’s own', async () => {
+  await stack.vault.rotate(stack.keyName);
+  await tells(() => stack.gateway.moveClock(25 * 3600e3), { event: 'key.rotate', outcome: 'ok', actor: 'gatekey' });
+});
+
+test('revoked and back, silent and past the grace', async () => {
+  const { account } = stack;
+  let versions;
+  const [revoked] = await tells(async () => { versions = await stack.vault.disableAllVersions(stack.keyName); },
+    { event: 'key.revoked', outcome: 'refused', account, actor: 'gatekey' },
+    { event: 'key.unwrap', outcome: 'refused' });
+  await assertCall(revoked, 'unwrapKey');
+  assert.match(revoked.reason, /^Forbidden/);
+  await tells(() => stack.vault.enableVersions(stack.keyName, versions), { event: 'key.restored', outcome: 'ok', account });
+  await tells(() => stack.vault.fault({ operation: '*', count: -1, status: 500 }),
+    { event: 'key.unreachable', outcome: 'unavailable', account }, { event: 'key.unwrap', outcome: 'unavailable' });
+  await tells(() => stack.gateway.moveClock((GRACE_S + 5) * 1000), { event: 'key.degraded', outcome: 'unavailable', account });
+  await tells(() => stack.vault.clearFaults(), { event: 'key.restored', outcome: 'ok', account });
+});
+
+test('settings, access keys and scopes', async () => {
+  const account = { account: stack.account, actor: CALLER, outcome: 'ok' };
+  const at = stack.accountPath(stack.account);
+  await tells(() => manage('PUT', `${at}/blobServices/default`, { properties: {} }), { event: 'account.blob-service', ...account });
+  await tells(() => manage('POST', `${at}/listKeys`), { event: 'account.keys.list', ...account });
+  await tells(() => manage('POST', `${at}/regenerateKey`, { keyName: 'key2' }),
+    { event: 'account.keys.regenerate', detail: 'key2', ...account });
+  await tells(() => manage('POST', `${at}/revokeUserDelegationKeys`), { event: 'account.delegation.revoke', ...account });
+  const scope = { ...account, account: `${stack.account}/audited` };
+  await tells(() => manage('PUT', scopePath('audited'), { properties: {} }, 201),
+    { event: 'scope.create', ...scope }, { event: 'account.create', ...scope });
+  await tells(() => manage('PATCH', scopePath('audited'), { properties: { state: 'Disabled' } }), { event: 'scope.change', ...scope });
+});
+
+test('backups', async () => {
+  const at = `/gatekey/accounts/${stack.account}`;
+  const account = { account: stack.account, actor: CALLER, outcome: 'ok' };
+  await tells(async () => { kept = await manage('POST', `${at}/export`); }, { event: 'account.export', ...account });
+  await tells(() => manage('POST', `${at}/restore`, { backup: kept, replaceProfile: true }),
+    { event: 'account.restore', ...account }, { event: 'account.keys.restore', ...account });
+});
+
+test('a record that was put back', async () => {
+  const object = accountObject(stack, stack.account);
+  const older = object.get(RECORD);
+  await manage('PATCH', stack.accountPath(stack.account), encryption((await stack.keyStatus()).currentKeyIdentifier.split('/').at(-1)));
+  const newer = object.get(RECORD);
+  await tells(() => object.set(RECORD, older), { event: 'record.rollback', account: stack.account, outcome: 'refused', actor: 'gatekey' });
+  object.set(RECORD, newer);
+});
+
+test('what a scrub finds', async () => {
+  damageBlob(stack, 'spoilt');
+  const [, damaged] = await tells(() => manage('POST', '/gatekey/scrub', {}, 202),
+    { event: 'scrub.start', actor: CALLER }, { event: 'scrub.damaged', account: stack.account, actor: 'gatekey', outcome: 'failed' });
+  assert.match(damaged.detail, /^kept\/spoilt: /);
+  await tells(() => manage('POST', '/gatekey/scrub/removeDamaged', { account: stack.account, container: 'kept', blob: 'spoilt' }),
+    { event: 'blob.remove-damaged', account: stack.account, actor: CALLER, detail: 'kept/spoilt' });
+});
+
+test('the policy', async () => {
+  options.policy = 'customer_keys = "deny"; key_size = "audit"; minimum_key_bits = 4096;';
+  await stack.gateway.restart();
+  await tells(() => manage('PUT', stack.accountPath('denied'), accountBody(stack.identity), 403),
+    { event: 'policy.denied', account: 'denied', outcome: 'refused', reason: 'customer_keys', actor: CALLER });
+  await tells(() => manage('PUT', stack.accountPath('small'), accountBody(stack.identity, keyOf())),
+    { event: 'policy.broken', account: 'small', outcome: 'ok', reason: 'key_size', actor: CALLER });
+});
+
+test('an account is deleted', () => tells(() => manage('DELETE', stack.accountPath('audited')),
+  { event: 'account.delete', account: 'audited', outcome: 'ok', actor: CALLER }));
+
+test('the one token is the operator’s, and none is nobody’s', async () => {
+  await tells(() => stack.keysOf(stack.account), { event: 'account.keys.list', actor: 'operator' });
+  const answer = await stack.management.request('GET', `/gatekey/accounts?${API}`, { headers: { authorization: 'Bearer x' } });
+  assert.equal(answer.status, 401);
+});
+
+test('every event that is documented was told, and no other; the chain is whole', async () => {
+  assert.deepEqual([...told].sort(), [...documented].sort());
+  for (const event of events()) {
+    assert.ok(documented.includes(event.event), event.event);
+    assert.match(event.time, /^\d{4}-\d\d-\d\dT.*Z$/);
+    assert.ok(event.actor.length > 0, event.event);
+  }
+  const done = await stack.ctl('audit', 'verify', stack.gateway.auditFile);
+  assert.equal(done.code, 0, done.stdout);
+});
