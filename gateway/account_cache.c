@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "common/hash.h"
 #include "common/secret.h"
 
 void gk_account_cache_init(struct gk_account_cache *cache)
@@ -35,10 +36,8 @@ void gk_account_entry_put(struct gk_account_entry *entry)
 
 static struct gk_account_entry **locked_find(struct gk_account_cache *cache, const char *name)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a; only names of existing accounts get in */
-    for (const char *at = name; *at != '\0'; at++) {
-        hash = (hash ^ (unsigned char)*at) * 16777619u;
-    }
+    const uint64_t hash =
+        gk_hash(GK_HASH_START, gk_span_str(name)); /* of existing accounts alone */
     struct gk_account_entry **link = &cache->buckets[hash % GK_ACCOUNT_CACHE_BUCKETS];
     while (*link != NULL && strcmp((*link)->account.name, name) != 0) {
         link = &(*link)->next;
@@ -46,18 +45,57 @@ static struct gk_account_entry **locked_find(struct gk_account_cache *cache, con
     return link;
 }
 
+/* Takes the idle ones out of a bucket, to the head of list. */
+static void locked_take_idle(struct gk_account_entry **link, int64_t mono_ms,
+                             struct gk_account_entry **list)
+{
+    while (*link != NULL) {
+        struct gk_account_entry *entry = *link;
+        if (mono_ms - entry->used_mono_ms >= GK_ACCOUNT_CACHE_IDLE_MS) {
+            *link = entry->next;
+            entry->next = *list;
+            *list = entry;
+        } else {
+            link = &entry->next;
+        }
+    }
+}
+
+/* The idle ones of those buckets whose time has come, to be put outside the lock. Each has its time once in
+ * GK_ACCOUNT_CACHE_IDLE_MS. */
+static struct gk_account_entry *locked_sweep(struct gk_account_cache *cache, int64_t mono_ms)
+{
+    struct gk_account_entry *list = NULL;
+    const int64_t due = mono_ms * (int64_t)GK_ACCOUNT_CACHE_BUCKETS / GK_ACCOUNT_CACHE_IDLE_MS;
+    const int64_t all = due - (int64_t)GK_ACCOUNT_CACHE_BUCKETS;
+    for (int64_t at = cache->swept > all ? cache->swept : all; at < due; at++) {
+        locked_take_idle(&cache->buckets[(uint64_t)at % GK_ACCOUNT_CACHE_BUCKETS], mono_ms, &list);
+    }
+    cache->swept = due > cache->swept ? due : cache->swept;
+    return list;
+}
+
 struct gk_account_entry *gk_account_cache_get(struct gk_account_cache *cache, const char *name,
-                                              int64_t mono_ms, bool *fresh, uint64_t *epoch)
+                                              bool uses, int64_t mono_ms, bool *fresh,
+                                              uint64_t *epoch)
 {
     pthread_mutex_lock(&cache->lock);
     struct gk_account_entry *entry = *locked_find(cache, name);
     *fresh = false;
     if (entry != NULL) {
         atomic_fetch_add(&entry->references, 1);
+        entry->used_mono_ms = uses ? mono_ms : entry->used_mono_ms;
         *fresh = !entry->expired && mono_ms - entry->read_mono_ms < entry->interval_ms;
     }
     *epoch = cache->epoch;
+    struct gk_account_entry *idle = locked_sweep(cache, mono_ms);
     pthread_mutex_unlock(&cache->lock);
+    while (idle != NULL) {
+        struct gk_account_entry *next = idle->next;
+        idle->next = NULL;
+        gk_account_entry_put(idle);
+        idle = next;
+    }
     return entry;
 }
 

@@ -6,6 +6,9 @@
  *
  * The epoch grows with each change that is heard of. What was read before that is not kept, nor taken
  * for a confirmation. Any thread; the lock is never held across a call to store or plugin.
+ *
+ * An entry that nobody has asked for in a while goes, and with it the plugin's handle: those who come for
+ * accounts look for such entries as they do, so many buckets as time has passed since the last did.
  */
 #ifndef GATEWAY_ACCOUNT_CACHE_H
 #define GATEWAY_ACCOUNT_CACHE_H
@@ -16,6 +19,7 @@
 #include "gateway/accounts.h"
 
 #define GK_ACCOUNT_CACHE_BUCKETS 1024u
+#define GK_ACCOUNT_CACHE_IDLE_MS 600000
 
 struct gk_account_entry {
     struct gk_gateway_account account; /* first: the public pointer is ours */
@@ -25,6 +29,7 @@ struct gk_account_entry {
     uint32_t interval_ms;
     atomic_uint references;
     int64_t read_mono_ms;          /* under the lock; when the store was asked last */
+    int64_t used_mono_ms;          /* under the lock; when somebody came for it last */
     bool expired;                  /* under the lock; a notice came since */
     struct gk_account_entry *next; /* in its bucket, under the lock */
 };
@@ -33,6 +38,7 @@ struct gk_account_cache {
     pthread_mutex_t lock; /* of what follows */
     struct gk_account_entry *buckets[GK_ACCOUNT_CACHE_BUCKETS];
     uint64_t epoch;
+    int64_t swept; /* how many buckets have been looked through for idle entries */
 };
 
 void gk_account_cache_init(struct gk_account_cache *cache);
@@ -40,9 +46,11 @@ void gk_account_cache_cleanup(struct gk_account_cache *cache);
 
 void gk_account_entry_put(struct gk_account_entry *entry);
 
-/* With a reference of the caller's, or NULL. *fresh: it need not be compared with the store. */
+/* With a reference of the caller's, or NULL. uses: the caller does not only look at it. *fresh: it need not be
+ * compared with the store. */
 struct gk_account_entry *gk_account_cache_get(struct gk_account_cache *cache, const char *name,
-                                              int64_t mono_ms, bool *fresh, uint64_t *epoch);
+                                              bool uses, int64_t mono_ms, bool *fresh,
+                                              uint64_t *epoch);
 /* Keeps the entry, with a reference of its own, unless something changed since epoch. */
 void gk_account_cache_add(struct gk_account_cache *cache, struct gk_account_entry *entry,
                           uint64_t epoch);

@@ -189,10 +189,10 @@ static enum gk_status load(struct gk_accounts *accounts, const char *name,
  * *entry, if there is one, is taken when the store still has it so, and replaced otherwise. A store
  * that does not answer makes the request fail, as it would a moment later for what it is about: to go
  * on with what was known would let who has a regenerated access key go on for as long as the store is
- * away, and the interval is a promise.
+ * away, and the interval is a promise. What was read stays in the cache when the caller uses it.
  */
 static enum gk_status read_entry(struct gk_accounts *accounts, const char *name, uint64_t epoch,
-                                 struct gk_account_entry **entry, struct gk_error *error)
+                                 bool uses, struct gk_account_entry **entry, struct gk_error *error)
 {
     const int64_t mono_ms = gk_clock_mono_ms(&accounts->clock);
     struct gk_account_entry *old = *entry;
@@ -211,8 +211,9 @@ static enum gk_status read_entry(struct gk_accounts *accounts, const char *name,
         gk_account_cache_drop(&accounts->cache, name);
         accounts->host->plugin->account_changed(accounts->host->instance, name);
     }
-    if (status == GK_OK) {
+    if (status == GK_OK && uses) {
         (*entry)->read_mono_ms = mono_ms;
+        (*entry)->used_mono_ms = mono_ms;
         gk_account_cache_add(&accounts->cache, *entry, epoch);
     }
     gk_account_entry_put(old);
@@ -220,8 +221,8 @@ static enum gk_status read_entry(struct gk_accounts *accounts, const char *name,
     return status;
 }
 
-enum gk_status gk_accounts_get(struct gk_accounts *accounts, const char *name,
-                               struct gk_gateway_account **out, struct gk_error *error)
+static enum gk_status get(struct gk_accounts *accounts, const char *name, bool uses,
+                          struct gk_gateway_account **out, struct gk_error *error)
 {
     *out = NULL;
     if (!gk_account_name_valid(name)) {
@@ -230,15 +231,28 @@ enum gk_status gk_accounts_get(struct gk_accounts *accounts, const char *name,
     uint64_t epoch = 0;
     bool fresh = false;
     struct gk_account_entry *entry = gk_account_cache_get(
-        &accounts->cache, name, gk_clock_mono_ms(&accounts->clock), &fresh, &epoch);
+        &accounts->cache, name, uses, gk_clock_mono_ms(&accounts->clock), &fresh, &epoch);
     gk_metrics_count(
         "gatekey_cache_lookups_total",
         fresh ? "cache=\"accounts\",result=\"hit\"" : "cache=\"accounts\",result=\"miss\"", 1);
-    const enum gk_status status = fresh ? GK_OK : read_entry(accounts, name, epoch, &entry, error);
+    const enum gk_status status =
+        fresh ? GK_OK : read_entry(accounts, name, epoch, uses, &entry, error);
     if (status == GK_OK) {
         *out = &entry->account;
     }
     return status;
+}
+
+enum gk_status gk_accounts_get(struct gk_accounts *accounts, const char *name,
+                               struct gk_gateway_account **out, struct gk_error *error)
+{
+    return get(accounts, name, true, out, error);
+}
+
+enum gk_status gk_accounts_look(struct gk_accounts *accounts, const char *name,
+                                struct gk_gateway_account **out, struct gk_error *error)
+{
+    return get(accounts, name, false, out, error);
 }
 
 /* --- changes -----------------------------------------------------------------------------------*/

@@ -79,6 +79,10 @@ void gk_accounts_free(struct gk_accounts *accounts);
 /* GK_E_NOT_FOUND, GK_E_INTEGRITY, GK_E_UNAVAILABLE. */
 enum gk_status gk_accounts_get(struct gk_accounts *accounts, const char *name,
                                struct gk_gateway_account **out, struct gk_error *error) GK_MUST_USE;
+/* The same for who goes through all accounts: that keeps none in memory. */
+enum gk_status gk_accounts_look(struct gk_accounts *accounts, const char *name,
+                                struct gk_gateway_account **out,
+                                struct gk_error *error) GK_MUST_USE;
 void gk_accounts_put(struct gk_gateway_account *account);
 
 /* Creates or completes; *created tells which. BLOCKS on the vault, as call says. */

@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "common/text.h"
+#include "plugin/absent_accounts.h"
 #include "plugin/account_name.h"
 #include "plugin/recheck.h"
 #include "plugin/reread.h"
@@ -98,6 +99,7 @@ enum gk_status gk_account_new(struct gk_instance *instance, const struct gk_stor
     account->rotate = (struct gk_job){.run = run_rotate, .ctx = account};
     account->reread = (struct gk_job){.run = run_reread, .ctx = account};
     gk_reread_locked_put_off(account);
+    account->last_used_mono_ms = gk_instance_now(instance).mono_ms;
     account->record = stored->record;
     gk_record_witness_see(&account->witness, stored);
     account->last_version_check_wall_ms = stored->last_version_check_wall_ms;
@@ -201,16 +203,19 @@ static enum gk_status load(struct gk_instance *instance, const char *name, struc
     if (stored == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
-    const struct gk_record_witness seen = gk_forgotten_seen(instance, name);
+    const struct gk_record_witness seen = gk_absents_seen(instance, name);
     enum gk_status status = gk_account_store_read(instance, name, stored, error);
     if (status == GK_OK) {
         status = check_parent(instance, &stored->record, error);
     }
     if (status == GK_OK) {
-        status = gk_forgotten_check(instance, &seen, stored, error);
+        status = gk_absents_check(instance, &seen, stored, error);
     }
     if (status == GK_OK) {
         status = gk_account_new(instance, stored, out, error);
+    }
+    if (status == GK_OK) { /* who only looks at it does not keep it in memory */
+        (*out)->last_used_mono_ms -= instance->settings.account_idle_ms;
     }
     gk_stored_account_free(&stored);
     return status;
@@ -277,7 +282,7 @@ static void forget(struct gk_instance *instance, const char *name, const struct 
         *link = account->next;
         account->next = NULL;
         pthread_mutex_lock(&account->mutex);
-        gk_forgotten_locked_add(instance, name, &account->witness, &account->record.settings);
+        gk_absents_locked_note_forgotten(account);
         pthread_mutex_unlock(&account->mutex);
     }
     pthread_mutex_unlock(&instance->accounts_lock);
@@ -295,6 +300,22 @@ void gk_account_forget(struct gk_instance *instance, const char *name)
 void gk_account_forget_this(struct gk_account *account)
 {
     forget(account->instance, account->name, account);
+}
+
+bool gk_account_locked_close_idle(struct gk_account *account, struct gk_moment now)
+{
+    const struct gk_instance *instance = account->instance;
+    const enum gk_account_state state = account->state.state;
+    if (atomic_load(&account->references) > 1) {
+        account->last_used_mono_ms = now.mono_ms;
+        return false;
+    }
+    const bool in_order =
+        !account->forgotten && (state == GK_ACCOUNT_SERVICE_MANAGED || state == GK_ACCOUNT_ACTIVE ||
+                                state == GK_ACCOUNT_COLD);
+    return in_order && !gk_rotation_locked_due(account, now) &&
+           now.mono_ms - account->last_used_mono_ms >= instance->settings.account_idle_ms &&
+           gk_absents_locked_note_closed(account, now);
 }
 
 void gk_accounts_clear(struct gk_instance *instance)
@@ -349,6 +370,7 @@ enum gk_status gk_account_warm(struct gk_account *account, uint32_t deadline_ms,
     const struct gk_deadline deadline = gk_vault_deadline_in(deadline_ms);
     bool in_time = true;
     pthread_mutex_lock(&account->mutex);
+    account->last_used_mono_ms = gk_instance_now(account->instance).mono_ms;
     while (!account->forgotten && account->state.state == GK_ACCOUNT_COLD && in_time) {
         if (!account->checking) {
             gk_recheck_locked_claim(account);

@@ -53,6 +53,7 @@ struct gk_account {
     bool unread; /* the stored record could not be read last time */
     int64_t last_version_check_wall_ms;
     int64_t version_check_not_before_mono_ms; /* after one that failed */
+    int64_t last_used_mono_ms; /* by who has a handle, as the ticker saw, or got a key */
 
     pthread_rwlock_t key_lock;    /* of the two below; readers are the data path */
     struct gk_root_key *root_key; /* secret memory; NULL unless the state is open */
@@ -92,6 +93,13 @@ struct gk_account *gk_accounts_find(struct gk_instance *instance, const char *na
 /* Calls visit for all in memory, accounts_lock held. */
 typedef void gk_accounts_visit_fn(struct gk_account *account);
 void gk_accounts_each(struct gk_instance *instance, gk_accounts_visit_fn *visit);
+/*
+ * Whether nobody has used the account for so long that it is to be taken out of the registry; what is kept of it
+ * is noted then (absent_accounts.h). An account whose key is refused, or whose vault is silent, stays: why and since
+ * when is known here alone, and a root key that the grace keeps is not thrown away; so does one whose version check is
+ * due, until that is done. accounts_lock and the mutex are held.
+ */
+bool gk_account_locked_close_idle(struct gk_account *account, struct gk_moment now);
 /* Drops the registry's references; only handles keep accounts from then on. */
 void gk_accounts_clear(struct gk_instance *instance);
 

@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "common/text.h"
+#include "plugin/absent_accounts.h"
 #include "plugin/encryption_settings.h"
 #include "plugin/restore_rules.h"
 #include "plugin/root_wrap.h"
@@ -186,7 +187,7 @@ static enum gk_status read_known(struct restore *restore, struct gk_error *error
         *restore->known = present->record;
         note_seen(restore, &present->record.id, present->record.sequence);
     }
-    const struct gk_record_witness forgotten = gk_forgotten_seen(restore->instance, restore->name);
+    const struct gk_record_witness forgotten = gk_absents_seen(restore->instance, restore->name);
     note_seen(restore, &forgotten.id, forgotten.sequence);
     struct gk_account *account = gk_accounts_find(restore->instance, restore->name);
     if (account != NULL) {
@@ -201,7 +202,7 @@ static bool differs_from_forgotten(const struct restore *restore)
 {
     const struct gk_account_record *backup = &restore->backup->record;
     struct gk_encryption_settings settings;
-    return gk_forgotten_settings(restore->instance, restore->name, &backup->id, &settings) &&
+    return gk_absents_settings(restore->instance, restore->name, &backup->id, &settings) &&
            !gk_encryption_settings_equal(&settings, &backup->settings);
 }
 

@@ -197,6 +197,7 @@ static void locked_act(struct gk_account *account, enum gk_key_action action,
     } else if (action == GK_KEY_TAKE && !account->forgotten) {
         locked_put_key(account, root_key);
         locked_set_gate(account);
+        account->last_used_mono_ms = gk_instance_now(account->instance).mono_ms;
     }
 }
 

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 
 #include "common/error.h"
+#include "common/hash.h"
 #include "common/secret.h"
 #include "common/text.h"
-#include "plugin/account.h"
-#include "plugin/record_witness.h"
+#include "plugin/absent_accounts.h"
 #include "plugin/ticker.h"
 #include "plugin/unwrap_counts.h"
 
@@ -29,7 +29,8 @@ enum setting {
     VERSION_CHECK_INTERVAL_S,
     WRAP_KEEP_S,
     DEADLINE_MS,
-    UNWRAP_AUDIT_INTERVAL_S
+    UNWRAP_AUDIT_INTERVAL_S,
+    ACCOUNT_IDLE_S
 };
 
 static const struct {
@@ -44,6 +45,7 @@ static const struct {
     {"previous_wrap_keep_s", WRAP_KEEP_S, 0, 30u * DAY_S},
     {"vault_deadline_ms", DEADLINE_MS, 100, 600000},
     {"unwrap_audit_interval_s", UNWRAP_AUDIT_INTERVAL_S, 1, DAY_S},
+    {"account_idle_s", ACCOUNT_IDLE_S, 60, 365u * DAY_S},
 };
 
 static void set(struct gk_instance_settings *settings, enum setting setting, uint64_t value)
@@ -66,6 +68,9 @@ static void set(struct gk_instance_settings *settings, enum setting setting, uin
         break;
     case UNWRAP_AUDIT_INTERVAL_S:
         settings->unwrap_audit_interval_ms = (int64_t)value * MS_PER_S;
+        break;
+    case ACCOUNT_IDLE_S:
+        settings->account_idle_ms = (int64_t)value * MS_PER_S;
         break;
     }
 }
@@ -144,7 +149,8 @@ static enum gk_status create_parts(struct gk_instance *instance, struct gk_error
         .count = host->count,
     };
     instance->unwraps = gk_unwrap_counts_new(gk_instance_now(instance).mono_ms);
-    if (instance->unwraps == NULL) {
+    instance->absents = gk_absents_new();
+    if (instance->unwraps == NULL || instance->absents == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     const enum gk_status status = gk_crypto_new(&instance->crypto, error);
@@ -173,6 +179,7 @@ enum gk_status gk_instance_create_with(const struct gk_provider_ops *ops,
     instance->settings = (struct gk_instance_settings){
         .check_interval_ms = 60000,
         .grace_ms = 43200 * (int64_t)MS_PER_S,
+        .account_idle_ms = 3600 * (int64_t)MS_PER_S,
         .version_check_interval_ms = DAY_S * (int64_t)MS_PER_S,
         .previous_wrap_keep_ms = DAY_S * (int64_t)MS_PER_S,
         .vault_deadline_ms = 10000,
@@ -199,7 +206,7 @@ void gk_instance_destroy(struct gk_instance *instance)
     }
     gk_instance_stop(instance);
     gk_accounts_clear(instance);
-    gk_forgotten_clear(instance);
+    gk_absents_free(&instance->absents);
     if (instance->provider != NULL) {
         instance->ops->destroy(instance->provider);
     }
@@ -321,11 +328,7 @@ struct gk_moment gk_instance_now(const struct gk_instance *instance)
 
 unsigned gk_instance_bucket(const char *name)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *at = name; *at != '\0'; at++) {
-        hash = (hash ^ (unsigned char)*at) * 16777619u;
-    }
-    return hash % GK_ACCOUNT_BUCKETS;
+    return (unsigned)(gk_hash(GK_HASH_START, gk_span_str(name)) % GK_ACCOUNT_BUCKETS);
 }
 
 uint32_t gk_instance_retry_after_s(const struct gk_instance *instance)

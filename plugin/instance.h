@@ -29,6 +29,7 @@
 struct gk_instance_settings {
     uint32_t check_interval_ms;
     int64_t grace_ms;
+    int64_t account_idle_ms; /* without a handle, until an account is closed */
     int64_t version_check_interval_ms;
     int64_t previous_wrap_keep_ms;
     uint32_t vault_deadline_ms;
@@ -59,7 +60,7 @@ struct gk_instance {
     struct gk_worker rotator;
     pthread_mutex_t accounts_lock; /* of what follows */
     struct gk_account *accounts[GK_ACCOUNT_BUCKETS];
-    struct gk_forgotten *forgotten[GK_ACCOUNT_BUCKETS];
+    struct gk_absents *absents;       /* absent_accounts.h */
     uint64_t forgettings;             /* grows with each account that is forgotten */
     struct gk_unwrap_counts *unwraps; /* has a lock of its own */
 };
@@ -76,7 +77,7 @@ void gk_instance_stop(struct gk_instance *instance);
 void gk_instance_destroy(struct gk_instance *instance);
 
 struct gk_moment gk_instance_now(const struct gk_instance *instance);
-/* Where an account of that name stands in accounts and forgotten. */
+/* Where an account of that name stands in accounts. */
 unsigned gk_instance_bucket(const char *name);
 /* What a client is told to wait when the vault is silent. */
 uint32_t gk_instance_retry_after_s(const struct gk_instance *instance);

@@ -23,6 +23,8 @@ static const struct gk_plugin plugin = {
         "grace_s                   how long a vault may be silent before its accounts answer 503 "
         "(43200)\n"
         "version_check_interval_s  how often a newer version of a key is looked for (86400)\n"
+        "account_idle_s            how long an account that nobody uses stays in memory, with its "
+        "root key (3600)\n"
         "previous_wrap_keep_s      how long the root key stays wrapped by the version before "
         "(86400)\n"
         "pinned_key_without_get    a pinned key version is taken though its identity may not get "

@@ -2,7 +2,6 @@
 #include "plugin/record_witness.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "common/error.h"
 #include "common/text.h"
@@ -65,91 +64,4 @@ enum gk_status gk_record_put_back(const struct gk_instance *instance, bool tell,
                            });
     }
     return gk_fail(error, GK_E_INTEGRITY, "account %s: %s", record->account, detail);
-}
-
-/* --- of accounts that were forgotten ------------------------------------------------------------ */
-
-struct gk_forgotten {
-    struct gk_forgotten *next;
-    char name[GK_ACCOUNT_PATH_BYTES_MAX];
-    struct gk_record_witness witness;
-    struct gk_encryption_settings settings;
-};
-
-static struct gk_forgotten **locked_find(struct gk_instance *instance, const char *name)
-{
-    struct gk_forgotten **link = &instance->forgotten[gk_instance_bucket(name)];
-    while (*link != NULL && strcmp((*link)->name, name) != 0) {
-        link = &(*link)->next;
-    }
-    return link;
-}
-
-void gk_forgotten_locked_add(struct gk_instance *instance, const char *name,
-                             const struct gk_record_witness *witness,
-                             const struct gk_encryption_settings *settings)
-{
-    struct gk_forgotten **link = locked_find(instance, name);
-    if (*link == NULL) {
-        *link = calloc(1, sizeof **link);
-    }
-    struct gk_forgotten *forgotten = *link;
-    if (forgotten == NULL || (gk_id_equal(&forgotten->witness.id, &witness->id) &&
-                              forgotten->witness.sequence > witness->sequence)) {
-        return; /* memory is out, and this witness is lost; or another knows better */
-    }
-    snprintf(forgotten->name, sizeof forgotten->name, "%s", name);
-    forgotten->witness = *witness;
-    forgotten->settings = *settings;
-}
-
-struct gk_record_witness gk_forgotten_seen(struct gk_instance *instance, const char *name)
-{
-    struct gk_record_witness seen = {0};
-    pthread_mutex_lock(&instance->accounts_lock);
-    const struct gk_forgotten *forgotten = *locked_find(instance, name);
-    if (forgotten != NULL) {
-        seen = forgotten->witness;
-    }
-    pthread_mutex_unlock(&instance->accounts_lock);
-    return seen;
-}
-
-bool gk_forgotten_settings(struct gk_instance *instance, const char *name, const struct gk_id *id,
-                           struct gk_encryption_settings *settings)
-{
-    pthread_mutex_lock(&instance->accounts_lock);
-    const struct gk_forgotten *forgotten = *locked_find(instance, name);
-    const bool found = forgotten != NULL && gk_id_equal(&forgotten->witness.id, id);
-    if (found) {
-        *settings = forgotten->settings;
-    }
-    pthread_mutex_unlock(&instance->accounts_lock);
-    return found;
-}
-
-enum gk_status gk_forgotten_check(struct gk_instance *instance,
-                                  const struct gk_record_witness *seen,
-                                  const struct gk_stored_account *stored, struct gk_error *error)
-{
-    const bool good = gk_record_witness_allows(seen, stored);
-    bool tell = false;
-    pthread_mutex_lock(&instance->accounts_lock);
-    struct gk_forgotten *forgotten = *locked_find(instance, stored->record.account);
-    if (forgotten != NULL) {
-        tell = gk_record_witness_note(&forgotten->witness, stored, good);
-    }
-    pthread_mutex_unlock(&instance->accounts_lock);
-    return good ? GK_OK : gk_record_put_back(instance, tell, seen, stored, error);
-}
-
-void gk_forgotten_clear(struct gk_instance *instance)
-{
-    for (unsigned i = 0; i < GK_ACCOUNT_BUCKETS; i++) {
-        while (instance->forgotten[i] != NULL) {
-            struct gk_forgotten *forgotten = instance->forgotten[i];
-            instance->forgotten[i] = forgotten->next;
-            free(forgotten);
-        }
-    }
 }

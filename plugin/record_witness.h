@@ -5,9 +5,9 @@
  * opened the account. Each write of a record raises its sequence, so a lower one was put back, and so
  * was another record of the same one, which was written by somebody who had built on one put back.
  *
- * An account in memory has a witness of its own; those of accounts that were forgotten are kept by
- * name, or forgetting would make room for an older record. What was before the process started,
- * nobody here can witness.
+ * An account in memory has a witness of its own; those of others that were there are kept by name
+ * (absent_accounts.h), or forgetting would make room for an older record. What was before the process
+ * started, nobody here can witness.
  */
 #ifndef PLUGIN_RECORD_WITNESS_H
 #define PLUGIN_RECORD_WITNESS_H
@@ -35,23 +35,5 @@ bool gk_record_witness_note(struct gk_record_witness *witness,
 enum gk_status gk_record_put_back(const struct gk_instance *instance, bool tell,
                                   const struct gk_record_witness *seen,
                                   const struct gk_stored_account *stored, struct gk_error *error);
-
-/* --- of accounts that were forgotten ------------------------------------------------------------ */
-
-/* accounts_lock is held. settings are those of the record that was seen. */
-void gk_forgotten_locked_add(struct gk_instance *instance, const char *name,
-                             const struct gk_record_witness *witness,
-                             const struct gk_encryption_settings *settings);
-/* All zeros when no account of that name was forgotten. */
-struct gk_record_witness gk_forgotten_seen(struct gk_instance *instance, const char *name);
-/* The settings of the newest record that was seen of the account with that id; false when none was. */
-bool gk_forgotten_settings(struct gk_instance *instance, const char *name, const struct gk_id *id,
-                           struct gk_encryption_settings *settings);
-/* Judges what was read after that. */
-enum gk_status gk_forgotten_check(struct gk_instance *instance,
-                                  const struct gk_record_witness *seen,
-                                  const struct gk_stored_account *stored,
-                                  struct gk_error *error) GK_MUST_USE;
-void gk_forgotten_clear(struct gk_instance *instance);
 
 #endif

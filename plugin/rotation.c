@@ -60,6 +60,22 @@ bool gk_rotation_locked_due(const struct gk_account *account, struct gk_moment n
            interval_is_over(account->instance, account->last_version_check_wall_ms, now.wall_ms);
 }
 
+int64_t gk_rotation_locked_next_due_wall_ms(const struct gk_account *account, struct gk_moment now)
+{
+    const struct gk_account_record *record = &account->record;
+    const int64_t pause_ms = account->version_check_not_before_mono_ms - now.mono_ms;
+    int64_t due_wall_ms = INT64_MAX;
+    if (record->settings.source == GK_KEY_SOURCE_CUSTOMER) {
+        due_wall_ms = account->last_version_check_wall_ms +
+                      account->instance->settings.version_check_interval_ms;
+    }
+    if (gk_account_record_active(record)->wraps_count > 1 &&
+        record->previous_wrap_until_wall_ms < due_wall_ms) {
+        due_wall_ms = record->previous_wrap_until_wall_ms;
+    }
+    return due_wall_ms > now.wall_ms + pause_ms ? due_wall_ms : now.wall_ms + pause_ms;
+}
+
 /* --- one check -------------------------------------------------------------------------------- */
 
 /* Drops the wrap before once its time is over, and with it the record before. */

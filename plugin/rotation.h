@@ -17,6 +17,9 @@
 
 /* Whether the daily check, or dropping an old wrap, is due. The mutex is held. */
 bool gk_rotation_locked_due(const struct gk_account *account, struct gk_moment now);
+/* When it will be due for one of which nothing is now, should nobody have done it by then; INT64_MAX: never. At most
+ * a version-check interval from now for a customer's key. The mutex is held. */
+int64_t gk_rotation_locked_next_due_wall_ms(const struct gk_account *account, struct gk_moment now);
 /* The rotator's job; gives back one reference. */
 void gk_rotation_run_due(struct gk_account *account);
 /* Does it now, for actor, when whoever else is at it has ended. GK_OK also when there is a newer version

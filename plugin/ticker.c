@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/hash.h"
+#include "plugin/absent_accounts.h"
 #include "plugin/recheck.h"
 #include "plugin/reread.h"
 #include "plugin/rotation.h"
@@ -47,23 +49,40 @@ static unsigned locked_due(struct gk_account *account, struct gk_moment now)
     return due | (gk_rotation_locked_due(account, now) ? DUE_VERSIONS : 0);
 }
 
-/* Puts what is due in one bucket on the list; each gets a reference. */
+/* Puts what is due in one bucket on the list, each with a reference: one more, or, of an account that is
+ * closed, the registry's. */
 static struct gk_account *collect(struct gk_instance *instance, unsigned bucket,
                                   struct gk_moment now)
 {
     struct gk_account *list = NULL;
+    unsigned closed_count = 0;
     pthread_mutex_lock(&instance->accounts_lock);
-    for (struct gk_account *at = instance->accounts[bucket]; at != NULL; at = at->next) {
+    struct gk_account **link = &instance->accounts[bucket];
+    while (*link != NULL) {
+        struct gk_account *at = *link;
         pthread_mutex_lock(&at->mutex);
-        at->due_work = locked_due(at, now);
+        const bool closed = gk_account_locked_close_idle(at, now);
+        at->due_work = closed ? 0 : locked_due(at, now);
         pthread_mutex_unlock(&at->mutex);
         if (at->due_work != 0) {
             gk_account_retain(at);
+        }
+        if (at->due_work != 0 || closed) {
             at->due = list;
             list = at;
         }
+        if (closed) {
+            closed_count++;
+            *link = at->next;
+            at->next = NULL;
+        } else {
+            link = &at->next;
+        }
     }
     pthread_mutex_unlock(&instance->accounts_lock);
+    if (closed_count > 0) {
+        instance->host.count(instance->host.ctx, "gatekey_accounts_closed_total", "", closed_count);
+    }
     return list;
 }
 
@@ -71,11 +90,7 @@ static struct gk_account *collect(struct gk_instance *instance, unsigned bucket,
 
 static unsigned round_bucket(const char *key_id)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *at = key_id; *at != '\0'; at++) {
-        hash = (hash ^ (uint8_t)*at) * 16777619u;
-    }
-    return hash % ROUND_BUCKETS;
+    return (unsigned)(gk_hash(GK_HASH_START, gk_span_str(key_id)) % ROUND_BUCKETS);
 }
 
 static bool same_question(const struct gk_recheck *one, const char *key_id,
@@ -193,6 +208,7 @@ void gk_ticker_look(struct gk_instance *instance)
             gk_account_release(account);
         }
     }
+    gk_absents_wake_due(instance, now);
     for (unsigned bucket = 0; round.any && bucket < GK_ACCOUNT_BUCKETS; bucket++) {
         take_along(instance, &round, bucket);
     }

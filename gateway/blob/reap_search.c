@@ -134,7 +134,7 @@ static bool search_row(void *ctx, const struct gk_registry_row *row)
         return true;
     }
     memcpy(name, row->name.data, row->name.len);
-    const enum gk_status status = gk_accounts_get(gateway->accounts, name, &account, &error);
+    const enum gk_status status = gk_accounts_look(gateway->accounts, name, &account, &error);
     if (status == GK_OK) {
         search->account = account;
         search_account(search);

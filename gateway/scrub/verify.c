@@ -215,7 +215,7 @@ static enum gk_status verify_account(struct gk_scrub_run *run, const char *name,
 {
     struct verification verification = {.run = run, .error = error};
     enum gk_status status =
-        gk_accounts_get(run->gateway->accounts, name, &verification.place.account, error);
+        gk_accounts_look(run->gateway->accounts, name, &verification.place.account, error);
     if (status == GK_E_NOT_FOUND || status == GK_E_INTEGRITY) { /* the walk has told it */
         gk_error_clear(error);
         return GK_OK;

@@ -326,7 +326,7 @@ static enum gk_status walk_name(const struct walk *walk, const char *name)
     if (status != GK_OK) {
         return status;
     }
-    status = gk_accounts_get(walk->gateway->accounts, name, &account, &why);
+    status = gk_accounts_look(walk->gateway->accounts, name, &account, &why);
     if (status == GK_E_NOT_FOUND || status == GK_E_INTEGRITY) {
         return hide_account(walk, name, status, why.message);
     }

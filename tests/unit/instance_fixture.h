@@ -27,7 +27,10 @@ struct fixture {
     struct gk_error error; /* of the last call */
 };
 
-static inline void fixture_start_keeping(struct fixture *fixture, const char *keep_s)
+#define IDLE_NEVER_S "31536000" /* tests move the clock by days, and are about accounts in use */
+
+static inline void fixture_start_with(struct fixture *fixture, const char *keep_s,
+                                      const char *idle_s)
 {
     const struct gk_host host = fake_host_callbacks(&fixture->host);
     assert_int_equal(gk_instance_create_with(&fake_provider_ops, &host, &fixture->instance, NULL),
@@ -37,7 +40,13 @@ static inline void fixture_start_keeping(struct fixture *fixture, const char *ke
     assert_int_equal(gk_instance_config(fixture->instance, "grace_s", "600", NULL), GK_OK);
     assert_int_equal(gk_instance_config(fixture->instance, "previous_wrap_keep_s", keep_s, NULL),
                      GK_OK);
+    assert_int_equal(gk_instance_config(fixture->instance, "account_idle_s", idle_s, NULL), GK_OK);
     assert_int_equal(gk_instance_start(fixture->instance, NULL), GK_OK);
+}
+
+static inline void fixture_start_keeping(struct fixture *fixture, const char *keep_s)
+{
+    fixture_start_with(fixture, keep_s, IDLE_NEVER_S);
 }
 
 static inline void fixture_start(struct fixture *fixture)

@@ -27,6 +27,8 @@ static void test_instance__refuses_settings_it_cannot_use(void **state)
         {"pinned_key_without_get", "true", GK_OK},
         {"pinned_key_without_get", "1", GK_E_INVALID},
         {"previous_wrap_keep_s", "0", GK_OK},
+        {"account_idle_s", "59", GK_E_INVALID},
+        {"account_idle_s", "31536000", GK_OK},
         {"vault_deadline_ms", "99", GK_E_INVALID},
         {"fake", "x", GK_OK},
         {"no_such_setting", "x", GK_E_INVALID},

@@ -117,6 +117,7 @@ provider = {
   ca_file = ${quote(vault.caFile)};
 ${setting('check_interval_ms', options.checkIntervalMs ?? 1000)}\
 ${setting('grace_s', options.graceS)}\
+${setting('account_idle_s', options.accountIdleS)}\
 ${setting('request_timeout_ms', options.requestTimeoutMs)}\
 ${setting('vault_deadline_ms', options.vaultDeadlineMs)}\
 ${setting('pinned_key_without_get', options.pinnedKeyWithoutGet)}\
@@ -276,8 +277,8 @@ function sideOf(gateway, { vault, account }) {
 /*
  * options, all optional:
  *   customerKey (true)        the account under a key in the vault, else under the service key
- *   checkIntervalMs (1000), graceS, requestTimeoutMs, vaultDeadlineMs, connectionsMax, copyWaitBytes, copyThreads,
- *   pinnedKeyWithoutGet, unwrapAuditIntervalS
+ *   checkIntervalMs (1000), graceS, accountIdleS, requestTimeoutMs, vaultDeadlineMs, connectionsMax, copyWaitBytes,
+ *   copyThreads, pinnedKeyWithoutGet, unwrapAuditIntervalS
  *                             the gateway's own settings; those that change are the next start's
  *   callers                   names of others who may manage; gateway.callerTokens has their tokens
  *   copySources               other hosts that may be copied from: [{ host, port, caFile, allowPrivate,
