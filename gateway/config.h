@@ -53,9 +53,17 @@ struct gk_config_bearer {
 /* Who uses the management API beside the holder of token_file, whom the audit calls GK_CALLER_OPERATOR. */
 #define GK_CALLERS_MAX     64u
 #define GK_CALLER_OPERATOR "operator"
+/* What somebody may do there; each may do what those before it may. */
+enum gk_manage_role {
+    GK_MANAGE_ANYBODY,      /* who has no token */
+    GK_MANAGE_READER,       /* look at everything but secrets */
+    GK_MANAGE_KEY_OPERATOR, /* access keys, checks of customers' keys, new root keys, backups */
+    GK_MANAGE_OWNER         /* all */
+};
 struct gk_config_caller {
     const char *name;
     const char *token_file;
+    enum gk_manage_role role;
 };
 
 /* All strings belong to the configuration; NULL where a setting is absent. */

@@ -41,6 +41,29 @@ static enum gk_status set_token_file(struct gk_config *config, const config_sett
                            : status;
 }
 
+static enum gk_status set_role(struct gk_config *config, const config_setting_t *setting,
+                               struct gk_config_caller *caller, struct gk_error *error)
+{
+    static const struct {
+        const char *name;
+        enum gk_manage_role role;
+    } roles[] = {{"reader", GK_MANAGE_READER},
+                 {"key-operator", GK_MANAGE_KEY_OPERATOR},
+                 {"owner", GK_MANAGE_OWNER}};
+    const char *text = NULL;
+    const enum gk_status status = gk_config_text(config, setting, &text, error);
+    for (size_t i = 0; status == GK_OK && i < sizeof roles / sizeof *roles; i++) {
+        if (strcmp(text, roles[i].name) == 0) {
+            caller->role = roles[i].role;
+            return GK_OK;
+        }
+    }
+    return status == GK_OK
+               ? gk_config_refuse(config, setting, error,
+                                  "role: %s is not known; give reader, key-operator or owner", text)
+               : status;
+}
+
 static enum gk_status set_member(struct gk_config *config, const config_setting_t *setting,
                                  struct gk_config_caller *caller, struct gk_error *error)
 {
@@ -51,14 +74,18 @@ static enum gk_status set_member(struct gk_config *config, const config_setting_
     if (strcmp(name, "token_file") == 0) {
         return set_token_file(config, setting, caller, error);
     }
+    if (strcmp(name, "role") == 0) {
+        return set_role(config, setting, caller, error);
+    }
     return gk_config_refuse(config, setting, error,
-                            "%s: there is no such setting; known here are name, token_file", name);
+                            "%s: there is no such setting; known here are name, role, token_file",
+                            name);
 }
 
 static enum gk_status read_caller(struct gk_config *config, const config_setting_t *group,
                                   struct gk_error *error)
 {
-    struct gk_config_caller caller = {0};
+    struct gk_config_caller caller = {.role = GK_MANAGE_READER};
     if (!config_setting_is_group(group)) {
         return gk_config_refuse(config, group, error,
                                 "callers: an entry is not a group of settings; write "

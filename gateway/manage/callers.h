@@ -14,6 +14,7 @@ struct gk_callers {
     size_t count;
     struct gk_caller {
         const char *name; /* the configuration's */
+        enum gk_manage_role role;
         char *token;
         size_t token_len;
     } callers[GK_CALLERS_MAX + 1];
@@ -26,6 +27,7 @@ enum gk_status gk_callers_read(const struct gk_config *config, struct gk_callers
 void gk_callers_cleanup(struct gk_callers *callers);
 
 /* Whose "Bearer TOKEN" that is; NULL: nobody's, or authorization is NULL. Takes as long whoever it is. */
-const char *gk_callers_find(const struct gk_callers *callers, const char *authorization);
+const struct gk_caller *gk_callers_find(const struct gk_callers *callers,
+                                        const char *authorization);
 
 #endif

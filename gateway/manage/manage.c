@@ -99,45 +99,52 @@ struct operation {
     const char *method;
     const char *action; /* NULL: none */
     gk_manage_fn *run;
-    bool versioned; /* demands api-version */
-    bool open;      /* needs no token */
+    bool versioned;           /* demands api-version */
+    enum gk_manage_role role; /* who may */
 };
 
 static const struct operation operations[] = {
-    {GK_ROUTE_ACCOUNT, "PUT", NULL, gk_manage_account_put, true, false},
-    {GK_ROUTE_ACCOUNT, "GET", NULL, gk_manage_account_get, true, false},
-    {GK_ROUTE_ACCOUNT, "PATCH", NULL, gk_manage_account_patch, true, false},
-    {GK_ROUTE_ACCOUNT, "DELETE", NULL, gk_manage_account_delete, true, false},
-    {GK_ROUTE_ACCOUNT_ACTION, "POST", "listKeys", gk_manage_list_keys, true, false},
-    {GK_ROUTE_ACCOUNT_ACTION, "POST", "regenerateKey", gk_manage_regenerate_key, true, false},
+    {GK_ROUTE_ACCOUNT, "PUT", NULL, gk_manage_account_put, true, GK_MANAGE_OWNER},
+    {GK_ROUTE_ACCOUNT, "GET", NULL, gk_manage_account_get, true, GK_MANAGE_READER},
+    {GK_ROUTE_ACCOUNT, "PATCH", NULL, gk_manage_account_patch, true, GK_MANAGE_OWNER},
+    {GK_ROUTE_ACCOUNT, "DELETE", NULL, gk_manage_account_delete, true, GK_MANAGE_OWNER},
+    {GK_ROUTE_ACCOUNT_ACTION, "POST", "listKeys", gk_manage_list_keys, true,
+     GK_MANAGE_KEY_OPERATOR},
+    {GK_ROUTE_ACCOUNT_ACTION, "POST", "regenerateKey", gk_manage_regenerate_key, true,
+     GK_MANAGE_KEY_OPERATOR},
     {GK_ROUTE_ACCOUNT_ACTION, "POST", "revokeUserDelegationKeys", gk_manage_revoke_delegation, true,
-     false},
-    {GK_ROUTE_ACCOUNT_ACTION, "POST", "gatekeyCheckKey", gk_manage_check_key, true, false},
-    {GK_ROUTE_ACCOUNT_ACTION, "POST", "gatekeyNewRootKey", gk_manage_new_root_key, true, false},
-    {GK_ROUTE_BLOB_SERVICE, "PUT", NULL, gk_manage_blob_service_put, true, false},
-    {GK_ROUTE_BLOB_SERVICE, "GET", NULL, gk_manage_blob_service_get, true, false},
-    {GK_ROUTE_SCOPES, "GET", NULL, gk_manage_scope_list, true, false},
-    {GK_ROUTE_SCOPE, "PUT", NULL, gk_manage_scope_put, true, false},
-    {GK_ROUTE_SCOPE, "PATCH", NULL, gk_manage_scope_patch, true, false},
-    {GK_ROUTE_SCOPE, "GET", NULL, gk_manage_scope_get, true, false},
-    {GK_ROUTE_SCOPE_ACTION, "POST", "gatekeyCheckKey", gk_manage_scope_check_key, true, false},
-    {GK_ROUTE_SCOPE_ACTION, "POST", "gatekeyNewRootKey", gk_manage_scope_new_root_key, true, false},
-    {GK_ROUTE_LIST_GROUP, "GET", NULL, gk_manage_account_list, true, false},
-    {GK_ROUTE_LIST_SUBSCRIPTION, "GET", NULL, gk_manage_account_list, true, false},
-    {GK_ROUTE_CHECK_NAME, "POST", NULL, gk_manage_check_name, true, false},
-    {GK_ROUTE_OWN_LIST, "GET", NULL, gk_manage_account_list, true, false},
-    {GK_ROUTE_OWN_ACCOUNT, "GET", NULL, gk_manage_own_account_get, true, false},
-    {GK_ROUTE_OWN_ACTION, "POST", "export", gk_manage_export, true, false},
-    {GK_ROUTE_OWN_ACTION, "POST", "restore", gk_manage_restore, true, false},
-    {GK_ROUTE_POLICY_REPORT, "GET", NULL, gk_manage_policy_report, true, false},
-    {GK_ROUTE_SCRUB, "GET", NULL, gk_manage_scrub_get, true, false},
-    {GK_ROUTE_SCRUB, "POST", NULL, gk_manage_scrub_start, true, false},
-    {GK_ROUTE_SCRUB_ACTION, "POST", "stop", gk_manage_scrub_stop, true, false},
-    {GK_ROUTE_SCRUB_ACTION, "POST", "resume", gk_manage_scrub_resume, true, false},
-    {GK_ROUTE_SCRUB_ACTION, "POST", "removeDamaged", gk_manage_remove_damaged, true, false},
-    {GK_ROUTE_METRICS, "GET", NULL, gk_manage_metrics, false, false},
-    {GK_ROUTE_HEALTH, "GET", NULL, gk_manage_health, false, true},
-    {GK_ROUTE_READY, "GET", NULL, gk_manage_ready, false, true},
+     GK_MANAGE_KEY_OPERATOR},
+    {GK_ROUTE_ACCOUNT_ACTION, "POST", "gatekeyCheckKey", gk_manage_check_key, true,
+     GK_MANAGE_KEY_OPERATOR},
+    {GK_ROUTE_ACCOUNT_ACTION, "POST", "gatekeyNewRootKey", gk_manage_new_root_key, true,
+     GK_MANAGE_KEY_OPERATOR},
+    {GK_ROUTE_BLOB_SERVICE, "PUT", NULL, gk_manage_blob_service_put, true, GK_MANAGE_OWNER},
+    {GK_ROUTE_BLOB_SERVICE, "GET", NULL, gk_manage_blob_service_get, true, GK_MANAGE_READER},
+    {GK_ROUTE_SCOPES, "GET", NULL, gk_manage_scope_list, true, GK_MANAGE_READER},
+    {GK_ROUTE_SCOPE, "PUT", NULL, gk_manage_scope_put, true, GK_MANAGE_OWNER},
+    {GK_ROUTE_SCOPE, "PATCH", NULL, gk_manage_scope_patch, true, GK_MANAGE_OWNER},
+    {GK_ROUTE_SCOPE, "GET", NULL, gk_manage_scope_get, true, GK_MANAGE_READER},
+    {GK_ROUTE_SCOPE_ACTION, "POST", "gatekeyCheckKey", gk_manage_scope_check_key, true,
+     GK_MANAGE_KEY_OPERATOR},
+    {GK_ROUTE_SCOPE_ACTION, "POST", "gatekeyNewRootKey", gk_manage_scope_new_root_key, true,
+     GK_MANAGE_KEY_OPERATOR},
+    {GK_ROUTE_LIST_GROUP, "GET", NULL, gk_manage_account_list, true, GK_MANAGE_READER},
+    {GK_ROUTE_LIST_SUBSCRIPTION, "GET", NULL, gk_manage_account_list, true, GK_MANAGE_READER},
+    {GK_ROUTE_CHECK_NAME, "POST", NULL, gk_manage_check_name, true, GK_MANAGE_READER},
+    {GK_ROUTE_OWN_LIST, "GET", NULL, gk_manage_account_list, true, GK_MANAGE_READER},
+    {GK_ROUTE_OWN_ACCOUNT, "GET", NULL, gk_manage_own_account_get, true, GK_MANAGE_READER},
+    {GK_ROUTE_OWN_ACTION, "POST", "export", gk_manage_export, true, GK_MANAGE_KEY_OPERATOR},
+    {GK_ROUTE_OWN_ACTION, "POST", "restore", gk_manage_restore, true, GK_MANAGE_OWNER},
+    {GK_ROUTE_POLICY_REPORT, "GET", NULL, gk_manage_policy_report, true, GK_MANAGE_READER},
+    {GK_ROUTE_SCRUB, "GET", NULL, gk_manage_scrub_get, true, GK_MANAGE_READER},
+    {GK_ROUTE_SCRUB, "POST", NULL, gk_manage_scrub_start, true, GK_MANAGE_OWNER},
+    {GK_ROUTE_SCRUB_ACTION, "POST", "stop", gk_manage_scrub_stop, true, GK_MANAGE_OWNER},
+    {GK_ROUTE_SCRUB_ACTION, "POST", "resume", gk_manage_scrub_resume, true, GK_MANAGE_OWNER},
+    {GK_ROUTE_SCRUB_ACTION, "POST", "removeDamaged", gk_manage_remove_damaged, true,
+     GK_MANAGE_OWNER},
+    {GK_ROUTE_METRICS, "GET", NULL, gk_manage_metrics, false, GK_MANAGE_READER},
+    {GK_ROUTE_HEALTH, "GET", NULL, gk_manage_health, false, GK_MANAGE_ANYBODY},
+    {GK_ROUTE_READY, "GET", NULL, gk_manage_ready, false, GK_MANAGE_ANYBODY},
 };
 
 static enum gk_status find_operation(const struct gk_manage_path *path, const char *method,
@@ -189,6 +196,28 @@ static enum gk_status check_version(const char *version, struct gk_error *error)
     return GK_OK;
 }
 
+/* As the vendor's resource manager says it. */
+static enum gk_status deny(const struct gk_manage *manage, const struct gk_manage_path *path,
+                           const struct gk_manage_request *request, struct gk_error *error)
+{
+    char what[160];
+    snprintf(what, sizeof what, "%s %.*s", request->method, (int)sizeof what - 16, request->path);
+    gk_plugin_host_audit(manage->gateway->host, &(const struct gk_audit_event){
+                                                    .event = GK_AUDIT_MANAGE_DENIED,
+                                                    .account = path->account,
+                                                    .key_id = "",
+                                                    .outcome = "refused",
+                                                    .reason = "AuthorizationFailed",
+                                                    .detail = what,
+                                                    .request_id = "",
+                                                    .actor = request->actor,
+                                                });
+    return gk_fail_http(error, GK_E_DENIED, 403, "AuthorizationFailed",
+                        "The client '%s' does not have authorization to perform this action over "
+                        "this scope; its role in management.callers does not allow it.",
+                        request->actor);
+}
+
 static enum gk_status handle(struct gk_manage *manage, const struct gk_manage_request *request,
                              struct gk_manage_answer *answer, struct gk_error *error)
 {
@@ -197,16 +226,20 @@ static enum gk_status handle(struct gk_manage *manage, const struct gk_manage_re
     /* Who has no token learns nothing, not even which paths exist; hence the order. */
     const bool known = gk_manage_path_parse(request->path, &path);
     const enum gk_status found = find_operation(&path, request->method, &operation, error);
-    const bool open = known && found == GK_OK && operation->open;
+    const bool open = known && found == GK_OK && operation->role == GK_MANAGE_ANYBODY;
+    const struct gk_caller *caller = gk_callers_find(&manage->callers, request->authorization);
     struct gk_manage_request known_request = *request;
-    known_request.actor = gk_callers_find(&manage->callers, request->authorization);
-    if (!open && known_request.actor == NULL) {
+    known_request.actor = caller == NULL ? NULL : caller->name;
+    if (!open && caller == NULL) {
         answer->challenge = true;
         return gk_fail_http(error, GK_E_INVALID, 401, "InvalidAuthenticationToken",
                             "The bearer token is missing or is not this gateway's.");
     }
     if (found != GK_OK) {
         return found;
+    }
+    if (!open && caller->role < operation->role) {
+        return deny(manage, &path, &known_request, error);
     }
     if (operation->versioned) {
         const enum gk_status status = check_version(request->api_version, error);

@@ -19,7 +19,8 @@ const UNKNOWN = '00000000000000000000000000000000';
 const documented = [...readFileSync(fileURLToPath(new URL('../../include/gatekey/audit_events.def', import.meta.url)), 'utf8')
   .matchAll(/^GK_AUDIT_EVENT\(\w+, "([^"]+)"/gm)].map(([, name]) => name);
 
-const options = { callers: [CALLER], movableClock: true, graceS: GRACE_S, requestTimeoutMs: 1000, vaultDeadlineMs: 2000,
+const READER = 'bob';
+const options = { callers: { [CALLER]: 'owner', [READER]: 'reader' }, movableClock: true, graceS: GRACE_S, requestTimeoutMs: 1000, vaultDeadlineMs: 2000,
   unwrapAuditIntervalS: 1 };
 const told = new Set();
 let stack;
@@ -196,6 +197,13 @@ test('the one token is the operator’s, and none is nobody’s', async () => {
   await tells(() => stack.keysOf(stack.account), { event: 'account.keys.list', actor: 'operator' });
   const answer = await stack.management.request('GET', `/gatekey/accounts?${API}`, { headers: { authorization: 'Bearer x' } });
   assert.equal(answer.status, 401);
+});
+
+test('a caller whose role does not allow it', async () => {
+  const at = stack.accountPath(stack.account);
+  const [denied] = await tells(() => stack.management.request('DELETE', `${at}?${API}`, { headers: as(READER) }),
+    { event: 'manage.denied', account: stack.account, outcome: 'refused', actor: READER });
+  assert.equal(denied.detail, `DELETE ${at}`);
 });
 
 test('every event that is documented was told, and no other; the chain is whole', async () => {

@@ -200,6 +200,7 @@ static void test_config__reads_who_may_call(void **state)
     assert_int_equal(config->management.callers_count, 1);
     assert_string_equal(config->management.callers[0].name, "al.ice_x-1");
     assert_non_null(strstr(config->management.callers[0].token_file, "/key.pem"));
+    assert_int_equal(config->management.callers[0].role, GK_MANAGE_READER);
     gk_config_free(config);
     free(path);
 }
@@ -310,6 +311,8 @@ static const struct wrong wrongs[] = {
     {17, CALLERS("{ name = \"a b\"; token_file = \"@/token\"; }"), 17, "letters, digits"},
     {17, CALLERS("{ name = \"a\"; token_file = \"@/open-secret\"; }"), 17, "open to others"},
     {17, CALLERS("{ name = \"a\"; token_file = \"@/token\"; role = \"x\"; }"), 17,
+     "give reader, key-operator"},
+    {17, CALLERS("{ name = \"a\"; token_file = \"@/token\"; account = \"x\"; }"), 17,
      "there is no such setting"},
     {17, CALLERS("\"a\""), 17, "not a group"},
     {17, "token_file = \"@/token\"; callers = \"a\";", 17, "is not a list"},

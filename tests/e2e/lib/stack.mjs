@@ -65,10 +65,10 @@ function copySources(hosts) {
     `timeout_s = ${timeoutS}; }`).join(', ')} )`;
 }
 
-// [[name, file with their token]]
+// [[name, file with their token, role]]
 function callersConfig(callers) {
-  return callers.length === 0 ? undefined : `( ${callers.map(([name, file]) =>
-    `{ name = ${quote(name)}; token_file = ${quote(file)}; }`).join(', ')} )`;
+  return callers.length === 0 ? undefined : `( ${callers.map(([name, file, role]) =>
+    `{ name = ${quote(name)}; token_file = ${quote(file)}; role = ${quote(role)}; }`).join(', ')} )`;
 }
 
 // As whom the gateway asks the vaults that this authority gives tokens for.
@@ -153,11 +153,11 @@ async function startGateway(directory, { authority, vaults, domain, hosts, optio
   if (options.bearer) writeFileSync(files.jwks, JSON.stringify(options.bearer.provider.jwks));
   const { token, store } = shared;
   const callerTokens = {};
-  for (const name of options.callers ?? []) {
+  for (const name of Object.keys(options.callers ?? {})) {
     callerTokens[name] = randomBytes(24).toString('base64url');
     writeFileSync(inside(`${name}.token`), `${callerTokens[name]}\n`, { mode: 0o600 });
   }
-  files.callers = (options.callers ?? []).map((name) => [name, inside(`${name}.token`)]);
+  files.callers = Object.entries(options.callers ?? {}).map(([name, role]) => [name, inside(`${name}.token`), role]);
   const tls = authority.issue(path.basename(directory), hosts);
   // Free ports are the system's to choose, once: clients keep their endpoints over a restart.
   const ports = { blob: 0, blobTls: 0, management: 0 };
@@ -280,7 +280,7 @@ function sideOf(gateway, { vault, account }) {
  *   checkIntervalMs (1000), graceS, accountIdleS, requestTimeoutMs, vaultDeadlineMs, connectionsMax, copyWaitBytes,
  *   copyThreads, pinnedKeyWithoutGet, unwrapAuditIntervalS
  *                             the gateway's own settings; those that change are the next start's
- *   callers                   names of others who may manage; gateway.callerTokens has their tokens
+ *   callers                   { name: role } of others who may manage; gateway.callerTokens has their tokens
  *   copySources               other hosts that may be copied from: [{ host, port, caFile, allowPrivate,
  *                             timeoutS }]
  *   policy                    the inside of the group policy; likewise
