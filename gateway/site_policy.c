@@ -98,7 +98,10 @@ static enum gk_policy_finding judge_customer_key(const struct gk_site_policy *po
     case GK_RULE_VAULTS:
         return kept_if(is_allowed(policy, subject->settings->key.vault_uri));
     case GK_RULE_KEY_SIZE:
-        return kept_if_known(key->modulus_bits != 0, key->modulus_bits >= policy->minimum_key_bits);
+        /* An AES key of 256 bits is stronger than the longest RSA key that can be demanded. */
+        return kept_if_known(key->modulus_bits != 0 || told,
+                             key->modulus_bits >= policy->minimum_key_bits ||
+                                 strcmp(key->key_type, GK_KEY_TYPE_AES256_GCM96) == 0);
     case GK_RULE_KEY_AGE:
         return kept_if_known(since_ms != 0, subject->now_wall_ms - since_ms <=
                                                 policy->maximum_key_age_days * DAY_MS);

@@ -331,21 +331,29 @@ static uint32_t time_left_ms(const struct gk_kv_call *call)
 
 static void send_request(struct gk_kv_call *call, const char *bearer)
 {
-    struct gk_buf url;
+    const struct gk_kv_dialect *dialect = call->route.dialect;
     const struct gk_kv_question question = question_of(call);
+    struct gk_buf url;
+    struct gk_buf header;
     gk_buf_init(&url, GK_KV_CALL_URL_BYTES_MAX);
-    call->route.dialect->url(&url, &question);
+    gk_buf_init(&header, GK_KV_HEADER_BYTES_MAX);
+    dialect->url(&url, &question);
+    if (dialect->header != NULL) {
+        dialect->header(&header, &question);
+    }
     const struct gk_kv_http_request request = {
         .url = gk_buf_str(&url),
         .credentials = bearer,
+        .header = header.len == 0 ? NULL : gk_buf_str(&header),
         .content_type = call->body == NULL ? NULL : "application/json",
         .body = gk_span_of(call->body, call->body_len),
         .timeout_ms = time_left_ms(call),
     };
-    if (gk_buf_status(&url) == GK_OK) {
+    if (gk_buf_status(&url) == GK_OK && gk_buf_status(&header) == GK_OK) {
         call->exchange =
             gk_kv_exchange_start(&call->provider->transport, &request, on_answer, call);
     }
+    gk_buf_cleanup(&header);
     gk_buf_cleanup(&url);
     if (call->exchange == NULL) {
         fail(call, GK_VAULT_UNAVAILABLE, "OutOfMemory", "no memory for a request");
@@ -424,9 +432,9 @@ static bool make_body(struct gk_kv_call *call, const struct gk_kv_call_input *in
         return false;
     }
     gk_buf_init_over(&body, call->body, GK_KV_REQUEST_BYTES_MAX);
-    dialect->body(&body, &question, algorithm, input->value);
+    const bool made = dialect->body(&body, &question, algorithm, input->value);
     call->body_len = body.len;
-    return gk_buf_status(&body) == GK_OK;
+    return made && gk_buf_status(&body) == GK_OK;
 }
 
 static struct gk_kv_call *new_call(struct gk_provider *provider,

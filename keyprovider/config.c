@@ -13,6 +13,7 @@
 #define TIMEOUT_MS_MAX     60000u
 
 #define TENANT_SIGNS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-."
+#define MOUNT_SIGNS  TENANT_SIGNS "_/"
 
 void gk_kv_config_init(struct gk_kv_config *config)
 {
@@ -96,6 +97,22 @@ static enum gk_status set_endpoint(char *out, const char *key, const char *value
                    key);
 }
 
+/* Where an engine or an auth method is mounted, or a namespace: names with slashes between them. */
+static enum gk_status set_mount(char *out, const char *key, const char *value,
+                                struct gk_error *error)
+{
+    const size_t len = strlen(value);
+    if (len == 0 || len >= GK_KV_TEXT_BYTES_MAX || strspn(value, MOUNT_SIGNS) != len ||
+        value[0] == '/' || value[len - 1] == '/' || strstr(value, "//") != NULL ||
+        strstr(value, "..") != NULL) {
+        return gk_fail(error, GK_E_INVALID,
+                       "%s: give names of letters, digits, '-', '_' and '.', with '/' between them",
+                       key);
+    }
+    memcpy(out, value, len + 1);
+    return GK_OK;
+}
+
 static const char *const source_names[] = {
     [GK_KV_SOURCE_NONE] = "",
     [GK_KV_SOURCE_CLIENT_SECRET] = "client-secret",
@@ -104,6 +121,8 @@ static const char *const source_names[] = {
     [GK_KV_SOURCE_MANAGED] = "managed",
     [GK_KV_SOURCE_ARC] = "arc",
     [GK_KV_SOURCE_APP_SERVICE] = "app-service",
+    [GK_KV_SOURCE_APPROLE] = "approle",
+    [GK_KV_SOURCE_JWT] = "jwt",
 };
 
 const char *gk_kv_source_name(enum gk_kv_identity_source source)
@@ -163,14 +182,47 @@ static enum gk_status set_identity(struct gk_kv_identity *identity, const char *
     if (strcmp(field, "identity_header_file") == 0) {
         return set_path(identity->identity_header_file, key, value, error);
     }
+    if (strcmp(field, "role") == 0) {
+        return set_text(identity->role, sizeof identity->role, key, value, error);
+    }
+    if (strcmp(field, "secret_id_file") == 0) {
+        return set_path(identity->secret_id_file, key, value, error);
+    }
+    if (strcmp(field, "auth_mount") == 0) {
+        return set_mount(identity->auth_mount, key, value, error);
+    }
+    if (strcmp(field, "namespace") == 0) {
+        return set_mount(identity->name_space, key, value, error);
+    }
     return gk_fail(error, GK_E_NOT_FOUND, "%s: there is no such setting", key);
+}
+
+static enum gk_status set_vault_kind(struct gk_kv_vault *vault, const char *key, const char *value,
+                                     struct gk_error *error)
+{
+    const bool transit = strcmp(value, "transit") == 0;
+    if (!transit && strcmp(value, "keyvault") != 0) {
+        return gk_fail(error, GK_E_INVALID, "%s: is keyvault or transit", key);
+    }
+    vault->kind = transit ? GK_KV_VAULT_TRANSIT : GK_KV_VAULT_KEYVAULT;
+    return GK_OK;
 }
 
 static enum gk_status set_vault(struct gk_kv_vault *vault, const char *field, const char *key,
                                 const char *value, struct gk_error *error)
 {
+    vault->mentioned = true;
     if (strcmp(field, "uri") == 0) {
         return set_origin(vault->uri, key, value, error);
+    }
+    if (strcmp(field, "kind") == 0) {
+        return set_vault_kind(vault, key, value, error);
+    }
+    if (strcmp(field, "mount") == 0) {
+        return set_mount(vault->mount, key, value, error);
+    }
+    if (strcmp(field, "namespace") == 0) {
+        return set_mount(vault->name_space, key, value, error);
     }
     if (strcmp(field, "resource") == 0) {
         return set_text(vault->resource, sizeof vault->resource, key, value, error);

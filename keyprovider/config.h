@@ -18,10 +18,12 @@ enum gk_kv_identity_source {
     GK_KV_SOURCE_NONE = 0, /* this place in the table is empty */
     GK_KV_SOURCE_CLIENT_SECRET,
     GK_KV_SOURCE_CLIENT_CERTIFICATE,
-    GK_KV_SOURCE_WORKLOAD,   /* an application with a token of another issuer */
-    GK_KV_SOURCE_MANAGED,    /* the instance metadata of a virtual machine */
-    GK_KV_SOURCE_ARC,        /* the agent of a machine that is connected by Azure Arc */
-    GK_KV_SOURCE_APP_SERVICE /* App Service, Functions and Container Apps */
+    GK_KV_SOURCE_WORKLOAD,    /* an application with a token of another issuer */
+    GK_KV_SOURCE_MANAGED,     /* the instance metadata of a virtual machine */
+    GK_KV_SOURCE_ARC,         /* the agent of a machine that is connected by Azure Arc */
+    GK_KV_SOURCE_APP_SERVICE, /* App Service, Functions and Container Apps */
+    GK_KV_SOURCE_APPROLE,     /* a role of OpenBao or HashiCorp Vault with a secret id */
+    GK_KV_SOURCE_JWT          /* a role of theirs with a token of another issuer */
 };
 
 /* Whether tokens come from the host that the gateway runs on, and not from an authority. */
@@ -30,8 +32,13 @@ static inline bool gk_kv_source_is_host(enum gk_kv_identity_source source)
     return source == GK_KV_SOURCE_MANAGED || source == GK_KV_SOURCE_ARC ||
            source == GK_KV_SOURCE_APP_SERVICE;
 }
+/* Whether tokens come from a login to the very vault that is asked, of kind transit. */
+static inline bool gk_kv_source_is_login(enum gk_kv_identity_source source)
+{
+    return source == GK_KV_SOURCE_APPROLE || source == GK_KV_SOURCE_JWT;
+}
 #define GK_KV_SOURCE_NAMES                                                                         \
-    "client-secret, client-certificate, workload, managed, arc or app-service"
+    "client-secret, client-certificate, workload, managed, arc, app-service, approle or jwt"
 /* As settings call it: "client-secret". */
 const char *gk_kv_source_name(enum gk_kv_identity_source source);
 
@@ -48,11 +55,24 @@ struct gk_kv_identity {
     char endpoint[GK_KV_URL_BYTES_MAX];             /* with its path, once it was checked */
     char challenge_directory[GK_KV_PATH_BYTES_MAX]; /* of Azure Arc */
     char identity_header_file[GK_KV_PATH_BYTES_MAX];
+    char role[GK_KV_TEXT_BYTES_MAX]; /* of a login: the role's id, or its name */
+    char secret_id_file[GK_KV_PATH_BYTES_MAX];
+    char auth_mount[GK_KV_TEXT_BYTES_MAX]; /* of a login: where its auth method is mounted */
+    char name_space[GK_KV_TEXT_BYTES_MAX]; /* of a login: the auth method's; "": the root's */
+};
+
+enum gk_kv_vault_kind {
+    GK_KV_VAULT_KEYVAULT = 0, /* Azure Key Vault, Managed HSM */
+    GK_KV_VAULT_TRANSIT       /* the transit engine of OpenBao and HashiCorp Vault */
 };
 
 struct gk_kv_vault {
-    char uri[GK_VAULT_URI_BYTES_MAX];   /* "": this place is empty */
-    char resource[GK_KV_URL_BYTES_MAX]; /* the audience of its tokens */
+    char uri[GK_VAULT_URI_BYTES_MAX]; /* "": this place is empty */
+    bool mentioned;                   /* some setting of it was made */
+    enum gk_kv_vault_kind kind;
+    char resource[GK_KV_URL_BYTES_MAX];    /* the audience of its tokens; of kind transit its uri */
+    char mount[GK_KV_TEXT_BYTES_MAX];      /* transit: where the engine is mounted */
+    char name_space[GK_KV_TEXT_BYTES_MAX]; /* transit: the engine's; "": the root's */
     struct gk_kv_origin origin;
 };
 

@@ -14,6 +14,7 @@
 #define ARC_DEFAULT            "http://127.0.0.1:40342"
 #define ARC_CHALLENGES_DEFAULT "/var/opt/azcmagent/tokens"
 #define RESOURCE_DEFAULT       "https://vault.azure.net"
+#define MOUNT_DEFAULT          "transit"
 
 static void default_text(char *out, size_t out_bytes, const char *value)
 {
@@ -43,6 +44,10 @@ static const struct {
     NEEDS(GK_KV_SOURCE_WORKLOAD, federated_token_file),
     NEEDS(GK_KV_SOURCE_APP_SERVICE, endpoint),
     NEEDS(GK_KV_SOURCE_APP_SERVICE, identity_header_file),
+    NEEDS(GK_KV_SOURCE_APPROLE, role),
+    NEEDS(GK_KV_SOURCE_APPROLE, secret_id_file),
+    NEEDS(GK_KV_SOURCE_JWT, role),
+    NEEDS(GK_KV_SOURCE_JWT, federated_token_file),
 };
 
 static enum gk_status check_members(const struct gk_kv_identity *identity, size_t number,
@@ -89,6 +94,11 @@ static enum gk_status check_identity(struct gk_kv_identity *identity, size_t num
     if (status != GK_OK) {
         return status;
     }
+    if (gk_kv_source_is_login(identity->source)) {
+        default_text(identity->auth_mount, sizeof identity->auth_mount,
+                     gk_kv_source_name(identity->source));
+        return GK_OK;
+    }
     if (!gk_kv_source_is_host(identity->source)) {
         default_text(identity->authority, sizeof identity->authority, AUTHORITY_DEFAULT);
         return GK_OK;
@@ -119,15 +129,33 @@ static enum gk_status check_distinct(const struct gk_kv_config *config, size_t n
     return GK_OK;
 }
 
+/* Its tokens are of its own making: they are for it and for no other. */
+static enum gk_status check_transit(struct gk_kv_vault *vault, size_t number,
+                                    struct gk_error *error)
+{
+    if (vault->resource[0] != '\0') {
+        return gk_fail(error, GK_E_INVALID, "vault.%zu.resource: is not for kind transit", number);
+    }
+    default_text(vault->resource, sizeof vault->resource, vault->uri);
+    default_text(vault->mount, sizeof vault->mount, MOUNT_DEFAULT);
+    return GK_OK;
+}
+
 static enum gk_status check_vault(struct gk_kv_vault *vault, size_t number, struct gk_error *error)
 {
     if (vault->uri[0] == '\0') {
-        return vault->resource[0] == '\0'
-                   ? GK_OK
-                   : gk_fail(error, GK_E_INVALID, "vault.%zu.uri: is missing", number);
+        return vault->mentioned ? gk_fail(error, GK_E_INVALID, "vault.%zu.uri: is missing", number)
+                                : GK_OK;
     }
     if (!gk_kv_origin_parse(gk_span_str(vault->uri), &vault->origin, NULL)) {
         return gk_fail(error, GK_E_INVALID, "vault.%zu.uri: give https://host", number);
+    }
+    if (vault->kind == GK_KV_VAULT_TRANSIT) {
+        return check_transit(vault, number, error);
+    }
+    if (vault->mount[0] != '\0' || vault->name_space[0] != '\0') {
+        return gk_fail(error, GK_E_INVALID, "vault.%zu: mount and namespace are for kind transit",
+                       number);
     }
     const char *known = gk_kv_origin_known_resource(&vault->origin);
     default_text(vault->resource, sizeof vault->resource, known == NULL ? RESOURCE_DEFAULT : known);

@@ -31,8 +31,11 @@ struct gk_kv_dialect {
 
     /* out has room for GK_KV_CALL_URL_BYTES_MAX. */
     void (*url)(struct gk_buf *out, const struct gk_kv_question *question);
-    /* Of a wrap or an unwrap; out is over GK_KV_REQUEST_BYTES_MAX of secret memory. */
-    void (*body)(struct gk_buf *out, const struct gk_kv_question *question, const char *algorithm,
+    /* A further line of the request's head, or ""; NULL: there is never one. */
+    void (*header)(struct gk_buf *out, const struct gk_kv_question *question);
+    /* Of a wrap or an unwrap; out is over GK_KV_REQUEST_BYTES_MAX of secret memory. False: no such
+     * vault has made that value. */
+    bool (*body)(struct gk_buf *out, const struct gk_kv_question *question, const char *algorithm,
                  struct gk_span value);
 
     /* The two ways to read a 200; false: it is not what was asked for. As in response.h. */
@@ -47,9 +50,12 @@ struct gk_kv_dialect {
 };
 
 #define GK_KV_CALL_URL_BYTES_MAX (GK_KEY_ID_BYTES_MAX + 64u)
+#define GK_KV_HEADER_BYTES_MAX   256u
 #define GK_KV_REQUEST_BYTES_MAX  1024u /* a body, with NUL: 512 wrapped bytes and their frame */
 
 /* Azure Key Vault and Managed HSM. */
 const struct gk_kv_dialect *gk_kv_dialect_keyvault(void);
+/* The transit engine of OpenBao and HashiCorp Vault: transit/. */
+const struct gk_kv_dialect *gk_kv_dialect_transit(void);
 
 #endif

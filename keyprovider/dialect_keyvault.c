@@ -28,11 +28,12 @@ static void url(struct gk_buf *out, const struct gk_kv_question *question)
     gk_kv_request_url(out, question->operation, question->key);
 }
 
-static void body(struct gk_buf *out, const struct gk_kv_question *question, const char *algorithm,
+static bool body(struct gk_buf *out, const struct gk_kv_question *question, const char *algorithm,
                  struct gk_span value)
 {
     (void)question;
     gk_kv_request_body(out, algorithm, value);
+    return true;
 }
 
 static bool read_key(struct gk_span text, const struct gk_kv_question *question,

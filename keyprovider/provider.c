@@ -88,11 +88,15 @@ static enum gk_status check_client_secrets(const struct gk_kv_config *settings,
 {
     enum gk_status status = GK_OK;
     for (size_t i = 0; status == GK_OK && i < GK_KV_IDENTITIES_MAX; i++) {
-        if (settings->identities[i].source == GK_KV_SOURCE_CLIENT_SECRET) {
-            char *secret = NULL;
-            size_t len = 0;
-            status = gk_secret_file_read(settings->identities[i].client_secret_file, &secret, &len,
-                                         error);
+        const struct gk_kv_identity *identity = &settings->identities[i];
+        const char *path = identity->source == GK_KV_SOURCE_CLIENT_SECRET
+                               ? identity->client_secret_file
+                           : identity->source == GK_KV_SOURCE_APPROLE ? identity->secret_id_file
+                                                                      : NULL;
+        char *secret = NULL;
+        size_t len = 0;
+        if (path != NULL) {
+            status = gk_secret_file_read(path, &secret, &len, error);
             gk_secret_free(&secret);
         }
     }
@@ -219,12 +223,12 @@ static void cancel(struct gk_provider *provider, struct gk_provider_timer *timer
     gk_kv_loop_cancel(&provider->loop, timer);
 }
 
-const struct gk_provider_ops *gk_keyvault_provider(void)
+const struct gk_provider_ops *gk_vault_provider(void)
 {
     static const struct gk_provider_ops ops = {
         .api_version = GK_PROVIDER_API_VERSION,
         .struct_size = sizeof ops,
-        .name = "keyvault",
+        .name = "vault",
         .create = create,
         .config = config,
         .start = start,

@@ -7,7 +7,6 @@
 
 #include "common/secret.h"
 #include "common/text.h"
-#include "keyprovider/json_view.h"
 #include "keyprovider/origin.h"
 
 #define MODULUS_BYTES_MAX 1024u        /* RSA 8192, more than any vault makes */
@@ -163,8 +162,8 @@ bool gk_kv_response_value(struct gk_span body, const struct gk_key_reference *as
 
 /* --- tokens ------------------------------------------------------------------------------------- */
 
-/* RFC 6750: the characters of a bearer token. Anything else could end the header it goes into. */
-static bool token_is_good(struct gk_kv_json token)
+/* Anything else could end the header it goes into. */
+bool gk_kv_response_token_is_good(struct gk_kv_json token)
 {
     static const char signs[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "-._~+/=";
@@ -199,7 +198,7 @@ bool gk_kv_response_token(struct gk_span body, struct gk_kv_token_response *toke
         gk_kv_json_u64(gk_kv_json_get(root, "expires_in"), TIME_MAX_S, &token->expires_in_s);
     const bool on =
         gk_kv_json_u64(gk_kv_json_get(root, "expires_on"), TIME_MAX_S, &token->expires_on_s);
-    if (!token_is_good(value) || (!in && !on) ||
+    if (!gk_kv_response_token_is_good(value) || (!in && !on) ||
         !gk_kv_json_copy(gk_kv_json_get(root, "token_type"), type, sizeof type) ||
         strcasecmp(type, "Bearer") != 0) {
         return false;

@@ -8,6 +8,7 @@
 
 #include "common/buf.h"
 #include "common/secret.h"
+#include "keyprovider/json_view.h"
 #include "keyprovider/verdict.h"
 
 /* A vault's error: {"error":{"code","message","innererror":{"code"}}}; code joins both with '/'. */
@@ -36,6 +37,8 @@ struct gk_kv_token_response {
     struct gk_span resource_id;
 };
 
+/* Whether it is a string that may go into a header as a bearer token (RFC 6750). */
+bool gk_kv_response_token_is_good(struct gk_kv_json token);
 bool gk_kv_response_token(struct gk_span body, struct gk_kv_token_response *token) GK_MUST_USE;
 
 /* An OAuth error: {"error", "error_description"}, into code and message. */

@@ -1,17 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keyprovider/route.h"
 
+#include "common/error.h"
+
+/* A Key Vault takes the tokens of an authority, and a transit engine those of its own logins. */
+static enum gk_status check_kinds(const struct gk_kv_route *route, struct gk_error *error)
+{
+    const bool transit = route->vault.kind == GK_KV_VAULT_TRANSIT;
+    return gk_kv_source_is_login(route->identity->source) == transit
+               ? GK_OK
+               : gk_fail(error, GK_E_INVALID,
+                         "the identity is of kind %s, which a %s does not know; give an identity "
+                         "%s kind approle or jwt",
+                         gk_kv_source_name(route->identity->source),
+                         transit ? "transit engine" : "Key Vault", transit ? "of" : "not of");
+}
+
 enum gk_status gk_kv_route_find(const struct gk_kv_config *config,
                                 const struct gk_identity_reference *identity,
                                 const struct gk_key_reference *key, struct gk_kv_route *out,
                                 struct gk_error *error)
 {
     struct gk_error reason = {.status = GK_E_INVALID};
-    *out = (struct gk_kv_route){.dialect = gk_kv_dialect_keyvault()};
-    const enum gk_status status = gk_kv_config_vault(config, key->vault_uri, &out->vault, error);
+    *out = (struct gk_kv_route){0};
+    enum gk_status status = gk_kv_config_vault(config, key->vault_uri, &out->vault, error);
     if (status != GK_OK) {
         return status;
     }
+    out->dialect =
+        out->vault.kind == GK_KV_VAULT_TRANSIT ? gk_kv_dialect_transit() : gk_kv_dialect_keyvault();
     out->identity = gk_kv_config_identity(config, identity, &reason);
     if (out->identity == NULL) {
         if (error != NULL) {
@@ -19,5 +36,6 @@ enum gk_status gk_kv_route_find(const struct gk_kv_config *config,
         }
         return reason.status;
     }
-    return out->dialect->check_key(key, error);
+    status = check_kinds(out, error);
+    return status == GK_OK ? out->dialect->check_key(key, error) : status;
 }

@@ -10,13 +10,14 @@
 #include "keyprovider/arc_challenge.h"
 #include "keyprovider/response.h"
 #include "keyprovider/token_request.h"
+#include "keyprovider/transit/response.h"
+#include "keyprovider/transit/verdict.h"
 
-#define MS_PER_S          1000
-#define AHEAD_MAX_MS      (300 * MS_PER_S)
-#define AHEAD_PART        4 /* of a short-lived token, the last quarter of its life */
-#define LONG_LIFE_MS      (7200LL * MS_PER_S)
-#define RENEW_AGAIN_MS    (30 * MS_PER_S)
-#define FORM_CONTENT_TYPE "application/x-www-form-urlencoded"
+#define MS_PER_S       1000
+#define AHEAD_MAX_MS   (300 * MS_PER_S)
+#define AHEAD_PART     4 /* of a short-lived token, the last quarter of its life */
+#define LONG_LIFE_MS   (7200LL * MS_PER_S)
+#define RENEW_AGAIN_MS (30 * MS_PER_S)
 
 struct gk_kv_token {
     struct gk_kv_token *next;
@@ -106,6 +107,22 @@ static struct gk_kv_token_result bad_result(enum gk_vault_verdict verdict, bool 
     return result;
 }
 
+static struct gk_kv_token_result judge_login(const struct gk_kv_token *token,
+                                             const struct gk_kv_http_answer *answer)
+{
+    struct gk_kv_token_result result = {.http_status = answer->http_status,
+                                        .retry_after_ms = answer->retry_after_ms};
+    char message[sizeof result.message];
+    const char *code = "";
+    const char *reason = "";
+    const bool explained = gk_transit_response_error(answer->body, message, sizeof message);
+    result.judgement = gk_transit_judge_login(token->identity->source, answer->http_status,
+                                              explained, message, &code, &reason);
+    snprintf(result.code, sizeof result.code, "%s", code);
+    snprintf(result.message, sizeof result.message, "%s", reason);
+    return result;
+}
+
 static struct gk_kv_token_result judge_refusal(const struct gk_kv_token *token,
                                                const struct gk_kv_http_answer *answer)
 {
@@ -144,14 +161,16 @@ static bool is_of_identity(const struct gk_kv_identity *identity,
 static struct gk_kv_token_result read_answer(struct gk_kv_token *token,
                                              const struct gk_kv_http_answer *answer)
 {
+    const bool login = gk_kv_source_is_login(token->identity->source);
     struct gk_kv_token_response response;
     if (answer->outcome != GK_KV_ANSWERED) {
         return bad_result(GK_VAULT_UNAVAILABLE, true, "TokenEndpointUnreachable", answer->failure);
     }
     if (answer->http_status != 200) {
-        return judge_refusal(token, answer);
+        return login ? judge_login(token, answer) : judge_refusal(token, answer);
     }
-    if (!gk_kv_response_token(answer->body, &response)) {
+    if (login ? !gk_transit_response_token(answer->body, &response)
+              : !gk_kv_response_token(answer->body, &response)) {
         return bad_result(GK_VAULT_UNAVAILABLE, false, "TokenAnswerInvalid",
                           "the token endpoint's answer is no token");
     }
@@ -223,7 +242,7 @@ static bool fetch(struct gk_kv_token *token, const char *credentials, struct gk_
             .scheme = GK_KV_ARC_SCHEME,
             .credentials = credentials,
             .header = header,
-            .content_type = host ? NULL : FORM_CONTENT_TYPE,
+            .content_type = gk_kv_token_content_type(token->identity),
             .body = body,
             .timeout_ms = token->owner->timeout_ms,
         };

@@ -10,10 +10,12 @@
 #include "common/text.h"
 #include "keyprovider/client_assertion.h"
 #include "keyprovider/json_view.h"
+#include "keyprovider/transit/login.h"
 
-#define METADATA_HEADER "Metadata: true"
-#define IDENTITY_HEADER "X-IDENTITY-HEADER: "
-#define SECRET          "&client_secret="
+#define METADATA_HEADER  "Metadata: true"
+#define IDENTITY_HEADER  "X-IDENTITY-HEADER: "
+#define NAMESPACE_HEADER "X-Vault-Namespace: "
+#define SECRET           "&client_secret="
 #define ASSERTION                                                                                  \
     "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"      \
     "&client_assertion="
@@ -58,6 +60,10 @@ void gk_kv_token_url(struct gk_buf *out, const struct gk_kv_identity *identity,
         host_url(out, identity, resource);
         return;
     }
+    if (gk_kv_source_is_login(identity->source)) {
+        gk_transit_login_url(out, identity, resource);
+        return;
+    }
     gk_buf_append_str(out, identity->authority);
     gk_buf_append_str(out, "/");
     gk_buf_append_str(out, identity->tenant_id);
@@ -82,6 +88,10 @@ enum gk_status gk_kv_token_header(const struct gk_kv_identity *identity, char **
     char *secret = NULL;
     size_t len = 0;
     *out = NULL;
+    if (identity->name_space[0] != '\0') {
+        return keep_header(NAMESPACE_HEADER, identity->name_space, strlen(identity->name_space),
+                           out, error);
+    }
     if (!gk_kv_source_is_host(identity->source)) {
         return GK_OK;
     }
@@ -161,8 +171,8 @@ static enum gk_status append_proof(struct gk_buf *out, const struct gk_kv_identi
     return status;
 }
 
-enum gk_status gk_kv_token_form(struct gk_buf *out, const struct gk_kv_identity *identity,
-                                const char *resource, int64_t now_s, struct gk_error *error)
+static enum gk_status authority_form(struct gk_buf *out, const struct gk_kv_identity *identity,
+                                     const char *resource, int64_t now_s, struct gk_error *error)
 {
     gk_buf_append_str(out, "grant_type=client_credentials");
     append_encoded(out, "&client_id=", identity->client_id);
@@ -175,4 +185,19 @@ enum gk_status gk_kv_token_form(struct gk_buf *out, const struct gk_kv_identity 
     return gk_buf_status(out) == GK_OK
                ? GK_OK
                : gk_fail(error, GK_E_LIMIT, "the token request is too long");
+}
+
+const char *gk_kv_token_content_type(const struct gk_kv_identity *identity)
+{
+    return gk_kv_source_is_host(identity->source)    ? NULL
+           : gk_kv_source_is_login(identity->source) ? "application/json"
+                                                     : "application/x-www-form-urlencoded";
+}
+
+enum gk_status gk_kv_token_form(struct gk_buf *out, const struct gk_kv_identity *identity,
+                                const char *resource, int64_t now_s, struct gk_error *error)
+{
+    return gk_kv_source_is_login(identity->source)
+               ? gk_transit_login_body(out, identity, error)
+               : authority_form(out, identity, resource, now_s, error);
 }

@@ -19,8 +19,10 @@ void gk_kv_token_url(struct gk_buf *out, const struct gk_kv_identity *identity,
  */
 enum gk_status gk_kv_token_header(const struct gk_kv_identity *identity, char **out,
                                   struct gk_error *error) GK_MUST_USE;
+/* What kind of body the request has; NULL: it is a GET without one. */
+const char *gk_kv_token_content_type(const struct gk_kv_identity *identity);
 /*
- * The form that is posted to an authority; out is over secret memory. Reads the client secret, the
+ * The form that is posted to an authority, or the body of a login (transit/login.h); out is over secret memory. Reads the client secret, the
  * certificate and its key (client_assertion.h), or the token of another issuer (workload identity
  * federation), each time, so that a new one is taken without a restart. Such a token that has expired is not sent: the authority would refuse the identity for
  * good, when it is only that nobody renews the file.

@@ -14,6 +14,8 @@
 #define HEAD_BYTES   (MAGIC_BYTES + DIGITS_BYTES + 1)
 
 #define SERVICE_KEY_ID_DIGITS 16u
+#define TRANSIT_PREFIX        "vault:v"
+#define TRANSIT_TEXT_LEN_MAX  128u
 
 /* generations_count when none is active, which no record that parse gave has. */
 static uint32_t active_index(const struct gk_account_record *record)
@@ -116,6 +118,23 @@ static bool is_root_key_id(const char *key_id)
            generation != 0;
 }
 
+/* "vault:v<version>:" and base64, as the transit engine has it; it judges the rest itself. */
+static bool is_transit_text(struct gk_span value)
+{
+    const size_t prefix_len = sizeof TRANSIT_PREFIX - 1;
+    return value.len > prefix_len && value.len <= TRANSIT_TEXT_LEN_MAX &&
+           memcmp(value.data, TRANSIT_PREFIX, prefix_len) == 0 &&
+           memchr(value.data, '\0', value.len) == NULL;
+}
+
+bool gk_vault_wrap_is_shaped(const char *algorithm, struct gk_span value)
+{
+    if (strcmp(algorithm, GK_WRAP_ALGORITHM_RSA_OAEP_256) == 0) {
+        return value.len == 256 || value.len == 384 || value.len == 512;
+    }
+    return strcmp(algorithm, GK_WRAP_ALGORITHM_TRANSIT) == 0 && is_transit_text(value);
+}
+
 static const char *wrap_fault(const struct gk_root_wrap *wrap)
 {
     if (!gk_text_is_plain(wrap->key_id, sizeof wrap->key_id) ||
@@ -128,12 +147,9 @@ static const char *wrap_fault(const struct gk_root_wrap *wrap)
                     wrap->value_len == GK_SERVICE_WRAPPED_ROOT_BYTES;
         return fits ? NULL : "a wrap by the service key or a root key has another form";
     }
-    if (strcmp(wrap->algorithm, GK_WRAP_ALGORITHM_RSA_OAEP_256) == 0) {
-        bool is_modulus_len =
-            wrap->value_len == 256 || wrap->value_len == 384 || wrap->value_len == 512;
-        return is_modulus_len ? NULL : "a wrap by an RSA key has no RSA key's length";
-    }
-    return "a wrap has an unknown algorithm";
+    return gk_vault_wrap_is_shaped(wrap->algorithm, gk_span_of(wrap->value, wrap->value_len))
+               ? NULL
+               : "a wrap has an unknown algorithm, or another form than it makes";
 }
 
 static bool is_under_root_key(const struct gk_root_generation *generation)

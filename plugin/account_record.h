@@ -30,6 +30,7 @@
 #define GK_ROOT_WRAPS_MAX              2u
 #define GK_WRAP_ALGORITHM_BYTES_MAX    24u
 #define GK_WRAP_ALGORITHM_RSA_OAEP_256 "RSA-OAEP-256"
+#define GK_WRAP_ALGORITHM_TRANSIT      "transit"
 #define GK_WRAP_ALGORITHM_SERVICE      "XAES-256-GCM" /* gk_root_key_wrap() */
 /* key_id of a wrap by the service key: this and the 16 digits of service_key_id. */
 #define GK_WRAP_SERVICE_KEY_ID_PREFIX "service-key/"
@@ -59,6 +60,9 @@ struct gk_root_wrap {
     size_t value_len;
     int64_t created_wall_ms;
 };
+
+/* Whether value can be a root key that a vault has wrapped with that algorithm. */
+bool gk_vault_wrap_is_shaped(const char *algorithm, struct gk_span value);
 
 struct gk_root_generation {
     uint32_t generation; /* from 1 */

@@ -21,14 +21,14 @@ static void fill_told(const struct gk_account *account, struct gk_account_status
 {
     const struct gk_account_record *record = &account->record;
     const struct gk_key_told *told = &record->key_told;
+    const struct gk_root_wrap *wrap = &gk_account_record_active(record)->wraps[0];
     out->key_info = told->info;
     if (gk_key_told_is_known(told)) {
         out->key_info_told_wall_ms = account->last_version_check_wall_ms > told->told_wall_ms
                                          ? account->last_version_check_wall_ms
                                          : told->told_wall_ms;
-    } else { /* a wrap is as long as the modulus */
-        out->key_info.modulus_bits =
-            (uint32_t)gk_account_record_active(record)->wraps[0].value_len * 8u;
+    } else if (strcmp(wrap->algorithm, GK_WRAP_ALGORITHM_RSA_OAEP_256) == 0) {
+        out->key_info.modulus_bits = (uint32_t)wrap->value_len * 8u; /* as long as the modulus */
     }
     out->rotation_pending =
         gk_key_told_is_known(told) && strcasecmp(told->key_id, out->current_key_id) != 0;

@@ -60,20 +60,25 @@ bool gk_encryption_settings_equal(const struct gk_encryption_settings *a,
 
 /* --- a key ------------------------------------------------------------------------------------ */
 
+static bool is_strong(const struct gk_key_info *info)
+{
+    const bool rsa = strcmp(info->key_type, "RSA") == 0 || strcmp(info->key_type, "RSA-HSM") == 0;
+    const bool size =
+        info->modulus_bits == 2048 || info->modulus_bits == 3072 || info->modulus_bits == 4096;
+    return (rsa && size) || strcmp(info->key_type, GK_KEY_TYPE_AES256_GCM96) == 0;
+}
+
 enum gk_status gk_key_accept(const struct gk_vault_result *result, int64_t wall_ms,
                              struct gk_error *error)
 {
     const struct gk_key_info *info = &result->info;
-    const bool is_rsa =
-        strcmp(info->key_type, "RSA") == 0 || strcmp(info->key_type, "RSA-HSM") == 0;
-    const bool is_size =
-        info->modulus_bits == 2048 || info->modulus_bits == 3072 || info->modulus_bits == 4096;
-    if (!is_rsa || !is_size) {
-        return gk_fail_http(error, GK_E_INVALID, 400, POLICY,
-                            "The key is of type %s with %u bits; make one of type RSA or RSA-HSM "
-                            "with 2048, 3072 or 4096 bits.",
-                            info->key_type[0] == '\0' ? "unknown" : info->key_type,
-                            info->modulus_bits);
+    if (!is_strong(info)) {
+        return gk_fail_http(
+            error, GK_E_INVALID, 400, POLICY,
+            "The key is of type %s with %u bits; make one of type RSA or RSA-HSM "
+            "with 2048, 3072 or 4096 bits, or in a transit engine of type " GK_KEY_TYPE_AES256_GCM96
+            ".",
+            info->key_type[0] == '\0' ? "unknown" : info->key_type, info->modulus_bits);
     }
     if (info->enabled == 0) {
         return refuse(error, POLICY, "The key version is disabled; enable it in the vault.");
@@ -81,12 +86,13 @@ enum gk_status gk_key_accept(const struct gk_vault_result *result, int64_t wall_
     if (info->may_wrap == 0 || info->may_unwrap == 0) {
         return refuse(error, POLICY,
                       "The key does not allow wrapKey and unwrapKey; add both to its permitted "
-                      "operations.");
+                      "operations (of a transit engine: make a key that is not derived).");
     }
     if (info->soft_delete == 0) {
         return refuse(error, POLICY,
                       "Keyvault policy recoverable is not set: the vault has no soft delete; turn "
-                      "on soft delete and purge protection for the vault.");
+                      "on soft delete and purge protection for the vault (of a transit key: set "
+                      "deletion_allowed to false).");
     }
     if (info->purge_protected == 0) {
         return refuse(error, POLICY,

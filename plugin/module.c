@@ -9,7 +9,7 @@
 static enum gk_status create(const struct gk_host *host, struct gk_instance **out,
                              struct gk_error *error)
 {
-    return gk_instance_create_with(gk_keyvault_provider(), host, out, error);
+    return gk_instance_create_with(gk_vault_provider(), host, out, error);
 }
 
 static const struct gk_plugin plugin = {
@@ -35,7 +35,8 @@ static const struct gk_plugin plugin = {
         "request_timeout_ms        how long one request to a vault may take (5000)\n"
         "ca_file                   certificates that vaults and authorities are checked with (the "
         "system's)\n"
-        "identity.N.kind           client-secret or managed; N from 0 to 31\n"
+        "identity.N.kind           client-secret, client-certificate, workload, managed, arc, "
+        "app-service, approle or jwt; N from 0 to 31\n"
         "identity.N.resource_id    of a user-assigned identity; none for the system-assigned one\n"
         "identity.N.client_id      of the application or identity\n"
         "identity.N.tenant_id      client-secret: its tenant\n"
@@ -43,7 +44,14 @@ static const struct gk_plugin plugin = {
         "identity.N.authority      client-secret: https://login.microsoftonline.com\n"
         "identity.N.endpoint       managed: http://169.254.169.254\n"
         "vault.N.uri               a vault outside the known domains\n"
-        "vault.N.resource          the audience of its tokens\n",
+        "vault.N.resource          the audience of its tokens\n"
+        "identity.N.role           approle: the role's id; jwt: the role's name\n"
+        "identity.N.secret_id_file approle: a file of mode 0600\n"
+        "identity.N.auth_mount     approle, jwt: where the auth method is mounted (its kind)\n"
+        "identity.N.namespace      approle, jwt: the auth method's namespace\n"
+        "vault.N.kind              keyvault or transit (keyvault)\n"
+        "vault.N.mount             transit: where the engine is mounted (transit)\n"
+        "vault.N.namespace         transit: the engine's namespace\n",
     .create = create,
     .config = gk_instance_config,
     .start = gk_instance_start,

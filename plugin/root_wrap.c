@@ -50,8 +50,8 @@ static enum gk_status refuse_wrap(const struct gk_vault_caller *caller, const ch
 static bool wrap_answer_fits(const struct gk_vault_result *result, const char *key_id)
 {
     return strcasecmp(result->key_id, key_id) == 0 &&
-           strcmp(result->algorithm, GK_WRAP_ALGORITHM_RSA_OAEP_256) == 0 &&
-           (result->wrapped_len == 256 || result->wrapped_len == 384 || result->wrapped_len == 512);
+           gk_vault_wrap_is_shaped(result->algorithm,
+                                   gk_span_of(result->wrapped, result->wrapped_len));
 }
 
 static void fill_wrap(const struct gk_vault_caller *caller, const struct gk_vault_result *result,

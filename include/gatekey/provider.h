@@ -13,23 +13,26 @@
  *   call_at(time, fn)          -----> fn() at that time of the injected clock
  *
  * What a verdict means is fixed here (sources: the Key Vault REST reference, "Authentication,
- * requests and responses", "REST API error codes"; Entra's token endpoint errors; docs/decisions):
+ * requests and responses", "REST API error codes"; Entra's token endpoint errors; of the transit
+ * engines of OpenBao and HashiCorp Vault their API documentation and sources; docs/decisions):
  *
  *   GK_VAULT_OK
  *       the vault did it
  *   GK_VAULT_KEY_REFUSED
  *       403 or 404 of the vault in its own error format: key or version disabled, deleted, purged,
  *       permission or role missing, firewall; also 400 to an unwrap of bytes that do not belong to
- *       that key version (BadParameter)
+ *       that key version (BadParameter). Transit: "permission denied" to a fresh token, and the
+ *       sentences that name a key, version, engine or namespace that is gone or disabled
  *   GK_VAULT_GONE
- *       the vault's name exists no more, as documented for a deleted vault (NXDOMAIN); a resolver
- *       that does not answer is GK_VAULT_UNAVAILABLE
+ *       the vault's name exists no more, as documented for a deleted Key Vault (NXDOMAIN); a resolver
+ *       that does not answer, and the name of a transit engine's host, are GK_VAULT_UNAVAILABLE
  *   GK_VAULT_IDENTITY_GONE
  *       the token endpoint refused for good (4xx with an OAuth error other than 408 and 429; of a
  *       token service of the host, other than 401, 404 and 410 too), or the vault answers 401 to a
- *       fresh token
+ *       fresh token. Transit: the login's role or secret id is refused
  *   GK_VAULT_UNAVAILABLE
- *       everything else: no answer in time, connection refused or dropped, TLS failure, 429, 5xx,
+ *       everything else: no answer in time, connection refused or dropped, TLS failure, 429, 5xx (a
+ *       transit engine that is sealed says 503),
  *       an answer that is not what was asked (nonsense, too large, wrong key id, wrong length, a
  *       challenge for another domain)
  *
@@ -48,11 +51,14 @@ extern "C" {
 
 #define GK_VAULT_URI_BYTES_MAX   256u /* with NUL */
 #define GK_KEY_NAME_BYTES_MAX    128u /* 1..127 of [0-9A-Za-z-], with NUL */
-#define GK_KEY_VERSION_BYTES_MAX 33u  /* 32 hexadecimal digits, or "" for the current version */
+#define GK_KEY_VERSION_BYTES_MAX 33u  /* 32 hexadecimal digits, a number, or "": the current one */
 #define GK_KEY_ID_BYTES_MAX      512u /* https://host/keys/name/version */
 #define GK_RESOURCE_ID_BYTES_MAX 512u
-#define GK_WRAPPED_BYTES_MAX     512u /* RSA 4096 */
+#define GK_WRAPPED_BYTES_MAX     512u /* RSA 4096; transit's text is shorter */
 #define GK_ROOT_KEY_BYTES        32u
+
+/* The key type of transit engines that wraps root keys; those of Key Vault are RSA and RSA-HSM. */
+#define GK_KEY_TYPE_AES256_GCM96 "aes256-gcm96"
 
 /* Which key. All strings NUL-terminated; a vault URI has no path and no trailing slash. */
 struct gk_key_reference {
@@ -80,13 +86,13 @@ enum gk_vault_verdict {
 
 /* What `get` tells of a key version. */
 struct gk_key_info {
-    char key_type[16];          /* "RSA", "RSA-HSM", ... */
-    uint32_t modulus_bits;      /* of an RSA key, from its public part */
+    char key_type[16];          /* "RSA", "RSA-HSM", ...; cut to fit */
+    uint32_t modulus_bits;      /* of an RSA key, from its public part; of others 0 */
     uint8_t enabled;            /* attributes.enabled */
-    uint8_t may_wrap;           /* key_ops holds wrapKey */
-    uint8_t may_unwrap;         /* key_ops holds unwrapKey */
-    uint8_t soft_delete;        /* from recoveryLevel */
-    uint8_t purge_protected;    /* from recoveryLevel: does not contain "Purgeable" */
+    uint8_t may_wrap;           /* key_ops holds wrapKey; transit: it encrypts, underived */
+    uint8_t may_unwrap;         /* key_ops holds unwrapKey; transit: it decrypts, underived */
+    uint8_t soft_delete;        /* from recoveryLevel; transit: deletion_allowed is false */
+    uint8_t purge_protected;    /* from recoveryLevel: does not contain "Purgeable"; as before */
     int64_t not_before_wall_ms; /* 0: none */
     int64_t expires_wall_ms;    /* 0: none */
     char recovery_level[64];
@@ -102,7 +108,7 @@ struct gk_vault_answer {
     char message[256];       /* one line for people; no secret */
     char request_id[64];     /* x-ms-request-id, for the vault owner's log */
     char key_id[GK_KEY_ID_BYTES_MAX]; /* full versioned identifier that the vault answered */
-    char algorithm[24];               /* of a wrap: "RSA-OAEP-256" */
+    char algorithm[24];               /* of a wrap: "RSA-OAEP-256", "transit" */
     struct gk_span value;             /* wrapped bytes, or 32 bytes of key in locked memory */
     struct gk_key_info info;          /* of a get */
 };
@@ -128,7 +134,7 @@ struct gk_provider_host {
 struct gk_provider_ops {
     uint32_t api_version; /* GK_PROVIDER_API_VERSION */
     uint32_t struct_size;
-    const char *name; /* "keyvault" */
+    const char *name; /* "vault" */
 
     /*
      * Life: create, config for each setting, start (reads files, starts the thread), stop (ends
@@ -193,8 +199,9 @@ struct gk_provider_ops {
     void (*cancel)(struct gk_provider *provider, struct gk_provider_timer *timer);
 };
 
-/* The provider that is built into gatekey.so: Key Vault and Managed HSM, and a service key file. */
-const struct gk_provider_ops *gk_keyvault_provider(void);
+/* The provider that is built into gatekey.so: Key Vault, Managed HSM and the transit engine of OpenBao
+ * and HashiCorp Vault, side by side, and a service key file. */
+const struct gk_provider_ops *gk_vault_provider(void);
 
 #ifdef __cplusplus
 }

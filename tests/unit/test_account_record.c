@@ -331,6 +331,7 @@ static void test_account_record__refuses_authentic_nonsense(void **state)
         {"\"algorithm\":\"XAES-256-GCM\"", "\"algorithm\":\"RSA-OAEP\"", GK_E_INTEGRITY},
         {"\"algorithm\":\"XAES-256-GCM\"", "\"algorithm\":\"RSA-OAEP-256\"", GK_E_INTEGRITY},
         {"\"algorithm\":\"RSA-OAEP-256\"", "\"algorithm\":\"XAES-256-GCM\"", GK_E_INTEGRITY},
+        {"\"algorithm\":\"RSA-OAEP-256\"", "\"algorithm\":\"transit\"", GK_E_INTEGRITY},
         {"service-key/", "service-kez/", GK_E_INTEGRITY},
         {"service-key/0123456789abcdef", "service-key/0123456789abcde", GK_E_INTEGRITY},
         {"service-key/0123456789abcdef", "service-key/0123456789abcdeff", GK_E_INTEGRITY},
@@ -373,6 +374,30 @@ static void test_account_record__refuses_authentic_nonsense(void **state)
     }
     gk_buf_cleanup(&bytes);
     free(record);
+}
+
+static void test_account_record__wraps_of_vaults_have_a_form(void **state)
+{
+    static const struct {
+        const char *algorithm;
+        const char *value;
+        bool fits;
+    } rows[] = {
+        {GK_WRAP_ALGORITHM_TRANSIT, "vault:v1:AAAA", true},
+        {GK_WRAP_ALGORITHM_TRANSIT, "vault:v", false},
+        {GK_WRAP_ALGORITHM_TRANSIT, "Vault:v1:AAAA", false},
+        {GK_WRAP_ALGORITHM_TRANSIT, "", false},
+        {GK_WRAP_ALGORITHM_RSA_OAEP_256, "vault:v1:AAAA", false},
+        {GK_WRAP_ALGORITHM_SERVICE, "vault:v1:AAAA", false},
+        {"", "vault:v1:AAAA", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(gk_vault_wrap_is_shaped(rows[i].algorithm, gk_span_str(rows[i].value)),
+                         rows[i].fits);
+    }
+    assert_false(
+        gk_vault_wrap_is_shaped(GK_WRAP_ALGORITHM_TRANSIT, gk_span_of("vault:v1:AA\0A", 13)));
 }
 
 static void test_account_record__refuses_what_is_no_object_or_too_large(void **state)
@@ -458,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_account_record__refuses_another_account_or_service_key),
         cmocka_unit_test(test_account_record__what_is_newer_has_a_later_version),
         cmocka_unit_test(test_account_record__refuses_authentic_nonsense),
+        cmocka_unit_test(test_account_record__wraps_of_vaults_have_a_form),
         cmocka_unit_test(test_account_record__refuses_what_is_no_object_or_too_large),
         cmocka_unit_test(test_account_record__does_not_write_what_it_would_not_read),
     };

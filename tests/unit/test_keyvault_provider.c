@@ -288,7 +288,7 @@ static void start_provider(bool trusting)
     char uri[64];
     struct gk_error error = {0};
     snprintf(uri, sizeof uri, "https://localhost:%u", scripted_server_port(world.server));
-    world.ops = gk_keyvault_provider();
+    world.ops = gk_vault_provider();
     assert_int_equal(world.ops->create(&host, &world.provider, NULL), GK_OK);
     config("service_key_file", path_of("service.key"));
     if (trusting) {

@@ -87,6 +87,10 @@ static void test_site_policy__each_rule_is_broken(void **state)
     subject.key.modulus_bits = 3071;
     assert_found(&subject, GK_RULE_KEY_SIZE, GK_POLICY_BROKEN);
     subject = good();
+    subject.key.modulus_bits = 0;
+    snprintf(subject.key.key_type, sizeof subject.key.key_type, GK_KEY_TYPE_AES256_GCM96);
+    assert_found(&subject, GK_RULE_HSM_KEYS, GK_POLICY_BROKEN);
+    subject = good();
     subject.key.created_wall_ms--;
     assert_found(&subject, GK_RULE_KEY_AGE, GK_POLICY_BROKEN);
     subject = good();

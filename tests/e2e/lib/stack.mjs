@@ -82,7 +82,7 @@ function identityConfig(vault) {
 // The identity of the host, as it is told by its instance metadata.
 const managedHost = (vault) => [`{ kind = "managed"; endpoint = ${quote(vault.imdsEndpoint)}; }`];
 
-function gatewayConfig({ store, ports, files, tls, vaults, domain, options }) {
+function gatewayConfig({ store, ports, files, tls, vaults, transit, domain, options }) {
   const address = (name) => quote(`127.0.0.1:${ports[name]}`);
   const setting = (name, value) => (value === undefined ? '' : `  ${name} = ${value};\n`);
   const [vault] = vaults;
@@ -122,11 +122,11 @@ ${setting('request_timeout_ms', options.requestTimeoutMs)}\
 ${setting('vault_deadline_ms', options.vaultDeadlineMs)}\
 ${setting('pinned_key_without_get', options.pinnedKeyWithoutGet)}\
 ${setting('unwrap_audit_interval_s', options.unwrapAuditIntervalS)}\
-  vaults = ( ${vaults.map(({ uri, resource }) => `{ uri = ${quote(uri)}; resource = ${quote(resource)}; }`)
-    .join(', ')} );
+  vaults = ( ${[...vaults.map(({ uri, resource }) => `{ uri = ${quote(uri)}; resource = ${quote(resource)}; }`),
+    ...(transit ? [transit.vaultConfig] : [])].join(', ')} );
   identities = (
 ${authorities.map(identityConfig).join(',\n')},
-    ${(options.identities ?? managedHost)(vault).join(',\n    ')}
+    ${[...(options.identities ?? managedHost)(vault), ...(transit?.identities ?? [])].join(',\n    ')}
   );
 };
 `;
@@ -144,7 +144,7 @@ function makeShared(inside) {
 }
 
 // beside, an earlier gateway: on its store, with its service key, management token and clock.
-async function startGateway(directory, { authority, vaults, domain, hosts, options, beside }) {
+async function startGateway(directory, { authority, vaults, transit, domain, hosts, options, beside }) {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const inside = (name) => path.join(directory, name);
   const shared = beside?.shared ?? makeShared(inside);
@@ -167,7 +167,7 @@ async function startGateway(directory, { authority, vaults, domain, hosts, optio
 
   const start = async () => {
     writeFileSync(files.config,
-      gatewayConfig({ store, ports, files, tls, vaults, domain, options }), { mode: 0o600 });
+      gatewayConfig({ store, ports, files, tls, vaults, transit, domain, options }), { mode: 0o600 });
     const command = [...limit, program('gateway', 'gatekey-gateway'), '--config', files.config];
     server = await startProcess({ name: 'gatekey-gateway', binary: command[0], args: command.slice(1),
       readyFile: inside('gateway.ready'), logFile: files.log, env: options.gatewayEnv });
@@ -295,6 +295,7 @@ function sideOf(gateway, { vault, account }) {
  *   vault                     options of startVault()
  *   moreVaults                [options of startVault(), and ownAuthority (false)]: beside the first, under its
  *                             authority unless they have their own
+ *   transit                   options of startTransit(): a transit engine beside the vaults, stack.transit
  *
  * All servers end, and all files go, with stop(). GATEKEY_KEEP in the environment keeps the files.
  */
@@ -307,6 +308,7 @@ export async function startStack(options = {}) {
   const hosts = ['localhost', '127.0.0.1', `${account}.${domain}`];
   const gateways = [];
   const vaults = [];
+  let transit;
 
   const stop = async () => {
     try {
@@ -315,7 +317,7 @@ export async function startStack(options = {}) {
       if (bad) throw bad.reason;
     } finally {
       // Some journeys end one themselves.
-      await Promise.all(vaults.map((one) => one.stop().catch(() => {})));
+      await Promise.all([...vaults, ...(transit ? [transit] : [])].map((one) => one.stop().catch(() => {})));
       if (process.env.GATEKEY_KEEP === undefined) rmSync(directory, { recursive: true, force: true });
     }
   };
@@ -328,10 +330,14 @@ export async function startStack(options = {}) {
       vaults.push(await startVault(path.join(directory, `vault-${vaults.length + 1}`),
         { authority, authorityOf: more.ownAuthority ? undefined : vault, ...more }));
     }
+    if (options.transit) {
+      const { startTransit } = await import('./transit.mjs');
+      transit = await startTransit(path.join(directory, 'transit'), { authority, ...options.transit });
+    }
     await vault.createKey(keyName);
     for (let i = 0; i < (options.gateways ?? 1); i++) {
       gateways.push(await startGateway(path.join(directory, i === 0 ? 'gateway' : `gateway-${i + 1}`),
-        { authority, vaults, domain, hosts, options, beside: gateways[0] }));
+        { authority, vaults, transit, domain, hosts, options, beside: gateways[0] }));
     }
     const sides = gateways.map((gateway) => sideOf(gateway, { vault, account }));
     const [first] = sides;
@@ -342,7 +348,7 @@ export async function startStack(options = {}) {
       `AccountName=${account};AccountKey=${accountKey};BlobEndpoint=${url};`;
 
     return {
-      ...first, sides, directory, vault, vaults, stop, until, accountKey, keyName, accountPath, domain, webDomain: WEB_DOMAIN,
+      ...first, sides, directory, vault, vaults, transit, stop, until, accountKey, keyName, accountPath, domain, webDomain: WEB_DOMAIN,
       caFile: authority.caFile, managementToken: first.gateway.token,
       connectionString: connectionStringOf(first.blobEndpoint),
       connectionStringTls: connectionStringOf(first.blobEndpointTls),
