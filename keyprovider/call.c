@@ -6,13 +6,15 @@
 
 #include "common/secret.h"
 #include "common/text.h"
+#include "keyprovider/pause.h"
 #include "keyprovider/provider.h"
 #include "keyprovider/route.h"
 
 #define BACKOFF_FIRST_MS 200u
 #define BACKOFF_MAX_MS   16000u
-#define BACKOFF_SHIFTS   7u /* more doublings than it takes to the maximum */
 #define STATUS_OK        200u
+#define STATUS_TOO_MANY  429u
+#define PROBES_AWAITED   2u /* of the breaker's, by one who is not let through */
 
 /* One byte more than a key, so that a longer one is told from one that fits; and one for the NUL. */
 #define UNWRAPPED_BYTES (GK_ROOT_KEY_BYTES + 2u)
@@ -29,11 +31,13 @@ struct gk_kv_call {
     void *ctx;
     uint8_t *body; /* secret: what is sent; NULL for a get */
     size_t body_len;
-    uint8_t *value; /* secret: what came back */
+    size_t input_len; /* of what is wrapped or unwrapped */
+    uint8_t *value;   /* secret: what came back */
 
     struct gk_kv_route route;
     int64_t deadline_real_ms;
     unsigned attempts;
+    unsigned held;      /* how often the breaker did not let it through since it last asked */
     bool token_renewed; /* a token was rejected once; the next refusal counts */
     uint64_t token_serial;
     struct gk_kv_token_waiter waiter;
@@ -107,6 +111,35 @@ static void fail(struct gk_kv_call *call, enum gk_vault_verdict verdict, const c
     finish(call);
 }
 
+/* --- the vault's breaker -------------------------------------------------------------------------- */
+
+static void tell_breaker(const struct gk_kv_call *call, enum gk_log_level level, const char *what)
+{
+    const struct gk_provider_host *host = &call->provider->host;
+    char line[GK_VAULT_URI_BYTES_MAX + sizeof call->answer.message + 128];
+    snprintf(line, sizeof line, "%s: %s%s%s", call->key.vault_uri, what,
+             call->answer.message[0] == '\0' ? "" : "; the last time: ", call->answer.message);
+    host->log(host->ctx, level, "keyprovider", line);
+}
+
+static void note_silence(struct gk_kv_call *call)
+{
+    const struct gk_provider_host *host = &call->provider->host;
+    if (gk_kv_breaker_silent(&call->provider->breakers, call->key.vault_uri, gk_kv_real_now_ms(),
+                             call->answer.code, call->answer.message)) {
+        tell_breaker(call, GK_LOG_WARNING,
+                     "the vault does not answer; it is asked by one call at a time until it does");
+        host->count(host->ctx, "gatekey_vault_breaks_total", "", 1);
+    }
+}
+
+static void note_answer(struct gk_kv_call *call)
+{
+    if (gk_kv_breaker_answered(&call->provider->breakers, call->key.vault_uri)) {
+        tell_breaker(call, GK_LOG_INFO, "the vault answers again");
+    }
+}
+
 /* --- once more ---------------------------------------------------------------------------------- */
 
 static void ask_token(struct gk_kv_call *call);
@@ -116,13 +149,41 @@ static void on_turn(void *ctx)
     ask_token(ctx);
 }
 
-/* Asks when the vault's pace has a place for it. The call may have ended when this returns. */
+/* What is wrapped is as long as the modulus. A get costs as little as the smallest key, and so, unknown as the key's
+ * size is to it, a wrap: the unwrap that proves it pays. */
+static uint32_t cost_ms(const struct gk_kv_call *call)
+{
+    const bool weighed = call->operation == GK_KV_UNWRAP && call->route.dialect->weighs_keys;
+    return gk_kv_pace_cost_ms(weighed ? call->input_len : 0);
+}
+
+static void on_backoff(void *ctx);
+
+static void hold(struct gk_kv_call *call, int64_t until_ms)
+{
+    struct gk_provider *provider = call->provider;
+    if (call->held++ < PROBES_AWAITED && until_ms < call->deadline_real_ms) {
+        gk_kv_loop_arm(&provider->loop, &call->backoff, until_ms, on_backoff, call);
+        return;
+    }
+    gk_kv_breaker_reason(&provider->breakers, call->key.vault_uri, &call->answer);
+    finish(call);
+}
+
+/* Asks when the vault's breaker lets it through and its pace has a place for it. The call may have ended when this
+ * returns. */
 static void take_turn(struct gk_kv_call *call)
 {
     struct gk_provider *provider = call->provider;
     const int64_t now_ms = gk_kv_real_now_ms();
-    const int64_t at_ms =
-        gk_kv_pace_take(&provider->paces, call->key.vault_uri, now_ms, call->deadline_real_ms);
+    const int64_t open_ms = gk_kv_breaker_ask(&provider->breakers, call->key.vault_uri, now_ms);
+    if (open_ms > now_ms) {
+        hold(call, open_ms);
+        return;
+    }
+    call->held = 0;
+    const int64_t at_ms = gk_kv_pace_take(&provider->paces, call->key.vault_uri, cost_ms(call),
+                                          now_ms, call->deadline_real_ms);
     if (at_ms <= now_ms) {
         ask_token(call);
     } else if (at_ms < call->deadline_real_ms) {
@@ -138,19 +199,6 @@ static void on_backoff(void *ctx)
     take_turn(ctx);
 }
 
-/* Doubling, and somewhere in its upper half by chance, so that gateways do not come in step. */
-static uint32_t backoff_ms(unsigned attempts)
-{
-    uint32_t chance = 0;
-    const unsigned shifts = attempts < BACKOFF_SHIFTS ? attempts : BACKOFF_SHIFTS;
-    const uint32_t doubled = BACKOFF_FIRST_MS << shifts;
-    const uint32_t full = doubled < BACKOFF_MAX_MS ? doubled : BACKOFF_MAX_MS;
-    if (!gk_random(&chance, sizeof chance)) {
-        return full;
-    }
-    return full / 2 + chance % (full / 2 + 1);
-}
-
 static void log_attempt(const struct gk_kv_call *call, uint32_t wait_ms)
 {
     const struct gk_provider_host *host = &call->provider->host;
@@ -164,7 +212,7 @@ static void log_attempt(const struct gk_kv_call *call, uint32_t wait_ms)
 /* Ends the call at once when its deadline would pass before the next attempt. */
 static void retry_later(struct gk_kv_call *call)
 {
-    const uint32_t own_ms = backoff_ms(call->attempts);
+    const uint32_t own_ms = gk_kv_pause_ms(BACKOFF_FIRST_MS, BACKOFF_MAX_MS, call->attempts);
     const uint32_t wait_ms =
         call->answer.retry_after_ms > own_ms ? call->answer.retry_after_ms : own_ms;
     const int64_t at_ms = gk_kv_real_now_ms() + wait_ms;
@@ -185,6 +233,9 @@ static void on_deadline(void *ctx)
         set_reason(call, GK_VAULT_UNAVAILABLE, "Timeout", "no answer within the deadline");
     }
     call->answer.verdict = GK_VAULT_UNAVAILABLE;
+    if (call->exchange != NULL) {
+        note_silence(call);
+    }
     finish(call);
 }
 
@@ -258,9 +309,11 @@ static void on_looked_up(void *ctx, bool gone)
     struct gk_kv_call *call = ctx;
     call->lookup = NULL;
     if (gone) {
+        note_answer(call);
         fail(call, GK_VAULT_GONE, "VaultNotFound", "the vault's name does not exist");
         return;
     }
+    note_silence(call);
     retry_later(call);
 }
 
@@ -287,6 +340,7 @@ static void on_no_answer(struct gk_kv_call *call, const struct gk_kv_http_answer
                                           witness, on_looked_up, call);
     }
     if (call->lookup == NULL) {
+        note_silence(call);
         retry_later(call);
     }
 }
@@ -304,12 +358,18 @@ static void on_answer(void *ctx, const struct gk_kv_http_answer *answer)
     call->answer.retry_after_ms = answer->retry_after_ms;
     snprintf(call->answer.request_id, sizeof call->answer.request_id, "%s", answer->request_id);
     if (answer->http_status == STATUS_OK) {
+        note_answer(call);
         accept_answer(call, answer->body);
         return;
     }
     const struct gk_kv_question question = question_of(call);
     const struct gk_kv_judgement judgement =
         call->route.dialect->judge(&question, answer, &call->answer);
+    if (judgement.retry && answer->http_status != STATUS_TOO_MANY) {
+        note_silence(call);
+    } else {
+        note_answer(call);
+    }
     if (judgement.of_token && !call->token_renewed) {
         renew_token(call);
     } else if (judgement.retry) {
@@ -449,6 +509,7 @@ static struct gk_kv_call *new_call(struct gk_provider *provider,
     call->provider = provider;
     call->operation = input->operation;
     call->key = *input->key;
+    call->input_len = input->value.len;
     call->deadline_ms = input->deadline_ms;
     call->done = input->done;
     call->ctx = input->ctx;

@@ -2,7 +2,7 @@
 /*
  * One call of a vault, from its parameters to its one completion:
  *
- *   its turn -> token -> request -> 200: read it -> done
+ *   its turn (breaker.h, pace.h) -> token -> request -> 200: read it -> done
  *     ^           ^         a refusal of the token, which was not yet renewed: reject it ----+
  *     |           +--------------------------------------------------------------------------+
  *     |                     408, 429, 5xx, no answer: back off, within the deadline -+

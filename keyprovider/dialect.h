@@ -23,6 +23,8 @@ struct gk_kv_dialect {
     const char *wrap_algorithm; /* what a wrap is made with, as the record keeps it */
     /* Whether it is documented that the name of a vault ends with it; else it is silent. */
     bool name_ends_with_vault;
+    /* Whether it takes the fewer unwraps the larger a key is, by its published limits (pace.h). */
+    bool weighs_keys;
 
     /* Refuses a name or a version that no key of such a vault has. */
     enum gk_status (*check_key)(const struct gk_key_reference *key, struct gk_error *error);

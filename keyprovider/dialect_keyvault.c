@@ -89,6 +89,7 @@ const struct gk_kv_dialect *gk_kv_dialect_keyvault(void)
     static const struct gk_kv_dialect dialect = {
         .wrap_algorithm = GK_KV_WRAP_ALGORITHM,
         .name_ends_with_vault = true,
+        .weighs_keys = true,
         .check_key = check_key,
         .algorithm_is_known = gk_kv_algorithm_is_known,
         .url = url,

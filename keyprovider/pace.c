@@ -27,18 +27,24 @@ static struct gk_kv_pace *find_or_add(struct gk_kv_paces *paces, const char *vau
     return pace;
 }
 
-int64_t gk_kv_pace_take(struct gk_kv_paces *paces, const char *vault_uri, int64_t now_ms,
-                        int64_t latest_ms)
+uint32_t gk_kv_pace_cost_ms(size_t wrapped_bytes)
+{
+    enum { RSA_2048_BYTES = 256, RSA_3072_BYTES = 384 };
+    return wrapped_bytes <= RSA_2048_BYTES ? 5u : wrapped_bytes <= RSA_3072_BYTES ? 20u : 40u;
+}
+
+int64_t gk_kv_pace_take(struct gk_kv_paces *paces, const char *vault_uri, uint32_t cost_ms,
+                        int64_t now_ms, int64_t latest_ms)
 {
     struct gk_kv_pace *pace = find_or_add(paces, vault_uri);
     if (pace == NULL) {
         return now_ms;
     }
     const int64_t free_ms = pace->free_ms > now_ms ? pace->free_ms : now_ms;
-    const int64_t earliest_ms = free_ms + GK_KV_PACE_INTERVAL_MS - GK_KV_PACE_BURST_MS;
+    const int64_t earliest_ms = free_ms + cost_ms - GK_KV_PACE_BURST_MS;
     const int64_t at_ms = earliest_ms > now_ms ? earliest_ms : now_ms;
     if (at_ms < latest_ms) {
-        pace->free_ms = free_ms + GK_KV_PACE_INTERVAL_MS;
+        pace->free_ms = free_ms + cost_ms;
     }
     return at_ms;
 }

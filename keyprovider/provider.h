@@ -3,6 +3,7 @@
 #ifndef KEYPROVIDER_PROVIDER_H
 #define KEYPROVIDER_PROVIDER_H
 
+#include "keyprovider/breaker.h"
 #include "keyprovider/config.h"
 #include "keyprovider/lookup.h"
 #include "keyprovider/loop.h"
@@ -23,6 +24,7 @@ struct gk_provider {
     struct gk_kv_tokens tokens;
     struct gk_kv_lookups lookups;
     struct gk_kv_paces paces;
+    struct gk_kv_breakers breakers;
     struct gk_kv_call *calls; /* those under way */
     bool ending;              /* no call is started any more */
 };

@@ -516,6 +516,30 @@ static void test_keyvault_provider__keeps_to_the_deadline(void **state)
     }
 }
 
+/* However many want a vault that is away, and whatever they make of it, one asks at a time; and when it is back, they
+ * find it so. */
+static void test_keyvault_provider__a_silent_vault_is_asked_by_one(void **state)
+{
+    (void)state;
+    enum { CALLS = 40 };
+    reply_with(1, REPLY_503, REPLY_KEY, REPLY_KEY);
+    for (size_t round = 0; round < 2; round++) {
+        lock();
+        const size_t before = world.vault_requests;
+        unlock();
+        for (size_t i = 0; i < CALLS; i++) {
+            start_unwrap(1500);
+        }
+        wait_for((round + 1) * CALLS);
+        assert_int_equal(world.answer.verdict, GK_VAULT_UNAVAILABLE);
+        assert_int_equal(world.answer.retry_after_ms, 0);
+        assert_true(world.answer.code[0] != '\0');
+        assert_true(round == 0 || world.vault_requests - before < CALLS / 2);
+    }
+    reply_with(1, REPLY_KEY, REPLY_KEY, REPLY_KEY);
+    assert_int_equal(unwrap_once(DEADLINE_MS), GK_VAULT_OK);
+}
+
 static void test_keyvault_provider__one_token_for_all_who_wait(void **state)
 {
     (void)state;
@@ -694,6 +718,7 @@ int main(void)
         TEST(tries_again),
         TEST(renews_a_token_that_is_not_taken),
         TEST(keeps_to_the_deadline),
+        TEST(a_silent_vault_is_asked_by_one),
         TEST(one_token_for_all_who_wait),
         TEST(token_answers),
         TEST(token_is_renewed_ahead_of_its_end),

@@ -4,7 +4,8 @@
 
 #include "unit/cmocka_all.h"
 
-#define BURST ((int)(GK_KV_PACE_BURST_MS / GK_KV_PACE_INTERVAL_MS))
+#define COST  5
+#define BURST ((int)(GK_KV_PACE_BURST_MS / COST))
 #define NOW   5000
 #define NEVER INT64_MAX
 
@@ -13,13 +14,29 @@ static void test_pace__a_burst_then_the_rate(void **state)
     (void)state;
     struct gk_kv_paces paces = {0};
     for (int i = 0; i < BURST; i++) {
-        assert_int_equal(gk_kv_pace_take(&paces, "https://a", NOW, NEVER), NOW);
+        assert_int_equal(gk_kv_pace_take(&paces, "https://a", COST, NOW, NEVER), NOW);
     }
     for (int i = 1; i <= 50; i++) {
-        assert_int_equal(gk_kv_pace_take(&paces, "https://A", NOW, NEVER),
-                         NOW + (int64_t)i * GK_KV_PACE_INTERVAL_MS);
+        assert_int_equal(gk_kv_pace_take(&paces, "https://A", COST, NOW, NEVER),
+                         NOW + (int64_t)i * COST);
     }
-    assert_int_equal(gk_kv_pace_take(&paces, "https://b", NOW, NEVER), NOW);
+    assert_int_equal(gk_kv_pace_take(&paces, "https://b", COST, NOW, NEVER), NOW);
+    gk_kv_paces_cleanup(&paces);
+}
+
+static void test_pace__larger_keys_take_more_of_it(void **state)
+{
+    (void)state;
+    struct gk_kv_paces paces = {0};
+    assert_int_equal(gk_kv_pace_cost_ms(0), COST);
+    assert_int_equal(gk_kv_pace_cost_ms(256), COST);
+    assert_int_equal(gk_kv_pace_cost_ms(384), 4 * COST);
+    assert_int_equal(gk_kv_pace_cost_ms(512), 8 * COST);
+    for (int i = 0; i < GK_KV_PACE_BURST_MS / (8 * COST); i++) {
+        assert_int_equal(gk_kv_pace_take(&paces, "https://a", 8 * COST, NOW, NEVER), NOW);
+    }
+    assert_int_equal(gk_kv_pace_take(&paces, "https://a", COST, NOW, NEVER), NOW + COST);
+    assert_int_equal(gk_kv_pace_take(&paces, "https://a", 8 * COST, NOW, NEVER), NOW + 9 * COST);
     gk_kv_paces_cleanup(&paces);
 }
 
@@ -28,19 +45,18 @@ static void test_pace__fills_again(void **state)
     (void)state;
     struct gk_kv_paces paces = {0};
     for (int i = 0; i < BURST; i++) {
-        (void)gk_kv_pace_take(&paces, "https://a", NOW, NEVER);
+        (void)gk_kv_pace_take(&paces, "https://a", COST, NOW, NEVER);
     }
-    const int64_t later = NOW + 3 * (int64_t)GK_KV_PACE_INTERVAL_MS;
+    const int64_t later = NOW + 3 * (int64_t)COST;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(gk_kv_pace_take(&paces, "https://a", later, NEVER), later);
+        assert_int_equal(gk_kv_pace_take(&paces, "https://a", COST, later, NEVER), later);
     }
-    assert_int_equal(gk_kv_pace_take(&paces, "https://a", later, NEVER),
-                     later + GK_KV_PACE_INTERVAL_MS);
+    assert_int_equal(gk_kv_pace_take(&paces, "https://a", COST, later, NEVER), later + COST);
     const int64_t much_later = NOW + 1000000;
     for (int i = 0; i < BURST; i++) {
-        assert_int_equal(gk_kv_pace_take(&paces, "https://a", much_later, NEVER), much_later);
+        assert_int_equal(gk_kv_pace_take(&paces, "https://a", COST, much_later, NEVER), much_later);
     }
-    assert_true(gk_kv_pace_take(&paces, "https://a", much_later, NEVER) > much_later);
+    assert_true(gk_kv_pace_take(&paces, "https://a", COST, much_later, NEVER) > much_later);
     gk_kv_paces_cleanup(&paces);
 }
 
@@ -49,11 +65,10 @@ static void test_pace__who_gives_up_takes_no_place(void **state)
     (void)state;
     struct gk_kv_paces paces = {0};
     for (int i = 0; i < BURST; i++) {
-        (void)gk_kv_pace_take(&paces, "https://a", NOW, NEVER);
+        (void)gk_kv_pace_take(&paces, "https://a", COST, NOW, NEVER);
     }
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(gk_kv_pace_take(&paces, "https://a", NOW, NOW + 1),
-                         NOW + GK_KV_PACE_INTERVAL_MS);
+        assert_int_equal(gk_kv_pace_take(&paces, "https://a", COST, NOW, NOW + 1), NOW + COST);
     }
     gk_kv_paces_cleanup(&paces);
 }
@@ -62,6 +77,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pace__a_burst_then_the_rate),
+        cmocka_unit_test(test_pace__larger_keys_take_more_of_it),
         cmocka_unit_test(test_pace__fills_again),
         cmocka_unit_test(test_pace__who_gives_up_takes_no_place),
     };
