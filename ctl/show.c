@@ -116,8 +116,32 @@ static void print_state(const json_t *gatekey)
     print_line("What to do", texts == NULL ? "" : texts->advice);
 }
 
+/* What each warning of a key means and what helps. */
+static const char *const warning_texts[][2] = {
+    {"key-expires-soon", "the key version in use ends soon: make a new version, or move its end"},
+    {"key-expired",
+     "the key version in use has ended: it still unwraps; make a new version, or move "
+     "its end"},
+    {"key-old", "the key version in use is older than it should be: make a new version"},
+};
+
+static void print_warnings(const json_t *warnings)
+{
+    size_t index = 0;
+    json_t *warning = NULL;
+    json_array_foreach(warnings, index, warning)
+    {
+        for (size_t i = 0; i < sizeof warning_texts / sizeof warning_texts[0]; i++) {
+            if (strcmp(TEXT(warning, NULL), warning_texts[i][0]) == 0) {
+                print_line("Warning", warning_texts[i][1]);
+            }
+        }
+    }
+}
+
 static void print_rotation(const json_t *gatekey)
 {
+    print_warnings(json_object_get(gatekey, "keyWarnings"));
     if (json_is_true(json_object_get(gatekey, "rotationPending"))) {
         print_line("Rotation", "pending: a newer version is known and not taken yet; leave the old "
                                "one enabled");
@@ -252,6 +276,18 @@ static const char *key_in_short(const json_t *account)
     return id[0] == '\0' ? "-" : id;
 }
 
+static void print_warnings_in_short(const json_t *account)
+{
+    size_t index = 0;
+    json_t *warning = NULL;
+    const json_t *gatekey = json_object_get(json_object_get(account, "properties"), "gatekey");
+    json_array_foreach(json_object_get(gatekey, "keyWarnings"), index, warning)
+    {
+        fputs(" ! ", stdout);
+        ctl_print_plain(TEXT(warning, NULL), 0);
+    }
+}
+
 void ctl_show_list(const json_t *accounts)
 {
     size_t index = 0;
@@ -267,6 +303,7 @@ void ctl_show_list(const json_t *accounts)
         if (ctl_is_readable(account)) {
             ctl_print_plain(TEXT(account, "properties", "gatekey", "state"), 17);
             ctl_print_plain(key_in_short(account), 0);
+            print_warnings_in_short(account);
         } else {
             print_unreadable(account);
         }

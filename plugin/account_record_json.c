@@ -12,6 +12,7 @@
 static const char *const source_names[] = {"service", "customer"};
 static const char *const identity_names[] = {"system-assigned", "user-assigned"};
 static const char *const state_names[] = {"active", "decrypt-only", "retired"};
+static const char *const warning_names[] = GK_KEY_WARNING_NAMES;
 static const char *const service_key_names[] = {"service", "account"};
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -127,6 +128,22 @@ static int version_of(const struct gk_account_record *record)
     return GK_ACCOUNT_RECORD_VERSION;
 }
 
+static json_t *write_warnings(uint32_t warnings)
+{
+    json_t *names = json_array();
+    bool failed = names == NULL;
+    for (size_t i = 0; i < COUNT_OF(warning_names); i++) {
+        if ((warnings & (1u << i)) != 0) {
+            failed = json_array_append_new(names, json_string(warning_names[i])) != 0 || failed;
+        }
+    }
+    if (failed) {
+        json_decref(names);
+        return NULL;
+    }
+    return names;
+}
+
 static void put_bool(struct writer *writer, const char *name, bool value)
 {
     put(writer, name, json_boolean(value));
@@ -178,6 +195,12 @@ static json_t *write_record(const struct gk_account_record *record)
     put_int(&writer, "previousWrapUntilMs", record->previous_wrap_until_wall_ms);
     put_int(&writer, "lastVersionCheckMs", record->last_version_check_wall_ms);
     put_int(&writer, "keyExpiresMs", record->key_expires_wall_ms);
+    if (record->key_created_wall_ms != 0) {
+        put_int(&writer, "keyCreatedMs", record->key_created_wall_ms);
+    }
+    if (record->key_warnings != 0) {
+        put(&writer, "keyWarnings", write_warnings(record->key_warnings));
+    }
     if (gk_key_told_is_known(&record->key_told)) {
         put(&writer, "keyTold", write_key_told(&record->key_told));
     }
@@ -257,12 +280,9 @@ static uint8_t take_bool(struct members *members, const char *name)
     return json_is_true(value) ? 1 : 0;
 }
 
-/* A member that may be absent: NULL then. */
-static const json_t *take_optional(struct members *members, const char *name)
+static bool has(const struct members *members, const char *name)
 {
-    const json_t *value = json_object_get(members->object, name);
-    members->taken += value != NULL ? 1 : 0;
-    return value;
+    return json_object_get(members->object, name) != NULL;
 }
 
 /* Copies with NUL into text[0, max). */
@@ -368,12 +388,23 @@ static bool read_generation(const json_t *json, struct gk_root_generation *gener
     return ok && all_taken(&members);
 }
 
+/* Each once, in their order, and at least one. */
+static bool read_warnings(const json_t *json, uint32_t *warnings)
+{
+    size_t next = 0;
+    for (size_t i = 0; i < COUNT_OF(warning_names); i++) {
+        const char *name = json_string_value(json_array_get(json, next));
+        if (name != NULL && strcmp(name, warning_names[i]) == 0) {
+            *warnings |= 1u << i;
+            next++;
+        }
+    }
+    return next > 0 && json_array_size(json) == next;
+}
+
 static bool read_key_told(const json_t *json, struct gk_key_told *told)
 {
     struct gk_key_info *info = &told->info;
-    if (json == NULL) {
-        return true;
-    }
     struct members members = members_of(json);
     take_text(&members, "keyId", told->key_id, sizeof told->key_id);
     take_text(&members, "type", info->key_type, sizeof info->key_type);
@@ -416,7 +447,15 @@ static bool read_record(const json_t *json, struct gk_account_record *record)
     record->previous_wrap_until_wall_ms = take_time(&members, "previousWrapUntilMs");
     record->last_version_check_wall_ms = take_time(&members, "lastVersionCheckMs");
     record->key_expires_wall_ms = take_time(&members, "keyExpiresMs");
-    ok = ok && read_key_told(take_optional(&members, "keyTold"), &record->key_told);
+    if (has(&members, "keyCreatedMs")) {
+        record->key_created_wall_ms = take_int(&members, "keyCreatedMs", 1, INT64_MAX);
+    }
+    if (has(&members, "keyWarnings")) {
+        ok = read_warnings(take(&members, "keyWarnings"), &record->key_warnings) && ok;
+    }
+    if (has(&members, "keyTold")) {
+        ok = read_key_told(take(&members, "keyTold"), &record->key_told) && ok;
+    }
     return ok && record->generations_count > 0 && all_taken(&members);
 }
 

@@ -20,7 +20,7 @@ enum gk_status gk_account_record_json_write(const struct gk_account_record *reco
                                             struct gk_buf *out) GK_MUST_USE;
 /*
  * Reads exactly the members that versions 1 and 2 have, each once, each of its type and within its bounds;
- * keyTold may be absent.
+ * those about the key may be absent.
  * GK_E_INTEGRITY otherwise; GK_E_UNSUPPORTED: another version. *record may be half filled then.
  */
 enum gk_status gk_account_record_json_read(struct gk_span json,

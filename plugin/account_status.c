@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "plugin/account_change.h"
+#include "plugin/key_warnings.h"
 
 static void fill_wraps(const struct gk_account *account, struct gk_account_status *out)
 {
@@ -40,6 +41,9 @@ static void fill_key(const struct gk_account *account, struct gk_moment now,
     fill_told(account, out);
     const struct gk_key_info *info = &out->key_info;
     out->key_expires_wall_ms = account->record.key_expires_wall_ms;
+    out->key_created_wall_ms = account->record.key_created_wall_ms;
+    out->key_warnings =
+        gk_key_warnings_of(&account->record, &account->instance->settings, now.wall_ms);
     /* Of the version that a rotation would take, where there is one. */
     const int64_t expires_ms =
         out->rotation_pending ? info->expires_wall_ms : out->key_expires_wall_ms;

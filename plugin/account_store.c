@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/text.h"
 #include "plugin/account_name.h"
+#include "plugin/key_warnings.h"
 #include "plugin/older_key.h"
 #include "plugin/root_wrap.h"
 
@@ -271,6 +272,8 @@ enum gk_status gk_account_store_write(const struct gk_instance *instance,
     }
     *next = *record;
     next->sequence = stored->record.sequence + 1;
+    next->key_warnings =
+        gk_key_warnings_of(next, &instance->settings, gk_instance_now(instance).wall_ms);
     enum gk_status status =
         gk_account_record_serialise(instance->crypto, &instance->keys->record, next, &bytes, error);
     bool stays = false;
@@ -289,6 +292,7 @@ enum gk_status gk_account_store_write(const struct gk_instance *instance,
         struct gk_buf old = stored->bytes;
         stored->bytes = bytes;
         bytes = old;
+        gk_key_warnings_tell(instance, next, stored->record.key_warnings);
         stored->record = *next;
         if (next->last_version_check_wall_ms > stored->last_version_check_wall_ms) {
             stored->last_version_check_wall_ms = next->last_version_check_wall_ms;

@@ -45,7 +45,7 @@ enum gk_status gk_stored_account_take(const struct gk_instance *instance, const 
                                       struct gk_error *error) GK_MUST_USE;
 /*
  * Writes record in place of what stored holds (nothing, for a new account), its sequence set to the
- * next one. Other attributes may have changed meanwhile; GK_E_CONFLICT when the record itself has.
+ * next one, and its warnings to those that stand; tells which of them begin and end. Other attributes may have changed meanwhile; GK_E_CONFLICT when the record itself has.
  * On success stored holds what is in the store now.
  */
 enum gk_status gk_account_store_write(const struct gk_instance *instance,

@@ -28,6 +28,8 @@ enum setting {
     GRACE_S,
     VERSION_CHECK_INTERVAL_S,
     WRAP_KEEP_S,
+    EXPIRY_WARNING_DAYS,
+    AGE_WARNING_DAYS,
     DEADLINE_MS,
     UNWRAP_AUDIT_INTERVAL_S,
     ACCOUNT_IDLE_S
@@ -43,6 +45,8 @@ static const struct {
     {"grace_s", GRACE_S, 0, 30u * DAY_S},
     {"version_check_interval_s", VERSION_CHECK_INTERVAL_S, 60, 7u * DAY_S},
     {"previous_wrap_keep_s", WRAP_KEEP_S, 0, 30u * DAY_S},
+    {"key_expiry_warning_days", EXPIRY_WARNING_DAYS, 0, 3650},
+    {"key_age_warning_days", AGE_WARNING_DAYS, 0, 36500},
     {"vault_deadline_ms", DEADLINE_MS, 100, 600000},
     {"unwrap_audit_interval_s", UNWRAP_AUDIT_INTERVAL_S, 1, DAY_S},
     {"account_idle_s", ACCOUNT_IDLE_S, 60, 365u * DAY_S},
@@ -62,6 +66,12 @@ static void set(struct gk_instance_settings *settings, enum setting setting, uin
         break;
     case WRAP_KEEP_S:
         settings->previous_wrap_keep_ms = (int64_t)value * MS_PER_S;
+        break;
+    case EXPIRY_WARNING_DAYS:
+        settings->key_expiry_warning_ms = (int64_t)value * DAY_S * MS_PER_S;
+        break;
+    case AGE_WARNING_DAYS:
+        settings->key_age_warning_ms = (int64_t)value * DAY_S * MS_PER_S;
         break;
     case DEADLINE_MS:
         settings->vault_deadline_ms = (uint32_t)value;
@@ -182,6 +192,7 @@ enum gk_status gk_instance_create_with(const struct gk_provider_ops *ops,
         .account_idle_ms = 3600 * (int64_t)MS_PER_S,
         .version_check_interval_ms = DAY_S * (int64_t)MS_PER_S,
         .previous_wrap_keep_ms = DAY_S * (int64_t)MS_PER_S,
+        .key_expiry_warning_ms = 30 * DAY_S * (int64_t)MS_PER_S,
         .vault_deadline_ms = 10000,
         .unwrap_audit_interval_ms = HOUR_S * (int64_t)MS_PER_S,
     };

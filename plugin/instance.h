@@ -32,6 +32,8 @@ struct gk_instance_settings {
     int64_t account_idle_ms; /* without a handle, until an account is closed */
     int64_t version_check_interval_ms;
     int64_t previous_wrap_keep_ms;
+    int64_t key_expiry_warning_ms;
+    int64_t key_age_warning_ms; /* 0: of no age */
     uint32_t vault_deadline_ms;
     bool pinned_key_without_get; /* gk_key_get() */
     int64_t unwrap_audit_interval_ms;

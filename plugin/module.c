@@ -27,6 +27,8 @@ static const struct gk_plugin plugin = {
         "root key (3600)\n"
         "previous_wrap_keep_s      how long the root key stays wrapped by the version before "
         "(86400)\n"
+        "key_expiry_warning_days   how long ahead of its end a key is warned of (30)\n"
+        "key_age_warning_days      the age from which on a key version is warned of (0: none)\n"
         "pinned_key_without_get    a pinned key version is taken though its identity may not get "
         "it (false)\n"
         "vault_deadline_ms         how long one check may take, retries included (10000)\n"

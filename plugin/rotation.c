@@ -9,6 +9,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "plugin/encryption_settings.h"
+#include "plugin/key_warnings.h"
 #include "plugin/root_wrap.h"
 
 /* After a check that was refused: soon enough for a day's work, too seldom to fill a log. After one
@@ -145,6 +146,7 @@ static enum gk_status wrap_anew(struct rotation *rotation, struct gk_error *erro
     const int64_t now_ms = gk_instance_now(rotation->instance).wall_ms;
     gk_encryption_put_wrap(rotation->instance, active, &wrap, rotation->next, now_ms);
     rotation->next->key_expires_wall_ms = rotation->newest.info.expires_wall_ms;
+    rotation->next->key_created_wall_ms = rotation->newest.info.created_wall_ms;
     rotation->next->key_told =
         gk_key_told_now(rotation->newest.key_id, &rotation->newest.info, now_ms);
     rotation->next->last_version_check_wall_ms = now_ms;
@@ -158,12 +160,15 @@ static bool is_newer_version(const struct rotation *rotation)
 }
 
 /* The check has ended without a new wrap. What the vault told goes into the record where it is not
- * what that has; that it was asked is noted beside it. */
+ * what that has, and so does what there is to warn of; that it was asked is noted beside it. */
 static enum gk_status keep_told(struct rotation *rotation, int64_t wall_ms, struct gk_error *error)
 {
     const struct gk_key_told told =
         gk_key_told_now(rotation->newest.key_id, &rotation->newest.info, wall_ms);
-    if (gk_key_told_same(&told, &rotation->stored->record.key_told)) {
+    const struct gk_account_record *stored = &rotation->stored->record;
+    if (gk_key_told_same(&told, &stored->key_told) &&
+        gk_key_warnings_of(stored, &rotation->instance->settings, wall_ms) ==
+            stored->key_warnings) {
         gk_account_store_note_check(rotation->instance, rotation->stored, wall_ms);
         return GK_OK;
     }
@@ -171,6 +176,7 @@ static enum gk_status keep_told(struct rotation *rotation, int64_t wall_ms, stru
     rotation->next->last_version_check_wall_ms = wall_ms;
     if (!is_newer_version(rotation)) {
         rotation->next->key_expires_wall_ms = told.info.expires_wall_ms;
+        rotation->next->key_created_wall_ms = told.info.created_wall_ms;
     }
     const enum gk_status status =
         gk_account_store_write(rotation->instance, rotation->stored, rotation->next, error);
@@ -217,12 +223,15 @@ static enum gk_status rotate(struct rotation *rotation, int64_t wall_ms, struct 
 static enum gk_status look_for_newer(struct rotation *rotation, int64_t wall_ms,
                                      struct gk_error *error)
 {
-    const enum gk_status status = ask(rotation, error);
-    if (status != GK_OK) {
-        return status;
+    enum gk_status status = ask(rotation, error);
+    if (status == GK_OK) {
+        status = is_newer_version(rotation) ? rotate(rotation, wall_ms, error)
+                                            : keep_told(rotation, wall_ms, error);
     }
-    return is_newer_version(rotation) ? rotate(rotation, wall_ms, error)
-                                      : keep_told(rotation, wall_ms, error);
+    if (status == GK_OK) {
+        gk_key_warnings_log(rotation->instance, &rotation->stored->record);
+    }
+    return status;
 }
 
 static enum gk_status check(struct rotation *rotation, bool ask_vault, struct gk_error *error)

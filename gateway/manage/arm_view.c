@@ -118,6 +118,18 @@ static json_t *seconds_json(uint32_t milliseconds)
                                      : json_real((double)milliseconds / 1000.0);
 }
 
+static json_t *warnings_json(uint32_t warnings)
+{
+    static const char *const names[] = GK_KEY_WARNING_NAMES;
+    json_t *list = json_array();
+    for (size_t i = 0; i < GK_KEY_WARNINGS_COUNT; i++) {
+        if ((warnings >> i & 1u) != 0) {
+            json_array_append_new(list, json_string(names[i]));
+        }
+    }
+    return list;
+}
+
 json_t *gk_arm_key_state_json(const struct gk_account_status *status)
 {
     char id[GK_UUID_TEXT_BYTES];
@@ -143,6 +155,8 @@ json_t *gk_arm_key_state_json(const struct gk_account_status *status)
     if (status->settings.source == GK_KEY_SOURCE_CUSTOMER) {
         json_object_set_new(object, "checkIntervalSeconds",
                             seconds_json(status->check_interval_ms));
+        json_object_set_new(object, "keyWarnings", warnings_json(status->key_warnings));
+        set_time(object, "keyCreated", status->key_created_wall_ms);
     }
     return object;
 }

@@ -66,7 +66,7 @@ static int64_t last_rotation(const struct gk_account_status *status)
 
 static int64_t key_created(const struct gk_account_status *status)
 {
-    return status->key_info.created_wall_ms;
+    return status->key_created_wall_ms;
 }
 
 static int64_t key_expires(const struct gk_account_status *status)
@@ -91,7 +91,7 @@ static const struct gauge times[] = {
 #define TIMES (sizeof times / sizeof *times)
 
 /* Series of one name stand together, below their TYPE line: the times first, then these. */
-enum { STATE = TIMES, PENDING, SERIES };
+enum { STATE = TIMES, PENDING, WARNING, SERIES };
 
 static const char *series_name(size_t series)
 {
@@ -100,6 +100,8 @@ static const char *series_name(size_t series)
         return "gatekey_account_state";
     case PENDING:
         return "gatekey_account_rotation_pending";
+    case WARNING:
+        return "gatekey_account_key_warning";
     default:
         return times[series].name;
     }
@@ -119,6 +121,15 @@ static void add_state(struct gauges *gauges, const char *account, const char *st
                   account, state);
 }
 
+static void add_warnings(struct gauges *gauges, const char *account, uint32_t warnings)
+{
+    static const char *const names[] = GK_KEY_WARNING_NAMES;
+    for (size_t i = 0; i < GK_KEY_WARNINGS_COUNT; i++) {
+        gk_buf_printf(&gauges->out[WARNING], "%s{account=\"%s\",warning=\"%s\"} %d\n",
+                      series_name(WARNING), account, names[i], (warnings >> i & 1u) != 0);
+    }
+}
+
 static void add_customer_key(struct gauges *gauges, const char *account,
                              const struct gk_account_status *status)
 {
@@ -131,6 +142,7 @@ static void add_customer_key(struct gauges *gauges, const char *account,
     }
     gk_buf_printf(&gauges->out[PENDING], "%s{account=\"%s\"} %d\n", series_name(PENDING), account,
                   status->rotation_pending != 0);
+    add_warnings(gauges, account, status->key_warnings);
 }
 
 static bool add_account(void *ctx, const char *name)

@@ -205,6 +205,19 @@ enum gk_account_state {
     GK_ACCOUNT_COLD = 5         /* nobody has asked for its key since start */
 };
 
+/* What there is to say of the version of a customer's key that is in use. */
+enum gk_key_warning {
+    GK_KEY_EXPIRES_SOON = 0, /* within key_expiry_warning_days */
+    GK_KEY_EXPIRED = 1,      /* it still unwraps, and takes no new wrap */
+    GK_KEY_OLD = 2,          /* made more than key_age_warning_days ago */
+    GK_KEY_WARNINGS_COUNT
+};
+/* The words for them, everywhere: an array's initialiser. */
+#define GK_KEY_WARNING_NAMES                                                                       \
+    {                                                                                              \
+        "key-expires-soon", "key-expired", "key-old"                                               \
+    }
+
 /* All times wall clock, 0 for never or unknown. */
 struct gk_account_status {
     struct gk_id id;
@@ -234,6 +247,8 @@ struct gk_account_status {
     int64_t key_info_told_wall_ms; /* when last; 0: never */
     uint32_t
         oldest_generation; /* of those that data may be under still; generation is the newest */
+    uint32_t key_warnings; /* bits 1 << enum gk_key_warning */
+    int64_t key_created_wall_ms; /* of the version that wraps */
 };
 
 /* A call that somebody has asked for, and waits for. */

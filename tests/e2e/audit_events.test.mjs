@@ -126,6 +126,15 @@ test('a rotation that nobody asked for is the product’s own', async () => {
   await tells(() => stack.gateway.moveClock(25 * 3600e3), { event: 'key.rotate', outcome: 'ok', actor: 'gatekey' });
 });
 
+test('a key that ends soon, until there is another one', async () => {
+  const account = { account: 'audited', outcome: 'ok', actor: 'gatekey', reason: 'key-expires-soon' };
+  await stack.vault.createKey('ending', 2048, { expiresOn: new Date(Date.now() + 10 * 24 * 3600e3) });
+  const [warning] = await tells(() => manage('PATCH', stack.accountPath('audited'),
+    { properties: accountBody(stack.identity, { ...keyOf(), name: 'ending' }).properties }), { event: 'key.warning', ...account });
+  assert.match(warning.detail, /^the key version in use ends on .*; make a new version or move its end$/);
+  await tells(() => manage('PATCH', stack.accountPath('audited'), encryption()), { event: 'key.warning-over', ...account });
+});
+
 test('revoked and back, silent and past the grace', async () => {
   const { account } = stack;
   let versions;

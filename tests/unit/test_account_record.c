@@ -61,6 +61,8 @@ static struct gk_account_record *full_record(void)
     record->previous_wrap_until_wall_ms = 1790000000002;
     record->last_version_check_wall_ms = 1790000000003;
     record->key_expires_wall_ms = 1790000000004;
+    record->key_created_wall_ms = 1790000000009;
+    record->key_warnings = 1u << GK_KEY_EXPIRES_SOON | 1u << GK_KEY_OLD;
     struct gk_key_told *told = &record->key_told;
     strcpy(told->key_id, "https://contoso.vault.azure.net/keys/storage/3");
     strcpy(told->info.key_type, "RSA-HSM");
@@ -158,15 +160,19 @@ static void test_account_record__gives_back_every_field(void **state)
     free(record);
 }
 
-/* As records were before vaults' words were kept in them, and as those of a service key are. */
+/* As records were before what is known of keys was kept in them, and as those of a service key are. */
 static void test_account_record__needs_no_word_of_the_vault(void **state)
 {
     const struct gk_crypto *crypto = *state;
     struct gk_account_record *record = full_record();
     struct gk_buf bytes;
     memset(&record->key_told, 0, sizeof record->key_told);
+    record->key_created_wall_ms = 0;
+    record->key_warnings = 0;
     serialise(crypto, record, &bytes);
     assert_null(strstr(gk_buf_str(&bytes), "keyTold"));
+    assert_null(strstr(gk_buf_str(&bytes), "keyCreatedMs"));
+    assert_null(strstr(gk_buf_str(&bytes), "keyWarnings"));
     expect(crypto, "contoso1", gk_buf_span(&bytes), GK_OK);
     gk_buf_cleanup(&bytes);
     free(record);
@@ -347,6 +353,14 @@ static void test_account_record__refuses_authentic_nonsense(void **state)
         {"\"generations\":[{", "\"generations\":{},\"g\":[{", GK_E_INTEGRITY},
         {"\"createdMs\":1780000000000", "\"createdMs\":-1", GK_E_INTEGRITY},
         {"\"keyExpiresMs\":1790000000004", "\"keyExpiresMs\":1e3", GK_E_INTEGRITY},
+        {"\"keyCreatedMs\":1790000000009", "\"keyCreatedMs\":0", GK_E_INTEGRITY},
+        {"\"keyCreatedMs\":1790000000009,", "", GK_OK},
+        {"[\"key-expires-soon\",\"key-old\"]", "[]", GK_E_INTEGRITY},
+        {"[\"key-expires-soon\",\"key-old\"]", "[\"key-old\"]", GK_OK},
+        {"[\"key-expires-soon\",\"key-old\"]", "[\"key-old\",\"key-old\"]", GK_E_INTEGRITY},
+        {"[\"key-expires-soon\",\"key-old\"]", "[\"key-old\",\"key-expired\"]", GK_E_INTEGRITY},
+        {"[\"key-expires-soon\",\"key-old\"]", "[\"key-new\"]", GK_E_INTEGRITY},
+        {"[\"key-expires-soon\",\"key-old\"]", "null", GK_E_INTEGRITY},
         {"\"keyTold\":{", "\"keyTold\":null,\"k\":{", GK_E_INTEGRITY},
         {"\"keyTold\":{", "\"keyTold\":{\"more\":1,", GK_E_INTEGRITY},
         {"\"type\":\"RSA-HSM\"", "\"type\":\"\"", GK_E_INTEGRITY},

@@ -120,6 +120,7 @@ ${setting('grace_s', options.graceS)}\
 ${setting('account_idle_s', options.accountIdleS)}\
 ${setting('request_timeout_ms', options.requestTimeoutMs)}\
 ${setting('vault_deadline_ms', options.vaultDeadlineMs)}\
+${setting('key_age_warning_days', options.keyAgeWarningDays)}\
 ${setting('pinned_key_without_get', options.pinnedKeyWithoutGet)}\
 ${setting('unwrap_audit_interval_s', options.unwrapAuditIntervalS)}\
   vaults = ( ${[...vaults.map(({ uri, resource }) => `{ uri = ${quote(uri)}; resource = ${quote(resource)}; }`),
@@ -278,7 +279,7 @@ function sideOf(gateway, { vault, account }) {
  * options, all optional:
  *   customerKey (true)        the account under a key in the vault, else under the service key
  *   checkIntervalMs (1000), graceS, accountIdleS, requestTimeoutMs, vaultDeadlineMs, connectionsMax, copyWaitBytes,
- *   copyThreads, pinnedKeyWithoutGet, unwrapAuditIntervalS
+ *   copyThreads, keyAgeWarningDays, pinnedKeyWithoutGet, unwrapAuditIntervalS
  *                             the gateway's own settings; those that change are the next start's
  *   callers                   { name: role } of others who may manage; gateway.callerTokens has their tokens
  *   copySources               other hosts that may be copied from: [{ host, port, caFile, allowPrivate,
