@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* audit verify: whether an audit file has all its lines, and each as it was written. */
+/* audit verify: whether audit files have all their lines, and each as it was written. */
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -18,6 +18,7 @@
 struct verifying {
     const char *path;
     uint64_t line;  /* its number in the file */
+    uint64_t lines; /* of all files */
     bool begun;     /* a line of the chain was seen */
     uint64_t first; /* its number in the chain */
     uint64_t unchained;
@@ -79,6 +80,7 @@ static bool check_line(struct verifying *verifying, struct gk_span line)
 {
     const struct gk_chain_head link = link_of(line);
     verifying->line++;
+    verifying->lines++;
     if (link.sequence == 0 && verifying->begun) {
         problem(verifying, "this is no line of the chain");
         return true;
@@ -184,7 +186,7 @@ static enum ctl_exit show(const struct verifying *verifying, bool json)
 {
     const struct gk_chain_head *at = &verifying->at;
     const size_t problems = json_array_size(verifying->problems);
-    const uint64_t events = verifying->begun ? verifying->line - verifying->unchained : 0;
+    const uint64_t events = verifying->begun ? verifying->lines - verifying->unchained : 0;
     char hash[GK_CHAIN_HASH_TEXT_BYTES];
     gk_chain_hash_text(at->hash, hash);
     if (json) {
@@ -209,24 +211,46 @@ static enum ctl_exit show(const struct verifying *verifying, bool json)
     return problems == 0 ? CTL_OK : CTL_DAMAGED;
 }
 
+static enum ctl_exit read_file(struct verifying *verifying, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return ctl_fail(CTL_FAILED, "%s cannot be read: %s", path, strerror(errno));
+    }
+    verifying->path = path;
+    verifying->line = 0;
+    const enum ctl_exit code = read_lines(verifying, file);
+    fclose(file);
+    return code;
+}
+
+/* One after the other, as one. The head is that of the last. */
+static enum ctl_exit read_all(struct verifying *verifying, const struct ctl_options *options)
+{
+    if (options->files_count == 0) {
+        verifying->path = "standard input";
+        return read_lines(verifying, stdin);
+    }
+    enum ctl_exit code = CTL_OK;
+    for (size_t i = 0; code == CTL_OK && i < options->files_count; i++) {
+        code = read_file(verifying, options->files[i]);
+    }
+    if (code == CTL_OK) {
+        check_head_file(verifying);
+    }
+    return code;
+}
+
 enum ctl_exit ctl_audit_verify(const struct ctl_options *options)
 {
-    struct verifying verifying = {.path = options->name == NULL ? "standard input" : options->name};
+    struct verifying verifying = {0};
     if (options->head != NULL && !parse_note(options->head, &verifying.note)) {
         return ctl_fail(CTL_USAGE, "--head takes NUMBER:HASH, as this command prints them");
     }
-    FILE *file = options->name == NULL ? stdin : fopen(options->name, "re");
-    if (file == NULL) {
-        return ctl_fail(CTL_FAILED, "%s cannot be read: %s", options->name, strerror(errno));
-    }
     verifying.problems = json_array();
-    enum ctl_exit code = read_lines(&verifying, file);
-    if (file != stdin) {
-        fclose(file);
-        check_head_file(&verifying);
-    }
-    check_note(&verifying);
+    enum ctl_exit code = read_all(&verifying, options);
     if (code == CTL_OK) {
+        check_note(&verifying);
         code = show(&verifying, options->json);
     }
     json_decref(verifying.problems);

@@ -211,12 +211,14 @@ static const struct ctl_command commands[] = {
      "no\n"
      "vault is asked. Exit code 8 when something is not compliant, or not known to be.\n",
      ctl_policy_report},
-    {"audit", "verify", "[FILE]", "find what is missing or changed in an audit file", audit_options,
+    {"audit", "verify", "[FILE...]", "find what is missing or changed in an audit file",
+     audit_options,
      "Each line has a number and the hash of the line before; the last one is noted in FILE.head.\n"
-     "Of rotated files, give all in one on standard input, the oldest first. Who can write both "
-     "the\n"
-     "file and its head can write another history: keep the head that this prints elsewhere, and\n"
-     "give it with --head the next time. Exit code 5 when something is missing or changed.\n",
+     "Of rotated files, give all, the oldest first. Without FILE, lines come from standard input:\n"
+     "journalctl -t gatekey-audit -o cat | gatekeyctl audit verify. Who can write both the file "
+     "and\n"
+     "its head can write another history: keep the head that this prints elsewhere, and give it\n"
+     "with --head the next time. Exit code 5 when something is missing or changed.\n",
      ctl_audit_verify},
     {"scrub", "", "", "find what nothing refers to, and verify what is stored", scrub_options,
      "The gateway does it; this shows how far it is. Ctrl-C stops it, --resume goes on. Exit code "
@@ -335,6 +337,22 @@ static const struct ctl_command *find_command(int argc, char **argv)
     return NULL;
 }
 
+/* False: it is one too many. */
+static bool take_name(const struct ctl_command *command, const char *name,
+                      struct ctl_options *options)
+{
+    const char *argument = command->argument;
+    const size_t max = argument[0] == '\0'               ? 0
+                       : strstr(argument, "...") != NULL ? CTL_FILES_MAX
+                                                         : 1;
+    if (options->files_count >= max) {
+        return false;
+    }
+    options->name = options->files_count == 0 ? name : options->name;
+    options->files[options->files_count++] = name;
+    return true;
+}
+
 enum ctl_exit ctl_options_parse(int argc, char **argv, const struct ctl_command **command,
                                 struct ctl_options *options)
 {
@@ -354,9 +372,7 @@ enum ctl_exit ctl_options_parse(int argc, char **argv, const struct ctl_command 
             if (code != CTL_OK) {
                 return code;
             }
-        } else if (options->name == NULL && (*command)->argument[0] != '\0') {
-            options->name = argv[i];
-        } else {
+        } else if (!take_name(*command, argv[i], options)) {
             return ctl_fail(CTL_USAGE, "'%s' is one argument too many; see --help", argv[i]);
         }
     }

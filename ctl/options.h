@@ -23,7 +23,8 @@ enum ctl_exit {
     CTL_NOT_COMPLIANT = 8 /* policy report: something is not compliant, or not known to be */
 };
 
-#define CTL_TAGS_MAX 50u
+#define CTL_TAGS_MAX  50u
+#define CTL_FILES_MAX 1024u
 
 /* NULL, false: not given. Texts point into argv or the environment. */
 struct ctl_options {
@@ -78,6 +79,8 @@ struct ctl_options {
     const char *remove_damaged;
     /* audit verify */
     const char *head;
+    const char *files[CTL_FILES_MAX]; /* the names that stand alone; name is the first of them */
+    size_t files_count;
     /* the name that stands alone, of an account, "account/scope" or a file, NULL when there is none */
     const char *name;
 };
@@ -85,7 +88,7 @@ struct ctl_options {
 struct ctl_command {
     const char *group;
     const char *verb;     /* "" for a command of one word */
-    const char *argument; /* "NAME", "[NAME]" and the like, or "" */
+    const char *argument; /* "NAME", "[NAME]", "[FILE...]" and the like, or "" */
     const char *summary;
     const char *const *options; /* names of what it takes beside --help, NULL-terminated */
     const char *details;        /* further lines of its help */

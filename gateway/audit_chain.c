@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,16 +16,19 @@
 
 /* --- what is there ------------------------------------------------------------------------------*/
 
-/* The end of the file: its last line, and whether that has an end. */
+/* The end of the file: its last line. */
 struct tail {
     uint8_t bytes[LINE_BYTES_MAX];
     struct gk_span line; /* empty: there is none, or none that could be one of ours */
-    bool torn;
 };
 
 static bool read_tail(int fd, struct tail *tail)
 {
     struct stat info;
+    tail->line = gk_span_of(tail->bytes, 0);
+    if (fd < 0) {
+        return true;
+    }
     if (fstat(fd, &info) != 0) {
         return false;
     }
@@ -38,8 +39,7 @@ static bool read_tail(int fd, struct tail *tail)
         return false;
     }
     size_t len = (size_t)got;
-    tail->torn = len > 0 && tail->bytes[len - 1] != '\n';
-    len -= len > 0 && !tail->torn;
+    len -= len > 0 && tail->bytes[len - 1] == '\n';
     const uint8_t *before = len == 0 ? NULL : memrchr(tail->bytes, '\n', len);
     const size_t begin = before == NULL ? 0 : (size_t)(before - tail->bytes) + 1;
     tail->line = gk_span_of(tail->bytes + begin, len - begin);
@@ -88,7 +88,6 @@ static bool resume(const struct tail *tail, struct gk_audit_chain *chain)
         return false;
     }
     last.sequence = chained ? link.sequence : 0;
-    chain->torn = tail->torn;
     chain->head = !has_kept || (chained && follows(&link, &kept)) ? last : kept;
     const bool as_kept = chain->head.sequence == last.sequence &&
                          memcmp(chain->head.hash, last.hash, sizeof last.hash) == 0;
@@ -99,21 +98,17 @@ static bool resume(const struct tail *tail, struct gk_audit_chain *chain)
     return true;
 }
 
-enum gk_status gk_audit_chain_open(int fd, const char *path, struct gk_audit_chain *out,
+enum gk_status gk_audit_chain_open(int fd, const char *head_path, struct gk_audit_chain *out,
                                    struct gk_error *error)
 {
-    char name[PATH_MAX];
     static struct tail tail; /* opened once, before there are threads */
     *out = (struct gk_audit_chain){.head_fd = -1};
-    if ((size_t)snprintf(name, sizeof name, "%s" GK_CHAIN_HEAD_SUFFIX, path) >= sizeof name) {
-        return gk_fail(error, GK_E_INVALID, "audit_file: its name is too long");
-    }
-    out->head_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    out->head_fd = open(head_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (out->head_fd < 0 || !read_tail(fd, &tail) || !resume(&tail, out)) {
         const int reason = errno;
         gk_audit_chain_close(out);
-        return gk_fail(error, GK_E_INVALID, "audit_file %s: cannot be gone on with: %s", path,
-                       strerror(reason));
+        return gk_fail(error, GK_E_INVALID, "%s: the audit's chain cannot be gone on with: %s",
+                       head_path, strerror(reason));
     }
     return GK_OK;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How the lines of an audit file are chained (common/hash_chain.h). The chain outlives restarts and rotated
- * files: where it stands is kept in the file's sibling <file>.head, which is written after each line. What is
- * taken from the file's end is missed by it, and the line that comes next shows the gap for ever.
+ * How audit lines are chained (common/hash_chain.h). The chain outlives restarts and rotated files: where it
+ * stands is kept in a file of its own, the head, which is written after each line. What is taken from the end of
+ * the audit file is missed by it, and the line that comes next shows the gap for ever.
  *
  * One thread at a time.
  */
@@ -15,16 +15,16 @@
 struct gk_audit_chain {
     struct gk_chain_head head;
     int head_fd;
-    bool torn; /* the file does not end with a line's end */
 };
 
-/* Where the chain of the audit file fd, which is at path, goes on. A line that was written before there were
- * chains counts as the one before the first. GK_E_INVALID when the sibling cannot be written. */
-enum gk_status gk_audit_chain_open(int fd, const char *path, struct gk_audit_chain *out,
+/* Where the chain of the audit file fd, -1 for none, goes on, by the head at head_path and by the file's last
+ * line. A line that was written before there were chains counts as the one before the first. GK_E_INVALID when the
+ * head cannot be written. */
+enum gk_status gk_audit_chain_open(int fd, const char *head_path, struct gk_audit_chain *out,
                                    struct gk_error *error) GK_MUST_USE;
 void gk_audit_chain_close(struct gk_audit_chain *chain);
 
-/* That line, without its end, was appended and is the head now. False: that could not be kept. */
+/* That line, without its end, is the head now. False: that could not be kept. */
 bool gk_audit_chain_pass(struct gk_audit_chain *chain, struct gk_span line) GK_MUST_USE;
 
 #endif

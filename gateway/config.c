@@ -29,6 +29,7 @@ enum rule_kind {
     RULE_READABLE,  /* absolute, an existing readable file */
     RULE_SECRET,    /* the same, and closed to others */
     RULE_NEW_FILE,  /* absolute, in an existing directory */
+    RULE_SOCKET,    /* absolute, a socket that somebody listens on */
     RULE_LISTEN,    /* "address:port" */
     RULE_LOOPBACK,  /* the same, on this machine only */
     RULE_DOMAIN,    /* a host name */
@@ -54,7 +55,11 @@ static const struct rule top_rules[] = {
     {"store", RULE_GROUP, false, 0, 0, 0},
     {"plugin", RULE_READABLE, true, FIELD(plugin), 0, 0},
     {"log_level", RULE_LOG_LEVEL, false, FIELD(log_level), 0, 0},
-    {"audit_file", RULE_NEW_FILE, false, FIELD(audit_file), 0, 0},
+    {"name", RULE_TEXT, false, FIELD(audit.gateway), 0, 0},
+    {"audit_file", RULE_NEW_FILE, false, FIELD(audit.file), 0, 0},
+    {"audit_head_file", RULE_NEW_FILE, false, FIELD(audit.head_file), 0, 0},
+    {"audit_syslog", RULE_SOCKET, false, FIELD(audit.syslog), 0, 0},
+    {"audit_journal", RULE_SOCKET, false, FIELD(audit.journal), 0, 0},
     {"clock_offset_file", RULE_NEW_FILE, false, FIELD(clock_offset_file), 0, 0},
     {"blob", RULE_GROUP, true, 0, 0, 0},
     {"management", RULE_GROUP, true, 0, 0, 0},
@@ -146,6 +151,8 @@ static enum gk_status set_text_rule(struct gk_config *config, const struct rule 
         return gk_config_check_secret(config, setting, text, error);
     case RULE_NEW_FILE:
         return gk_config_check_new_file(config, setting, text, error);
+    case RULE_SOCKET:
+        return gk_config_check_socket(config, setting, text, error);
     default:
         return gk_config_check_readable(config, setting, text, error);
     }
@@ -278,6 +285,21 @@ static enum gk_status read_blob(struct gk_config *config, const config_setting_t
                                        error);
 }
 
+/* Lines that leave the machine are worth something by their chain. */
+static enum gk_status check_audit(struct gk_config *config, const config_setting_t *root,
+                                  struct gk_error *error)
+{
+    const struct gk_audit_options *audit = &config->audit;
+    const char *used = audit->journal != NULL ? "audit_journal" : "audit_syslog";
+    return (audit->syslog != NULL || audit->journal != NULL) && audit->file == NULL &&
+                   audit->head_file == NULL
+               ? gk_config_refuse(config, config_setting_get_member(root, used), error,
+                                  "%s: needs a place for the head of its chain; add "
+                                  "audit_file or audit_head_file",
+                                  used)
+               : GK_OK;
+}
+
 static enum gk_status read_management(struct gk_config *config, const config_setting_t *group,
                                       struct gk_error *error)
 {
@@ -319,6 +341,9 @@ static enum gk_status read_all(struct gk_config *config, struct gk_error *error)
     }
     const config_setting_t *root = config_root_setting(&config->private_->file);
     status = read_group(config, root, top_rules, error);
+    if (status == GK_OK) {
+        status = check_audit(config, root, error);
+    }
     if (status == GK_OK) {
         status = read_store(config, root, error);
     }

@@ -72,7 +72,7 @@ struct gk_config {
     const char *store_engine;
     struct gk_store_rados_options rados; /* without state_dir */
     const char *plugin;
-    const char *audit_file;
+    struct gk_audit_options audit;
     const char *clock_offset_file;
     enum gk_log_level log_level;
     struct {

@@ -158,6 +158,19 @@ enum gk_status gk_config_check_new_file(const struct gk_config *config,
     return GK_OK;
 }
 
+enum gk_status gk_config_check_socket(const struct gk_config *config,
+                                      const config_setting_t *setting, const char *path,
+                                      struct gk_error *error)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISSOCK(info.st_mode)
+               ? GK_OK
+               : gk_config_refuse(config, setting, error,
+                                  "%s: \"%s\" is not a socket; name the one that the daemon "
+                                  "listens on, and start it first",
+                                  config_setting_name(setting), path);
+}
+
 static bool is_loopback(const struct gk_config_listen *listen)
 {
     return listen->ipv6 ? strcmp(listen->host, "::1") == 0 : strncmp(listen->host, "127.", 4) == 0;

@@ -60,6 +60,10 @@ enum gk_status gk_config_check_secret(const struct gk_config *config,
 enum gk_status gk_config_check_new_file(const struct gk_config *config,
                                         const config_setting_t *setting, const char *path,
                                         struct gk_error *error) GK_MUST_USE;
+/* A socket that is there. */
+enum gk_status gk_config_check_socket(const struct gk_config *config,
+                                      const config_setting_t *setting, const char *path,
+                                      struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_config_check_domain(const struct gk_config *config,
                                       const config_setting_t *setting, const char *text,
                                       struct gk_error *error) GK_MUST_USE;

@@ -152,7 +152,7 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
     }
     if (status == GK_OK) {
         status = gk_plugin_host_open(config->plugin, config->settings, config->settings_count,
-                                     gateway->store, &gateway->clock, config->audit_file,
+                                     gateway->store, &gateway->clock, &config->audit,
                                      &gateway->host, error);
     }
     if (status == GK_OK) {

@@ -11,7 +11,6 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "gateway/account_attrs.h"
-#include "gateway/audit_file.h"
 #include "gateway/metrics.h"
 
 struct gk_plugin_host_private {
@@ -19,7 +18,7 @@ struct gk_plugin_host_private {
     struct gk_host host;
     struct gk_clock clock;
     struct gk_store *store; /* NULL while only checking */
-    struct gk_audit_file *audit;
+    struct gk_audit_log *audit;
     const struct gk_site_policy *policy;
     bool started;
 };
@@ -61,7 +60,7 @@ static void host_count(void *ctx, const char *name, const char *labels, double a
 static void host_audit(void *ctx, const struct gk_audit_event *event)
 {
     const struct gk_plugin_host_private *private_ = ctx;
-    gk_audit_file_write(private_->audit, event);
+    gk_audit_log_write(private_->audit, event);
 }
 
 static enum gk_status host_attrs_get(void *ctx, const char *account, gk_attr_visit_fn *visit,
@@ -110,7 +109,7 @@ static void tell_policy(const struct gk_plugin_host_private *private_, enum gk_a
         .request_id = "",
         .actor = actor,
     };
-    gk_audit_file_write(private_->audit, &what);
+    gk_audit_log_write(private_->audit, &what);
 }
 
 static enum gk_status host_key_permitted(void *ctx, const char *actor, const char *account,
@@ -295,7 +294,8 @@ static enum gk_status load_and_configure(struct gk_plugin_host *host, const char
 
 enum gk_status gk_plugin_host_open(const char *path, const struct gk_plugin_setting *settings,
                                    size_t settings_count, struct gk_store *store,
-                                   const struct gk_clock *clock, const char *audit_path,
+                                   const struct gk_clock *clock,
+                                   const struct gk_audit_options *audit,
                                    struct gk_plugin_host **out, struct gk_error *error)
 {
     *out = NULL;
@@ -303,7 +303,7 @@ enum gk_status gk_plugin_host_open(const char *path, const struct gk_plugin_sett
     if (host == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
-    enum gk_status status = gk_audit_file_open(audit_path, &host->private_->audit, error);
+    enum gk_status status = gk_audit_log_open(audit, &host->private_->audit, error);
     if (status == GK_OK) {
         status = load_and_configure(host, path, settings, settings_count, error);
     }
@@ -341,7 +341,7 @@ void gk_plugin_host_set_policy(struct gk_plugin_host *host, const struct gk_site
 
 void gk_plugin_host_audit(struct gk_plugin_host *host, const struct gk_audit_event *event)
 {
-    gk_audit_file_write(host->private_->audit, event);
+    gk_audit_log_write(host->private_->audit, event);
 }
 
 void gk_plugin_host_close(struct gk_plugin_host *host)
@@ -356,7 +356,7 @@ void gk_plugin_host_close(struct gk_plugin_host *host)
         host->plugin->destroy(host->instance);
     }
     unload(host->private_->module);
-    gk_audit_file_close(host->private_->audit);
+    gk_audit_log_close(host->private_->audit);
     free(host->private_);
     free(host);
 }

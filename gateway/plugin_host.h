@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "gatekey/plugin.h"
+#include "gateway/audit_log.h"
 #include "gateway/site_policy.h"
 #include "gateway/store/store.h"
 
@@ -15,7 +16,7 @@
 struct gk_plugin_host {
     const struct gk_plugin *plugin;
     struct gk_instance *instance;
-    struct gk_plugin_host_private *private_; /* dlopen handle, struct gk_host, store, audit file */
+    struct gk_plugin_host_private *private_; /* dlopen handle, struct gk_host, store, audit log */
 };
 
 struct gk_plugin_setting {
@@ -27,11 +28,12 @@ struct gk_plugin_setting {
 /*
  * dlopen()s path, checks the ABI version before calling anything in it, creates, configures and
  * starts an instance. A refusal says which version the module has and which one is needed. store,
- * clock must outlive the host. audit_path is appended to, a JSON object a line; NULL: log only.
+ * clock must outlive the host. audit says where events go; NULL: the log alone.
  */
 enum gk_status gk_plugin_host_open(const char *path, const struct gk_plugin_setting *settings,
                                    size_t settings_count, struct gk_store *store,
-                                   const struct gk_clock *clock, const char *audit_path,
+                                   const struct gk_clock *clock,
+                                   const struct gk_audit_options *audit,
                                    struct gk_plugin_host **out, struct gk_error *error) GK_MUST_USE;
 /* Stops and unloads; all handles must be back. NULL is fine. */
 void gk_plugin_host_close(struct gk_plugin_host *host);

@@ -3,7 +3,7 @@
 // rotated file is none of that.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -27,8 +27,8 @@ async function events(count) {
 
 const lines = (from = file) => readFileSync(from, 'utf8').split('\n').slice(0, -1);
 
-async function verify(code, from = file, ...options) {
-  const done = await stack.ctl('audit', 'verify', from, '--json', ...options);
+async function verify(code, from = file, ...more) {
+  const done = await stack.ctl('audit', 'verify', from, '--json', ...more);
   assert.equal(done.code, code, done.stdout + done.stderr);
   return JSON.parse(done.stdout);
 }
@@ -54,7 +54,23 @@ test('an untouched file is whole, over a restart and after a rotation', async ()
     { input: Buffer.concat([readFileSync(`${file}.1`), readFileSync(file)]) });
   assert.equal(all.status, 0, all.stdout.toString());
   assert.equal(JSON.parse(all.stdout).first, 1);
+  assert.equal((await verify(0, `${file}.1`, file, '--head', head)).first, 1);
   writeFileSync(file, Buffer.concat([readFileSync(`${file}.1`), readFileSync(file)]));
+});
+
+test('a file that is moved away is begun anew at once, and all of them are one chain', async () => {
+  const before = await verify(0);
+  renameSync(file, `${file}.1`);
+  await events(2);
+  renameSync(file, `${file}.2`);
+  await events(1);
+  assert.equal((await verify(0)).first, before.last + 3);
+  const all = await verify(0, `${file}.1`, `${file}.2`, file);
+  assert.deepEqual([all.first, all.last, all.events], [before.first, before.last + 3, before.events + 3]);
+  const { problems } = await verify(5, `${file}.1`, file);
+  assert.match(problems.join(), /audit.log:1: events \d+ to \d+ are missing/);
+  const parts = [`${file}.1`, `${file}.2`, file].map((part) => readFileSync(part));
+  writeFileSync(file, Buffer.concat(parts));
 });
 
 test('what was changed, taken away or put in is found', async () => {

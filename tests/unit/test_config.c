@@ -9,11 +9,14 @@
  */
 #include "cmocka_all.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "gateway/config.h"
@@ -101,6 +104,16 @@ static char *write_config(unsigned line, const char *replacement)
     return path;
 }
 
+static void make_socket(const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", directory, name);
+    const int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    close(fd);
+}
+
 static int make_directory(void **state)
 {
     (void)state;
@@ -113,19 +126,22 @@ static int make_directory(void **state)
     make_file("token", 0400);
     make_file("service-key", 0640);
     make_file("open-secret", 0644);
+    make_socket("socket");
+    make_socket("log");
     return 0;
 }
 
 static int remove_directory(void **state)
 {
     (void)state;
-    static const char *const names[] = {"gatekey.so",  "cert.pem",    "key.pem",     "token",
-                                        "service-key", "open-secret", "gatekey.conf"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char *path = in_directory(names[i]);
-        unlink(path);
-        free(path);
+    DIR *files = opendir(directory);
+    if (files == NULL) {
+        return -1;
     }
+    for (const struct dirent *file = readdir(files); file != NULL; file = readdir(files)) {
+        (void)unlinkat(dirfd(files), file->d_name, 0); /* but for . and .. */
+    }
+    closedir(files);
     return rmdir(directory);
 }
 
@@ -186,6 +202,22 @@ static void test_config__reads_where_the_store_is(void **state)
     assert_string_equal(config->rados.data_pool, "d");
     assert_string_equal(config->rados.namespace_, "n");
     assert_int_equal(config->rados.op_timeout_s, 3);
+    gk_config_free(config);
+    free(path);
+}
+
+static void test_config__reads_where_the_audit_goes(void **state)
+{
+    (void)state;
+    char *path = write_config(4, "name = \"one\"; audit_head_file = \"@/head\"; "
+                                 "audit_syslog = \"@/socket\"; audit_journal = \"@/socket\";");
+    struct gk_config *config = NULL;
+    assert_int_equal(gk_config_load(path, &config, NULL), GK_OK);
+    assert_string_equal(config->audit.gateway, "one");
+    assert_null(config->audit.file);
+    assert_non_null(strstr(config->audit.head_file, "/head"));
+    assert_non_null(strstr(config->audit.syslog, "/socket"));
+    assert_non_null(strstr(config->audit.journal, "/socket"));
     gk_config_free(config);
     free(path);
 }
@@ -279,6 +311,10 @@ static const struct wrong wrongs[] = {
     {3, "log_level = \"info\"; log_level = \"info\";", 3, "duplicate"},
     {4, "audit_file = \"@/none/audit.log\";", 4, "directory"},
     {4, "audit_file = \"@\";", 4, "regular file"},
+    {4, "audit_file = \"@/audit.log\"; audit_syslog = \"@/none\";", 4, "is not a socket"},
+    {4, "audit_file = \"@/audit.log\"; audit_journal = \"@/token\";", 4, "is not a socket"},
+    {4, "audit_journal = \"@/socket\";", 4, "audit_journal: needs a place for the head"},
+    {4, "audit_syslog = \"@/socket\";", 4, "audit_syslog: needs a place for the head"},
     {4, "clock_offset_file = \"x\";", 4, "from the root"},
     {4, "blob = 1;", 5, "duplicate"},
     {6, "listen = \"localhost:10000\";", 6, "numeric address"},
@@ -428,7 +464,7 @@ static char *read_example(void)
 /* Whether the text from at on is a path of the example, and not a resource id or the module. */
 static bool is_path(const char *at)
 {
-    static const char *const roots[] = {"\"/etc/", "\"/var/", "\"/run/"};
+    static const char *const roots[] = {"\"/etc/", "\"/var/", "\"/run/", "\"/dev/"};
     for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
         if (strncmp(at, roots[i], strlen(roots[i])) == 0) {
             return true;
@@ -490,20 +526,6 @@ static char *write_example(bool all, const char *extra)
     return path;
 }
 
-static void remove_example_files(void)
-{
-    static const char *const names[] = {
-        "audit.log",      "tls.crt",          "tls.key",     "management.crt",
-        "management.key", "management.token", "service.key", "gateway.secret",
-        "vault-ca.crt",   "example.conf",     "ceph.conf",   "ceph.client.gatekey.keyring",
-        "jwks.json",      "files-ca.crt"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char *path = in_directory(names[i]);
-        unlink(path);
-        free(path);
-    }
-}
-
 /* The gateway's settings and the module's, as --check-config takes them. */
 static void assert_example_loads(bool all)
 {
@@ -527,7 +549,6 @@ static void test_example__loads(void **state)
     (void)state;
     assert_example_loads(false);
     assert_example_loads(true);
-    remove_example_files();
 }
 
 /* What stands commented out is what holds without it. */
@@ -546,7 +567,6 @@ static void test_example__shows_the_defaults(void **state)
     assert_int_equal(configs[0]->vault_deadline_ms, configs[1]->vault_deadline_ms);
     gk_config_free(configs[0]);
     gk_config_free(configs[1]);
-    remove_example_files();
 }
 
 /* Whether name stands in the example as the begin of a setting. */
@@ -595,7 +615,6 @@ static void test_example__has_every_setting_of_the_gateway(void **state)
         free(path);
     }
     free(example);
-    remove_example_files();
 }
 
 /* The help has a line a setting, which begins with its name: identity.N.kind, say. */
@@ -632,6 +651,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config__reads_a_whole_file),
         cmocka_unit_test(test_config__reads_where_the_store_is),
+        cmocka_unit_test(test_config__reads_where_the_audit_goes),
         cmocka_unit_test(test_config__reads_who_may_call),
         cmocka_unit_test(test_config__reads_which_hosts_may_be_copied_from),
         cmocka_unit_test(test_config__tells_where_a_setting_stands),

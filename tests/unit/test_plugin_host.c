@@ -243,14 +243,16 @@ static const struct gk_audit_event event = {
     .reason = "\"\n\xff",
     .detail = "a\nb \"c\"",
     .request_id = "",
+    .actor = "alice",
 };
 
 /* Events are appended, each a line of its own, whatever is in them, with its place in the chain. */
 static void test_plugin_host__audit_file(void **state)
 {
     (void)state;
-    static const char format[] = "{\"time\":\"2026-01-01T00:00:00.0000000Z\",\"event\":"
-                                 "\"account.create\",\"account\":\"acct\",\"outcome\":\"ok\","
+    static const char format[] = "{\"time\":\"2026-01-01T00:00:00.0000000Z\",\"gateway\":"
+                                 "\"one\",\"event\":\"account.create\",\"actor\":\"alice\","
+                                 "\"account\":\"acct\",\"outcome\":\"ok\","
                                  "\"reason\":\"(not UTF-8)\",\"detail\":\"a\\nb \\\"c\\\"\","
                                  "\"sequence\":%d,\"previous\":\"%s\"}\n";
     char line[512];
@@ -262,10 +264,11 @@ static void test_plugin_host__audit_file(void **state)
     char path[STORE_PLACE_BYTES + 16];
     assert_true(store_place_make(directory));
     snprintf(path, sizeof path, "%s/audit.log", directory);
+    const struct gk_audit_options audit = {.file = path, .gateway = "one"};
     for (unsigned round = 0; round < 2; round++) {
         struct gk_plugin_host *host = NULL;
         assert_int_equal(
-            gk_plugin_host_open(module_path("good"), NULL, 0, NULL, &clock, path, &host, NULL),
+            gk_plugin_host_open(module_path("good"), NULL, 0, NULL, &clock, &audit, &host, NULL),
             GK_OK);
         gk_plugin_host_audit(host, &event);
         gk_plugin_host_close(host);
@@ -291,13 +294,14 @@ static void test_plugin_host__audit_file(void **state)
 static void test_plugin_host__no_audit_file_no_module(void **state)
 {
     (void)state;
+    const struct gk_audit_options nowhere = {.file = "/nowhere/audit.log"};
     const struct gk_clock clock = gk_clock_system();
     struct gk_plugin_host *host = NULL;
     struct gk_error error = {0};
     const struct calls before = calls_so_far();
-    assert_int_equal(gk_plugin_host_open(module_path("good"), NULL, 0, NULL, &clock,
-                                         "/nowhere/audit.log", &host, &error),
-                     GK_E_INVALID);
+    assert_int_equal(
+        gk_plugin_host_open(module_path("good"), NULL, 0, NULL, &clock, &nowhere, &host, &error),
+        GK_E_INVALID);
     assert_null(host);
     assert_non_null(strstr(error.message, "/nowhere/audit.log"));
     assert_calls(&before, (struct calls){0});

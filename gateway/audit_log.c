@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/audit_log.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "gatekey/audit.h"
+#include "gateway/audit_chain.h"
+#include "gateway/audit_file.h"
+#include "gateway/audit_socket.h"
+#include "gateway/metrics.h"
+
+struct gk_audit_log {
+    char gateway[HOST_NAME_MAX + 1];
+    bool chained;
+    struct gk_audit_socket syslog;
+    struct gk_audit_socket journal;
+    pthread_mutex_t lock; /* of what follows, and of the order of lines */
+    struct gk_audit_file *file;
+    struct gk_audit_chain chain;
+};
+
+/* --- open, close --------------------------------------------------------------------------------*/
+
+static void take_name(struct gk_audit_log *log, const char *name)
+{
+    if (name != NULL) {
+        snprintf(log->gateway, sizeof log->gateway, "%s", name);
+    } else if (gethostname(log->gateway, sizeof log->gateway) != 0) {
+        snprintf(log->gateway, sizeof log->gateway, "unknown");
+    }
+    log->gateway[sizeof log->gateway - 1] = '\0';
+}
+
+/* The chain goes on where the head and, if there is one, the file say. */
+static enum gk_status open_chain(struct gk_audit_log *log, const struct gk_audit_options *options,
+                                 struct gk_error *error)
+{
+    char beside[PATH_MAX];
+    const char *head = options->head_file;
+    if (head == NULL) {
+        const int len = snprintf(beside, sizeof beside, "%s" GK_CHAIN_HEAD_SUFFIX, options->file);
+        if (len < 0 || (size_t)len >= sizeof beside) {
+            return gk_fail(error, GK_E_INVALID, "audit_file: its name is too long");
+        }
+        head = beside;
+    }
+    log->chained = true;
+    return gk_audit_chain_open(gk_audit_file_fd(log->file), head, &log->chain, error);
+}
+
+enum gk_status gk_audit_log_open(const struct gk_audit_options *options, struct gk_audit_log **out,
+                                 struct gk_error *error)
+{
+    static const struct gk_audit_options nothing = {0};
+    *out = NULL;
+    options = options == NULL ? &nothing : options;
+    struct gk_audit_log *log = calloc(1, sizeof *log);
+    if (log == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    take_name(log, options->gateway);
+    log->chain.head_fd = -1;
+    pthread_mutex_init(&log->lock, NULL);
+    gk_audit_socket_init(&log->syslog, options->syslog);
+    gk_audit_socket_init(&log->journal, options->journal);
+    enum gk_status status = GK_OK;
+    if (options->file != NULL) {
+        status = gk_audit_file_open(options->file, &log->file, error);
+    }
+    if (status == GK_OK && (options->file != NULL || options->head_file != NULL)) {
+        status = open_chain(log, options, error);
+    }
+    if (status != GK_OK) {
+        gk_audit_log_close(log);
+        return status;
+    }
+    *out = log;
+    return GK_OK;
+}
+
+void gk_audit_log_close(struct gk_audit_log *log)
+{
+    if (log == NULL) {
+        return;
+    }
+    gk_audit_chain_close(&log->chain);
+    gk_audit_file_close(log->file);
+    gk_audit_socket_cleanup(&log->syslog);
+    gk_audit_socket_cleanup(&log->journal);
+    pthread_mutex_destroy(&log->lock);
+    free(log);
+}
+
+/* --- the line -----------------------------------------------------------------------------------*/
+
+/* A text that is not UTF-8 came from outside; it must not cost us the event. */
+static void set_text(json_t *object, const char *name, const char *text)
+{
+    if (text == NULL || text[0] == '\0') {
+        return;
+    }
+    json_t *value = json_string(text);
+    json_object_set_new(object, name, value == NULL ? json_string("(not UTF-8)") : value);
+}
+
+static void set_time(json_t *object, const char *name, int64_t wall_ms)
+{
+    char text[GK_TIME_TEXT_BYTES];
+    gk_time_iso(wall_ms, text);
+    set_text(object, name, text);
+}
+
+static json_t *event_object(const struct gk_audit_log *log, const struct gk_audit_event *event)
+{
+    json_t *object = json_object();
+    if (object == NULL) {
+        return NULL;
+    }
+    set_time(object, "time", event->wall_ms);
+    set_text(object, "gateway", log->gateway);
+    set_text(object, "event", gk_audit_event_name(event->event));
+    set_text(object, "actor", event->actor);
+    set_text(object, "account", event->account);
+    set_text(object, "outcome", event->outcome);
+    set_text(object, "keyId", event->key_id);
+    set_text(object, "reason", event->reason);
+    set_text(object, "detail", event->detail);
+    set_text(object, "requestId", event->request_id);
+    if (event->count > 0) {
+        set_time(object, "since", event->since_wall_ms);
+        json_object_set_new(object, "count", json_integer((json_int_t)event->count));
+    }
+    return object;
+}
+
+/* With its place in the chain. NULL: out of memory. */
+static char *locked_text(const struct gk_audit_log *log, json_t *object)
+{
+    if (log->chained) {
+        char previous[GK_CHAIN_HASH_TEXT_BYTES];
+        gk_chain_hash_text(log->chain.head.hash, previous);
+        if (json_object_set_new(object, GK_CHAIN_SEQUENCE,
+                                json_integer((json_int_t)log->chain.head.sequence + 1)) != 0 ||
+            json_object_set_new(object, GK_CHAIN_PREVIOUS, json_string(previous)) != 0) {
+            return NULL;
+        }
+    }
+    return object == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
+}
+
+/* --- writing ------------------------------------------------------------------------------------*/
+
+static void tell_failure(const char *what)
+{
+    gk_log(GK_LOG_ERROR, "audit", "an event could not be written to %s: %s", what, strerror(errno));
+    gk_metrics_count("gatekey_audit_failures_total", "", 1);
+}
+
+static void locked_write(struct gk_audit_log *log, const struct gk_audit_event *event,
+                         const char *text)
+{
+    if (log->file != NULL && !gk_audit_file_append(log->file, text)) {
+        tell_failure("the audit file");
+    }
+    if (log->chained && !gk_audit_chain_pass(&log->chain, gk_span_str(text))) {
+        tell_failure("the head of the audit's chain");
+    }
+    if (!gk_audit_syslog(&log->syslog, event, text)) {
+        tell_failure("syslog");
+    }
+    if (!gk_audit_journal(&log->journal, event, text)) {
+        tell_failure("the journal");
+    }
+}
+
+void gk_audit_log_write(struct gk_audit_log *log, const struct gk_audit_event *event)
+{
+    if (log == NULL) {
+        return;
+    }
+    json_t *object = event_object(log, event);
+    pthread_mutex_lock(&log->lock);
+    char *text = locked_text(log, object);
+    if (text != NULL) {
+        locked_write(log, event, text);
+    }
+    pthread_mutex_unlock(&log->lock);
+    if (text == NULL) {
+        errno = ENOMEM;
+        tell_failure("any place");
+    } else {
+        gk_log_text(GK_LOG_INFO, "audit", text);
+    }
+    free(text);
+    json_decref(object);
+}

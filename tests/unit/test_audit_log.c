@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where audit events go: files that are moved away or torn, and sockets with and without somebody behind them. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "gateway/audit_log.h"
+#include "gateway/metrics.h"
+#include "unit/cmocka_all.h"
+#include "unit/store_place.h"
+
+#define TEXT_BYTES 4096u
+
+struct place {
+    char directory[STORE_PLACE_BYTES];
+    char file[STORE_PLACE_BYTES + 16];
+    char moved[STORE_PLACE_BYTES + 16];
+    char head[STORE_PLACE_BYTES + 16];
+    char socket[STORE_PLACE_BYTES + 16];
+};
+
+static const struct gk_audit_event event = {
+    .event = GK_AUDIT_KEY_REVOKED,
+    .account = "acct",
+    .key_id = "https://vault.test/keys/k/1",
+    .outcome = "refused",
+    .reason = "Forbidden\nKeyDisabled",
+    .detail = "",
+    .request_id = "r-1",
+    .actor = "two\nlines",
+};
+
+static int setup(void **state)
+{
+    struct place *place = calloc(1, sizeof *place);
+    if (place == NULL || !store_place_make(place->directory)) {
+        return -1;
+    }
+    snprintf(place->file, sizeof place->file, "%s/audit.log", place->directory);
+    snprintf(place->moved, sizeof place->moved, "%s/audit.log.1", place->directory);
+    snprintf(place->head, sizeof place->head, "%s/head", place->directory);
+    snprintf(place->socket, sizeof place->socket, "%s/socket", place->directory);
+    *state = place;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct place *place = *state;
+    store_place_remove(place->directory);
+    free(place);
+    return 0;
+}
+
+static struct gk_audit_log *open_log(const struct gk_audit_options *options)
+{
+    struct gk_audit_log *log = NULL;
+    assert_int_equal(gk_audit_log_open(options, &log, NULL), GK_OK);
+    return log;
+}
+
+static unsigned lines_of(const char *path)
+{
+    unsigned lines = 0;
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    for (int c = getc(file); c != EOF; c = getc(file)) {
+        lines += c == '\n';
+    }
+    fclose(file);
+    return lines;
+}
+
+/* Of datagrams, as a daemon does. */
+static int listen_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    assert_true(strlen(path) < sizeof address.sun_path);
+    memcpy(address.sun_path, path, strlen(path));
+    const int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static size_t receive(int fd, char text[TEXT_BYTES])
+{
+    const ssize_t len = recv(fd, text, TEXT_BYTES - 1, MSG_DONTWAIT);
+    assert_true(len > 0);
+    text[len] = '\0';
+    return (size_t)len;
+}
+
+static unsigned failures(void)
+{
+    struct gk_buf text;
+    gk_buf_init(&text, 1u << 20);
+    gk_metrics_render(&text);
+    const char *at = strstr(gk_buf_str(&text), "\ngatekey_audit_failures_total ");
+    const unsigned count = at == NULL ? 0 : (unsigned)strtoul(strchr(at, ' '), NULL, 10);
+    gk_buf_cleanup(&text);
+    return count;
+}
+
+static void test_audit_log__a_file_that_was_moved_is_begun_anew(void **state)
+{
+    struct place *place = *state;
+    const struct gk_audit_options options = {.file = place->file};
+    struct gk_audit_log *log = open_log(&options);
+    gk_audit_log_write(log, &event);
+    gk_audit_log_write(log, &event);
+    assert_int_equal(rename(place->file, place->moved), 0);
+    gk_audit_log_write(log, &event);
+    gk_audit_log_close(log);
+    assert_int_equal(lines_of(place->moved), 2);
+    assert_int_equal(lines_of(place->file), 1);
+    struct stat info;
+    assert_int_equal(stat(place->file, &info), 0);
+    assert_int_equal(info.st_mode & 07777, 0600);
+}
+
+/* What a place misses is a gap there: the chain goes on with its number. */
+static void test_audit_log__what_cannot_be_written_is_counted_and_leaves_a_gap(void **state)
+{
+    struct place *place = *state;
+    const struct gk_audit_options options = {.file = "/dev/full"};
+    struct gk_audit_log *log = NULL;
+    assert_int_equal(gk_audit_log_open(&options, &log, NULL), GK_E_INVALID);
+    const struct gk_audit_options nobody = {.head_file = place->head, .syslog = place->socket};
+    log = open_log(&nobody);
+    const unsigned before = failures();
+    gk_audit_log_write(log, &event);
+    assert_int_equal(failures(), before + 1);
+    const int daemon = listen_at(place->socket);
+    gk_audit_log_write(log, &event);
+    assert_int_equal(failures(), before + 1);
+    char text[TEXT_BYTES];
+    receive(daemon, text);
+    assert_non_null(strstr(text, "\"sequence\":2,"));
+    close(daemon);
+    gk_audit_log_close(log);
+}
+
+static void test_audit_log__syslog_and_a_chain_without_a_file(void **state)
+{
+    struct place *place = *state;
+    char text[TEXT_BYTES];
+    const int daemon = listen_at(place->socket);
+    const struct gk_audit_options options = {.head_file = place->head, .syslog = place->socket};
+    for (unsigned i = 1; i <= 2; i++) { /* over a restart */
+        struct gk_audit_log *log = open_log(&options);
+        gk_audit_log_write(log, &event);
+        gk_audit_log_close(log);
+        receive(daemon, text);
+        char sequence[32];
+        snprintf(sequence, sizeof sequence, "\"sequence\":%u,", i);
+        assert_non_null(strstr(text, sequence));
+        assert_int_equal(strncmp(text, "<84>", 4), 0); /* authpriv, warning */
+        assert_non_null(strstr(text, " gatekey-audit["));
+        assert_non_null(strstr(text, "]: {\"time\":"));
+    }
+    close(daemon);
+}
+
+static void test_audit_log__the_journal_gets_fields(void **state)
+{
+    struct place *place = *state;
+    char text[TEXT_BYTES];
+    static const char actor[] = "\nGATEKEY_ACTOR\n\x09\0\0\0\0\0\0\0two\nlines\n";
+    const int daemon = listen_at(place->socket);
+    const struct gk_audit_options options = {.head_file = place->head, .journal = place->socket};
+    struct gk_audit_log *log = open_log(&options);
+    gk_audit_log_write(log, &event);
+    const size_t len = receive(daemon, text);
+    assert_int_equal(strncmp(text, "MESSAGE={\"time\":", 16), 0);
+    assert_non_null(strstr(text, "\nPRIORITY=4\n"));
+    assert_non_null(strstr(text, "\nSYSLOG_FACILITY=10\n"));
+    assert_non_null(strstr(text, "\nSYSLOG_IDENTIFIER=gatekey-audit\n"));
+    assert_non_null(strstr(text, "\nGATEKEY_EVENT=key.revoked\n"));
+    assert_non_null(memmem(text, len, actor, sizeof actor - 1));
+    assert_non_null(memmem(text, len, "\nGATEKEY_ACCOUNT=acct\n", 22));
+    assert_non_null(memmem(text, len, "\nGATEKEY_REQUEST_ID=r-1\n", 24));
+    gk_audit_log_close(log);
+    close(daemon);
+}
+
+/* A daemon that does not read holds up nobody. */
+static void test_audit_log__a_stuck_daemon_holds_up_nothing(void **state)
+{
+    struct place *place = *state;
+    const int daemon = listen_at(place->socket);
+    const struct gk_audit_options options = {.head_file = place->head, .journal = place->socket};
+    struct gk_audit_log *log = open_log(&options);
+    const unsigned before = failures();
+    for (unsigned i = 0; i < 10000 && failures() == before; i++) {
+        gk_audit_log_write(log, &event);
+    }
+    assert_true(failures() > before);
+    gk_audit_log_close(log);
+    close(daemon);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_audit_log__a_file_that_was_moved_is_begun_anew, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_audit_log__what_cannot_be_written_is_counted_and_leaves_a_gap, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_audit_log__syslog_and_a_chain_without_a_file, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_audit_log__the_journal_gets_fields, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_audit_log__a_stuck_daemon_holds_up_nothing, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
