@@ -31,11 +31,11 @@ struct absent {
     char name[];
 };
 
-/* Under the instance's accounts_lock, but for next_bucket, which is the provider's thread's alone. */
+/* Under the instance's accounts_lock, but for looked, which is the provider's thread's alone. */
 struct gk_absents {
     struct absent *accounts[ABSENT_BUCKETS];
     struct shared_settings *settings[SETTINGS_BUCKETS];
-    unsigned next_bucket; /* to be looked at for what is due */
+    int64_t looked; /* how many buckets have been looked at for what is due */
 };
 
 struct gk_absents *gk_absents_new(void)
@@ -248,12 +248,13 @@ static void locked_wake_due(struct gk_instance *instance, struct absent *absent,
 void gk_absents_wake_due(struct gk_instance *instance, struct gk_moment now)
 {
     struct gk_absents *absents = instance->absents;
-    const uint64_t looks = instance->settings.check_interval_ms / instance->tick_ms;
-    const unsigned buckets = (unsigned)(ABSENT_BUCKETS / looks) + 1;
+    const int64_t due =
+        now.mono_ms * (int64_t)ABSENT_BUCKETS / instance->settings.check_interval_ms;
+    const int64_t all = due - (int64_t)ABSENT_BUCKETS;
     pthread_mutex_lock(&instance->accounts_lock);
-    for (unsigned i = 0; i < buckets; i++) {
-        locked_wake_due(instance, absents->accounts[absents->next_bucket], now.wall_ms);
-        absents->next_bucket = (absents->next_bucket + 1) % ABSENT_BUCKETS;
+    for (int64_t at = absents->looked > all ? absents->looked : all; at < due; at++) {
+        locked_wake_due(instance, absents->accounts[(uint64_t)at % ABSENT_BUCKETS], now.wall_ms);
     }
     pthread_mutex_unlock(&instance->accounts_lock);
+    absents->looked = due > absents->looked ? due : absents->looked;
 }

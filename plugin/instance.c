@@ -10,6 +10,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "plugin/absent_accounts.h"
+#include "plugin/key_news.h"
 #include "plugin/ticker.h"
 #include "plugin/unwrap_counts.h"
 
@@ -160,7 +161,8 @@ static enum gk_status create_parts(struct gk_instance *instance, struct gk_error
     };
     instance->unwraps = gk_unwrap_counts_new(gk_instance_now(instance).mono_ms);
     instance->absents = gk_absents_new();
-    if (instance->unwraps == NULL || instance->absents == NULL) {
+    instance->news = gk_key_news_new();
+    if (instance->unwraps == NULL || instance->absents == NULL || instance->news == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     const enum gk_status status = gk_crypto_new(&instance->crypto, error);
@@ -218,6 +220,7 @@ void gk_instance_destroy(struct gk_instance *instance)
     gk_instance_stop(instance);
     gk_accounts_clear(instance);
     gk_absents_free(&instance->absents);
+    gk_key_news_free(&instance->news);
     if (instance->provider != NULL) {
         instance->ops->destroy(instance->provider);
     }

@@ -65,6 +65,7 @@ struct gk_instance {
     struct gk_absents *absents;       /* absent_accounts.h */
     uint64_t forgettings;             /* grows with each account that is forgotten */
     struct gk_unwrap_counts *unwraps; /* has a lock of its own */
+    struct gk_key_news *news;         /* likewise; key_news.h */
 };
 
 /* The vtable's create, with a provider of the caller's choice. host is copied. */

@@ -9,6 +9,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "plugin/encryption_settings.h"
+#include "plugin/key_news.h"
 #include "plugin/key_warnings.h"
 #include "plugin/root_wrap.h"
 
@@ -32,6 +33,7 @@ struct rotation {
     struct gk_root_key *root_key;
     struct gk_key_proof proof;
     struct gk_vault_result newest;
+    int64_t asked_wall_ms; /* when the vault was asked for newest, for this account or another */
 };
 
 /* --- when ------------------------------------------------------------------------------------- */
@@ -95,8 +97,24 @@ static enum gk_status settle(struct rotation *rotation, int64_t wall_ms, struct 
     return status;
 }
 
-static enum gk_status ask(struct rotation *rotation, struct gk_error *error)
+/* An interval that is over is still over an interval after another account's look. */
+static bool is_told(struct rotation *rotation, int64_t wall_ms)
 {
+    const int64_t last_wall_ms = rotation->stored->last_version_check_wall_ms;
+    const int64_t interval_ms = rotation->instance->settings.version_check_interval_ms;
+    const int64_t oldest_wall_ms = wall_ms - interval_ms;
+    return gk_key_news_find(rotation->instance->news, &rotation->next->settings,
+                            last_wall_ms > oldest_wall_ms ? last_wall_ms : oldest_wall_ms, wall_ms,
+                            &rotation->newest, &rotation->asked_wall_ms);
+}
+
+/* Who is asked for it asks the vault itself. */
+static enum gk_status ask(struct rotation *rotation, int64_t wall_ms, struct gk_error *error)
+{
+    if (rotation->caller.actor == NULL && is_told(rotation, wall_ms)) {
+        return GK_OK;
+    }
+    rotation->asked_wall_ms = wall_ms;
     gk_key_get(&rotation->caller, &rotation->next->settings.key, &rotation->newest);
     if (rotation->newest.verdict == GK_VAULT_UNAVAILABLE) {
         return gk_vault_silent_error(rotation->instance, &rotation->newest, error);
@@ -104,6 +122,8 @@ static enum gk_status ask(struct rotation *rotation, struct gk_error *error)
     if (rotation->newest.verdict != GK_VAULT_OK) {
         return gk_key_refusal_error(rotation->newest.verdict, error);
     }
+    gk_key_news_note(rotation->instance->news, &rotation->next->settings, &rotation->newest,
+                     wall_ms);
     return GK_OK;
 }
 
@@ -148,8 +168,8 @@ static enum gk_status wrap_anew(struct rotation *rotation, struct gk_error *erro
     rotation->next->key_expires_wall_ms = rotation->newest.info.expires_wall_ms;
     rotation->next->key_created_wall_ms = rotation->newest.info.created_wall_ms;
     rotation->next->key_told =
-        gk_key_told_now(rotation->newest.key_id, &rotation->newest.info, now_ms);
-    rotation->next->last_version_check_wall_ms = now_ms;
+        gk_key_told_now(rotation->newest.key_id, &rotation->newest.info, rotation->asked_wall_ms);
+    rotation->next->last_version_check_wall_ms = rotation->asked_wall_ms;
     return GK_OK;
 }
 
@@ -163,17 +183,18 @@ static bool is_newer_version(const struct rotation *rotation)
  * what that has, and so does what there is to warn of; that it was asked is noted beside it. */
 static enum gk_status keep_told(struct rotation *rotation, int64_t wall_ms, struct gk_error *error)
 {
+    const int64_t asked_ms = rotation->asked_wall_ms;
     const struct gk_key_told told =
-        gk_key_told_now(rotation->newest.key_id, &rotation->newest.info, wall_ms);
+        gk_key_told_now(rotation->newest.key_id, &rotation->newest.info, asked_ms);
     const struct gk_account_record *stored = &rotation->stored->record;
     if (gk_key_told_same(&told, &stored->key_told) &&
         gk_key_warnings_of(stored, &rotation->instance->settings, wall_ms) ==
             stored->key_warnings) {
-        gk_account_store_note_check(rotation->instance, rotation->stored, wall_ms);
+        gk_account_store_note_check(rotation->instance, rotation->stored, asked_ms);
         return GK_OK;
     }
     rotation->next->key_told = told;
-    rotation->next->last_version_check_wall_ms = wall_ms;
+    rotation->next->last_version_check_wall_ms = asked_ms;
     if (!is_newer_version(rotation)) {
         rotation->next->key_expires_wall_ms = told.info.expires_wall_ms;
         rotation->next->key_created_wall_ms = told.info.created_wall_ms;
@@ -223,7 +244,7 @@ static enum gk_status rotate(struct rotation *rotation, int64_t wall_ms, struct 
 static enum gk_status look_for_newer(struct rotation *rotation, int64_t wall_ms,
                                      struct gk_error *error)
 {
-    enum gk_status status = ask(rotation, error);
+    enum gk_status status = ask(rotation, wall_ms, error);
     if (status == GK_OK) {
         status = is_newer_version(rotation) ? rotate(rotation, wall_ms, error)
                                             : keep_told(rotation, wall_ms, error);

@@ -6,6 +6,8 @@
  * gateways that have not seen the new record; dropping it takes no vault and waits for none. Touches
  * no data; requests go on meanwhile.
  *
+ * What a vault has told of a key counts for all accounts on it (key_news.h).
+ *
  * Of several gateways the one that holds the account's lease does it, and reads the record first, so
  * that all of them together wrap once. The others come again a check interval later, when they have
  * its record; when it has died, its lease has run out or will soon.

@@ -76,6 +76,11 @@ static bool unreachable(const struct gk_account_status *status, int64_t now_wall
     return status->state == GK_ACCOUNT_UNREACHABLE;
 }
 
+static bool looked_today(const struct gk_account_status *status, int64_t now_wall_ms)
+{
+    return now_wall_ms - status->last_version_check_wall_ms < DAY_MS;
+}
+
 static bool degraded(const struct gk_account_status *status, int64_t now_wall_ms)
 {
     (void)now_wall_ms;
@@ -195,6 +200,33 @@ static void test_ticker__one_refusal_revokes_all_and_each_opens_its_own(void **s
     assert_int_equal(unwraps_until_all(fixture, active_now), 1);
 }
 
+static bool has_newest(const struct gk_account_status *status, int64_t now_wall_ms)
+{
+    char key_id[GK_KEY_ID_BYTES_MAX];
+    (void)now_wall_ms;
+    fake_key_id(vault_now().versions, key_id);
+    return strcmp(status->current_key_id, key_id) == 0;
+}
+
+static void test_ticker__one_look_finds_a_version_for_all(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct gk_encryption_settings settings = customer_settings();
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        create(fixture, i, &settings);
+        fake_host_advance(&fixture->host, DAY_MS / 5);
+    }
+    fake_host_advance(&fixture->host, DAY_MS); /* each had a time of its own */
+    until_all(fixture, looked_today);
+    for (unsigned day = 0; day < 3; day++) {
+        const unsigned gets = vault_now().gets;
+        rotate_vault();
+        fake_host_advance(&fixture->host, DAY_MS);
+        until_all(fixture, has_newest);
+        assert_int_equal(vault_now().gets, gets + 1);
+    }
+}
+
 static void test_ticker__silence_counts_for_all(void **state)
 {
     struct fixture *fixture = *state;
@@ -263,6 +295,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ticker__other_keys_and_identities_are_asked_for_apart,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__one_refusal_revokes_all_and_each_opens_its_own,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__one_look_finds_a_version_for_all,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__silence_counts_for_all, fixture_setup,
                                         fixture_teardown),
