@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "common/secret.h"
 #include "common/text.h"
@@ -35,6 +37,8 @@ struct gk_kv_call {
     uint8_t *value;   /* secret: what came back */
 
     struct gk_kv_route route;
+    struct gk_kv_grant grant; /* an application's tenant is "" while the vault's is not known */
+    bool tenant_learned;      /* from the vault, for this call */
     int64_t deadline_real_ms;
     unsigned attempts;
     unsigned held;      /* how often the breaker did not let it through since it last asked */
@@ -142,11 +146,11 @@ static void note_answer(struct gk_kv_call *call)
 
 /* --- once more ---------------------------------------------------------------------------------- */
 
-static void ask_token(struct gk_kv_call *call);
+static void ask(struct gk_kv_call *call);
 
 static void on_turn(void *ctx)
 {
-    ask_token(ctx);
+    ask(ctx);
 }
 
 /* What is wrapped is as long as the modulus. A get costs as little as the smallest key, and so, unknown as the key's
@@ -185,7 +189,7 @@ static void take_turn(struct gk_kv_call *call)
     const int64_t at_ms = gk_kv_pace_take(&provider->paces, call->key.vault_uri, cost_ms(call),
                                           now_ms, call->deadline_real_ms);
     if (at_ms <= now_ms) {
-        ask_token(call);
+        ask(call);
     } else if (at_ms < call->deadline_real_ms) {
         gk_kv_loop_arm(&provider->loop, &call->backoff, at_ms, on_turn, call);
     } else {
@@ -247,12 +251,19 @@ static void clear_answer(struct gk_kv_call *call)
 
 /* --- reading the answer -------------------------------------------------------------------------- */
 
+static bool knows_tenant(const struct gk_kv_call *call)
+{
+    return !gk_kv_grant_is_vouched(&call->grant) || call->grant.application.tenant_id[0] != '\0';
+}
+
+/* What the vault is asked now: to learn its tenant, a get without a token, which it must refuse. */
 static struct gk_kv_question question_of(const struct gk_kv_call *call)
 {
-    return (struct gk_kv_question){.operation = call->operation,
+    return (struct gk_kv_question){.operation = knows_tenant(call) ? call->operation : GK_KV_GET,
                                    .key = &call->key,
                                    .vault = &call->route.vault,
-                                   .identity = call->route.identity};
+                                   .identity = call->route.identity,
+                                   .vouched = gk_kv_grant_is_vouched(&call->grant)};
 }
 
 /* A value fits a buffer of what is expected and one byte more; its length is judged after. */
@@ -280,6 +291,10 @@ static bool read_value(struct gk_kv_call *call, struct gk_span body)
 static void accept_answer(struct gk_kv_call *call, struct gk_span body)
 {
     const struct gk_kv_question question = question_of(call);
+    if (!knows_tenant(call)) {
+        fail(call, GK_VAULT_UNAVAILABLE, "ChallengeInvalid", "the vault does not ask for a token");
+        return;
+    }
     const bool good = call->operation == GK_KV_GET
                           ? call->route.dialect->read_key(body, &question, &call->answer)
                           : read_value(call, body);
@@ -299,9 +314,45 @@ static void accept_answer(struct gk_kv_call *call, struct gk_span body)
 static void renew_token(struct gk_kv_call *call)
 {
     call->token_renewed = true;
-    gk_kv_token_reject(&call->provider->tokens, call->route.identity, call->route.vault.resource,
-                       call->token_serial);
-    ask_token(call);
+    gk_kv_token_reject(&call->provider->tokens, &call->grant, call->token_serial);
+    ask(call);
+}
+
+static void set_tenant(struct gk_kv_call *call, const char *tenant_id)
+{
+    struct gk_kv_application *application = &call->grant.application;
+    snprintf(application->tenant_id, sizeof application->tenant_id, "%s", tenant_id);
+    gk_kv_tenants_set(&call->provider->tenants, call->key.vault_uri, tenant_id);
+}
+
+/* Vaults move from tenant to tenant: what is remembered from earlier calls need not be true. */
+static bool tenant_may_be_another(const struct gk_kv_call *call)
+{
+    return gk_kv_grant_is_vouched(&call->grant) && !call->tenant_learned;
+}
+
+/* A tenant that refused the application need not be the vault's any more. False when the vault has just
+ * said so. */
+static bool doubt_tenant(struct gk_kv_call *call)
+{
+    const bool doubtful = tenant_may_be_another(call);
+    if (gk_kv_grant_is_vouched(&call->grant)) {
+        set_tenant(call, "");
+    }
+    return doubtful;
+}
+
+/* An application needs a token of the vault's tenant, which the vault alone can tell. False when it
+ * tells nothing new. */
+static bool learn_tenant(struct gk_kv_call *call, const char *tenant_id)
+{
+    if (!tenant_may_be_another(call) ||
+        strcasecmp(tenant_id, call->grant.application.tenant_id) == 0) {
+        return false;
+    }
+    set_tenant(call, tenant_id);
+    call->tenant_learned = true;
+    return true;
 }
 
 static void on_looked_up(void *ctx, bool gone)
@@ -320,14 +371,14 @@ static void on_looked_up(void *ctx, bool gone)
 /* The name of whoever gives the tokens for that vault should resolve, if names resolve at all. */
 static void find_witness(const struct gk_kv_call *call, char witness[GK_VAULT_URI_BYTES_MAX])
 {
-    struct gk_kv_origin authority;
-    const char *known = gk_kv_origin_known_authority_host(&call->route.vault.origin);
-    const struct gk_kv_identity *identity = call->route.identity;
-    if (!gk_kv_source_is_host(identity->source) &&
-        gk_kv_origin_parse(gk_span_str(identity->authority), &authority, NULL)) {
-        known = authority.host;
-    }
-    snprintf(witness, GK_VAULT_URI_BYTES_MAX, "%s", known == NULL ? "" : known);
+    struct gk_kv_origin origin;
+    const char *authority = gk_kv_grant_is_vouched(&call->grant) ? call->route.vault.authority
+                            : gk_kv_grant_is_of_host(&call->grant)
+                                ? gk_kv_origin_known_authority(&call->route.vault.origin)
+                                : call->route.identity->authority;
+    const bool known =
+        authority != NULL && gk_kv_origin_parse(gk_span_str(authority), &origin, NULL);
+    snprintf(witness, GK_VAULT_URI_BYTES_MAX, "%s", known ? origin.host : "");
 }
 
 static void on_no_answer(struct gk_kv_call *call, const struct gk_kv_http_answer *answer)
@@ -370,7 +421,9 @@ static void on_answer(void *ctx, const struct gk_kv_http_answer *answer)
     } else {
         note_answer(call);
     }
-    if (judgement.of_token && !call->token_renewed) {
+    if (judgement.of_token && learn_tenant(call, judgement.tenant_id)) {
+        ask(call);
+    } else if (judgement.of_token && !call->token_renewed) {
         renew_token(call);
     } else if (judgement.retry) {
         retry_later(call);
@@ -405,8 +458,9 @@ static void send_request(struct gk_kv_call *call, const char *bearer)
         .url = gk_buf_str(&url),
         .credentials = bearer,
         .header = header.len == 0 ? NULL : gk_buf_str(&header),
-        .content_type = call->body == NULL ? NULL : "application/json",
-        .body = gk_span_of(call->body, call->body_len),
+        .content_type = question.operation == GK_KV_GET ? NULL : "application/json",
+        .body = question.operation == GK_KV_GET ? gk_span_of(NULL, 0)
+                                                : gk_span_of(call->body, call->body_len),
         .timeout_ms = time_left_ms(call),
     };
     if (gk_buf_status(&url) == GK_OK && gk_buf_status(&header) == GK_OK) {
@@ -428,6 +482,10 @@ static void on_token(void *ctx, const struct gk_kv_token_result *result)
         send_request(call, result->bearer);
         return;
     }
+    if (result->judgement.verdict == GK_VAULT_IDENTITY_GONE && doubt_tenant(call)) {
+        ask(call);
+        return;
+    }
     clear_answer(call);
     call->answer.http_status = result->http_status;
     call->answer.retry_after_ms = result->retry_after_ms;
@@ -440,11 +498,29 @@ static void on_token(void *ctx, const struct gk_kv_token_result *result)
 }
 
 /* The call may have ended when this returns. */
-static void ask_token(struct gk_kv_call *call)
+static void ask(struct gk_kv_call *call)
 {
+    if (!knows_tenant(call)) {
+        send_request(call, NULL);
+        return;
+    }
     call->waiter = (struct gk_kv_token_waiter){.got = on_token, .ctx = call};
-    gk_kv_token_get(&call->provider->tokens, call->route.identity, call->route.vault.resource,
-                    &call->waiter);
+    gk_kv_token_get(&call->provider->tokens, &call->grant, &call->waiter);
+}
+
+/* Whose token it takes. */
+static void find_grant(struct gk_kv_call *call)
+{
+    struct gk_kv_application *application = &call->grant.application;
+    call->grant.identity = call->route.identity;
+    call->grant.resource = call->route.vault.resource;
+    snprintf(application->client_id, sizeof application->client_id, "%s", call->route.application);
+    if (gk_kv_grant_is_vouched(&call->grant)) {
+        snprintf(application->authority, sizeof application->authority, "%s",
+                 call->route.vault.authority);
+        snprintf(application->tenant_id, sizeof application->tenant_id, "%s",
+                 gk_kv_tenants_find(&call->provider->tenants, call->key.vault_uri));
+    }
 }
 
 static void link_call(struct gk_kv_call *call)
@@ -469,6 +545,7 @@ static void begin(void *ctx)
         finish(call); /* there is nobody to ask */
         return;
     }
+    find_grant(call);
     link_call(call);
     call->deadline_real_ms = gk_kv_real_now_ms() + call->deadline_ms;
     gk_kv_loop_arm(&provider->loop, &call->deadline, call->deadline_real_ms, on_deadline, call);

@@ -10,6 +10,10 @@
  *                           name unknown: ask the resolver; gone, where that means so, or as
  *                           no answer
  *                           anything else: done with its verdict
+ *
+ * An application of another tenant asks without a token first, while it is not known which tenant the
+ * vault is of: its 401 names it. Where it names another than the token is of, or that tenant refuses
+ * the application, it is learned anew, once for a call.
  */
 #ifndef KEYPROVIDER_CALL_H
 #define KEYPROVIDER_CALL_H

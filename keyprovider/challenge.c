@@ -102,3 +102,24 @@ bool gk_kv_challenge_agrees(const struct gk_kv_challenge *challenge, const char 
     return authority == NULL || (gk_kv_origin_parse(gk_span_str(authority), &ours, &rest) &&
                                  gk_kv_origin_equal(&named, &ours));
 }
+
+bool gk_kv_challenge_tenant(const struct gk_kv_challenge *challenge,
+                            char tenant_id[GK_KV_TENANT_BYTES_MAX])
+{
+    struct gk_kv_origin origin;
+    struct gk_span path;
+    if (!gk_kv_origin_parse(gk_span_str(challenge->authority), &origin, &path) || path.len < 2 ||
+        path.data[0] != '/') {
+        return false;
+    }
+    /* The path ends with the text, which ends in a NUL. */
+    const char *tenant = (const char *)path.data + 1;
+    const size_t len = strspn(tenant, GK_KV_TENANT_SIGNS);
+    if (len == 0 || len >= GK_KV_TENANT_BYTES_MAX || (tenant[len] != '\0' && tenant[len] != '/') ||
+        tenant[0] == '.') {
+        return false;
+    }
+    memcpy(tenant_id, tenant, len);
+    tenant_id[len] = '\0';
+    return true;
+}

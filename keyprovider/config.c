@@ -12,8 +12,7 @@
 #define TIMEOUT_MS_MIN     100u
 #define TIMEOUT_MS_MAX     60000u
 
-#define TENANT_SIGNS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-."
-#define MOUNT_SIGNS  TENANT_SIGNS "_/"
+#define MOUNT_SIGNS GK_KV_TENANT_SIGNS "_/"
 
 void gk_kv_config_init(struct gk_kv_config *config)
 {
@@ -156,8 +155,7 @@ static enum gk_status set_identity(struct gk_kv_identity *identity, const char *
         return set_text(identity->client_id, sizeof identity->client_id, key, value, error);
     }
     if (strcmp(field, "tenant_id") == 0) {
-        /* It becomes a part of a path. */
-        return strspn(value, TENANT_SIGNS) != strlen(value)
+        return strspn(value, GK_KV_TENANT_SIGNS) != strlen(value)
                    ? gk_fail(error, GK_E_INVALID, "%s: is no tenant's id or domain", key)
                    : set_text(identity->tenant_id, sizeof identity->tenant_id, key, value, error);
     }
@@ -226,6 +224,9 @@ static enum gk_status set_vault(struct gk_kv_vault *vault, const char *field, co
     }
     if (strcmp(field, "resource") == 0) {
         return set_text(vault->resource, sizeof vault->resource, key, value, error);
+    }
+    if (strcmp(field, "authority") == 0) {
+        return set_origin(vault->authority, key, value, error);
     }
     return gk_fail(error, GK_E_NOT_FOUND, "%s: there is no such setting", key);
 }

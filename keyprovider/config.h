@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "gatekey/provider.h"
+#include "keyprovider/challenge.h"
 #include "keyprovider/origin.h"
 
 #define GK_KV_IDENTITIES_MAX 32u
@@ -47,7 +48,7 @@ struct gk_kv_identity {
     bool mentioned;                             /* some setting of it was made */
     char resource_id[GK_RESOURCE_ID_BYTES_MAX]; /* "": the system-assigned identity */
     char client_id[GK_KV_TEXT_BYTES_MAX];
-    char tenant_id[GK_KV_TEXT_BYTES_MAX];
+    char tenant_id[GK_KV_TENANT_BYTES_MAX];
     char client_secret_file[GK_KV_PATH_BYTES_MAX];
     char client_certificate_file[GK_KV_PATH_BYTES_MAX]; /* with its private key */
     char federated_token_file[GK_KV_PATH_BYTES_MAX];
@@ -70,8 +71,10 @@ struct gk_kv_vault {
     char uri[GK_VAULT_URI_BYTES_MAX]; /* "": this place is empty */
     bool mentioned;                   /* some setting of it was made */
     enum gk_kv_vault_kind kind;
-    char resource[GK_KV_URL_BYTES_MAX];    /* the audience of its tokens; of kind transit its uri */
-    char mount[GK_KV_TEXT_BYTES_MAX];      /* transit: where the engine is mounted */
+    char resource[GK_KV_URL_BYTES_MAX]; /* the audience of its tokens; of kind transit its uri */
+    char authority
+        [GK_KV_URL_BYTES_MAX];        /* who gives them in the vault's own tenant; keyvault alone */
+    char mount[GK_KV_TEXT_BYTES_MAX]; /* transit: where the engine is mounted */
     char name_space[GK_KV_TEXT_BYTES_MAX]; /* transit: the engine's; "": the root's */
     struct gk_kv_origin origin;
 };

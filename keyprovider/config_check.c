@@ -133,8 +133,9 @@ static enum gk_status check_distinct(const struct gk_kv_config *config, size_t n
 static enum gk_status check_transit(struct gk_kv_vault *vault, size_t number,
                                     struct gk_error *error)
 {
-    if (vault->resource[0] != '\0') {
-        return gk_fail(error, GK_E_INVALID, "vault.%zu.resource: is not for kind transit", number);
+    if (vault->resource[0] != '\0' || vault->authority[0] != '\0') {
+        return gk_fail(error, GK_E_INVALID, "vault.%zu.%s: is not for kind transit", number,
+                       vault->resource[0] != '\0' ? "resource" : "authority");
     }
     default_text(vault->resource, sizeof vault->resource, vault->uri);
     default_text(vault->mount, sizeof vault->mount, MOUNT_DEFAULT);
@@ -157,8 +158,12 @@ static enum gk_status check_vault(struct gk_kv_vault *vault, size_t number, stru
         return gk_fail(error, GK_E_INVALID, "vault.%zu: mount and namespace are for kind transit",
                        number);
     }
-    const char *known = gk_kv_origin_known_resource(&vault->origin);
-    default_text(vault->resource, sizeof vault->resource, known == NULL ? RESOURCE_DEFAULT : known);
+    const char *resource = gk_kv_origin_known_resource(&vault->origin);
+    const char *authority = gk_kv_origin_known_authority(&vault->origin);
+    default_text(vault->resource, sizeof vault->resource,
+                 resource == NULL ? RESOURCE_DEFAULT : resource);
+    default_text(vault->authority, sizeof vault->authority,
+                 authority == NULL ? AUTHORITY_DEFAULT : authority);
     return GK_OK;
 }
 
@@ -184,17 +189,29 @@ enum gk_status gk_kv_config_check(struct gk_kv_config *config, struct gk_error *
 
 /* --- what the settings allow ------------------------------------------------------------------- */
 
+/* Authorities take the token of a user-assigned managed identity for that of an application which
+ * trusts it, and of no other identity of theirs. */
+static bool may_vouch(const struct gk_kv_identity *identity,
+                      const struct gk_identity_reference *reference, struct gk_error *error)
+{
+    if (reference->federated_client_id[0] == '\0' ||
+        (identity->resource_id[0] != '\0' && gk_kv_source_is_host(identity->source))) {
+        return true;
+    }
+    (void)gk_fail(
+        error, GK_E_INVALID,
+        "federatedIdentityClientId goes with a user-assigned managed identity, and %s%.200s "
+        "is configured here as %s; name one of kind managed, arc or app-service",
+        identity->resource_id[0] == '\0' ? "the system-assigned identity" : "identity ",
+        identity->resource_id, gk_kv_source_name(identity->source));
+    return false;
+}
+
 const struct gk_kv_identity *gk_kv_config_identity(const struct gk_kv_config *config,
                                                    const struct gk_identity_reference *reference,
                                                    struct gk_error *error)
 {
     const bool system = reference->kind == GK_IDENTITY_SYSTEM_ASSIGNED;
-    if (reference->federated_client_id[0] != '\0') {
-        (void)gk_fail(error, GK_E_UNSUPPORTED,
-                      "federatedIdentityClientId: a vault in another tenant is not served; use a "
-                      "vault in the tenant of the identity");
-        return NULL;
-    }
     if (!system && reference->resource_id[0] == '\0') {
         (void)gk_fail(error, GK_E_INVALID, "a user-assigned identity needs its resource id");
         return NULL;
@@ -203,7 +220,7 @@ const struct gk_kv_identity *gk_kv_config_identity(const struct gk_kv_config *co
         const struct gk_kv_identity *identity = &config->identities[i];
         if (identity->mentioned &&
             strcasecmp(identity->resource_id, system ? "" : reference->resource_id) == 0) {
-            return identity;
+            return may_vouch(identity, reference, error) ? identity : NULL;
         }
     }
     (void)gk_fail(error, GK_E_INVALID,
@@ -240,5 +257,7 @@ enum gk_status gk_kv_config_vault(const struct gk_kv_config *config, const char 
     }
     snprintf(out->uri, sizeof out->uri, "%s", vault_uri);
     snprintf(out->resource, sizeof out->resource, "%s", known);
+    snprintf(out->authority, sizeof out->authority, "%s",
+             gk_kv_origin_known_authority(&out->origin));
     return GK_OK;
 }

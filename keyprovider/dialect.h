@@ -17,6 +17,7 @@ struct gk_kv_question {
     const struct gk_key_reference *key;
     const struct gk_kv_vault *vault;
     const struct gk_kv_identity *identity;
+    bool vouched; /* an application of the vault's tenant asks, for which the identity vouches */
 };
 
 struct gk_kv_dialect {

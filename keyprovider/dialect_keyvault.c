@@ -54,14 +54,19 @@ static void set_reason(struct gk_vault_answer *answer, const char *code, const c
     snprintf(answer->message, sizeof answer->message, "%s", message);
 }
 
-/* A 401 counts only when its challenge is our vault's. */
-static bool challenge_is_ours(const struct gk_kv_question *question, const char *header)
+/* A 401 counts only when its challenge is our vault's. Who asks as an application of the vault's tenant
+ * must be told which that is. */
+static bool challenge_is_ours(const struct gk_kv_question *question, const char *header,
+                              char tenant_id[GK_KV_TENANT_BYTES_MAX])
 {
     struct gk_kv_challenge challenge;
-    const char *authority =
-        gk_kv_source_is_host(question->identity->source) ? NULL : question->identity->authority;
+    const char *authority = question->vouched ? question->vault->authority
+                            : gk_kv_source_is_host(question->identity->source)
+                                ? NULL
+                                : question->identity->authority;
     return gk_kv_challenge_parse(header, &challenge) &&
-           gk_kv_challenge_agrees(&challenge, question->vault->resource, authority);
+           gk_kv_challenge_agrees(&challenge, question->vault->resource, authority) &&
+           (gk_kv_challenge_tenant(&challenge, tenant_id) || !question->vouched);
 }
 
 static struct gk_kv_judgement judge(const struct gk_kv_question *question,
@@ -71,7 +76,8 @@ static struct gk_kv_judgement judge(const struct gk_kv_question *question,
     const bool explained = gk_kv_response_error(http->body, answer);
     struct gk_kv_judgement judgement =
         gk_kv_judge_vault(question->operation, http->http_status, answer->code);
-    if (http->http_status == STATUS_UNAUTHORIZED && !challenge_is_ours(question, http->challenge)) {
+    if (http->http_status == STATUS_UNAUTHORIZED &&
+        !challenge_is_ours(question, http->challenge, judgement.tenant_id)) {
         set_reason(
             answer, "ChallengeInvalid",
             "the vault asks for a token of another resource or authority than is configured");

@@ -105,18 +105,18 @@ bool gk_kv_origin_is_local(const struct gk_kv_origin *origin)
 
 struct domain {
     const char *resource;
-    const char *authority_host;
+    const char *authority;
 };
 
 static const struct domain *find_domain(const struct gk_kv_origin *origin)
 {
     static const struct domain domains[] = {
-        {"https://vault.azure.net", "login.microsoftonline.com"},
-        {"https://managedhsm.azure.net", "login.microsoftonline.com"},
-        {"https://vault.azure.cn", "login.chinacloudapi.cn"},
-        {"https://managedhsm.azure.cn", "login.chinacloudapi.cn"},
-        {"https://vault.usgovcloudapi.net", "login.microsoftonline.us"},
-        {"https://managedhsm.usgovcloudapi.net", "login.microsoftonline.us"},
+        {"https://vault.azure.net", "https://login.microsoftonline.com"},
+        {"https://managedhsm.azure.net", "https://login.microsoftonline.com"},
+        {"https://vault.azure.cn", "https://login.chinacloudapi.cn"},
+        {"https://managedhsm.azure.cn", "https://login.chinacloudapi.cn"},
+        {"https://vault.usgovcloudapi.net", "https://login.microsoftonline.us"},
+        {"https://managedhsm.usgovcloudapi.net", "https://login.microsoftonline.us"},
     };
     const size_t scheme_len = strlen("https://");
     const size_t label_len = strcspn(origin->host, ".");
@@ -138,10 +138,10 @@ const char *gk_kv_origin_known_resource(const struct gk_kv_origin *origin)
     return domain == NULL ? NULL : domain->resource;
 }
 
-const char *gk_kv_origin_known_authority_host(const struct gk_kv_origin *origin)
+const char *gk_kv_origin_known_authority(const struct gk_kv_origin *origin)
 {
     const struct domain *domain = find_domain(origin);
-    return domain == NULL ? NULL : domain->authority_host;
+    return domain == NULL ? NULL : domain->authority;
 }
 
 bool gk_kv_key_name_is_good(const char *name)

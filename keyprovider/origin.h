@@ -28,8 +28,8 @@ bool gk_kv_origin_is_local(const struct gk_kv_origin *origin);
 
 /* "https://vault.azure.net" for a host under that domain (and likewise its siblings), else NULL. */
 const char *gk_kv_origin_known_resource(const struct gk_kv_origin *origin);
-/* The host of the authority that belongs to such a host, else NULL. */
-const char *gk_kv_origin_known_authority_host(const struct gk_kv_origin *origin);
+/* "https://login.microsoftonline.com", the authority that belongs to such a host, else NULL. */
+const char *gk_kv_origin_known_authority(const struct gk_kv_origin *origin);
 
 /*
  * Whether a key identifier that a vault answered, https://host/keys/name/version, is of the key that

@@ -39,6 +39,7 @@ static void destroy(struct gk_provider *provider)
     gk_kv_tokens_cleanup(&provider->tokens);
     gk_kv_paces_cleanup(&provider->paces);
     gk_kv_breakers_cleanup(&provider->breakers);
+    gk_kv_tenants_cleanup(&provider->tenants);
     gk_kv_loop_cleanup(&provider->loop);
     gk_kv_service_key_free(provider->service_key);
     free(provider);

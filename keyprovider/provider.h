@@ -9,6 +9,7 @@
 #include "keyprovider/loop.h"
 #include "keyprovider/pace.h"
 #include "keyprovider/service_key.h"
+#include "keyprovider/tenants.h"
 #include "keyprovider/token.h"
 #include "keyprovider/transport.h"
 
@@ -25,6 +26,7 @@ struct gk_provider {
     struct gk_kv_lookups lookups;
     struct gk_kv_paces paces;
     struct gk_kv_breakers breakers;
+    struct gk_kv_tenants tenants;
     struct gk_kv_call *calls; /* those under way */
     bool ending;              /* no call is started any more */
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keyprovider/route.h"
 
+#include <stdio.h>
+
 #include "common/error.h"
 
 /* A Key Vault takes the tokens of an authority, and a transit engine those of its own logins. */
@@ -36,6 +38,7 @@ enum gk_status gk_kv_route_find(const struct gk_kv_config *config,
         }
         return reason.status;
     }
+    snprintf(out->application, sizeof out->application, "%s", identity->federated_client_id);
     status = check_kinds(out, error);
     return status == GK_OK ? out->dialect->check_key(key, error) : status;
 }

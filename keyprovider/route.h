@@ -9,6 +9,7 @@ struct gk_kv_route {
     const struct gk_kv_dialect *dialect;
     const struct gk_kv_identity *identity; /* of the configuration */
     struct gk_kv_vault vault;
+    char application[GK_CLIENT_ID_BYTES_MAX]; /* that the identity vouches for; "": none */
 };
 
 /*

@@ -9,7 +9,6 @@
 #include "common/secret.h"
 #include "keyprovider/arc_challenge.h"
 #include "keyprovider/response.h"
-#include "keyprovider/token_request.h"
 #include "keyprovider/transit/response.h"
 #include "keyprovider/transit/verdict.h"
 
@@ -22,15 +21,18 @@
 struct gk_kv_token {
     struct gk_kv_token *next;
     struct gk_kv_tokens *owner;
-    const struct gk_kv_identity *identity;
-    char resource[GK_KV_URL_BYTES_MAX];
-    char *bearer; /* secret; NULL: none */
+    struct gk_kv_grant grant;
+    char resource[GK_KV_URL_BYTES_MAX]; /* the grant's */
+    char *bearer;                       /* secret; NULL: none */
     uint64_t serial;
     int64_t renew_wall_ms;
     int64_t expires_wall_ms;
 
-    struct gk_kv_exchange *exchange; /* NULL: no fetch is under way */
-    bool proving;                    /* it answers a challenge of Azure Arc */
+    struct gk_kv_exchange *exchange;    /* NULL: no fetch is under way */
+    bool proving;                       /* it answers a challenge of Azure Arc */
+    struct gk_kv_token_waiter vouching; /* for the identity's token, where it is an application's */
+    uint64_t vouching_serial;
+    bool vouching_fresh;
     int64_t asked_wall_ms;
     uint8_t *form; /* secret; what the exchange sends */
     struct gk_kv_token_waiter *waiters;
@@ -116,7 +118,7 @@ static struct gk_kv_token_result judge_login(const struct gk_kv_token *token,
     const char *code = "";
     const char *reason = "";
     const bool explained = gk_transit_response_error(answer->body, message, sizeof message);
-    result.judgement = gk_transit_judge_login(token->identity->source, answer->http_status,
+    result.judgement = gk_transit_judge_login(token->grant.identity->source, answer->http_status,
                                               explained, message, &code, &reason);
     snprintf(result.code, sizeof result.code, "%s", code);
     snprintf(result.message, sizeof result.message, "%s", reason);
@@ -130,7 +132,8 @@ static struct gk_kv_token_result judge_refusal(const struct gk_kv_token *token,
                                         .retry_after_ms = answer->retry_after_ms};
     const bool explained = gk_kv_response_oauth_error(answer->body, result.code, sizeof result.code,
                                                       result.message, sizeof result.message);
-    result.judgement = gk_kv_judge_token(token->identity->source, answer->http_status, result.code);
+    result.judgement =
+        gk_kv_judge_token(gk_kv_grant_is_of_host(&token->grant), answer->http_status, result.code);
     if (!explained) {
         snprintf(result.code, sizeof result.code, "TokenRequestFailed");
         snprintf(result.message, sizeof result.message, "the token endpoint answered %u",
@@ -146,10 +149,11 @@ static bool is_text(struct gk_span span, const char *text)
 
 /* Agents of Azure Arc that know no user-assigned identities give the machine's own token when asked
  * for one of these, without a word. Those that know them say whose the token is. */
-static bool is_of_identity(const struct gk_kv_identity *identity,
+static bool is_of_identity(const struct gk_kv_grant *grant,
                            const struct gk_kv_token_response *response)
 {
-    if (identity->source != GK_KV_SOURCE_ARC) {
+    const struct gk_kv_identity *identity = grant->identity;
+    if (!gk_kv_grant_is_of_host(grant) || identity->source != GK_KV_SOURCE_ARC) {
         return true;
     }
     return identity->client_id[0] != '\0' ? is_text(response->client_id, identity->client_id)
@@ -161,7 +165,7 @@ static bool is_of_identity(const struct gk_kv_identity *identity,
 static struct gk_kv_token_result read_answer(struct gk_kv_token *token,
                                              const struct gk_kv_http_answer *answer)
 {
-    const bool login = gk_kv_source_is_login(token->identity->source);
+    const bool login = gk_kv_source_is_login(token->grant.identity->source);
     struct gk_kv_token_response response;
     if (answer->outcome != GK_KV_ANSWERED) {
         return bad_result(GK_VAULT_UNAVAILABLE, true, "TokenEndpointUnreachable", answer->failure);
@@ -174,14 +178,17 @@ static struct gk_kv_token_result read_answer(struct gk_kv_token *token,
         return bad_result(GK_VAULT_UNAVAILABLE, false, "TokenAnswerInvalid",
                           "the token endpoint's answer is no token");
     }
-    if (!is_of_identity(token->identity, &response)) {
+    if (!is_of_identity(&token->grant, &response)) {
         return bad_result(GK_VAULT_UNAVAILABLE, false, "TokenOfAnotherIdentity",
                           "the agent of Azure Arc gave a token of another identity than was asked "
                           "for: it may know the system-assigned one alone");
     }
-    return keep(token, &response)
-               ? good_result(token)
-               : bad_result(GK_VAULT_UNAVAILABLE, true, "OutOfMemory", "no memory for a token");
+    if (!keep(token, &response)) {
+        return bad_result(GK_VAULT_UNAVAILABLE, true, "OutOfMemory", "no memory for a token");
+    }
+    struct gk_kv_token_result result = good_result(token);
+    result.fresh = true;
+    return result;
 }
 
 static void finish(struct gk_kv_token *token, const struct gk_kv_token_result *result)
@@ -196,15 +203,24 @@ static void finish(struct gk_kv_token *token, const struct gk_kv_token_result *r
     give_to_all(token, result);
 }
 
+/* The request could not even be made. */
+static void give_up(struct gk_kv_token *token, const char *reason)
+{
+    const struct gk_kv_token_result result =
+        bad_result(GK_VAULT_UNAVAILABLE, true, "TokenRequestImpossible", reason);
+    token->renew_wall_ms = wall_ms(token->owner) + RENEW_AGAIN_MS;
+    give_to_all(token, &result);
+}
+
 /* --- asking ------------------------------------------------------------------------------------- */
 
 /* Fills the form into secret memory; the transport sends it from there. */
-static enum gk_status make_form(struct gk_kv_token *token, struct gk_span *body,
-                                struct gk_error *error)
+static enum gk_status make_form(struct gk_kv_token *token, const char *vouching,
+                                struct gk_span *body, struct gk_error *error)
 {
     struct gk_buf form;
     *body = gk_span_of(NULL, 0);
-    if (gk_kv_source_is_host(token->identity->source)) {
+    if (gk_kv_grant_is_of_host(&token->grant)) {
         return GK_OK;
     }
     token->form = gk_secret_alloc(GK_KV_TOKEN_FORM_BYTES_MAX);
@@ -213,36 +229,36 @@ static enum gk_status make_form(struct gk_kv_token *token, struct gk_span *body,
         return GK_E_RESOURCE;
     }
     gk_buf_init_over(&form, token->form, GK_KV_TOKEN_FORM_BYTES_MAX);
-    const enum gk_status status = gk_kv_token_form(&form, token->identity, token->resource,
-                                                   token->asked_wall_ms / MS_PER_S, error);
+    const enum gk_status status =
+        gk_kv_token_form(&form, &token->grant, vouching, token->asked_wall_ms / MS_PER_S, error);
     *body = gk_buf_span(&form);
     return status;
 }
 
 static void on_answer(void *ctx, const struct gk_kv_http_answer *answer);
 
-/* False, with a reason, when the request could not even be made. credentials: NULL, or what answers a
- * challenge. */
-static bool fetch(struct gk_kv_token *token, const char *credentials, struct gk_error *error)
+/* False, with a reason, when the request could not even be made. proof: of a host, NULL or what
+ * answers its challenge; of an application, the token of the identity that vouches for it. */
+static bool fetch(struct gk_kv_token *token, const char *proof, struct gk_error *error)
 {
     struct gk_span body;
     struct gk_buf url;
     char *header = NULL;
-    const bool host = gk_kv_source_is_host(token->identity->source);
+    const bool host = gk_kv_grant_is_of_host(&token->grant);
     gk_buf_init(&url, GK_KV_TOKEN_URL_BYTES_MAX);
-    gk_kv_token_url(&url, token->identity, token->resource);
+    gk_kv_token_url(&url, &token->grant);
     token->asked_wall_ms = wall_ms(token->owner);
     snprintf(error->message, sizeof error->message, "out of memory");
-    if (make_form(token, &body, error) == GK_OK &&
-        gk_kv_token_header(token->identity, &header, error) == GK_OK &&
+    if (make_form(token, proof, &body, error) == GK_OK &&
+        gk_kv_token_header(&token->grant, &header, error) == GK_OK &&
         gk_buf_status(&url) == GK_OK) {
         const struct gk_kv_http_request request = {
             .url = gk_buf_str(&url),
             .plain_http = host && strncmp(gk_buf_str(&url), "http:", 5) == 0,
             .scheme = GK_KV_ARC_SCHEME,
-            .credentials = credentials,
+            .credentials = host ? proof : NULL,
             .header = header,
-            .content_type = gk_kv_token_content_type(token->identity),
+            .content_type = gk_kv_token_content_type(&token->grant),
             .body = body,
             .timeout_ms = token->owner->timeout_ms,
         };
@@ -253,15 +269,57 @@ static bool fetch(struct gk_kv_token *token, const char *credentials, struct gk_
     if (token->exchange == NULL) {
         gk_secret_free(&token->form);
     }
-    token->proving = credentials != NULL;
+    token->proving = host && proof != NULL;
     return token->exchange != NULL;
+}
+
+static void on_vouching(void *ctx, const struct gk_kv_token_result *result)
+{
+    struct gk_kv_token *token = ctx;
+    struct gk_error error = {0};
+    if (result->judgement.verdict != GK_VAULT_OK) {
+        token->renew_wall_ms = wall_ms(token->owner) + RENEW_AGAIN_MS;
+        give_to_all(token, result);
+        return;
+    }
+    token->vouching_serial = result->serial;
+    token->vouching_fresh = result->fresh;
+    if (!fetch(token, result->bearer, &error)) {
+        give_up(token, error.message);
+    }
+}
+
+/* The identity's own token for the exchange: it stands among the others, and takes no vouching. */
+static struct gk_kv_grant vouching_grant(const struct gk_kv_token *token)
+{
+    return (struct gk_kv_grant){.identity = token->grant.identity,
+                                .resource = gk_kv_exchange_resource(&token->grant.application)};
+}
+
+/* Whoever waits is told how it ended: later, or at once when it cannot even begin. */
+static void begin_fetch(struct gk_kv_token *token)
+{
+    struct gk_error error = {0};
+    if (gk_kv_grant_is_vouched(&token->grant)) {
+        const struct gk_kv_grant grant = vouching_grant(token);
+        token->vouching = (struct gk_kv_token_waiter){.got = on_vouching, .ctx = token};
+        gk_kv_token_get(token->owner, &grant, &token->vouching);
+    } else if (!fetch(token, NULL, &error)) {
+        give_up(token, error.message);
+    }
+}
+
+static bool is_under_way(const struct gk_kv_token *token)
+{
+    return token->exchange != NULL || token->vouching.token != NULL;
 }
 
 /* The agent of Azure Arc answers the first request with the name of a file that may be read by
  * whoever may have tokens, and the one with its content with a token. */
 static bool is_challenged(const struct gk_kv_token *token, const struct gk_kv_http_answer *answer)
 {
-    return token->identity->source == GK_KV_SOURCE_ARC && !token->proving &&
+    return gk_kv_grant_is_of_host(&token->grant) &&
+           token->grant.identity->source == GK_KV_SOURCE_ARC && !token->proving &&
            answer->outcome == GK_KV_ANSWERED && answer->http_status == 401;
 }
 
@@ -269,11 +327,24 @@ static bool answer_challenge(struct gk_kv_token *token, const char *challenge,
                              struct gk_error *error)
 {
     char *credentials = NULL;
-    const bool sent = gk_kv_arc_credentials(challenge, token->identity->challenge_directory,
+    const bool sent = gk_kv_arc_credentials(challenge, token->grant.identity->challenge_directory,
                                             &credentials, error) == GK_OK &&
                       fetch(token, credentials, error);
     gk_secret_free(&credentials);
     return sent;
+}
+
+/* What is refused may be the token that vouched, for its age or its authority's keys: the application
+ * is judged by a new one. False when it was new. */
+static bool vouch_anew(struct gk_kv_token *token)
+{
+    if (!gk_kv_grant_is_vouched(&token->grant) || token->vouching_fresh) {
+        return false;
+    }
+    const struct gk_kv_grant grant = vouching_grant(token);
+    gk_kv_token_reject(token->owner, &grant, token->vouching_serial);
+    begin_fetch(token);
+    return true;
 }
 
 static void on_answer(void *ctx, const struct gk_kv_http_answer *answer)
@@ -290,28 +361,40 @@ static void on_answer(void *ctx, const struct gk_kv_http_answer *answer)
         challenged
             ? bad_result(GK_VAULT_UNAVAILABLE, true, "ArcChallengeUnanswerable", error.message)
             : read_answer(token, answer);
+    if (result.judgement.verdict == GK_VAULT_IDENTITY_GONE && vouch_anew(token)) {
+        return;
+    }
     finish(token, &result);
 }
 
-static struct gk_kv_token *find(struct gk_kv_tokens *tokens, const struct gk_kv_identity *identity,
-                                const char *resource)
+static bool is_grant(const struct gk_kv_grant *a, const struct gk_kv_grant *b)
+{
+    if (a->identity != b->identity || strcmp(a->resource, b->resource) != 0 ||
+        strcasecmp(a->application.client_id, b->application.client_id) != 0) {
+        return false;
+    }
+    return !gk_kv_grant_is_vouched(a) ||
+           (strcasecmp(a->application.tenant_id, b->application.tenant_id) == 0 &&
+            strcmp(a->application.authority, b->application.authority) == 0);
+}
+
+static struct gk_kv_token *find(struct gk_kv_tokens *tokens, const struct gk_kv_grant *grant)
 {
     struct gk_kv_token *token = tokens->first;
-    while (token != NULL &&
-           (token->identity != identity || strcmp(token->resource, resource) != 0)) {
+    while (token != NULL && !is_grant(&token->grant, grant)) {
         token = token->next;
     }
     return token;
 }
 
-static struct gk_kv_token *find_or_add(struct gk_kv_tokens *tokens,
-                                       const struct gk_kv_identity *identity, const char *resource)
+static struct gk_kv_token *find_or_add(struct gk_kv_tokens *tokens, const struct gk_kv_grant *grant)
 {
-    struct gk_kv_token *token = find(tokens, identity, resource);
+    struct gk_kv_token *token = find(tokens, grant);
     if (token == NULL && (token = calloc(1, sizeof *token)) != NULL) {
         token->owner = tokens;
-        token->identity = identity;
-        snprintf(token->resource, sizeof token->resource, "%s", resource);
+        token->grant = *grant;
+        snprintf(token->resource, sizeof token->resource, "%s", grant->resource);
+        token->grant.resource = token->resource;
         token->next = tokens->first;
         tokens->first = token;
     }
@@ -321,34 +404,34 @@ static struct gk_kv_token *find_or_add(struct gk_kv_tokens *tokens,
 /* Fetches ahead; a failure to do so is for the one who asks after its end. */
 static void renew_ahead(struct gk_kv_token *token, int64_t now_ms)
 {
-    struct gk_error error = {0};
-    if (token->exchange == NULL && now_ms >= token->renew_wall_ms && !fetch(token, NULL, &error)) {
-        token->renew_wall_ms = now_ms + RENEW_AGAIN_MS;
+    if (!is_under_way(token) && now_ms >= token->renew_wall_ms) {
+        begin_fetch(token);
     }
 }
 
-void gk_kv_token_get(struct gk_kv_tokens *tokens, const struct gk_kv_identity *identity,
-                     const char *resource, struct gk_kv_token_waiter *waiter)
+void gk_kv_token_get(struct gk_kv_tokens *tokens, const struct gk_kv_grant *grant,
+                     struct gk_kv_token_waiter *waiter)
 {
-    struct gk_error error = {0};
-    struct gk_kv_token *token = find_or_add(tokens, identity, resource);
+    struct gk_kv_token *token = find_or_add(tokens, grant);
     const int64_t now_ms = wall_ms(tokens);
-    if (token != NULL && token->bearer != NULL && now_ms < token->expires_wall_ms) {
-        renew_ahead(token, now_ms);
-        const struct gk_kv_token_result result = good_result(token);
+    if (token == NULL) {
+        const struct gk_kv_token_result result =
+            bad_result(GK_VAULT_UNAVAILABLE, true, "TokenRequestImpossible", "out of memory");
         waiter->got(waiter->ctx, &result);
         return;
     }
-    if (token == NULL || (token->exchange == NULL && !fetch(token, NULL, &error))) {
-        const struct gk_kv_token_result result =
-            bad_result(GK_VAULT_UNAVAILABLE, true, "TokenRequestImpossible",
-                       token == NULL ? "out of memory" : error.message);
+    if (token->bearer != NULL && now_ms < token->expires_wall_ms) {
+        renew_ahead(token, now_ms);
+        const struct gk_kv_token_result result = good_result(token);
         waiter->got(waiter->ctx, &result);
         return;
     }
     waiter->token = token;
     waiter->next = token->waiters;
     token->waiters = waiter;
+    if (!is_under_way(token)) {
+        begin_fetch(token);
+    }
 }
 
 void gk_kv_token_forget(struct gk_kv_token_waiter *waiter)
@@ -365,10 +448,10 @@ void gk_kv_token_forget(struct gk_kv_token_waiter *waiter)
     waiter->token = NULL;
 }
 
-void gk_kv_token_reject(struct gk_kv_tokens *tokens, const struct gk_kv_identity *identity,
-                        const char *resource, uint64_t serial)
+void gk_kv_token_reject(struct gk_kv_tokens *tokens, const struct gk_kv_grant *grant,
+                        uint64_t serial)
 {
-    struct gk_kv_token *token = find(tokens, identity, resource);
+    struct gk_kv_token *token = find(tokens, grant);
     if (token != NULL && token->serial == serial) {
         gk_secret_free(&token->bearer);
     }

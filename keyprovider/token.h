@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Access tokens: one for each identity and audience, kept in secret memory, fetched once for all who
- * wait for it, renewed ahead of its end. A renewal that fails leaves the old one in use to its end.
- * The provider's thread alone.
+ * Access tokens: one for each grant (identity, application, tenant and audience), kept in secret
+ * memory, fetched once for all who wait for it, renewed ahead of its end. A renewal that fails leaves
+ * the old one in use to its end. The provider's thread alone.
+ *
+ * One of an application that an identity vouches for takes two: the identity's for the exchange, from
+ * its host, and with it the application's, from the authority of the vault's tenant:
+ *
+ *   identity's token, kept or new -> application's: 200: keep it -> done
+ *        ^                                 refused: was it a kept one? reject it -+
+ *        +------------------------------------------------------------------------+
  */
 #ifndef KEYPROVIDER_TOKEN_H
 #define KEYPROVIDER_TOKEN_H
 
-#include "keyprovider/config.h"
+#include "keyprovider/token_request.h"
 #include "keyprovider/transport.h"
 #include "keyprovider/verdict.h"
 
@@ -22,6 +29,7 @@ struct gk_kv_token_result {
     struct gk_kv_judgement judgement; /* GK_VAULT_OK: there is a token */
     const char *bearer;               /* secret */
     uint64_t serial;                  /* of this very token, to reject it with */
+    bool fresh;                       /* it was fetched while this one waited */
     uint16_t http_status;             /* of a failure */
     uint32_t retry_after_ms;
     char code[64];
@@ -37,13 +45,13 @@ struct gk_kv_token_waiter {
 };
 
 /* got runs once: at once, within this call, when there is a token already. */
-void gk_kv_token_get(struct gk_kv_tokens *tokens, const struct gk_kv_identity *identity,
-                     const char *resource, struct gk_kv_token_waiter *waiter);
+void gk_kv_token_get(struct gk_kv_tokens *tokens, const struct gk_kv_grant *grant,
+                     struct gk_kv_token_waiter *waiter);
 /* got will not run. Fine when it does not wait. */
 void gk_kv_token_forget(struct gk_kv_token_waiter *waiter);
 /* A vault did not take it: the next to ask gets a new one. A later token is left alone. */
-void gk_kv_token_reject(struct gk_kv_tokens *tokens, const struct gk_kv_identity *identity,
-                        const char *resource, uint64_t serial);
+void gk_kv_token_reject(struct gk_kv_tokens *tokens, const struct gk_kv_grant *grant,
+                        uint64_t serial);
 /* After all who wait have been ended. */
 void gk_kv_tokens_cleanup(struct gk_kv_tokens *tokens);
 

@@ -15,6 +15,7 @@
 #define METADATA_HEADER  "Metadata: true"
 #define IDENTITY_HEADER  "X-IDENTITY-HEADER: "
 #define NAMESPACE_HEADER "X-Vault-Namespace: "
+#define EXCHANGE         "api://AzureADTokenExchange"
 #define SECRET           "&client_secret="
 #define ASSERTION                                                                                  \
     "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"      \
@@ -53,21 +54,35 @@ static void host_url(struct gk_buf *out, const struct gk_kv_identity *identity,
     }
 }
 
-void gk_kv_token_url(struct gk_buf *out, const struct gk_kv_identity *identity,
-                     const char *resource)
+static void authority_url(struct gk_buf *out, const char *authority, const char *tenant_id)
 {
-    if (gk_kv_source_is_host(identity->source)) {
-        host_url(out, identity, resource);
-        return;
-    }
-    if (gk_kv_source_is_login(identity->source)) {
-        gk_transit_login_url(out, identity, resource);
-        return;
-    }
-    gk_buf_append_str(out, identity->authority);
+    gk_buf_append_str(out, authority);
     gk_buf_append_str(out, "/");
-    gk_buf_append_str(out, identity->tenant_id);
+    gk_buf_append_str(out, tenant_id);
     gk_buf_append_str(out, "/oauth2/v2.0/token");
+}
+
+void gk_kv_token_url(struct gk_buf *out, const struct gk_kv_grant *grant)
+{
+    const struct gk_kv_identity *identity = grant->identity;
+    if (gk_kv_grant_is_vouched(grant)) {
+        authority_url(out, grant->application.authority, grant->application.tenant_id);
+    } else if (gk_kv_source_is_host(identity->source)) {
+        host_url(out, identity, grant->resource);
+    } else if (gk_kv_source_is_login(identity->source)) {
+        gk_transit_login_url(out, identity, grant->resource);
+    } else {
+        authority_url(out, identity->authority, identity->tenant_id);
+    }
+}
+
+/* National clouds have names of their own for the same thing. */
+const char *gk_kv_exchange_resource(const struct gk_kv_application *application)
+{
+    const char *authority = application->authority;
+    return strcmp(authority, "https://login.microsoftonline.us") == 0 ? EXCHANGE "USGov"
+           : strcmp(authority, "https://login.chinacloudapi.cn") == 0 ? EXCHANGE "China"
+                                                                      : EXCHANGE;
 }
 
 static enum gk_status keep_header(const char *name, const char *value, size_t value_len, char **out,
@@ -82,9 +97,10 @@ static enum gk_status keep_header(const char *name, const char *value, size_t va
     return GK_OK;
 }
 
-enum gk_status gk_kv_token_header(const struct gk_kv_identity *identity, char **out,
+enum gk_status gk_kv_token_header(const struct gk_kv_grant *grant, char **out,
                                   struct gk_error *error)
 {
+    const struct gk_kv_identity *identity = grant->identity;
     char *secret = NULL;
     size_t len = 0;
     *out = NULL;
@@ -92,7 +108,7 @@ enum gk_status gk_kv_token_header(const struct gk_kv_identity *identity, char **
         return keep_header(NAMESPACE_HEADER, identity->name_space, strlen(identity->name_space),
                            out, error);
     }
-    if (!gk_kv_source_is_host(identity->source)) {
+    if (!gk_kv_grant_is_of_host(grant)) {
         return GK_OK;
     }
     if (identity->source != GK_KV_SOURCE_APP_SERVICE) {
@@ -138,7 +154,7 @@ static enum gk_status append_signed(struct gk_buf *out, const struct gk_kv_ident
 {
     struct gk_buf audience;
     gk_buf_init(&audience, GK_KV_TOKEN_URL_BYTES_MAX);
-    gk_kv_token_url(&audience, identity, "");
+    authority_url(&audience, identity->authority, identity->tenant_id);
     gk_buf_append_str(out, ASSERTION);
     const enum gk_status status =
         gk_kv_client_assertion(out, identity->client_certificate_file, identity->client_id,
@@ -148,12 +164,17 @@ static enum gk_status append_signed(struct gk_buf *out, const struct gk_kv_ident
 }
 
 /* What shows that we are the application. */
-static enum gk_status append_proof(struct gk_buf *out, const struct gk_kv_identity *identity,
-                                   int64_t now_s, struct gk_error *error)
+static enum gk_status append_proof(struct gk_buf *out, const struct gk_kv_grant *grant,
+                                   const char *vouching, int64_t now_s, struct gk_error *error)
 {
+    const struct gk_kv_identity *identity = grant->identity;
     const bool workload = identity->source == GK_KV_SOURCE_WORKLOAD;
     char *proof = NULL;
     size_t len = 0;
+    if (gk_kv_grant_is_vouched(grant)) {
+        append_encoded(out, ASSERTION, vouching);
+        return GK_OK;
+    }
     if (identity->source == GK_KV_SOURCE_CLIENT_CERTIFICATE) {
         return append_signed(out, identity, now_s, error);
     }
@@ -171,14 +192,16 @@ static enum gk_status append_proof(struct gk_buf *out, const struct gk_kv_identi
     return status;
 }
 
-static enum gk_status authority_form(struct gk_buf *out, const struct gk_kv_identity *identity,
-                                     const char *resource, int64_t now_s, struct gk_error *error)
+static enum gk_status authority_form(struct gk_buf *out, const struct gk_kv_grant *grant,
+                                     const char *vouching, int64_t now_s, struct gk_error *error)
 {
     gk_buf_append_str(out, "grant_type=client_credentials");
-    append_encoded(out, "&client_id=", identity->client_id);
-    append_encoded(out, "&scope=", resource);
+    append_encoded(out, "&client_id=",
+                   gk_kv_grant_is_vouched(grant) ? grant->application.client_id
+                                                 : grant->identity->client_id);
+    append_encoded(out, "&scope=", grant->resource);
     gk_percent_encode(out, gk_span_str("/.default"), "");
-    const enum gk_status status = append_proof(out, identity, now_s, error);
+    const enum gk_status status = append_proof(out, grant, vouching, now_s, error);
     if (status != GK_OK) {
         return status;
     }
@@ -187,17 +210,17 @@ static enum gk_status authority_form(struct gk_buf *out, const struct gk_kv_iden
                : gk_fail(error, GK_E_LIMIT, "the token request is too long");
 }
 
-const char *gk_kv_token_content_type(const struct gk_kv_identity *identity)
+const char *gk_kv_token_content_type(const struct gk_kv_grant *grant)
 {
-    return gk_kv_source_is_host(identity->source)    ? NULL
-           : gk_kv_source_is_login(identity->source) ? "application/json"
-                                                     : "application/x-www-form-urlencoded";
+    return gk_kv_grant_is_of_host(grant)                    ? NULL
+           : gk_kv_source_is_login(grant->identity->source) ? "application/json"
+                                                            : "application/x-www-form-urlencoded";
 }
 
-enum gk_status gk_kv_token_form(struct gk_buf *out, const struct gk_kv_identity *identity,
-                                const char *resource, int64_t now_s, struct gk_error *error)
+enum gk_status gk_kv_token_form(struct gk_buf *out, const struct gk_kv_grant *grant,
+                                const char *vouching, int64_t now_s, struct gk_error *error)
 {
-    return gk_kv_source_is_login(identity->source)
-               ? gk_transit_login_body(out, identity, error)
-               : authority_form(out, identity, resource, now_s, error);
+    return gk_kv_source_is_login(grant->identity->source)
+               ? gk_transit_login_body(out, grant->identity, error)
+               : authority_form(out, grant, vouching, now_s, error);
 }

@@ -76,16 +76,14 @@ static bool is_passing_error(const char *code)
     return strcmp(code, "temporarily_unavailable") == 0 || strcmp(code, "server_error") == 0;
 }
 
-struct gk_kv_judgement gk_kv_judge_token(enum gk_kv_identity_source source, uint16_t http_status,
-                                         const char *code)
+struct gk_kv_judgement gk_kv_judge_token(bool of_host, uint16_t http_status, const char *code)
 {
     if (http_status == STATUS_OK) {
         return (struct gk_kv_judgement){.verdict = GK_VAULT_OK};
     }
-    const bool of_host = gk_kv_source_is_host(source) &&
-                         (http_status == STATUS_UNAUTHORIZED || http_status == STATUS_NOT_FOUND ||
-                          http_status == STATUS_GONE);
-    if (is_transient(http_status) || of_host || is_passing_error(code)) {
+    const bool away = of_host && (http_status == STATUS_UNAUTHORIZED ||
+                                  http_status == STATUS_NOT_FOUND || http_status == STATUS_GONE);
+    if (is_transient(http_status) || away || is_passing_error(code)) {
         return unavailable(true);
     }
     if (http_status >= STATUS_CLIENT_FIRST && http_status < STATUS_SERVER_FIRST &&

@@ -19,6 +19,8 @@ struct gk_kv_judgement {
     enum gk_vault_verdict verdict;
     bool retry;    /* asking again, later, may help */
     bool of_token; /* it counts only of a token that was just had: an older one is renewed first */
+    char tenant_id
+        [GK_KV_TENANT_BYTES_MAX]; /* whose tokens the vault takes, where it said so; or "" */
 };
 
 /*
@@ -29,12 +31,11 @@ struct gk_kv_judgement gk_kv_judge_vault(enum gk_kv_operation operation, uint16_
                                          const char *code);
 
 /*
- * The same for a token endpoint. code is the OAuth error, "" for none. A token service of the host
+ * The same for a token endpoint. code is the OAuth error, "" for none. A token service of the host (of_host)
  * answers 404 and 410 while it is being updated, and 401 where it was not shown that we belong to
  * this host (a key file that was replaced meanwhile, a header that was): that says nothing of the
  * identity.
  */
-struct gk_kv_judgement gk_kv_judge_token(enum gk_kv_identity_source source, uint16_t http_status,
-                                         const char *code);
+struct gk_kv_judgement gk_kv_judge_token(bool of_host, uint16_t http_status, const char *code);
 
 #endif

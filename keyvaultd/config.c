@@ -269,17 +269,25 @@ static void check_tenants(struct reader *reader, const struct kv_config *config,
 
 static void read_federated(struct reader *outer, struct kv_config_federated *federated)
 {
-    static const char *const known[] = {"issuer", "subject", "audience", "jwks_file", NULL};
+    static const char *const known[] = {"issuer",   "subject",   "audience",
+                                        "identity", "jwks_file", NULL};
     const config_setting_t *group = config_setting_get_member(outer->group, "federated");
     if (group == NULL) {
         return;
     }
     struct reader reader = group_reader(outer, group);
     only(&reader, known);
-    federated->issuer = text(&reader, "issuer");
-    federated->subject = text(&reader, "subject");
     federated->audience = text_or(&reader, "audience", "api://AzureADTokenExchange");
-    federated->jwks_file = required_file(&reader, "jwks_file");
+    federated->identity = text_or(&reader, "identity", NULL);
+    if (federated->identity == NULL) {
+        federated->issuer = text(&reader, "issuer");
+        federated->subject = text(&reader, "subject");
+        federated->jwks_file = required_file(&reader, "jwks_file");
+    } else if (config_setting_get_member(group, "issuer") != NULL ||
+               config_setting_get_member(group, "subject") != NULL ||
+               config_setting_get_member(group, "jwks_file") != NULL) {
+        refuse(&reader, group, "identity", "excludes issuer, subject and jwks_file");
+    }
     outer->status = reader.status;
 }
 
@@ -306,6 +314,26 @@ static void read_identity(struct reader *reader, const struct kv_config *config,
     identity->tenant_id = text_or(reader, "tenant_id", config->tenant_id);
     identity->installed_in_count = read_tenants(reader, "installed_in", identity->installed_in);
     check_tenants(reader, config, identity);
+}
+
+/* An authority takes the tokens of a user-assigned managed identity for those of an application of the
+ * same tenant, and of nobody else of its own. */
+static void check_voucher(struct reader *outer, const struct kv_config *config,
+                          const struct kv_config_identity *application)
+{
+    const char *name = application->federated.identity;
+    for (size_t i = 0; name != NULL && i < config->identities_count; i++) {
+        const struct kv_config_identity *other = &config->identities[i];
+        if (strcmp(other->name, name) == 0 && other->resource_id != NULL &&
+            strcasecmp(other->tenant_id, application->tenant_id) == 0) {
+            return;
+        }
+    }
+    if (name != NULL) {
+        refuse(
+            outer, outer->group, name,
+            "is no user-assigned managed identity of the tenant of the application that trusts it");
+    }
 }
 
 static void read_identities(struct reader *outer, struct kv_config *config)
@@ -337,6 +365,9 @@ static void read_identities(struct reader *outer, struct kv_config *config)
         }
         config->identities_count = i + 1;
         outer->status = reader.status;
+    }
+    for (size_t i = 0; i < config->identities_count; i++) {
+        check_voucher(outer, config, &config->identities[i]);
     }
 }
 

@@ -22,12 +22,16 @@ struct kv_config_listen {
     const char *key_file;
 };
 
-/* Whose tokens an application may show in place of a secret: a federated identity credential. */
+/*
+ * Whose tokens an application may show in place of a secret: a federated identity credential. Another
+ * issuer's, or those of this process for one of its managed identities. All NULL: nobody's.
+ */
 struct kv_config_federated {
-    const char *issuer; /* NULL: nobody's */
+    const char *issuer;
     const char *subject;
-    const char *audience;
     const char *jwks_file;
+    const char *identity; /* its name */
+    const char *audience;
 };
 
 struct kv_config_identity {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The control API: how tests bring about what happens to a vault in the world. What it changes
  * lives in memory and ends with the process. */
+#include <stddef.h>
+
 #include "common/log.h"
 #include "common/text.h"
 #include "keyvaultd/handlers.h"
@@ -50,24 +52,53 @@ static bool permissions_of(const json_t *list, uint32_t *out)
     return json_is_array(list);
 }
 
+/* What of an identity is on or off. */
+static const struct {
+    const char *name;
+    size_t offset;
+} switches[] = {
+    {"enabled", offsetof(struct kv_identity, enabled)},
+    {"federated", offsetof(struct kv_identity, federated)},
+    {"installed", offsetof(struct kv_identity, installed)},
+};
+
+static bool switches_good(const json_t *input)
+{
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+        const json_t *value = json_object_get(input, switches[i].name);
+        if (value != NULL && !json_is_boolean(value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void set_switches(struct kv_identity *identity, const json_t *input)
+{
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+        const json_t *value = json_object_get(input, switches[i].name);
+        if (value != NULL) {
+            atomic_bool *on = (atomic_bool *)(void *)((char *)identity + switches[i].offset);
+            atomic_store(on, json_is_true(value));
+        }
+    }
+}
+
 void kv_handle_identity(struct kv_request *request)
 {
     struct kv_identity *identity = kv_identity_by_name(&request->server->identities, request->name);
-    const json_t *enabled = json_object_get(request->input, "enabled");
     const json_t *permissions = json_object_get(request->input, "permissions");
     uint32_t bits = 0;
     if (identity == NULL) {
         kv_refuse(request, 404, "NotFound", "", "There is no identity with this name.");
         return;
     }
-    if ((enabled != NULL && !json_is_boolean(enabled)) ||
+    if (!switches_good(request->input) ||
         (permissions != NULL && !permissions_of(permissions, &bits))) {
-        refuse(request, "enabled or permissions is invalid.");
+        refuse(request, "enabled, federated, installed or permissions is invalid.");
         return;
     }
-    if (enabled != NULL) {
-        atomic_store(&identity->enabled, json_is_true(enabled));
-    }
+    set_switches(identity, request->input);
     if (permissions != NULL) {
         atomic_store(&identity->permissions, bits);
     }

@@ -10,6 +10,7 @@
 #include "common/secret.h"
 #include "common/secret_file.h"
 #include "gateway/pem_file.h"
+#include "keyvaultd/token.h"
 
 bool kv_identity_object_id(const struct kv_identity *identity, const char *tenant_id,
                            char text[GK_UUID_TEXT_BYTES])
@@ -54,6 +55,8 @@ enum gk_status kv_identities_init(struct kv_identities *identities, const struct
         identity->config = &config->identities[i];
         identities->count = i + 1;
         atomic_init(&identity->enabled, true);
+        atomic_init(&identity->federated, true);
+        atomic_init(&identity->installed, true);
         atomic_init(&identity->permissions, identity->config->permissions);
         enum gk_status status = GK_OK;
         if (!kv_identity_object_id(identity, identity->config->tenant_id, identity->object_id)) {
@@ -72,6 +75,11 @@ enum gk_status kv_identities_init(struct kv_identities *identities, const struct
             kv_identities_cleanup(identities);
             return status;
         }
+    }
+    for (size_t i = 0; i < config->identities_count; i++) {
+        const char *voucher = config->identities[i].federated.identity;
+        identities->list[i].voucher =
+            voucher == NULL ? NULL : kv_identity_by_name(identities, voucher);
     }
     return GK_OK;
 }
@@ -108,10 +116,17 @@ struct kv_identity *kv_identity_by_name(const struct kv_identities *identities, 
     return NULL;
 }
 
+bool kv_identity_has_credential(const struct kv_identity *identity)
+{
+    return identity->secret != NULL || identity->certificate != NULL || identity->jwks != NULL ||
+           identity->voucher != NULL;
+}
+
 bool kv_identity_is_in(const struct kv_identity *identity, const char *tenant_id)
 {
     const struct kv_config_identity *config = identity->config;
-    for (size_t i = 0; i < config->installed_in_count; i++) {
+    const bool installed = atomic_load(&identity->installed);
+    for (size_t i = 0; installed && i < config->installed_in_count; i++) {
         if (strcasecmp(config->installed_in[i], tenant_id) == 0) {
             return true;
         }
@@ -174,10 +189,33 @@ bool kv_identity_signed(const struct kv_identity *identity, const char *assertio
            gk_jwt_verify(identity->certificate, assertion, &wanted, &claims, why) == GK_OK;
 }
 
+/* A token of ours, whose issuer is the voucher's tenant and whose subject is the voucher. */
+static bool is_vouched_for(const struct kv_identity *identity, const char *assertion,
+                           struct gk_span token_secret, int64_t now_s, struct gk_error *why)
+{
+    const struct kv_config_identity *voucher = identity->voucher->config;
+    struct kv_token_claims claims;
+    if (kv_token_read(assertion, token_secret, now_s, &claims) &&
+        strcmp(claims.audience, identity->config->federated.audience) == 0 &&
+        strcasecmp(claims.tenant_id, voucher->tenant_id) == 0 &&
+        strcasecmp(claims.client_id, voucher->client_id) == 0) {
+        return true;
+    }
+    (void)gk_fail(why, GK_E_DENIED, "it is no token of %s for %s that is good now", voucher->name,
+                  identity->config->federated.audience);
+    return false;
+}
+
 bool kv_identity_is_asserted(const struct kv_identity *identity, const char *assertion,
-                             int64_t now_s, struct gk_error *why)
+                             struct gk_span token_secret, int64_t now_s, struct gk_error *why)
 {
     const struct kv_config_federated *federated = &identity->config->federated;
+    if (!atomic_load(&identity->federated)) {
+        return false;
+    }
+    if (identity->voucher != NULL) {
+        return is_vouched_for(identity, assertion, token_secret, now_s, why);
+    }
     const struct gk_jwt_wanted wanted = {.issuer = federated->issuer,
                                          .audience = federated->audience,
                                          .subject = federated->subject,

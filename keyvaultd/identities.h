@@ -20,8 +20,12 @@ struct kv_identity {
     char *secret;                       /* NULL: no client credentials */
     size_t secret_len;
     struct gk_jwks *certificate; /* its own; NULL: it has none */
-    struct gk_jwks *jwks;        /* of the issuer of its federated credential; NULL: it has none */
-    atomic_bool enabled;         /* false: gets no tokens any more; those that are out go on */
+    /* Its federated credential: the keys of another issuer, or an identity of ours. NULL: it has none. */
+    struct gk_jwks *jwks;
+    const struct kv_identity *voucher;
+    atomic_bool federated; /* false: the credential was deleted */
+    atomic_bool installed; /* false: it was removed from the tenants that are not its home */
+    atomic_bool enabled;   /* false: gets no tokens any more; those that are out go on */
     _Atomic uint32_t permissions;
 };
 
@@ -40,6 +44,8 @@ struct kv_identity *kv_identity_by_client_id(const struct kv_identities *identit
                                              const char *client_id);
 struct kv_identity *kv_identity_by_name(const struct kv_identities *identities, const char *name);
 
+/* Whether there is anything by which it could get a token from the authority. */
+bool kv_identity_has_credential(const struct kv_identity *identity);
 /* Whether the identity is at home in that tenant, or installed there. */
 bool kv_identity_is_in(const struct kv_identity *identity, const char *tenant_id);
 /* An application is another object in each tenant: the id follows from tenant and client id, so it
@@ -65,8 +71,10 @@ bool kv_identity_secret_is(const struct kv_identity *identity, struct gk_span se
 /* Whether it is a token that the application signed for that audience. why says what it is not. */
 bool kv_identity_signed(const struct kv_identity *identity, const char *assertion,
                         const char *audience, int64_t now_s, struct gk_error *why) GK_MUST_USE;
-/* Whether it is a token that the identity's federated credential speaks of. */
+/* Whether it is a token that the identity's federated credential speaks of. token_secret: what
+ * authenticates our own. */
 bool kv_identity_is_asserted(const struct kv_identity *identity, const char *assertion,
-                             int64_t now_s, struct gk_error *why) GK_MUST_USE;
+                             struct gk_span token_secret, int64_t now_s,
+                             struct gk_error *why) GK_MUST_USE;
 
 #endif

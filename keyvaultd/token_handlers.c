@@ -85,10 +85,11 @@ static bool shows_assertion(struct kv_request *request, const struct kv_identity
         return false;
     }
     if (kv_identity_signed(identity, assertion, audience, now_s, &why) ||
-        kv_identity_is_asserted(identity, assertion, now_s, &why)) {
+        kv_identity_is_asserted(identity, assertion, kv_server_token_secret(request->server), now_s,
+                                &why)) {
         return true;
     }
-    if (identity->certificate != NULL && identity->jwks == NULL) {
+    if (identity->certificate != NULL && identity->jwks == NULL && identity->voucher == NULL) {
         snprintf(text, sizeof text, "The client assertion is not the application's: %s.",
                  why.message);
         refuse_token(request, 401, "invalid_client", 700027, text);
@@ -120,8 +121,7 @@ static const struct kv_identity *authenticate(struct kv_request *request,
     const struct kv_identity *identity =
         client_id == NULL ? NULL
                           : kv_identity_by_client_id(&request->server->identities, client_id);
-    if (identity == NULL ||
-        (identity->secret == NULL && identity->certificate == NULL && identity->jwks == NULL) ||
+    if (identity == NULL || !kv_identity_has_credential(identity) ||
         !kv_identity_is_in(identity, request->name)) {
         refuse_token(request, 400, "unauthorized_client", 700016,
                      "Application was not found in the directory.");

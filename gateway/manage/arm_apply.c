@@ -131,9 +131,14 @@ static enum gk_status apply_user_identity(const json_t *identity, struct gk_arm_
     if (json_object_size(map) == 0 && arm->user_identity[0] != '\0') {
         return GK_OK; /* the type is repeated, the map left out */
     }
+    if (json_object_size(map) == 0) {
+        return gk_fail_http(error, GK_E_INVALID, 400, "MissingUserAssignedIdentity",
+                            "identity.type is UserAssigned, and identity.userAssignedIdentities "
+                            "names no identity; name one.");
+    }
     if (json_object_size(map) != 1) {
-        return refuse_identity(error, "identity.userAssignedIdentities must name exactly one "
-                                      "identity with type UserAssigned.");
+        return refuse_identity(error, "identity.userAssignedIdentities names more than one "
+                                      "identity; an account has one at most.");
     }
     const char *id = json_object_iter_key(json_object_iter(map));
     if (id[0] != '/' || strlen(id) >= sizeof arm->user_identity) {

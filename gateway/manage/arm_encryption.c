@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "common/error.h"
+#include "common/text.h"
 #include "gateway/manage/json_body.h"
 
 bool gk_arm_in_list(const char *list, const char *text)
@@ -152,6 +153,29 @@ static enum gk_status refuse_missing_identity(struct gk_error *error, const char
     return gk_fail_http(error, GK_E_INVALID, 400, "ManagedServiceIdentityNotFound", "%s", text);
 }
 
+/* The multi-tenant application for a vault in another tenant. "" and "None" mean none. */
+static enum gk_status apply_application(const json_t *identity, const char *where,
+                                        struct gk_identity_reference *wanted,
+                                        struct gk_error *error)
+{
+    static const char name[] = "federatedIdentityClientId";
+    struct gk_id id;
+    bool present = false;
+    const enum gk_status status = gk_json_copy(identity, where, name, wanted->federated_client_id,
+                                               sizeof wanted->federated_client_id, &present, error);
+    if (status != GK_OK || !present) {
+        return status;
+    }
+    if (strcasecmp(wanted->federated_client_id, "None") == 0) {
+        wanted->federated_client_id[0] = '\0';
+    }
+    if (wanted->federated_client_id[0] != '\0' && !gk_id_parse(wanted->federated_client_id, &id)) {
+        return gk_json_refuse_value(error, "%s%s is not the client id of an application.", where,
+                                    name);
+    }
+    return GK_OK;
+}
+
 /* As whom to ask the vault. A named user-assigned identity must be the account's own. */
 static enum gk_status apply_encryption_identity(const json_t *encryption,
                                                 const struct gk_arm_account *arm,
@@ -162,7 +186,6 @@ static enum gk_status apply_encryption_identity(const json_t *encryption,
     static const char where[] = "properties.encryption.identity.";
     json_t *identity = NULL;
     bool named = false;
-    bool present = false;
     struct gk_identity_reference *wanted = &settings->identity;
     enum gk_status status =
         gk_json_object(encryption, "properties.encryption.", "identity", &identity, error);
@@ -175,9 +198,7 @@ static enum gk_status apply_encryption_identity(const json_t *encryption,
                               sizeof wanted->resource_id, &named, error);
     }
     if (status == GK_OK) {
-        status =
-            gk_json_copy(identity, where, "federatedIdentityClientId", wanted->federated_client_id,
-                         sizeof wanted->federated_client_id, &present, error);
+        status = apply_application(identity, where, wanted, error);
     }
     if (status != GK_OK) {
         return status;
@@ -215,6 +236,12 @@ enum gk_status gk_arm_check_customer(const struct gk_arm_account *arm, bool crea
             error, "keySource Microsoft.Keyvault needs an identity: name a user-assigned one in "
                    "identity and properties.encryption.identity, or give an existing account a "
                    "system-assigned one.");
+    }
+    if (identity->kind == GK_IDENTITY_SYSTEM_ASSIGNED && identity->federated_client_id[0] != '\0') {
+        return refuse_missing_identity(
+            error, "federatedIdentityClientId goes with a user-assigned identity, which the "
+                   "application trusts: name one in identity and properties.encryption.identity, "
+                   "or clear federatedIdentityClientId with \"None\".");
     }
     return GK_OK;
 }

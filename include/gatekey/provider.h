@@ -54,6 +54,7 @@ extern "C" {
 #define GK_KEY_VERSION_BYTES_MAX 33u  /* 32 hexadecimal digits, a number, or "": the current one */
 #define GK_KEY_ID_BYTES_MAX      512u /* https://host/keys/name/version */
 #define GK_RESOURCE_ID_BYTES_MAX 512u
+#define GK_CLIENT_ID_BYTES_MAX   64u
 #define GK_WRAPPED_BYTES_MAX     512u /* RSA 4096; transit's text is shorter */
 #define GK_ROOT_KEY_BYTES        32u
 
@@ -73,7 +74,7 @@ enum gk_identity_kind { GK_IDENTITY_SYSTEM_ASSIGNED = 0, GK_IDENTITY_USER_ASSIGN
 struct gk_identity_reference {
     enum gk_identity_kind kind;
     char resource_id[GK_RESOURCE_ID_BYTES_MAX]; /* of a user-assigned one; compared without case */
-    char federated_client_id[64];               /* cross-tenant application; "" for none */
+    char federated_client_id[GK_CLIENT_ID_BYTES_MAX]; /* cross-tenant application; "" for none */
 };
 
 enum gk_vault_verdict {

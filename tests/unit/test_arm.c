@@ -16,10 +16,11 @@
 #define IDENTITY                                                                                   \
     "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/"                       \
     "userAssignedIdentities/id"
-#define REQUIRED  "'sku':{'name':'Standard_LRS'},'kind':'StorageV2','location':'westeurope'"
-#define WITH_USER "'identity':{'type':'UserAssigned','userAssignedIdentities':{'" IDENTITY "':{}}}"
-#define KEY       "'keyvaultproperties':{'keyvaulturi':'https://v.vault.azure.net/','keyname':'k'}"
-#define AS_USER   "'identity':{'userAssignedIdentity':'" IDENTITY "'}"
+#define APPLICATION "3109d1c4-a5de-4d84-8832-feabb916a4b6"
+#define REQUIRED    "'sku':{'name':'Standard_LRS'},'kind':'StorageV2','location':'westeurope'"
+#define WITH_USER   "'identity':{'type':'UserAssigned','userAssignedIdentities':{'" IDENTITY "':{}}}"
+#define KEY         "'keyvaultproperties':{'keyvaulturi':'https://v.vault.azure.net/','keyname':'k'}"
+#define AS_USER     "'identity':{'userAssignedIdentity':'" IDENTITY "'}"
 #define CUSTOMER                                                                                   \
     "'properties':{'encryption':{'keySource':'Microsoft.Keyvault'," KEY "," AS_USER "}}"
 
@@ -192,10 +193,11 @@ static void test_arm__identity_and_tags(void **state)
         {"{" WITH_USER "}", ACCEPTED},
         {"{'identity':{'type':'Robot'}}", VALUE, "identity.type"},
         {"{'identity':{}}", VALUE, "identity.type"},
-        {"{'identity':{'type':'UserAssigned'}}", VALUE, "exactly one"},
-        {"{'identity':{'type':'UserAssigned','userAssignedIdentities':{}}}", VALUE, "exactly one"},
+        {"{'identity':{'type':'UserAssigned'}}", 400, "MissingUserAssignedIdentity", "name one"},
+        {"{'identity':{'type':'UserAssigned','userAssignedIdentities':{}}}", 400,
+         "MissingUserAssignedIdentity", "name one"},
         {"{'identity':{'type':'UserAssigned','userAssignedIdentities':{'/a':{},'/b':{}}}}", VALUE,
-         "exactly one"},
+         "more than one"},
         {"{'identity':{'type':'UserAssigned','userAssignedIdentities':{'a':{}}}}", VALUE,
          "resource id"},
         {"{'identity':{'type':'UserAssigned','userAssignedIdentities':['/a']}}", CONTENT,
@@ -274,6 +276,15 @@ static void test_arm__customer_managed(void **state)
         {"{'identity':{'type':'None'},"
          "'properties':{'encryption':{'keySource':'Microsoft.Storage'}}}",
          ACCEPTED},
+        {ENCRYPTION("'identity':{'federatedIdentityClientId':'" APPLICATION "'}"), ACCEPTED},
+        {ENCRYPTION("'identity':{'federatedIdentityClientId':'None'}"), ACCEPTED},
+        {ENCRYPTION("'identity':{'federatedIdentityClientId':''}"), ACCEPTED},
+        {ENCRYPTION("'identity':{'federatedIdentityClientId':'app'}"), VALUE, "client id"},
+        {ENCRYPTION("'identity':{'federatedIdentityClientId':7}"), CONTENT,
+         "federatedIdentityClientId"},
+        {"{'identity':{'type':'SystemAssigned'},'properties':{'encryption':{'identity':{"
+         "'userAssignedIdentity':'','federatedIdentityClientId':'" APPLICATION "'}}}}",
+         400, "ManagedServiceIdentityNotFound", "goes with a user-assigned"},
         {ENCRYPTION("'keyvaultproperties':{'keyname':'other'}"), ACCEPTED},
         {ENCRYPTION("'keyvaultproperties':{'keyname':''}"), VALUE, "keyname"},
     };

@@ -2,6 +2,8 @@
 /* A challenge counts only when it is of the resource and the authority that are configured. */
 #include "keyprovider/challenge.h"
 
+#include <stdio.h>
+
 #include <string.h>
 
 #include "unit/cmocka_all.h"
@@ -73,11 +75,50 @@ static void test_challenge__too_long(void **state)
     assert_false(gk_kv_challenge_parse(header, &challenge));
 }
 
+static void test_challenge__tenants(void **state)
+{
+    static const struct {
+        const char *authority;
+        const char *tenant_id; /* NULL: it names none */
+    } tenants[] = {
+        {AUTHORITY "/72f988bf-86f1-41af-91ab-2d7cd011db47", "72f988bf-86f1-41af-91ab-2d7cd011db47"},
+        {AUTHORITY "/contoso.example/v2.0", "contoso.example"},
+        {AUTHORITY "/t/", "t"},
+        {AUTHORITY, NULL},
+        {AUTHORITY "/", NULL},
+        {AUTHORITY "//t", NULL},
+        {AUTHORITY "/../t", NULL},
+        {AUTHORITY "/t?a=b", NULL},
+        {AUTHORITY "/t%2F..", NULL},
+        {AUTHORITY "?t", NULL},
+        {AUTHORITY "#t", NULL},
+    };
+    char tenant_id[GK_KV_TENANT_BYTES_MAX];
+    struct gk_kv_challenge challenge;
+    (void)state;
+    for (size_t i = 0; i < sizeof tenants / sizeof tenants[0]; i++) {
+        snprintf(challenge.authority, sizeof challenge.authority, "%s", tenants[i].authority);
+        const bool names = gk_kv_challenge_tenant(&challenge, tenant_id);
+        if (names != (tenants[i].tenant_id != NULL) ||
+            (names && strcmp(tenant_id, tenants[i].tenant_id) != 0)) {
+            fail_msg("%s: %s", tenants[i].authority, names ? tenant_id : "none");
+        }
+    }
+    const size_t len = strlen(AUTHORITY "/");
+    memcpy(challenge.authority, AUTHORITY "/", len);
+    memset(challenge.authority + len, 'a', GK_KV_TENANT_BYTES_MAX);
+    challenge.authority[len + GK_KV_TENANT_BYTES_MAX] = '\0';
+    assert_false(gk_kv_challenge_tenant(&challenge, tenant_id));
+    challenge.authority[len + GK_KV_TENANT_BYTES_MAX - 1] = '\0';
+    assert_true(gk_kv_challenge_tenant(&challenge, tenant_id));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_challenge__table),
         cmocka_unit_test(test_challenge__too_long),
+        cmocka_unit_test(test_challenge__tenants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

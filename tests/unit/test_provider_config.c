@@ -60,6 +60,9 @@ static const struct {
     {"vault.0.uri", "http://127.0.0.1:8443", GK_E_INVALID},
     {"vault.0.uri", "https://vault.example:0", GK_E_INVALID},
     {"vault.0.uri", "https://vault.example:65536", GK_E_INVALID},
+    {"vault.0.authority", "https://login.example", GK_OK},
+    {"vault.0.authority", "https://login.example/tenant", GK_E_INVALID},
+    {"vault.0.authority", "http://login.example", GK_E_INVALID},
     {"vault.0.name", "x", GK_E_NOT_FOUND},
     {"nothing", "x", GK_E_NOT_FOUND},
 };
@@ -108,6 +111,7 @@ static void test_provider_config__what_belongs_together(void **state)
           {"identity.1.kind", "managed"}},
          "identity.1.resource_id"},
         {{{"service_key_file", "/k"}, {"vault.0.resource", "r"}}, "vault.0.uri"},
+        {{{"service_key_file", "/k"}, {"vault.0.authority", "https://a.example"}}, "vault.0.uri"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -133,37 +137,43 @@ static void configure(struct gk_kv_config *config)
     set(config, "vault.0.uri", "https://Localhost:8443");
     set(config, "vault.1.uri", "https://vault.example");
     set(config, "vault.1.resource", "https://audience.example");
+    set(config, "vault.1.authority", "https://login.example/");
     assert_int_equal(gk_kv_config_check(config, NULL), GK_OK);
 }
 
 static const struct {
     const char *uri;
     const char *resource; /* NULL: refused */
+    const char *authority;
 } vaults[] = {
-    {"https://myvault.vault.azure.net", "https://vault.azure.net"},
-    {"https://MyVault.Vault.Azure.Net:443", "https://vault.azure.net"},
-    {"https://myhsm.managedhsm.azure.net", "https://managedhsm.azure.net"},
-    {"https://v.vault.usgovcloudapi.net", "https://vault.usgovcloudapi.net"},
-    {"https://localhost:8443", "https://vault.azure.net"},
-    {"https://vault.example:443", "https://audience.example"},
-    {"https://localhost", NULL},
-    {"https://vault.example:8443", NULL},
-    {"https://vault.azure.net", NULL},
-    {"https://.vault.azure.net", NULL},
-    {"https://a.b.vault.azure.net", NULL},
-    {"https://myvault.vault.azure.net:8443", NULL},
-    {"https://myvault.vault.azure.net.evil.example", NULL},
-    {"https://evil.example", NULL},
-    {"http://myvault.vault.azure.net", NULL},
-    {"https://myvault.vault.azure.net/", NULL},
-    {"https://myvault.vault.azure.net/keys", NULL},
-    {"https://myvault.vault.azure.net?a=b", NULL},
-    {"https://myvault.vault.azure.net#a", NULL},
-    {"https://user@myvault.vault.azure.net", NULL},
-    {"https://evil.example\\@myvault.vault.azure.net", NULL},
-    {"https://evil.example%00.vault.azure.net", NULL},
-    {"myvault.vault.azure.net", NULL},
-    {"", NULL},
+    {"https://myvault.vault.azure.net", "https://vault.azure.net",
+     "https://login.microsoftonline.com"},
+    {"https://MyVault.Vault.Azure.Net:443", "https://vault.azure.net",
+     "https://login.microsoftonline.com"},
+    {"https://myhsm.managedhsm.azure.net", "https://managedhsm.azure.net",
+     "https://login.microsoftonline.com"},
+    {"https://v.vault.usgovcloudapi.net", "https://vault.usgovcloudapi.net",
+     "https://login.microsoftonline.us"},
+    {"https://localhost:8443", "https://vault.azure.net", "https://login.microsoftonline.com"},
+    {"https://vault.example:443", "https://audience.example", "https://login.example"},
+    {"https://localhost", NULL, NULL},
+    {"https://vault.example:8443", NULL, NULL},
+    {"https://vault.azure.net", NULL, NULL},
+    {"https://.vault.azure.net", NULL, NULL},
+    {"https://a.b.vault.azure.net", NULL, NULL},
+    {"https://myvault.vault.azure.net:8443", NULL, NULL},
+    {"https://myvault.vault.azure.net.evil.example", NULL, NULL},
+    {"https://evil.example", NULL, NULL},
+    {"http://myvault.vault.azure.net", NULL, NULL},
+    {"https://myvault.vault.azure.net/", NULL, NULL},
+    {"https://myvault.vault.azure.net/keys", NULL, NULL},
+    {"https://myvault.vault.azure.net?a=b", NULL, NULL},
+    {"https://myvault.vault.azure.net#a", NULL, NULL},
+    {"https://user@myvault.vault.azure.net", NULL, NULL},
+    {"https://evil.example\\@myvault.vault.azure.net", NULL, NULL},
+    {"https://evil.example%00.vault.azure.net", NULL, NULL},
+    {"myvault.vault.azure.net", NULL, NULL},
+    {"", NULL, NULL},
 };
 
 static void test_provider_config__vaults(void **state)
@@ -177,7 +187,8 @@ static void test_provider_config__vaults(void **state)
         const bool found = gk_kv_config_vault(&config, vaults[i].uri, &vault, &error) == GK_OK;
         const char *resource = found ? vault.resource : NULL;
         if ((resource == NULL) != (vaults[i].resource == NULL) ||
-            (resource != NULL && strcmp(resource, vaults[i].resource) != 0) ||
+            (resource != NULL && (strcmp(resource, vaults[i].resource) != 0 ||
+                                  strcmp(vault.authority, vaults[i].authority) != 0)) ||
             (resource == NULL && error.message[0] == '\0')) {
             fail_msg("%s: %s", vaults[i].uri, resource == NULL ? "refused" : resource);
         }
@@ -196,9 +207,18 @@ static void test_provider_config__identities(void **state)
     assert_null(gk_kv_config_identity(&config, &reference, &error));
     snprintf(reference.resource_id, sizeof reference.resource_id, "/SUBSCRIPTIONS/s/Identity");
     assert_ptr_equal(gk_kv_config_identity(&config, &reference, &error), &config.identities[3]);
+
+    /* An application is vouched for by a managed identity, and not by one with an authority. */
     snprintf(reference.federated_client_id, sizeof reference.federated_client_id, "app");
+    assert_ptr_equal(gk_kv_config_identity(&config, &reference, &error), &config.identities[3]);
+    config.identities[3].source = GK_KV_SOURCE_CLIENT_SECRET;
     assert_null(gk_kv_config_identity(&config, &reference, &error));
-    assert_int_equal(error.status, GK_E_UNSUPPORTED);
+    assert_int_equal(error.status, GK_E_INVALID);
+    assert_non_null(strstr(error.message, "client-secret"));
+    reference.kind = GK_IDENTITY_SYSTEM_ASSIGNED;
+    assert_null(gk_kv_config_identity(&config, &reference, &error));
+    assert_non_null(strstr(error.message, "system-assigned"));
+    reference.kind = GK_IDENTITY_USER_ASSIGNED;
     reference.federated_client_id[0] = '\0';
     snprintf(reference.resource_id, sizeof reference.resource_id, "/other");
     assert_null(gk_kv_config_identity(&config, &reference, &error));

@@ -110,8 +110,9 @@ static void test_token_request__urls(void **state)
         struct gk_kv_config config;
         struct gk_buf url;
         configure(&config, rows[i].settings, 4);
+        const struct gk_kv_grant grant = {.identity = &config.identities[0], .resource = RESOURCE};
         gk_buf_init(&url, GK_KV_TOKEN_URL_BYTES_MAX);
-        gk_kv_token_url(&url, &config.identities[0], RESOURCE);
+        gk_kv_token_url(&url, &grant);
         assert_string_equal(gk_buf_str(&url), rows[i].url);
         gk_buf_cleanup(&url);
     }
@@ -120,14 +121,15 @@ static void test_token_request__urls(void **state)
 static void test_token_request__headers(void **state)
 {
     struct gk_kv_identity identity = {.source = GK_KV_SOURCE_ARC};
+    const struct gk_kv_grant grant = {.identity = &identity, .resource = RESOURCE};
     struct gk_error error = {0};
     char *header = NULL;
     (void)state;
-    assert_int_equal(gk_kv_token_header(&identity, &header, &error), GK_OK);
+    assert_int_equal(gk_kv_token_header(&grant, &header, &error), GK_OK);
     assert_string_equal(header, "Metadata: true");
     gk_secret_free(&header);
     identity.source = GK_KV_SOURCE_CLIENT_SECRET;
-    assert_int_equal(gk_kv_token_header(&identity, &header, &error), GK_OK);
+    assert_int_equal(gk_kv_token_header(&grant, &header, &error), GK_OK);
     assert_null(header);
 
     /* Read each time, so that one which the platform renewed is taken. */
@@ -136,14 +138,14 @@ static void test_token_request__headers(void **state)
     identity.source = GK_KV_SOURCE_APP_SERVICE;
     snprintf(identity.identity_header_file, sizeof identity.identity_header_file, "%s",
              path_of("header"));
-    assert_int_equal(gk_kv_token_header(&identity, &header, &error), GK_E_INVALID);
+    assert_int_equal(gk_kv_token_header(&grant, &header, &error), GK_E_INVALID);
     assert_non_null(strstr(error.message, "header"));
     for (size_t i = 0; i < 2; i++) {
         char expected[128];
         write_file("header", secrets[i], 0600);
         snprintf(expected, sizeof expected, "X-IDENTITY-HEADER: %.*s",
                  (int)strcspn(secrets[i], "\n"), secrets[i]);
-        assert_int_equal(gk_kv_token_header(&identity, &header, &error), GK_OK);
+        assert_int_equal(gk_kv_token_header(&grant, &header, &error), GK_OK);
         assert_string_equal(header, expected);
         gk_secret_free(&header);
         unlink(path_of("header"));
@@ -168,6 +170,7 @@ static void test_token_request__federated_tokens(void **state)
     };
     struct gk_kv_identity identity = {
         .source = GK_KV_SOURCE_WORKLOAD, .client_id = "c", .tenant_id = "t"};
+    const struct gk_kv_grant grant = {.identity = &identity, .resource = RESOURCE};
     (void)state;
     snprintf(identity.federated_token_file, sizeof identity.federated_token_file, "%s",
              path_of("header"));
@@ -177,8 +180,7 @@ static void test_token_request__federated_tokens(void **state)
         char expected[512];
         write_file("header", rows[i].token, 0600);
         gk_buf_init(&form, GK_KV_TOKEN_FORM_BYTES_MAX);
-        const enum gk_status status =
-            gk_kv_token_form(&form, &identity, RESOURCE, 1800000000, &error);
+        const enum gk_status status = gk_kv_token_form(&form, &grant, NULL, 1800000000, &error);
         if (rows[i].complaint == NULL) {
             snprintf(expected, sizeof expected,
                      "grant_type=client_credentials&client_id=c"
@@ -195,6 +197,52 @@ static void test_token_request__federated_tokens(void **state)
         }
         gk_buf_cleanup(&form);
         unlink(path_of("header"));
+    }
+}
+
+/* --- cross-tenant applications ------------------------------------------------------------------ */
+
+/* The identity's own token is the proof; neither its secrets nor its host have a part in it. */
+static void test_token_request__applications(void **state)
+{
+    static const struct {
+        const char *authority;
+        const char *exchange;
+    } clouds[] = {
+        {"https://login.microsoftonline.com", "api://AzureADTokenExchange"},
+        {"https://login.microsoftonline.us", "api://AzureADTokenExchangeUSGov"},
+        {"https://login.chinacloudapi.cn", "api://AzureADTokenExchangeChina"},
+        {"https://localhost:8443", "api://AzureADTokenExchange"},
+    };
+    const struct gk_kv_identity identity = {.source = GK_KV_SOURCE_MANAGED, .client_id = "c"};
+    (void)state;
+    for (size_t i = 0; i < sizeof clouds / sizeof clouds[0]; i++) {
+        struct gk_kv_grant grant = {.identity = &identity,
+                                    .application = {.client_id = "app", .tenant_id = "customer"},
+                                    .resource = RESOURCE};
+        struct gk_buf out;
+        struct gk_error error = {0};
+        char expected[128];
+        char *header = NULL;
+        snprintf(grant.application.authority, sizeof grant.application.authority, "%s",
+                 clouds[i].authority);
+        assert_string_equal(gk_kv_exchange_resource(&grant.application), clouds[i].exchange);
+        assert_int_equal(gk_kv_token_header(&grant, &header, &error), GK_OK);
+        assert_null(header);
+        gk_buf_init(&out, GK_KV_TOKEN_FORM_BYTES_MAX);
+        gk_kv_token_url(&out, &grant);
+        snprintf(expected, sizeof expected, "%s/customer/oauth2/v2.0/token", clouds[i].authority);
+        assert_string_equal(gk_buf_str(&out), expected);
+        gk_buf_cleanup(&out);
+        gk_buf_init(&out, GK_KV_TOKEN_FORM_BYTES_MAX);
+        assert_int_equal(gk_kv_token_form(&out, &grant, "head.claims+.mac", 1, &error), GK_OK);
+        assert_string_equal(gk_buf_str(&out),
+                            "grant_type=client_credentials&client_id=app"
+                            "&scope=https%3A%2F%2Fvault.azure.net%2F.default"
+                            "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3A"
+                            "client-assertion-type%3Ajwt-bearer"
+                            "&client_assertion=head.claims%2B.mac");
+        gk_buf_cleanup(&out);
     }
 }
 
@@ -416,6 +464,7 @@ int main(void)
         TEST(test_token_request__urls),
         TEST(test_token_request__headers),
         TEST(test_token_request__federated_tokens),
+        TEST(test_token_request__applications),
         TEST(test_client_assertion__is_signed),
         TEST(test_client_assertion__of_no_good_pair),
         TEST(test_arc_challenge__only_the_agents_own_files_are_read),

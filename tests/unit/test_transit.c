@@ -530,13 +530,14 @@ static void test_transit__logins(void **state)
         assert_int_equal(gk_kv_config_check(&config, NULL), GK_OK);
         gk_buf_init(&url, GK_KV_TOKEN_URL_BYTES_MAX);
         gk_buf_init(&body, GK_KV_TOKEN_FORM_BYTES_MAX);
-        gk_kv_token_url(&url, &config.identities[0], URI);
+        const struct gk_kv_grant grant = {.identity = &config.identities[0], .resource = URI};
+        gk_kv_token_url(&url, &grant);
         assert_string_equal(gk_buf_str(&url), logins[i].url);
-        assert_int_equal(gk_kv_token_header(&config.identities[0], &header, NULL), GK_OK);
+        assert_int_equal(gk_kv_token_header(&grant, &header, NULL), GK_OK);
         assert_string_equal(header, "X-Vault-Namespace: team");
-        assert_int_equal(gk_kv_token_form(&body, &config.identities[0], URI, 0, NULL), GK_OK);
+        assert_int_equal(gk_kv_token_form(&body, &grant, NULL, 0, NULL), GK_OK);
         assert_string_equal(gk_buf_str(&body), logins[i].body);
-        assert_string_equal(gk_kv_token_content_type(&config.identities[0]), "application/json");
+        assert_string_equal(gk_kv_token_content_type(&grant), "application/json");
         gk_secret_free(&header);
         gk_buf_cleanup(&url);
         gk_buf_cleanup(&body);

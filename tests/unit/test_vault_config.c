@@ -142,6 +142,18 @@ static void test_vault_config__names_what_is_wrong(void **state)
         {BASE "identities = ( { name = \"a\"; client_id = \"1\"; resource_id = \"/r\"; "
               "installed_in = [ \"t\" ]; } );",
          "managed identities"},
+        {BASE "identities = ( { name = \"a\"; client_id = \"1\"; federated = { identity = \"b\"; "
+              "}; } );",
+         "b: is no user-assigned"},
+        {BASE "identities = ( { name = \"a\"; client_id = \"1\"; federated = { identity = \"b\"; "
+              "}; }, { name = \"b\"; client_id = \"2\"; system_assigned = true; } );",
+         "b: is no user-assigned"},
+        {BASE "identities = ( { name = \"a\"; client_id = \"1\"; federated = { identity = \"b\"; "
+              "issuer = \"https://a\"; }; } );",
+         "identity: excludes"},
+        {BASE "identities = ( { name = \"a\"; client_id = \"1\"; federated = { issuer = "
+              "\"https://a\"; }; } );",
+         "subject"},
         {BASE "x = ", "syntax"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -123,7 +123,8 @@ static void test_verdict__token_answers(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof token_rows / sizeof token_rows[0]; i++) {
         const struct gk_kv_judgement judgement =
-            gk_kv_judge_token(token_rows[i].source, token_rows[i].http_status, token_rows[i].code);
+            gk_kv_judge_token(gk_kv_source_is_host(token_rows[i].source), token_rows[i].http_status,
+                              token_rows[i].code);
         if (judgement.verdict != token_rows[i].verdict || judgement.retry != token_rows[i].retry) {
             fail_msg("row %zu: verdict %d, retry %d", i, judgement.verdict, judgement.retry);
         }

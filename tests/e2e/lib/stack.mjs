@@ -123,7 +123,8 @@ ${setting('vault_deadline_ms', options.vaultDeadlineMs)}\
 ${setting('key_age_warning_days', options.keyAgeWarningDays)}\
 ${setting('pinned_key_without_get', options.pinnedKeyWithoutGet)}\
 ${setting('unwrap_audit_interval_s', options.unwrapAuditIntervalS)}\
-  vaults = ( ${[...vaults.map(({ uri, resource }) => `{ uri = ${quote(uri)}; resource = ${quote(resource)}; }`),
+  vaults = ( ${[...vaults.map(({ uri, resource, authority }) =>
+    `{ uri = ${quote(uri)}; resource = ${quote(resource)}; authority = ${quote(authority)}; }`),
     ...(transit ? [transit.vaultConfig] : [])].join(', ')} );
   identities = (
 ${authorities.map(identityConfig).join(',\n')},

@@ -48,8 +48,9 @@ function identityConfig(identity, secretFile) {
   if (identity.installedIn) lines.push(`installed_in = [ ${identity.installedIn.map(quote).join(', ')} ];`);
   if (identity.certificateFile) lines.push(`client_certificate_file = ${quote(identity.certificateFile)};`);
   if (identity.federated) {
-    const { issuer, subject, jwksFile } = identity.federated;
-    lines.push(`federated = { issuer = ${quote(issuer)}; subject = ${quote(subject)}; jwks_file = ${quote(jwksFile)}; };`);
+    const { issuer, subject, jwksFile, identity: voucher } = identity.federated;
+    lines.push(`federated = { ${voucher ? `identity = ${quote(voucher)};`
+      : `issuer = ${quote(issuer)}; subject = ${quote(subject)}; jwks_file = ${quote(jwksFile)};`} };`);
   }
   if (identity.systemAssigned) lines.push('system_assigned = true;');
   if (identity.administer) lines.push('administer = true;');
@@ -238,6 +239,9 @@ control = { enabled = true; token_file = ${quote(file('control.token', `${contro
 
     setPermissions: (name, permissions) => control('POST', `identities/${name}`, { permissions }),
     setIdentityEnabled: (name, enabled) => control('POST', `identities/${name}`, { enabled }),
+    // An application's federated credential, and whether it is in other tenants than its home.
+    setIdentityFederated: (name, federated) => control('POST', `identities/${name}`, { federated }),
+    setIdentityInstalled: (name, installed) => control('POST', `identities/${name}`, { installed }),
     setVaultDeleted: (deleted) => control('POST', 'vault', { deleted }),
     setClock: (offsetMs) => control('POST', 'clock', { offset_ms: offsetMs }),
     fault: (fault) => control('POST', 'faults', fault),
