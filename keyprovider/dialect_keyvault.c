@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Azure Key Vault and Managed HSM, as the Key Vault REST reference has them. */
 #include <stdio.h>
+#include <string.h>
 
 #include "common/error.h"
 #include "keyprovider/dialect.h"
@@ -54,19 +55,47 @@ static void set_reason(struct gk_vault_answer *answer, const char *code, const c
     snprintf(answer->message, sizeof answer->message, "%s", message);
 }
 
+/* Says whose token the vault wants and whose it would get, and where to mend that. */
+static void refuse_challenge(struct gk_vault_answer *answer, const struct gk_kv_question *question,
+                             const struct gk_kv_challenge *challenge, const char *authority)
+{
+    snprintf(answer->code, sizeof answer->code, "ChallengeInvalid");
+    if (strcmp(challenge->resource, question->vault->resource) != 0) {
+        snprintf(answer->message, sizeof answer->message,
+                 "the vault wants a token for %.64s, and %.64s is configured: correct resource in "
+                 "provider.vaults",
+                 challenge->resource, question->vault->resource);
+        return;
+    }
+    snprintf(answer->message, sizeof answer->message,
+             "the vault wants a token of %.90s, and %.60s is configured: %s", challenge->authority,
+             authority == NULL ? "an https authority" : authority,
+             question->vouched ? "correct authority in provider.vaults"
+                               : "name an identity of that authority");
+}
+
 /* A 401 counts only when its challenge is our vault's. Who asks as an application of the vault's tenant
  * must be told which that is. */
 static bool challenge_is_ours(const struct gk_kv_question *question, const char *header,
-                              char tenant_id[GK_KV_TENANT_BYTES_MAX])
+                              char tenant_id[GK_KV_TENANT_BYTES_MAX],
+                              struct gk_vault_answer *answer)
 {
     struct gk_kv_challenge challenge;
     const char *authority = question->vouched ? question->vault->authority
                             : gk_kv_source_is_host(question->identity->source)
                                 ? NULL
                                 : question->identity->authority;
-    return gk_kv_challenge_parse(header, &challenge) &&
-           gk_kv_challenge_agrees(&challenge, question->vault->resource, authority) &&
-           (gk_kv_challenge_tenant(&challenge, tenant_id) || !question->vouched);
+    if (!gk_kv_challenge_parse(header, &challenge)) {
+        set_reason(answer, "ChallengeInvalid",
+                   "the vault takes no token and does not say whose it wants; is it a vault?");
+        return false;
+    }
+    const bool agrees = gk_kv_challenge_agrees(&challenge, question->vault->resource, authority) &&
+                        (gk_kv_challenge_tenant(&challenge, tenant_id) || !question->vouched);
+    if (!agrees) {
+        refuse_challenge(answer, question, &challenge, authority);
+    }
+    return agrees;
 }
 
 static struct gk_kv_judgement judge(const struct gk_kv_question *question,
@@ -77,10 +106,7 @@ static struct gk_kv_judgement judge(const struct gk_kv_question *question,
     struct gk_kv_judgement judgement =
         gk_kv_judge_vault(question->operation, http->http_status, answer->code);
     if (http->http_status == STATUS_UNAUTHORIZED &&
-        !challenge_is_ours(question, http->challenge, judgement.tenant_id)) {
-        set_reason(
-            answer, "ChallengeInvalid",
-            "the vault asks for a token of another resource or authority than is configured");
+        !challenge_is_ours(question, http->challenge, judgement.tenant_id, answer)) {
         return (struct gk_kv_judgement){.verdict = GK_VAULT_UNAVAILABLE};
     }
     judgement.of_token = http->http_status == STATUS_UNAUTHORIZED;

@@ -2,6 +2,7 @@
 /* The control API: how tests bring about what happens to a vault in the world. What it changes
  * lives in memory and ends with the process. */
 #include <stddef.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "common/text.h"
@@ -105,14 +106,39 @@ void kv_handle_identity(struct kv_request *request)
     done(request);
 }
 
+static bool network_of(const json_t *value, enum kv_network *network)
+{
+    static const char *const names[] = {
+        [KV_NETWORK_OPEN] = "open",
+        [KV_NETWORK_FIREWALL] = "firewall",
+        [KV_NETWORK_PRIVATE] = "private",
+    };
+    const char *name = json_string_value(value);
+    for (size_t i = 0; name != NULL && i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i], name) == 0) {
+            *network = (enum kv_network)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 void kv_handle_vault(struct kv_request *request)
 {
     const json_t *deleted = json_object_get(request->input, "deleted");
-    if (!json_is_boolean(deleted)) {
-        refuse(request, "deleted must be true or false.");
+    const json_t *rules = json_object_get(request->input, "network");
+    enum kv_network network = KV_NETWORK_OPEN;
+    if ((deleted != NULL && !json_is_boolean(deleted)) ||
+        (rules != NULL && !network_of(rules, &network))) {
+        refuse(request, "deleted must be true or false, and network open, firewall or private.");
         return;
     }
-    atomic_store(&request->server->vault_deleted, json_is_true(deleted));
+    if (deleted != NULL) {
+        atomic_store(&request->server->vault_deleted, json_is_true(deleted));
+    }
+    if (rules != NULL) {
+        atomic_store(&request->server->network, network);
+    }
     done(request);
 }
 

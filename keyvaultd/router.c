@@ -215,6 +215,27 @@ static bool check_identity(struct kv_request *request)
     return true;
 }
 
+/* As the real vault has it, a caller that showed who it is is told that it calls from the wrong place. */
+static bool check_network(struct kv_request *request)
+{
+    switch (atomic_load(&request->server->network)) {
+    case KV_NETWORK_FIREWALL:
+        kv_refuse(request, 403, "Forbidden", "ForbiddenByFirewall",
+                  "Client address is not authorized and caller is not a trusted service. Client "
+                  "address: %s",
+                  request->exchange->client_address);
+        return false;
+    case KV_NETWORK_PRIVATE:
+        kv_refuse(request, 403, "Forbidden", "ForbiddenByConnection",
+                  "Public network access is disabled and request is not from a trusted service nor "
+                  "via an approved private link.");
+        return false;
+    case KV_NETWORK_OPEN:
+        break;
+    }
+    return true;
+}
+
 static bool check_permission(struct kv_request *request)
 {
     const uint32_t needed = request->route->permission;
@@ -277,7 +298,8 @@ static bool check_caller(struct kv_request *request)
 {
     switch (request->route->area) {
     case KV_AREA_VAULT:
-        return check_identity(request) && check_api_version(request) && check_permission(request);
+        return check_identity(request) && check_network(request) && check_api_version(request) &&
+               check_permission(request);
     case KV_AREA_CONTROL:
         return check_control(request);
     case KV_AREA_OPEN:

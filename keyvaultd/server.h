@@ -19,6 +19,13 @@
 
 #define KV_ORIGIN_BYTES 320u
 
+/* Whom a vault's network rules let in: everybody, or nobody that calls here. */
+enum kv_network {
+    KV_NETWORK_OPEN = 0,
+    KV_NETWORK_FIREWALL, /* the caller's address is not among those allowed */
+    KV_NETWORK_PRIVATE   /* there is no public access at all */
+};
+
 /* Which of the two listeners a request came over. */
 struct kv_listener {
     struct kv_server *server;
@@ -43,6 +50,7 @@ struct kv_server {
     char *identity_header; /* NULL: not as App Service */
     size_t identity_header_len;
     atomic_bool vault_deleted;         /* connections that ask for the vault are closed */
+    _Atomic(enum kv_network) network;  /* whom the vault lets in */
     atomic_bool ready;                 /* requests before it are dropped: the origin is not known */
     char origin[KV_ORIGIN_BYTES];      /* https://host:port */
     char authority[KV_ORIGIN_BYTES];   /* of who gives tokens: origin, unless it is another */

@@ -126,6 +126,19 @@ void gk_key_get(const struct gk_vault_caller *caller, const struct gk_key_refere
     }
 }
 
+/* Who sets a key is told all that is known, for it may be the settings that are wrong. */
+static enum gk_status refuse_silence(const struct gk_vault_caller *caller,
+                                     const struct gk_vault_result *result, struct gk_error *error)
+{
+    const enum gk_status status = gk_vault_silent_error(caller->instance, result, error);
+    if (error != NULL && result->message[0] != '\0') {
+        snprintf(error->message, sizeof error->message,
+                 "The key vault gives no answer that counts (%s: %s). Try again.", result->code,
+                 result->message);
+    }
+    return status;
+}
+
 enum gk_status gk_key_get_accepted(const struct gk_vault_caller *caller,
                                    const struct gk_key_reference *key,
                                    struct gk_vault_result *result, struct gk_error *error)
@@ -156,7 +169,7 @@ enum gk_status gk_key_get_accepted(const struct gk_vault_caller *caller,
     case GK_VAULT_UNAVAILABLE:
         break;
     }
-    return gk_vault_silent_error(caller->instance, result, error);
+    return refuse_silence(caller, result, error);
 }
 
 void gk_encryption_put_wrap(const struct gk_instance *instance, struct gk_root_generation *active,

@@ -66,6 +66,8 @@ const rows = {
   'deleted': [(name) => vault.deleteKey(name), AUTHENTICATION, /no such key.*recover/],
   'no permission get': [permit('wrapKey', 'unwrapKey'), AUTHENTICATION, /refuses get .*the permission get/],
   'no permission wrapKey': [permit('get', 'unwrapKey'), AUTHENTICATION, /refuses wrapKey .*the permission wrapKey/],
+  'behind a firewall': [() => vault.setNetwork('firewall'), AUTHENTICATION, /ForbiddenByFirewall.*let the gateway through/],
+  'without public access': [() => vault.setNetwork('private'), AUTHENTICATION, /ForbiddenByConnection.*let the gateway/],
   'no permission unwrapKey': [permit('get', 'wrapKey'), AUTHENTICATION, /refuses unwrapKey .*the permission unwrapKey/],
 };
 
@@ -87,6 +89,7 @@ for (const [what, [spoil, code, message]] of Object.entries(rows)) {
     } finally {
       await vault.clearFaults();
       await vault.setPermissions('gateway', ALL);
+      await vault.setNetwork('open');
     }
     assert.equal((await manage('GET', `probe${probes}`)).status, 404);
     assert.equal((await encryptionOf('second')).keySource, 'Microsoft.Storage');
@@ -103,6 +106,23 @@ test('a version that is not there, a vault that may not be asked, an account wit
   nobody.identity = { type: 'SystemAssigned' };
   delete nobody.properties.encryption.identity;
   await assertRefused(await manage('PUT', 'nobody', nobody), 400, 'ManagedServiceIdentityNotFound', /user-assigned/);
+});
+
+test('a firewall that no longer lets the gateway through revokes, and says so', async () => {
+  const stateIs = (state) => stack.until(async () => {
+    await stack.checkKey();
+    return (await stack.keyStatus()).state === state;
+  }, `the account to be ${state}`);
+  for (const [network, code, reason] of [['firewall', 'ForbiddenByFirewall', /^Client address is not authorized.*127\.0\.0\.1$/],
+    ['private', 'ForbiddenByConnection', /^Public network access is disabled/]]) {
+    await vault.setNetwork(network);
+    await stateIs('revoked');
+    const status = await stack.keyStatus();
+    assert.equal(status.reasonCode, `Forbidden/${code}`);
+    assert.match(status.reason, reason);
+    await vault.setNetwork('open');
+    await stateIs('active');
+  }
 });
 
 test('manual to automatic and back', async () => {

@@ -111,7 +111,8 @@ test('an identity of one tenant is refused by the other’s vault, and the accou
       properties: { encryption: { keySource: 'Microsoft.Keyvault', identity: { userAssignedIdentity: managed('home') },
         keyvaultproperties: { keyvaulturi: second.uri, keyname: 'of-the-customer' } } } } });
   assert.equal(answer.status, 503);
-  assert.match(answer.json.error.message, /ChallengeInvalid/);
+  assert.match(answer.json.error.message, new RegExp('ChallengeInvalid: the vault wants a token of ' +
+    `${second.authority}/${CUSTOMER}, and ${first.authority} is configured: name an identity of that authority`));
   const made = await stack.management.request('GET', `${stack.accountPath('mixed')}?api-version=2023-05-01`);
   assert.equal(made.status, 404);
 });

@@ -243,6 +243,8 @@ control = { enabled = true; token_file = ${quote(file('control.token', `${contro
     setIdentityFederated: (name, federated) => control('POST', `identities/${name}`, { federated }),
     setIdentityInstalled: (name, installed) => control('POST', `identities/${name}`, { installed }),
     setVaultDeleted: (deleted) => control('POST', 'vault', { deleted }),
+    // "open"; "firewall" and "private" let nobody in who calls from here.
+    setNetwork: (network) => control('POST', 'vault', { network }),
     setClock: (offsetMs) => control('POST', 'clock', { offset_ms: offsetMs }),
     fault: (fault) => control('POST', 'faults', fault),
     clearFaults: () => control('DELETE', 'faults'),
