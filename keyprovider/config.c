@@ -12,6 +12,9 @@
 #define TIMEOUT_MS_MIN     100u
 #define TIMEOUT_MS_MAX     60000u
 
+#define PIN_PREFIX   "sha256//"
+#define SHA256_BYTES 32u
+
 #define MOUNT_SIGNS GK_KV_TENANT_SIGNS "_/"
 
 void gk_kv_config_init(struct gk_kv_config *config)
@@ -107,6 +110,54 @@ static enum gk_status set_mount(char *out, const char *key, const char *value,
         return gk_fail(error, GK_E_INVALID,
                        "%s: give names of letters, digits, '-', '_' and '.', with '/' between them",
                        key);
+    }
+    memcpy(out, value, len + 1);
+    return GK_OK;
+}
+
+/* SHA-256 of public keys, "sha256//...;sha256//...", as the transport takes them. */
+static enum gk_status set_pins(char *out, const char *key, const char *value,
+                               struct gk_error *error)
+{
+    const size_t len = strlen(value);
+    const char *at = value;
+    bool good = len < GK_KV_PINS_BYTES_MAX;
+    while (good) {
+        struct gk_buf digest;
+        const size_t pin_len = strcspn(at, ";");
+        gk_buf_init(&digest, SHA256_BYTES + 1);
+        good = pin_len > sizeof PIN_PREFIX - 1 &&
+               strncmp(at, PIN_PREFIX, sizeof PIN_PREFIX - 1) == 0 &&
+               gk_base64_decode(&digest, gk_span_of(at + sizeof PIN_PREFIX - 1,
+                                                    pin_len - (sizeof PIN_PREFIX - 1))) &&
+               digest.len == SHA256_BYTES;
+        gk_buf_cleanup(&digest);
+        at += pin_len;
+        if (*at == '\0') {
+            break;
+        }
+        at++;
+    }
+    if (!good) {
+        return gk_fail(
+            error, GK_E_INVALID,
+            "%s: give sha256// and the base64 of a public key's SHA-256, up to four with "
+            "; between them",
+            key);
+    }
+    memcpy(out, value, len + 1);
+    return GK_OK;
+}
+
+static enum gk_status set_proxy(char *out, const char *key, const char *value,
+                                struct gk_error *error)
+{
+    struct gk_kv_origin origin;
+    const char *port = strrchr(value, ':');
+    const size_t len = strlen(value);
+    if (len >= GK_KV_URL_BYTES_MAX || !gk_kv_origin_parse(gk_span_str(value), &origin, NULL) ||
+        origin.https || port[1] == '\0' || strspn(port + 1, "0123456789") != strlen(port + 1)) {
+        return gk_fail(error, GK_E_INVALID, "%s: give http://host:port", key);
     }
     memcpy(out, value, len + 1);
     return GK_OK;
@@ -228,6 +279,9 @@ static enum gk_status set_vault(struct gk_kv_vault *vault, const char *field, co
     if (strcmp(field, "authority") == 0) {
         return set_origin(vault->authority, key, value, error);
     }
+    if (strcmp(field, "public_key_pins") == 0) {
+        return set_pins(vault->public_key_pins, key, value, error);
+    }
     return gk_fail(error, GK_E_NOT_FOUND, "%s: there is no such setting", key);
 }
 
@@ -255,6 +309,9 @@ enum gk_status gk_kv_config_set(struct gk_kv_config *config, const char *key, co
     }
     if (strcmp(key, "ca_file") == 0) {
         return set_path(config->ca_file, key, value, error);
+    }
+    if (strcmp(key, "proxy") == 0) {
+        return set_proxy(config->proxy, key, value, error);
     }
     if (strcmp(key, "request_timeout_ms") == 0) {
         if (!gk_parse_u64(gk_span_str(value), TIMEOUT_MS_MAX, &number) || number < TIMEOUT_MS_MIN) {

@@ -14,6 +14,7 @@
 #define GK_KV_PATH_BYTES_MAX 1024u
 #define GK_KV_TEXT_BYTES_MAX 128u
 #define GK_KV_URL_BYTES_MAX  256u
+#define GK_KV_PINS_BYTES_MAX 216u /* four of 52 characters, with what stands between them */
 
 enum gk_kv_identity_source {
     GK_KV_SOURCE_NONE = 0, /* this place in the table is empty */
@@ -75,7 +76,8 @@ struct gk_kv_vault {
     char authority
         [GK_KV_URL_BYTES_MAX];        /* who gives them in the vault's own tenant; keyvault alone */
     char mount[GK_KV_TEXT_BYTES_MAX]; /* transit: where the engine is mounted */
-    char name_space[GK_KV_TEXT_BYTES_MAX]; /* transit: the engine's; "": the root's */
+    char name_space[GK_KV_TEXT_BYTES_MAX];      /* transit: the engine's; "": the root's */
+    char public_key_pins[GK_KV_PINS_BYTES_MAX]; /* as the transport takes them; "": none */
     struct gk_kv_origin origin;
 };
 
@@ -84,6 +86,7 @@ struct gk_kv_config {
     uint32_t request_timeout_ms;
     char service_key_file[GK_KV_PATH_BYTES_MAX];
     char ca_file[GK_KV_PATH_BYTES_MAX]; /* "": the system's */
+    char proxy[GK_KV_URL_BYTES_MAX];    /* for all that is not of this host; "": none */
     struct gk_kv_identity identities[GK_KV_IDENTITIES_MAX];
     struct gk_kv_vault vaults[GK_KV_VAULTS_MAX];
 };
@@ -102,5 +105,7 @@ const struct gk_kv_identity *gk_kv_config_identity(const struct gk_kv_config *co
 /* What is known of a vault, configured or under a known domain; an error when it may not be asked. */
 enum gk_status gk_kv_config_vault(const struct gk_kv_config *config, const char *vault_uri,
                                   struct gk_kv_vault *out, struct gk_error *error) GK_MUST_USE;
+/* Which public keys the server of that URL may have; "" where none were given for its origin. */
+const char *gk_kv_config_pins(const struct gk_kv_config *config, const char *url);
 
 #endif

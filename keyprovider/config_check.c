@@ -231,6 +231,22 @@ const struct gk_kv_identity *gk_kv_config_identity(const struct gk_kv_config *co
     return NULL;
 }
 
+const char *gk_kv_config_pins(const struct gk_kv_config *config, const char *url)
+{
+    struct gk_kv_origin origin;
+    struct gk_span rest;
+    if (!gk_kv_origin_parse(gk_span_str(url), &origin, &rest)) {
+        return "";
+    }
+    for (size_t i = 0; i < GK_KV_VAULTS_MAX; i++) {
+        if (config->vaults[i].uri[0] != '\0' &&
+            gk_kv_origin_equal(&config->vaults[i].origin, &origin)) {
+            return config->vaults[i].public_key_pins;
+        }
+    }
+    return "";
+}
+
 enum gk_status gk_kv_config_vault(const struct gk_kv_config *config, const char *vault_uri,
                                   struct gk_kv_vault *out, struct gk_error *error)
 {

@@ -71,7 +71,7 @@ static enum gk_status create(const struct gk_provider_host *host, struct gk_prov
     provider->loop.on_transfer = on_transfer;
     provider->loop.on_stop = on_stop;
     provider->transport.loop = &provider->loop;
-    provider->transport.ca_file = provider->config.ca_file;
+    provider->transport.config = &provider->config;
     provider->tokens.transport = &provider->transport;
     provider->lookups.loop = &provider->loop;
     *out = provider;

@@ -254,7 +254,7 @@ static bool fetch(struct gk_kv_token *token, const char *proof, struct gk_error 
         gk_buf_status(&url) == GK_OK) {
         const struct gk_kv_http_request request = {
             .url = gk_buf_str(&url),
-            .plain_http = host && strncmp(gk_buf_str(&url), "http:", 5) == 0,
+            .of_host = host,
             .scheme = GK_KV_ARC_SCHEME,
             .credentials = host ? proof : NULL,
             .header = header,

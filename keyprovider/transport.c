@@ -216,17 +216,28 @@ static bool set_boundaries(CURL *easy, const struct gk_kv_transport *transport,
                            const struct gk_kv_http_request *request)
 {
     CURLcode code = CURLE_OK;
-    SET(CURLOPT_PROTOCOLS_STR, request->plain_http ? "http" : "https");
+    const struct gk_kv_config *config = transport->config;
+    const bool plain_http = request->of_host && strncmp(request->url, "http:", 5) == 0;
+    const char *pins = gk_kv_config_pins(config, request->url);
+    SET(CURLOPT_PROTOCOLS_STR, plain_http ? "http" : "https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_PROXY, "");
+    /* Set to something, however empty, or the environment's would be used. */
+    SET(CURLOPT_PROXY, request->of_host ? "" : config->proxy);
+    SET(CURLOPT_NOPROXY, "");
+    SET(CURLOPT_HTTPPROXYTUNNEL, 1L);
+    SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* a proxy sees nothing of ours */
+    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
-    if (transport->ca_file[0] != '\0') {
-        SET(CURLOPT_CAINFO, transport->ca_file);
+    if (config->ca_file[0] != '\0') {
+        SET(CURLOPT_CAINFO, config->ca_file);
         SET(CURLOPT_CAPATH, NULL);
+    }
+    if (pins[0] != '\0') {
+        SET(CURLOPT_PINNEDPUBLICKEY, pins);
     }
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_HTTP09_ALLOWED, 0L);

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One HTTP exchange: TLS always verified, no redirects, no proxy, at most 64 KiB of answer,
- * connections kept for the next one. The provider's thread alone.
+ * One HTTP exchange: TLS always verified, no redirects, no proxy but the configured one, at most
+ * 64 KiB of answer, connections kept for the next one. The provider's thread alone.
  */
 #ifndef KEYPROVIDER_TRANSPORT_H
 #define KEYPROVIDER_TRANSPORT_H
 
 #include "common/buf.h"
-#include "keyprovider/challenge.h"
+#include "keyprovider/config.h"
 #include "keyprovider/loop.h"
 
 #define GK_KV_ANSWER_BYTES_MAX (64u * 1024u)
 
 struct gk_kv_transport {
     struct gk_kv_loop *loop;
-    const char *ca_file; /* "": the system's */
+    const struct gk_kv_config *config; /* whom to trust, and by which way */
     struct gk_kv_exchange *exchanges;
 };
 
 struct gk_kv_http_request {
     const char *url;          /* copied */
-    bool plain_http;          /* not https: for instance metadata alone */
+    bool of_host;             /* a token service of this host: by no proxy, and http will do */
     const char *scheme;       /* of credentials and challenge; NULL: Bearer; not copied */
     const char *credentials;  /* NULL: none; copied, and the copy wiped */
     const char *header;       /* a further line, NULL: none; copied, and the copy wiped */

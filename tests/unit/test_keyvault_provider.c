@@ -13,6 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "common/text.h"
 #include "gatekey/provider.h"
 #include "unit/cmocka_all.h"
 #include "unit/scripted_server.h"
@@ -20,6 +24,7 @@
 #define VERSION     "78deebed173b48e48f55abf87ed4cf71"
 #define DEADLINE_MS 20000u
 #define PATIENCE_S  20
+#define OTHER_PIN   "sha256//AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 #define KEY_TEXT    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" /* 00 01 .. 1f */
 
 /* --- the world ------------------------------------------------------------------------------------ */
@@ -279,7 +284,7 @@ static void config(const char *key, const char *value)
     }
 }
 
-static void start_provider(bool trusting)
+static void start_provider(bool trusting, const char *pins)
 {
     const struct gk_provider_host host = {.log = host_log,
                                           .clock_mono_ms = host_mono_ms,
@@ -300,6 +305,9 @@ static void start_provider(bool trusting)
     config("identity.0.client_secret_file", path_of("client.secret"));
     config("identity.0.authority", uri);
     config("vault.0.uri", uri);
+    if (pins != NULL) {
+        config("vault.0.public_key_pins", pins);
+    }
     if (world.ops->start(world.provider, &error) != GK_OK) {
         fail_msg("%s", error.message);
     }
@@ -327,7 +335,7 @@ static int set_up_world(void **state)
 static int set_up(void **state)
 {
     set_up_world(state);
-    start_provider(true);
+    start_provider(true, NULL);
     return 0;
 }
 
@@ -624,7 +632,7 @@ static void test_keyvault_provider__an_old_token_outlives_a_failed_renewal(void 
     assert_int_equal(unwrap_once(DEADLINE_MS), GK_VAULT_IDENTITY_GONE);
 }
 
-/* The system's authorities do not know the server's certificate; nothing is sent to it. */
+/* The server is not the one that is trusted; nothing is sent to it. */
 static void test_keyvault_provider__a_certificate_that_is_not_trusted(void **state)
 {
     (void)state;
@@ -637,6 +645,51 @@ static void test_keyvault_provider__a_certificate_that_is_not_trusted(void **sta
     } while (strcmp(world.answer.code, "Timeout") == 0 && deadline_ms < DEADLINE_MS);
     assert_string_equal(world.answer.code, "TokenEndpointUnreachable");
     assert_int_equal(world.token_requests + world.vault_requests, 0);
+}
+
+/* "sha256//" and the base64 of the SHA-256 of the server's public key. */
+static void pin_of_server(char pin[64])
+{
+    uint8_t *der = NULL;
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    struct gk_buf text;
+    FILE *file = fopen(path_of("ca.pem"), "re");
+    X509 *certificate = file == NULL ? NULL : PEM_read_X509(file, NULL, NULL, NULL);
+    assert_non_null(certificate);
+    assert_int_equal(fclose(file), 0);
+    const int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+    assert_true(len > 0);
+    assert_int_equal(EVP_Digest(der, (size_t)len, digest, NULL, EVP_sha256(), NULL), 1);
+    gk_buf_init(&text, 64);
+    gk_base64_encode(&text, gk_span_of(digest, 32));
+    snprintf(pin, 64, "sha256//%s", gk_buf_str(&text));
+    gk_buf_cleanup(&text);
+    OPENSSL_free(der);
+    X509_free(certificate);
+}
+
+static int set_up_pinned(void **state)
+{
+    char pins[192];
+    char pin[64];
+    set_up_world(state);
+    pin_of_server(pin);
+    snprintf(pins, sizeof pins, OTHER_PIN ";%s", pin);
+    start_provider(true, pins);
+    return 0;
+}
+
+static int set_up_pinned_to_another(void **state)
+{
+    set_up_world(state);
+    start_provider(true, OTHER_PIN);
+    return 0;
+}
+
+static void test_keyvault_provider__a_server_with_a_pinned_key(void **state)
+{
+    (void)state;
+    assert_int_equal(unwrap_once(DEADLINE_MS), GK_VAULT_OK);
 }
 
 static void test_keyvault_provider__stop_ends_what_is_under_way(void **state)
@@ -702,7 +755,7 @@ static void test_keyvault_provider__timers_go_by_the_hosts_clock(void **state)
 static int set_up_without_trust(void **state)
 {
     set_up_world(state);
-    start_provider(false);
+    start_provider(false, NULL);
     return 0;
 }
 
@@ -725,6 +778,11 @@ int main(void)
         TEST(an_old_token_outlives_a_failed_renewal),
         cmocka_unit_test_setup_teardown(test_keyvault_provider__a_certificate_that_is_not_trusted,
                                         set_up_without_trust, tear_down),
+        cmocka_unit_test_setup_teardown(test_keyvault_provider__a_server_with_a_pinned_key,
+                                        set_up_pinned, tear_down),
+        /* Its certificate is good, its key is another. */
+        cmocka_unit_test_setup_teardown(test_keyvault_provider__a_certificate_that_is_not_trusted,
+                                        set_up_pinned_to_another, tear_down),
         TEST(stop_ends_what_is_under_way),
         TEST(timers_go_by_the_hosts_clock),
     };

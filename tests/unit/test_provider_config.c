@@ -7,6 +7,8 @@
 
 #include "unit/cmocka_all.h"
 
+#define PIN "sha256//AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
 static const struct {
     const char *key;
     const char *value;
@@ -60,6 +62,22 @@ static const struct {
     {"vault.0.uri", "http://127.0.0.1:8443", GK_E_INVALID},
     {"vault.0.uri", "https://vault.example:0", GK_E_INVALID},
     {"vault.0.uri", "https://vault.example:65536", GK_E_INVALID},
+    {"proxy", "http://proxy.example:3128", GK_OK},
+    {"proxy", "http://[::1]:3128", GK_OK},
+    {"proxy", "http://proxy.example", GK_E_INVALID},
+    {"proxy", "http://[::1]", GK_E_INVALID},
+    {"proxy", "https://proxy.example:3128", GK_E_INVALID},
+    {"proxy", "http://user:password@proxy.example:3128", GK_E_INVALID},
+    {"proxy", "socks5://proxy.example:1080", GK_E_INVALID},
+    {"proxy", "http://proxy.example:3128/", GK_E_INVALID},
+    {"proxy", "", GK_E_INVALID},
+    {"vault.0.public_key_pins", PIN, GK_OK},
+    {"vault.0.public_key_pins", PIN ";" PIN ";" PIN ";" PIN, GK_OK},
+    {"vault.0.public_key_pins", PIN ";" PIN ";" PIN ";" PIN ";" PIN, GK_E_INVALID},
+    {"vault.0.public_key_pins", PIN ";", GK_E_INVALID},
+    {"vault.0.public_key_pins", "sha256//AAECAw==", GK_E_INVALID},
+    {"vault.0.public_key_pins", "/etc/gatekey/pin.pem", GK_E_INVALID},
+    {"vault.0.public_key_pins", "", GK_E_INVALID},
     {"vault.0.authority", "https://login.example", GK_OK},
     {"vault.0.authority", "https://login.example/tenant", GK_E_INVALID},
     {"vault.0.authority", "http://login.example", GK_E_INVALID},
@@ -195,6 +213,21 @@ static void test_provider_config__vaults(void **state)
     }
 }
 
+/* By origin, whatever is asked there: the token of a login goes to its vault too. */
+static void test_provider_config__pins(void **state)
+{
+    (void)state;
+    struct gk_kv_config config;
+    configure(&config);
+    set(&config, "vault.1.public_key_pins", PIN);
+    assert_string_equal(gk_kv_config_pins(&config, "https://vault.example/keys/k?api-version=7.4"),
+                        PIN);
+    assert_string_equal(gk_kv_config_pins(&config, "https://VAULT.example:443/"), PIN);
+    assert_string_equal(gk_kv_config_pins(&config, "https://vault.example:8443/"), "");
+    assert_string_equal(gk_kv_config_pins(&config, "https://localhost:8443/keys"), "");
+    assert_string_equal(gk_kv_config_pins(&config, "https://login.microsoftonline.com/t"), "");
+}
+
 static void test_provider_config__identities(void **state)
 {
     (void)state;
@@ -258,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_provider_config__settings),
         cmocka_unit_test(test_provider_config__what_belongs_together),
         cmocka_unit_test(test_provider_config__vaults),
+        cmocka_unit_test(test_provider_config__pins),
         cmocka_unit_test(test_provider_config__identities),
         cmocka_unit_test(test_provider_config__key_names),
     };

@@ -123,8 +123,10 @@ ${setting('vault_deadline_ms', options.vaultDeadlineMs)}\
 ${setting('key_age_warning_days', options.keyAgeWarningDays)}\
 ${setting('pinned_key_without_get', options.pinnedKeyWithoutGet)}\
 ${setting('unwrap_audit_interval_s', options.unwrapAuditIntervalS)}\
-  vaults = ( ${[...vaults.map(({ uri, resource, authority }) =>
-    `{ uri = ${quote(uri)}; resource = ${quote(resource)}; authority = ${quote(authority)}; }`),
+${setting('proxy', options.proxy && quote(options.proxy))}\
+  vaults = ( ${[...vaults.map(({ uri, resource, authority, pin }) =>
+    `{ uri = ${quote(uri)}; resource = ${quote(resource)}; authority = ${quote(authority)}; ` +
+    `${options.pinVaults ? `public_key_pins = ${quote(pin)}; ` : ''}}`),
     ...(transit ? [transit.vaultConfig] : [])].join(', ')} );
   identities = (
 ${authorities.map(identityConfig).join(',\n')},

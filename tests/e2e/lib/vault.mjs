@@ -2,7 +2,7 @@
 // A vault for tests: keyvaultd in a directory of its own, with the vendor's SDK as its customer and the
 // control API for what only the world could do.
 import { execFileSync } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
@@ -87,6 +87,8 @@ export async function startVault(directory, options = {}) {
   const authority = options.authority ?? makeAuthority(path.join(directory, 'ca'));
   const tls = authority.issue('keyvaultd');
   const ca = readFileSync(authority.caFile);
+  const publicKey = new X509Certificate(readFileSync(tls.certificateFile)).publicKey.export({ type: 'spki', format: 'der' });
+  const pin = `sha256//${createHash('sha256').update(publicKey).digest('base64')}`;
   const controlToken = randomBytes(24).toString('hex');
   const file = (name, content) => {
     const full = path.join(directory, name);
@@ -204,7 +206,7 @@ control = { enabled = true; token_file = ${quote(file('control.token', `${contro
     && (key === undefined || call.key.toLowerCase() === key.toLowerCase());
 
   return {
-    uri, authority: authorityUri, tokenSecretFile, ca, caFile: authority.caFile, tls, tenantId, resource, clients, directory, stateDir,
+    uri, pin, authority: authorityUri, tokenSecretFile, ca, caFile: authority.caFile, tls, tenantId, resource, clients, directory, stateDir,
     token, logFile, configFile, controlToken, request, control, credential, keyClient, cryptography, admin,
     arcDirectory, identityHeader, identityHeaderFile,
     get imdsEndpoint() { return server.ready.imds_endpoint; },
