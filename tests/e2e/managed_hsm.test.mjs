@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 
 import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 
-import { noRetry, startStack } from './lib/stack.mjs';
+import { accountBody, noRetry, startStack } from './lib/stack.mjs';
 
 const ALGORITHMS = ['RSA-OAEP-256', 'RSA-OAEP', 'RSA1_5'];
 const DAY_MS = 86400e3;
@@ -237,4 +237,29 @@ test('an account moves from the vault to the HSM and back, under writes', async 
   running.on = false;
   await load;
   for (const [name, bytes] of written) assert.deepEqual(await read(container, name), bytes);
+});
+
+test('an account under a key of each type and size, one after the other', async () => {
+  const inVault = (hardware) => async (name, size) => vault.admin.createRsaKey(name, { keySize: size, hsm: hardware });
+  const kinds = [['RSA', vault, inVault(false)], ['RSA-HSM', vault, inVault(true)],
+    ['RSA-HSM', hsm, async (name, size) => hsm.createKey(name, size)]];
+  await stack.createAccount('sizes');
+  const container = await containerOf('sizes');
+  const bytes = await write(container, 'blob');
+  for (const [index, [type, where, create]] of kinds.entries()) {
+    for (const size of [2048, 3072, 4096]) {
+      const name = `of-${index}-${size}`;
+      const key = await create(name, size);
+      assert.deepEqual([key.keyType, key.key.n.length], [type, size / 8]);
+      const body = accountBody(stack.identity, { vaultUri: where.uri, name });
+      await stack.management.good('PATCH', stack.accountPath('sizes'), { body });
+      assert.equal(await current('sizes'), key.id);
+      const { next } = await where.calls();
+      await stack.checkKey('sizes');
+      const { calls } = await where.calls(next);
+      assert.ok(calls.some((call) => call.operation === 'unwrapKey' && call.key === name && call.status === 200), name);
+      assert.equal(await stateOf('sizes'), 'active');
+      assert.deepEqual(await read(container, 'blob'), bytes);
+    }
+  }
 });
