@@ -155,6 +155,13 @@ static void print_rotation(const json_t *gatekey)
     print_time("  may go after", TEXT(gatekey, "oldVersionMayBeDisabledAfter"));
 }
 
+static void print_checks(const json_t *gatekey)
+{
+    print_time("Last check", TEXT(gatekey, "lastCheck"));
+    print_time("Version check", TEXT(gatekey, "lastVersionCheck"));
+    print_time("  next", TEXT(gatekey, "nextVersionCheck"));
+}
+
 static void print_key(const json_t *encryption, const json_t *gatekey)
 {
     const json_t *key = json_object_get(encryption, "keyvaultproperties");
@@ -174,9 +181,7 @@ static void print_key(const json_t *encryption, const json_t *gatekey)
     print_time("  expires", TEXT(key, "currentVersionedKeyExpirationTimestamp"));
     print_line("Identity", TEXT(encryption, "identity", "userAssignedIdentity"));
     print_rotation(gatekey);
-    print_time("Last check", TEXT(gatekey, "lastCheck"));
-    print_time("Version check", TEXT(gatekey, "lastVersionCheck"));
-    print_time("  next", TEXT(gatekey, "nextVersionCheck"));
+    print_checks(gatekey);
     const double seconds = json_number_value(json_object_get(gatekey, "checkIntervalSeconds"));
     if (seconds > 0) {
         printf("%-16severy %g s: so long may a revoked key still be used\n", "Checked", seconds);
@@ -324,7 +329,9 @@ void ctl_show_scope(const json_t *scope)
     print_line("Current version",
                TEXT(properties, "keyVaultProperties", "currentVersionedKeyIdentifier"));
     print_time("Last rotation", TEXT(properties, "keyVaultProperties", "lastKeyRotationTimestamp"));
+    print_time("Key expires", TEXT(gatekey, "keyExpires"));
     print_rotation(gatekey);
+    print_checks(gatekey);
     print_state(gatekey);
 }
 

@@ -245,6 +245,42 @@ test('@azure/arm-storage: an account’s life under keys of several kinds', asyn
   await refused(blobWith(keys[1].value).getProperties(), 403);
 });
 
+test('@azure/arm-storage: what is told of a key, and which services are under it', async () => {
+  const client = managementClient();
+  const name = 'reported';
+  const encryptionOf = (services) => ({ keySource: 'Microsoft.Keyvault', services,
+    encryptionIdentity: { encryptionUserAssignedIdentity: stack.identity },
+    keyVaultProperties: { keyVaultUri: stack.vault.uri, keyName: 'reported-key', keyVersion: '' } });
+  await stack.vault.admin.createRsaKey('reported-key');
+  await stack.vault.admin.updateKeyRotationPolicy('reported-key', { expiresIn: 'P90D', lifetimeActions: [] });
+  const { encryption: made } = await client.storageAccounts.beginCreateAndWait(RESOURCE_GROUP, name, {
+    kind: 'StorageV2', location: 'local', sku: { name: 'Standard_LRS' },
+    identity: { type: 'UserAssigned', userAssignedIdentities: { [stack.identity]: {} } },
+    encryption: encryptionOf({ queue: { keyType: 'Account' } }) });
+  assert.deepEqual(['blob', 'file', 'queue', 'table'].map((service) => made.services[service]?.keyType),
+    ['Account', 'Account', 'Account', undefined]);
+  assert.equal(made.keyVaultProperties.currentVersionedKeyExpirationTimestamp, undefined, 'the first has no end');
+  for (const services of [{ queue: { keyType: 'Service' } }, { table: { keyType: 'Account' } }]) {
+    await refused(client.storageAccounts.update(RESOURCE_GROUP, name, { encryption: { services } }), 400,
+      'InvalidRequestPropertyValue');
+  }
+  await client.encryptionScopes.put(RESOURCE_GROUP, name, 'told', { source: 'Microsoft.KeyVault',
+    keyVaultProperties: { keyUri: `${stack.vault.uri}/keys/reported-key` } });
+
+  const began = Date.now();
+  const { properties } = await stack.vault.admin.rotateKey('reported-key');
+  await stack.checkKey(name);
+  const told = (await client.storageAccounts.getProperties(RESOURCE_GROUP, name)).encryption.keyVaultProperties;
+  assert.equal(told.currentVersionedKeyIdentifier, properties.id);
+  assert.deepEqual(told.currentVersionedKeyExpirationTimestamp, properties.expiresOn);
+  assert.ok(told.lastKeyRotationTimestamp >= began && told.lastKeyRotationTimestamp <= Date.now());
+  await stack.management.good('POST', `${stack.accountPath(name)}/encryptionScopes/told/gatekeyCheckKey`);
+  const scope = (await client.encryptionScopes.get(RESOURCE_GROUP, name, 'told')).keyVaultProperties;
+  assert.equal(scope.currentVersionedKeyIdentifier, properties.id);
+  assert.ok(scope.lastKeyRotationTimestamp >= began && scope.lastKeyRotationTimestamp <= Date.now());
+  await client.storageAccounts.delete(RESOURCE_GROUP, name);
+});
+
 test('@azure/arm-storage: keys that are refused, each with what to do', async () => {
   const accounts = managementClient().storageAccounts;
   const identity = { type: 'UserAssigned', userAssignedIdentities: { [stack.identity]: {} } };

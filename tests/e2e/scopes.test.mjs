@@ -281,6 +281,15 @@ test('a scope’s key is rotated by itself', async () => {
   await good(manage('POST', `${scopePath('in-the-vault')}/gatekeyCheckKey`));
   assert.notEqual(await keyOf('in-the-vault'), before[0]);
   assert.equal((await stack.keyStatus()).currentKeyIdentifier, before[1]);
+  const expiresOn = new Date(Math.ceil(Date.now() / 1000) * 1000 + 10 * 86400e3);
+  await stack.vault.admin.updateKeyProperties(KEY, (await stack.vault.admin.getKey(KEY)).properties.version, { expiresOn });
+  const { gatekey } = (await good(manage('POST', `${scopePath('in-the-vault')}/gatekeyCheckKey`))).properties;
+  assert.deepEqual([new Date(gatekey.keyExpires), gatekey.keyWarnings], [expiresOn, ['key-expires-soon']]);
+  const { stdout } = await stack.ctl('scope', 'show', `${stack.account}/in-the-vault`);
+  for (const line of ['Last rotation', 'Key expires', 'Last check', 'Version check', '  next']) {
+    assert.match(stdout, new RegExp(`^${line} +\\d{4}-\\d\\d-\\d\\d .* UTC$`, 'm'));
+  }
+  assert.match(stdout, /^Warning +the key version in use ends soon/m);
   assert.deepEqual(await container.getBlobClient('source').downloadToBuffer(), content);
   await bad(manage('POST', `${scopePath('plain')}/gatekeyCheckKey`), 400, 'InvalidOperation');
 });
