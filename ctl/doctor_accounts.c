@@ -6,9 +6,8 @@
 
 #include "ctl/show.h"
 
-#define KEY_EXPIRES_SOON_DAYS 30
-#define CHECK_LATE_DAYS       2
-#define DAY_S                 86400.0
+#define CHECK_LATE_DAYS 2
+#define DAY_S           86400.0
 /* More than that say nothing that key status does not. */
 #define NAMED_MAX 20u
 
@@ -32,15 +31,14 @@ static bool days_until(const char *iso, double *days)
 static void check_dates(struct ctl_findings *findings, const char *name, const json_t *properties)
 {
     const json_t *gatekey = json_object_get(properties, "gatekey");
-    const json_t *key =
-        json_object_get(json_object_get(properties, "encryption"), "keyvaultproperties");
     double days = 0;
-    if (days_until(text_of(key, "currentVersionedKeyExpirationTimestamp"), &days) &&
-        days < KEY_EXPIRES_SOON_DAYS) {
+    size_t index = 0;
+    const json_t *warning = NULL;
+    json_array_foreach(json_object_get(gatekey, "keyWarnings"), index, warning)
+    {
         ctl_finding(findings, CTL_FINDING_WARNING, "key", "its owner makes a new version",
-                    days < 0 ? "the key version of account %s has expired"
-                             : "the key version of account %s expires in %.0f days",
-                    name, days);
+                    "the key of account %s: %s", name,
+                    json_is_string(warning) ? json_string_value(warning) : "");
     }
     if (json_is_true(json_object_get(gatekey, "rotationPending"))) {
         ctl_finding(findings, CTL_FINDING_WARNING, "key",

@@ -25,6 +25,7 @@ struct gk_audit_log {
     bool chained;
     struct gk_audit_socket syslog;
     struct gk_audit_socket journal;
+    struct gk_recent_events *recent;
     pthread_mutex_t lock; /* of what follows, and of the order of lines */
     struct gk_audit_file *file;
     struct gk_audit_chain chain;
@@ -74,8 +75,9 @@ enum gk_status gk_audit_log_open(const struct gk_audit_options *options, struct 
     pthread_mutex_init(&log->lock, NULL);
     gk_audit_socket_init(&log->syslog, options->syslog);
     gk_audit_socket_init(&log->journal, options->journal);
-    enum gk_status status = GK_OK;
-    if (options->file != NULL) {
+    enum gk_status status = gk_recent_events_new(&log->recent, error);
+    if (status == GK_OK && options->file != NULL) {
+        gk_recent_events_read(log->recent, options->file);
         status = gk_audit_file_open(options->file, &log->file, error);
     }
     if (status == GK_OK && (options->file != NULL || options->head_file != NULL)) {
@@ -89,6 +91,11 @@ enum gk_status gk_audit_log_open(const struct gk_audit_options *options, struct 
     return GK_OK;
 }
 
+struct gk_recent_events *gk_audit_log_recent(struct gk_audit_log *log)
+{
+    return log->recent;
+}
+
 void gk_audit_log_close(struct gk_audit_log *log)
 {
     if (log == NULL) {
@@ -96,6 +103,7 @@ void gk_audit_log_close(struct gk_audit_log *log)
     }
     gk_audit_chain_close(&log->chain);
     gk_audit_file_close(log->file);
+    gk_recent_events_free(log->recent);
     gk_audit_socket_cleanup(&log->syslog);
     gk_audit_socket_cleanup(&log->journal);
     pthread_mutex_destroy(&log->lock);
@@ -201,6 +209,8 @@ void gk_audit_log_write(struct gk_audit_log *log, const struct gk_audit_event *e
         tell_failure("any place");
     } else {
         gk_log_text(GK_LOG_INFO, "audit", text);
+        gk_recent_events_add(log->recent, gk_audit_event_name(event->event), event->outcome,
+                             gk_span_str(text));
     }
     free(text);
     json_decref(object);

@@ -15,6 +15,7 @@
 #define GATEWAY_AUDIT_LOG_H
 
 #include "gatekey/plugin.h"
+#include "gateway/recent_events.h"
 
 /* Paths; NULL for what is not wanted. Copied by nobody: they outlive the log. */
 struct gk_audit_options {
@@ -33,6 +34,8 @@ enum gk_status gk_audit_log_open(const struct gk_audit_options *options, struct 
                                  struct gk_error *error) GK_MUST_USE;
 /* log NULL: nothing. */
 void gk_audit_log_write(struct gk_audit_log *log, const struct gk_audit_event *event);
+/* The last of them, for people; it lives as long as the log. */
+struct gk_recent_events *gk_audit_log_recent(struct gk_audit_log *log);
 /* NULL is fine. */
 void gk_audit_log_close(struct gk_audit_log *log);
 

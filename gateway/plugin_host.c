@@ -344,6 +344,11 @@ void gk_plugin_host_audit(struct gk_plugin_host *host, const struct gk_audit_eve
     gk_audit_log_write(host->private_->audit, event);
 }
 
+struct gk_recent_events *gk_plugin_host_recent(struct gk_plugin_host *host)
+{
+    return gk_audit_log_recent(host->private_->audit);
+}
+
 void gk_plugin_host_close(struct gk_plugin_host *host)
 {
     if (host == NULL) {

@@ -43,6 +43,8 @@ void gk_plugin_host_set_policy(struct gk_plugin_host *host, const struct gk_site
 
 /* Writes an event of the gateway's own beside the plugin's. Any thread. */
 void gk_plugin_host_audit(struct gk_plugin_host *host, const struct gk_audit_event *event);
+/* The last events, for people; it lives as long as the host. */
+struct gk_recent_events *gk_plugin_host_recent(struct gk_plugin_host *host);
 
 /*
  * Loads the module and offers it every setting, without starting it: reads no key, asks no vault,

@@ -143,6 +143,8 @@ static const struct operation operations[] = {
     {GK_ROUTE_SCRUB_ACTION, "POST", "removeDamaged", gk_manage_remove_damaged, true,
      GK_MANAGE_OWNER},
     {GK_ROUTE_METRICS, "GET", NULL, gk_manage_metrics, false, GK_MANAGE_READER},
+    {GK_ROUTE_EVENTS, "GET", NULL, gk_manage_events, true, GK_MANAGE_READER},
+    {GK_ROUTE_STATUS, "GET", NULL, gk_manage_status_page, false, GK_MANAGE_ANYBODY},
     {GK_ROUTE_HEALTH, "GET", NULL, gk_manage_health, false, GK_MANAGE_ANYBODY},
     {GK_ROUTE_READY, "GET", NULL, gk_manage_ready, false, GK_MANAGE_ANYBODY},
 };

@@ -13,12 +13,15 @@
  *   /gatekey/scrub                     GET POST (ours): the last scrub, or a new one
  *   /gatekey/scrub/{action}            POST (ours): stop, resume, removeDamaged
  *   /gatekey/policy/report             GET (ours): who keeps the operator's policy, by pages
+ *   /gatekey/events                    GET (ours): the last audit events of this gateway
  *   /metrics                           Prometheus text
+ *   /status[/{file}]                   GET: a page that shows all that in a browser
  *   /healthz, /readyz                  200, or 503 with reasons
  *
  * One gateway has one set of names: subscription and resource group say where an account is filed,
- * nothing more. All but /healthz and /readyz ask for a bearer token (callers.h): those two tell whether the
- * process serves and no more, so that a supervisor needs no secret; /metrics names accounts.
+ * nothing more. All but /healthz, /readyz and /status ask for a bearer token (callers.h): the first two tell whether
+ * the process serves and no more, so that a supervisor needs no secret; the page is the same for everybody
+ * and asks with the token that is typed into it. /metrics names accounts.
  *
  * Any thread, several at once; a handler may wait for the vault.
  */
@@ -60,6 +63,7 @@ struct gk_manage_answer {
     const char *content_type;
     uint32_t retry_after_s; /* 0: no header */
     bool challenge;         /* WWW-Authenticate: Bearer */
+    bool page;              /* for a browser: with what it may do */
     struct gk_buf body;
 };
 
@@ -87,6 +91,8 @@ enum gk_manage_route {
     GK_ROUTE_SCRUB,
     GK_ROUTE_SCRUB_ACTION,
     GK_ROUTE_METRICS,
+    GK_ROUTE_STATUS,
+    GK_ROUTE_EVENTS,
     GK_ROUTE_HEALTH,
     GK_ROUTE_READY
 };
@@ -138,6 +144,8 @@ gk_manage_fn gk_manage_scrub_stop;
 gk_manage_fn gk_manage_scrub_resume;
 gk_manage_fn gk_manage_remove_damaged;
 gk_manage_fn gk_manage_metrics;
+gk_manage_fn gk_manage_status_page;
+gk_manage_fn gk_manage_events;
 gk_manage_fn gk_manage_health;
 gk_manage_fn gk_manage_ready;
 

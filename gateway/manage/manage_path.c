@@ -161,6 +161,10 @@ static bool parse_own(const struct segments *segments, struct gk_manage_path *ou
         out->route = GK_ROUTE_POLICY_REPORT;
         return true;
     }
+    if (segments->count == 2 && is(segments, 1, "events")) {
+        out->route = GK_ROUTE_EVENTS;
+        return true;
+    }
     if (!is(segments, 1, "accounts") || segments->count > 4) {
         return false;
     }
@@ -174,8 +178,10 @@ static bool parse_single(const struct segments *segments, struct gk_manage_path 
     static const struct {
         const char *name;
         enum gk_manage_route route;
-    } singles[] = {
-        {"metrics", GK_ROUTE_METRICS}, {"healthz", GK_ROUTE_HEALTH}, {"readyz", GK_ROUTE_READY}};
+    } singles[] = {{"metrics", GK_ROUTE_METRICS},
+                   {"healthz", GK_ROUTE_HEALTH},
+                   {"readyz", GK_ROUTE_READY},
+                   {"status", GK_ROUTE_STATUS}};
     for (size_t i = 0; i < sizeof singles / sizeof singles[0]; i++) {
         if (is(segments, 0, singles[i].name)) {
             out->route = singles[i].route;
@@ -192,6 +198,9 @@ bool gk_manage_path_parse(const char *path, struct gk_manage_path *out)
     bool good = split(path, &segments);
     if (good && segments.count == 1) {
         good = parse_single(&segments, out);
+    } else if (good && segments.count == 2 && is(&segments, 0, "status")) {
+        out->route = GK_ROUTE_STATUS;
+        good = copy_segment(&segments, 1, out->action, sizeof out->action);
     } else if (good && is(&segments, 0, "subscriptions")) {
         good = parse_arm(&segments, out);
     } else if (good && is(&segments, 0, "gatekey")) {

@@ -97,6 +97,16 @@ static void send_answer(struct gk_http_exchange *exchange, struct gk_manage_answ
         gk_http_answer_header(exchange, "x-ms-request-id", text);
     }
     gk_http_answer_header(exchange, "Cache-Control", "no-store");
+    if (answer->page) {
+        /* Its own files and this listener, and nothing else: no frame around it, no form that is sent. */
+        gk_http_answer_header(exchange, "Content-Security-Policy",
+                              "default-src 'none'; script-src 'self'; style-src 'self'; "
+                              "connect-src 'self'; img-src data:; base-uri 'none'; "
+                              "form-action 'none'; frame-ancestors 'none'");
+        gk_http_answer_header(exchange, "X-Content-Type-Options", "nosniff");
+        gk_http_answer_header(exchange, "Referrer-Policy", "no-referrer");
+        gk_http_answer_header(exchange, "Cross-Origin-Opener-Policy", "same-origin");
+    }
     if (answer->challenge) {
         gk_http_answer_header(exchange, "WWW-Authenticate", "Bearer realm=\"gatekey\"");
     }

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+// The status page: reads the management API with the token that was typed in, and shows it. The token is in
+// this module's memory alone. Everything that comes from the API is put in as text, never as markup.
+const REFRESH_MS = 10_000;
+const API = 'api-version=2023-05-01';
+
+const STATES = {
+  active: { mark: '●', tone: 'good', means: 'the vault opens the key' },
+  'service-managed': { mark: '○', tone: 'good', means: 'under the operator’s service key' },
+  cold: { mark: '◌', tone: 'good', means: 'not used since the start; the vault is asked at the first request' },
+  unreachable: { mark: '◐', tone: 'warn', means: 'the vault is silent; served until the grace ends' },
+  degraded: { mark: '▲', tone: 'bad', means: 'the vault is silent for longer than the grace; content answers 503' },
+  revoked: { mark: '■', tone: 'bad', means: 'the vault refuses the key; content answers 403' },
+  unreadable: { mark: '✕', tone: 'bad', means: 'its record cannot be read' },
+};
+const EVENT_TONES = { ok: 'good', unavailable: 'warn', refused: 'bad', failed: 'bad' };
+
+const element = (id) => document.getElementById(id);
+let token = null;
+let timer = null;
+let accounts = [];
+let wanted = null; // a state, or null for all
+const open = new Set(); // names of accounts whose details are shown
+
+// --- the API ------------------------------------------------------------------------------------------
+
+class Refused extends Error {}
+
+async function ask(path) {
+  const answer = await fetch(path, { headers: { Authorization: `Bearer ${token}` }, cache: 'no-store' });
+  if (answer.status === 401) throw new Refused('The gateway does not take this token.');
+  if (!answer.ok) throw new Error(`The gateway answered ${answer.status} to ${path.split('?')[0]}.`);
+  return answer;
+}
+
+const json = async (path) => (await (await ask(`${path}?${API}`)).json()).value;
+
+// Series of Prometheus' text form: { name, labels, value }.
+function series(text) {
+  return [...text.matchAll(/^([a-z_]+)(?:{([^}]*)})? (\S+)$/gm)].map(([, name, labels = '', value]) => ({
+    name,
+    labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, text]) => [key, text])),
+    value: value === '+Inf' ? Infinity : Number(value),
+  }));
+}
+
+// --- words --------------------------------------------------------------------------------------------
+
+const UNITS = [['day', 86_400], ['hour', 3600], ['minute', 60], ['second', 1]];
+
+function span(seconds) {
+  const [unit, size] = UNITS.find(([, length]) => seconds >= length) ?? UNITS.at(-1);
+  const count = Math.max(0, Math.floor(seconds / size));
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+
+const ago = (time) => (time ? `${span((Date.now() - Date.parse(time)) / 1000)} ago` : '');
+const exact = (time) => new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+const milliseconds = (seconds) => (seconds === Infinity ? 'over 30 s' : seconds < 1 ? `${seconds * 1000} ms` : `${seconds} s`);
+
+// --- building -----------------------------------------------------------------------------------------
+
+function make(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+const timeOf = (time, text) => (time ? make('time', { datetime: time, title: exact(time) }, text) : '');
+
+function stateMark(state) {
+  const { mark, tone, means } = STATES[state] ?? { mark: '?', tone: 'warn', means: '' };
+  return make('span', { class: `state ${tone}`, 'data-mark': mark, title: means }, state);
+}
+
+// --- accounts -----------------------------------------------------------------------------------------
+
+// What the page shows of one: of an account that cannot be read there is only what is wrong.
+function known(account) {
+  if (account.error) {
+    return { name: account.name, state: 'unreadable', reason: account.error.message, reasonCode: account.error.code };
+  }
+  const { encryption, gatekey } = account.properties;
+  const key = encryption.keyvaultproperties;
+  const [, host = '', version = ''] = /^https:\/\/([^/]+)\/keys\/[^/]+\/(.+)$/.exec(key?.currentVersionedKeyIdentifier ?? '') ?? [];
+  return {
+    ...gatekey,
+    name: account.name,
+    key: key?.keyname ?? '',
+    keyIdentifier: key?.currentVersionedKeyIdentifier,
+    host,
+    version,
+    pinned: Boolean(key?.keyversion),
+    created: gatekey.keyCreated,
+    rotated: key?.lastKeyRotationTimestamp,
+    expires: key?.currentVersionedKeyExpirationTimestamp,
+    identity: encryption.identity?.userAssignedIdentity ?? (key ? 'system-assigned' : undefined),
+    id: account.id,
+  };
+}
+
+const whenPassed = (time) => time && timeOf(time, `${exact(time)}`);
+
+function facts(account) {
+  const rows = [
+    ['State', `${account.state}: ${STATES[account.state]?.means ?? ''}`],
+    ['Reason', [account.reasonCode, account.reason].filter(Boolean).join(': ')],
+    ['Request id at the vault', account.requestId],
+    ['Key version in use', account.keyIdentifier],
+    ['Version rule', account.key && (account.pinned ? 'pinned to a version' : 'the newest version, looked for daily')],
+    ['A newer version', account.rotationPending ? 'is known and not taken yet' : ''],
+    ['Version before', account.previousKeyIdentifier],
+    ['It may be disabled after', whenPassed(account.oldVersionMayBeDisabledAfter)],
+    ['Warnings', account.keyWarnings?.join(', ')],
+    ['Version expires', whenPassed(account.expires)],
+    ['Last rotation', whenPassed(account.rotated)],
+    ['Newer version last looked for', whenPassed(account.lastVersionCheck)],
+    ['And next', whenPassed(account.nextVersionCheck)],
+    ['Vault silent since', whenPassed(account.unreachableSince)],
+    ['Grace ends', whenPassed(account.graceUntil)],
+    ['Identity', account.identity],
+    ['Resource', account.id],
+  ].filter(([, value]) => value);
+  return make('dl', {}, ...rows.flatMap(([name, value]) => [make('dt', {}, name), make('dd', {}, value)]));
+}
+
+function rowsOf(account) {
+  const detailsId = `details-${account.name}`;
+  const isOpen = open.has(account.name);
+  const button = make('button', { type: 'button', 'aria-expanded': isOpen, 'aria-controls': detailsId,
+    'aria-label': `Details of ${account.name}`, 'data-account': account.name }, 'Details');
+  const details = make('tr', { id: detailsId, class: 'details' }, make('td', { colspan: 7 }, facts(account)));
+  details.hidden = !isOpen;
+  button.addEventListener('click', () => {
+    details.hidden = !details.hidden;
+    button.setAttribute('aria-expanded', !details.hidden);
+    open[details.hidden ? 'delete' : 'add'](account.name);
+  });
+  const notes = [['↻', account.rotationPending && 'newer one pending'], ...(account.keyWarnings ?? []).map((warning) => ['!', warning])]
+    .filter(([, text]) => text).flatMap(([mark, text]) => [' ', make('span', { class: 'state warn', 'data-mark': mark }, text)]);
+  return [
+    make('tr', {},
+      make('th', { scope: 'row' }, account.name),
+      make('td', {}, stateMark(account.state)),
+      make('td', { 'data-label': 'Key' }, account.key ? `${account.key} in ${account.host}` : ''),
+      make('td', { 'data-label': 'Version', class: 'id' }, account.version?.slice(0, 8) ?? '', ...notes),
+      make('td', { 'data-label': 'Age of version' }, account.created ? timeOf(account.created, span((Date.now() - Date.parse(account.created)) / 1000)) : ''),
+      make('td', { 'data-label': 'Last answer of the vault' }, timeOf(account.lastCheck, ago(account.lastCheck))),
+      make('td', {}, button)),
+    details,
+  ];
+}
+
+const found = (account, text) => [account.name, account.key, account.host].some((word) => word?.toLowerCase().includes(text));
+
+function showAccounts() {
+  const text = element('search').value.trim().toLowerCase();
+  const shown = accounts.filter((account) => (wanted === null || account.state === wanted) && found(account, text));
+  const focused = document.activeElement?.dataset?.account;
+  element('accounts').tBodies[0].replaceChildren(...shown.flatMap(rowsOf));
+  // What had the focus is a new element now.
+  if (focused) document.querySelector(`button[data-account="${CSS.escape(focused)}"]`)?.focus();
+  const words = shown.length === accounts.length ? `${accounts.length} accounts` : `${shown.length} of ${accounts.length} accounts`;
+  if (element('shown').textContent !== words) element('shown').textContent = words;
+}
+
+function showStates() {
+  const counts = new Map([[null, accounts.length]]);
+  for (const state of Object.keys(STATES)) {
+    const count = accounts.filter((account) => account.state === state).length;
+    if (count > 0 || wanted === state) counts.set(state, count);
+  }
+  const focused = document.activeElement?.dataset?.state;
+  const buttons = [...counts].map(([state, count]) => {
+    const button = make('button', { type: 'button', 'aria-pressed': wanted === state, 'data-state': state ?? '' },
+      state === null ? 'all' : stateMark(state), ` ${count}`);
+    button.addEventListener('click', () => {
+      wanted = state;
+      showStates();
+      showAccounts();
+    });
+    return button;
+  });
+  element('states').replaceChildren(element('states').firstElementChild, ...buttons);
+  if (focused !== undefined) document.querySelector(`button[data-state="${focused}"]`)?.focus();
+}
+
+// --- events and calls ---------------------------------------------------------------------------------
+
+function showEvents(events) {
+  element('no-events').hidden = events.length > 0;
+  element('events').replaceChildren(...events.map((event) => make('li', { class: EVENT_TONES[event.outcome] ?? '' },
+    timeOf(event.time, exact(event.time)),
+    make('span', { class: 'what' }, [event.event, event.account, event.outcome].filter(Boolean).join(' · ')),
+    event.actor && event.actor !== 'gatekey' ? ` by ${event.actor}` : null,
+    make('span', { class: 'why' }, [event.reason, event.detail, event.keyId].filter(Boolean).join(' · ')))));
+}
+
+// The bound of the histogram's bucket that holds this share of all.
+function within(buckets, share) {
+  const count = buckets.find(({ labels }) => labels.le === '+Inf').value;
+  const bucket = buckets.find(({ value }) => value >= count * share);
+  return milliseconds(bucket.labels.le === '+Inf' ? Infinity : Number(bucket.labels.le));
+}
+
+function showCalls(all) {
+  const rows = ['get', 'wrap', 'unwrap'].map((operation) => {
+    const calls = all.filter(({ name, labels }) => name === 'gatekey_vault_calls_total' && labels.operation === operation);
+    const sum = (...results) => calls.filter(({ labels }) => results.includes(labels.result)).reduce((total, { value }) => total + value, 0);
+    const buckets = all.filter(({ name, labels }) => name === 'gatekey_vault_call_duration_seconds_bucket' && labels.operation === operation);
+    return buckets.length === 0 ? null : make('tr', {},
+      make('th', { scope: 'row' }, operation),
+      make('td', { 'data-label': 'Answered' }, `${sum('ok')}`),
+      make('td', { 'data-label': 'Refused' }, `${sum('key_refused', 'gone', 'identity_gone')}`),
+      make('td', { 'data-label': 'No answer' }, `${sum('unavailable')}`),
+      make('td', { 'data-label': 'Half within' }, within(buckets, 0.5)),
+      make('td', { 'data-label': '99 of 100 within' }, within(buckets, 0.99)));
+  }).filter(Boolean);
+  element('calls').tBodies[0].replaceChildren(...rows);
+  element('calls').hidden = rows.length === 0;
+  element('no-calls').hidden = rows.length > 0;
+}
+
+// --- the whole ----------------------------------------------------------------------------------------
+
+function problem(text) {
+  element('problem').hidden = text === '';
+  if (element('problem').textContent !== text) element('problem').textContent = text;
+}
+
+function leave(text = '') {
+  token = null;
+  clearTimeout(timer);
+  accounts = [];
+  open.clear();
+  element('accounts').tBodies[0].replaceChildren();
+  element('events').replaceChildren();
+  element('calls').tBodies[0].replaceChildren();
+  element('content').hidden = true;
+  element('refresh').hidden = true;
+  element('enter').hidden = false;
+  problem(text);
+  element('token').focus();
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  try {
+    const [list, events, text] = await Promise.all([json('/gatekey/accounts'), json('/gatekey/events'),
+      ask('/metrics').then((answer) => answer.text())]);
+    if (token === null) return; // forgotten meanwhile
+    const metrics = series(text);
+    accounts = list.map(known).sort((a, b) => a.name.localeCompare(b.name));
+    element('gateway').textContent = `${location.host} · release ${metrics.find(({ name }) => name === 'gatekey_build_info').labels.version}`;
+    showStates();
+    showAccounts();
+    showEvents(events);
+    showCalls(metrics);
+    element('updated').textContent = `Updated ${new Date().toLocaleTimeString()}`;
+    problem('');
+  } catch (error) {
+    if (token === null) return;
+    if (error instanceof Refused) return leave(error.message);
+    problem(error instanceof TypeError ? 'The gateway does not answer; what is below may be out of date.' : error.message);
+  }
+  if (element('pause').getAttribute('aria-pressed') === 'false') timer = setTimeout(refresh, REFRESH_MS);
+}
+
+element('enter').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  token = element('token').value.trim();
+  element('token').value = '';
+  await refresh();
+  if (token === null) return;
+  element('enter').hidden = true;
+  element('content').hidden = false;
+  element('refresh').hidden = false;
+  element('main').focus();
+});
+element('search').addEventListener('input', showAccounts);
+element('now').addEventListener('click', refresh);
+element('leave').addEventListener('click', () => leave());
+element('pause').addEventListener('click', () => {
+  const paused = element('pause').getAttribute('aria-pressed') === 'false';
+  element('pause').setAttribute('aria-pressed', paused);
+  if (paused) clearTimeout(timer);
+  else refresh();
+});
