@@ -207,6 +207,23 @@ static enum gk_status keep_told(struct rotation *rotation, int64_t wall_ms, stru
     return status;
 }
 
+/* The newer version could not be wrapped by, and is tried again: until then it is pending, for all to see.
+ * Where that cannot be written, it is told another time. */
+static void keep_pending(struct rotation *rotation)
+{
+    const struct gk_key_told told =
+        gk_key_told_now(rotation->newest.key_id, &rotation->newest.info, rotation->asked_wall_ms);
+    if (gk_key_told_same(&told, &rotation->stored->record.key_told)) {
+        return;
+    }
+    *rotation->next = rotation->stored->record;
+    rotation->next->key_told = told;
+    if (gk_account_store_write(rotation->instance, rotation->stored, rotation->next, NULL) ==
+        GK_OK) {
+        (void)gk_account_adopt_stored(rotation->account, rotation->stored);
+    }
+}
+
 static enum gk_status accept_newest(const struct rotation *rotation, int64_t wall_ms,
                                     struct gk_error *error)
 {
@@ -226,7 +243,9 @@ static enum gk_status rotate(struct rotation *rotation, int64_t wall_ms, struct 
         return keep_told(rotation, wall_ms, error);
     }
     enum gk_status status = wrap_anew(rotation, &why);
-    if (status == GK_OK) {
+    if (status != GK_OK) {
+        keep_pending(rotation);
+    } else {
         status = gk_account_store_write(rotation->instance, rotation->stored, rotation->next, &why);
     }
     if (status == GK_OK) {

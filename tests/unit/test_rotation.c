@@ -176,6 +176,25 @@ static void test_rotation__an_unusable_new_version_is_pending(void **state)
     assert_true(current_is(fixture, 2));
 }
 
+static void test_rotation__a_new_version_that_is_not_wrapped_by_yet_is_pending(void **state)
+{
+    struct fixture *fixture = *state;
+    create_customer(fixture);
+    rotate_vault();
+    fake_vault_lock()->wrap_verdict = GK_VAULT_UNAVAILABLE;
+    fake_vault_unlock();
+    assert_int_not_equal(check_now(fixture), GK_OK);
+    assert_int_equal(status_of(fixture).rotation_pending, 1);
+    const uint64_t sequence = status_of(fixture).record_sequence;
+    assert_int_not_equal(check_now(fixture), GK_OK); /* what was told again is not written again */
+    assert_int_equal(status_of(fixture).record_sequence, sequence);
+    fake_vault_lock()->wrap_verdict = GK_VAULT_OK;
+    fake_vault_unlock();
+    assert_int_equal(check_now(fixture), GK_OK);
+    assert_int_equal(status_of(fixture).rotation_pending, 0);
+    assert_true(current_is(fixture, 2));
+}
+
 static void test_rotation__an_expired_key_opens_and_is_reported(void **state)
 {
     struct fixture *fixture = *state;
@@ -495,6 +514,7 @@ int main(void)
         TEST(test_rotation__data_sealed_before_opens_after),
         TEST(test_rotation__the_previous_wrap_stays_while_it_settles),
         TEST(test_rotation__an_unusable_new_version_is_pending),
+        TEST(test_rotation__a_new_version_that_is_not_wrapped_by_yet_is_pending),
         TEST(test_rotation__an_expired_key_opens_and_is_reported),
         TEST(test_rotation__a_pinned_version_stays),
         TEST(test_rotation__other_writers_do_not_cost_a_wrap),
