@@ -2,16 +2,13 @@
 #include "keyprovider/client_assertion.h"
 
 #include <inttypes.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/error.h"
-#include "common/secret.h"
-#include "common/secret_file.h"
 #include "common/text.h"
+#include "keyprovider/certificate_pair.h"
 
 #define LIFE_S              300
 #define KEY_BITS_MIN        2048
@@ -20,72 +17,18 @@
 
 /* --- the certificate and its key ---------------------------------------------------------------- */
 
-struct pair {
-    EVP_PKEY *key;
-    X509 *certificate;
-};
-
-/* Nobody is there to be asked. */
-static int no_password(char *out, int max, int writing, void *ctx)
+static enum gk_status read_pair(const char *path, int64_t now_s,
+                                struct gk_kv_certificate_pair *pair, struct gk_error *error)
 {
-    (void)out, (void)max, (void)writing, (void)ctx;
-    return -1;
-}
-
-static void free_pair(struct pair *pair)
-{
-    EVP_PKEY_free(pair->key);
-    X509_free(pair->certificate);
-}
-
-/* The first of each in the text; either may be missing. */
-static struct pair parse_pair(const char *pem, size_t len)
-{
-    struct pair pair = {0};
-    BIO *bio = BIO_new_mem_buf(pem, (int)len);
-    if (bio != NULL) {
-        pair.key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
-        (void)BIO_reset(bio);
-        pair.certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL);
-    }
-    BIO_free(bio);
-    return pair;
-}
-
-static const char *complaint(const struct pair *pair, int64_t now_s)
-{
-    time_t now = (time_t)now_s;
-    if (pair->key == NULL || !EVP_PKEY_is_a(pair->key, "RSA") ||
-        EVP_PKEY_get_bits(pair->key) < KEY_BITS_MIN) {
-        return "holds no RSA private key of 2048 bits or more without a password";
-    }
-    if (pair->certificate == NULL || X509_check_private_key(pair->certificate, pair->key) != 1) {
-        return "holds no certificate of its private key";
-    }
-    if (X509_cmp_time(X509_get0_notBefore(pair->certificate), &now) >= 0 ||
-        X509_cmp_time(X509_get0_notAfter(pair->certificate), &now) <= 0) {
-        return "holds a certificate that is not valid now; renew it";
-    }
-    return NULL;
-}
-
-static enum gk_status read_pair(const char *path, int64_t now_s, struct pair *pair,
-                                struct gk_error *error)
-{
-    char *pem = NULL;
-    size_t len = 0;
-    const enum gk_status status = gk_secret_pem_read(path, &pem, &len, error);
+    const enum gk_status status = gk_kv_certificate_pair_read(path, now_s, pair, error);
     if (status != GK_OK) {
         return status;
     }
-    *pair = parse_pair(pem, len);
-    gk_secret_free(&pem);
-    const char *wrong = complaint(pair, now_s);
-    if (wrong == NULL) {
+    if (EVP_PKEY_is_a(pair->key, "RSA") && EVP_PKEY_get_bits(pair->key) >= KEY_BITS_MIN) {
         return GK_OK;
     }
-    free_pair(pair);
-    return gk_fail(error, GK_E_INVALID, "%s: %s", path, wrong);
+    gk_kv_certificate_pair_cleanup(pair);
+    return gk_fail(error, GK_E_INVALID, "%s: holds no RSA private key of 2048 bits or more", path);
 }
 
 /* --- the token ---------------------------------------------------------------------------------- */
@@ -148,7 +91,7 @@ enum gk_status gk_kv_client_assertion(struct gk_buf *out, const char *certificat
                                       const char *client_id, const char *audience, int64_t now_s,
                                       struct gk_error *error)
 {
-    struct pair pair = {0};
+    struct gk_kv_certificate_pair pair = {0};
     if (strpbrk(client_id, "\"\\") != NULL) {
         return gk_fail(error, GK_E_INVALID, "client_id: has a quote or a backslash in it");
     }
@@ -165,7 +108,7 @@ enum gk_status gk_kv_client_assertion(struct gk_buf *out, const char *certificat
         gk_buf_append_str(out, ".");
         good = append_signature(out, gk_span_of(out->data + start, signed_len), pair.key);
     }
-    free_pair(&pair);
+    gk_kv_certificate_pair_cleanup(&pair);
     return good && gk_buf_status(out) == GK_OK
                ? GK_OK
                : gk_fail(error, GK_E_RESOURCE, "the client assertion could not be made");

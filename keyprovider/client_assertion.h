@@ -16,9 +16,7 @@
  * Appends one; out is over secret memory. The PEM file holds the RSA private key, without a password,
  * and the certificate, and is read each time, so that a renewed one is taken without a restart.
  * GK_E_INVALID: it is open to others, holds no such pair, or the certificate is not valid now.
- *
- * The file's text is in secret memory. The key that OpenSSL makes of it is in OpenSSL's own memory,
- * which it wipes but does not lock, for the time of one signature.
+ * What becomes of the key in memory is in certificate_pair.h.
  */
 enum gk_status gk_kv_client_assertion(struct gk_buf *out, const char *certificate_file,
                                       const char *client_id, const char *audience, int64_t now_s,

@@ -173,6 +173,7 @@ static const char *const source_names[] = {
     [GK_KV_SOURCE_APP_SERVICE] = "app-service",
     [GK_KV_SOURCE_APPROLE] = "approle",
     [GK_KV_SOURCE_JWT] = "jwt",
+    [GK_KV_SOURCE_TLS] = "tls",
 };
 
 const char *gk_kv_source_name(enum gk_kv_identity_source source)

@@ -25,7 +25,8 @@ enum gk_kv_identity_source {
     GK_KV_SOURCE_ARC,         /* the agent of a machine that is connected by Azure Arc */
     GK_KV_SOURCE_APP_SERVICE, /* App Service, Functions and Container Apps */
     GK_KV_SOURCE_APPROLE,     /* a role of OpenBao or HashiCorp Vault with a secret id */
-    GK_KV_SOURCE_JWT          /* a role of theirs with a token of another issuer */
+    GK_KV_SOURCE_JWT,         /* a role of theirs with a token of another issuer */
+    GK_KV_SOURCE_TLS          /* a certificate that is shown to them in the TLS handshake */
 };
 
 /* Whether tokens come from the host that the gateway runs on, and not from an authority. */
@@ -37,10 +38,11 @@ static inline bool gk_kv_source_is_host(enum gk_kv_identity_source source)
 /* Whether tokens come from a login to the very vault that is asked, of kind transit. */
 static inline bool gk_kv_source_is_login(enum gk_kv_identity_source source)
 {
-    return source == GK_KV_SOURCE_APPROLE || source == GK_KV_SOURCE_JWT;
+    return source == GK_KV_SOURCE_APPROLE || source == GK_KV_SOURCE_JWT ||
+           source == GK_KV_SOURCE_TLS;
 }
 #define GK_KV_SOURCE_NAMES                                                                         \
-    "client-secret, client-certificate, workload, managed, arc, app-service, approle or jwt"
+    "client-secret, client-certificate, workload, managed, arc, app-service, approle, jwt or tls"
 /* As settings call it: "client-secret". */
 const char *gk_kv_source_name(enum gk_kv_identity_source source);
 

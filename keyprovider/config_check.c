@@ -48,6 +48,7 @@ static const struct {
     NEEDS(GK_KV_SOURCE_APPROLE, secret_id_file),
     NEEDS(GK_KV_SOURCE_JWT, role),
     NEEDS(GK_KV_SOURCE_JWT, federated_token_file),
+    NEEDS(GK_KV_SOURCE_TLS, client_certificate_file),
 };
 
 static enum gk_status check_members(const struct gk_kv_identity *identity, size_t number,
@@ -96,7 +97,8 @@ static enum gk_status check_identity(struct gk_kv_identity *identity, size_t num
     }
     if (gk_kv_source_is_login(identity->source)) {
         default_text(identity->auth_mount, sizeof identity->auth_mount,
-                     gk_kv_source_name(identity->source));
+                     identity->source == GK_KV_SOURCE_TLS ? "cert"
+                                                          : gk_kv_source_name(identity->source));
         return GK_OK;
     }
     if (!gk_kv_source_is_host(identity->source)) {

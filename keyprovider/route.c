@@ -9,11 +9,17 @@
 static enum gk_status check_kinds(const struct gk_kv_route *route, struct gk_error *error)
 {
     const bool transit = route->vault.kind == GK_KV_VAULT_TRANSIT;
+    if (transit && route->application[0] != '\0') {
+        return gk_fail(
+            error, GK_E_INVALID,
+            "federatedIdentityClientId: a transit engine knows no applications; leave it "
+            "out");
+    }
     return gk_kv_source_is_login(route->identity->source) == transit
                ? GK_OK
                : gk_fail(error, GK_E_INVALID,
                          "the identity is of kind %s, which a %s does not know; give an identity "
-                         "%s kind approle or jwt",
+                         "%s kind approle, jwt or tls",
                          gk_kv_source_name(route->identity->source),
                          transit ? "transit engine" : "Key Vault", transit ? "of" : "not of");
 }

@@ -260,6 +260,7 @@ static bool fetch(struct gk_kv_token *token, const char *proof, struct gk_error 
             .header = header,
             .content_type = gk_kv_token_content_type(&token->grant),
             .body = body,
+            .client_certificate_file = gk_kv_token_certificate_file(&token->grant),
             .timeout_ms = token->owner->timeout_ms,
         };
         token->exchange = gk_kv_exchange_start(token->owner->transport, &request, on_answer, token);

@@ -217,10 +217,16 @@ const char *gk_kv_token_content_type(const struct gk_kv_grant *grant)
                                                             : "application/x-www-form-urlencoded";
 }
 
+const char *gk_kv_token_certificate_file(const struct gk_kv_grant *grant)
+{
+    return grant->identity->source == GK_KV_SOURCE_TLS ? grant->identity->client_certificate_file
+                                                       : NULL;
+}
+
 enum gk_status gk_kv_token_form(struct gk_buf *out, const struct gk_kv_grant *grant,
                                 const char *vouching, int64_t now_s, struct gk_error *error)
 {
     return gk_kv_source_is_login(grant->identity->source)
-               ? gk_transit_login_body(out, grant->identity, error)
+               ? gk_transit_login_body(out, grant->identity, now_s, error)
                : authority_form(out, grant, vouching, now_s, error);
 }

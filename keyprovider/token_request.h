@@ -51,6 +51,8 @@ enum gk_status gk_kv_token_header(const struct gk_kv_grant *grant, char **out,
                                   struct gk_error *error) GK_MUST_USE;
 /* What kind of body the request has; NULL: it is a GET without one. */
 const char *gk_kv_token_content_type(const struct gk_kv_grant *grant);
+/* What is shown in the TLS handshake; NULL: nothing. */
+const char *gk_kv_token_certificate_file(const struct gk_kv_grant *grant);
 /*
  * The form that is posted to an authority, or the body of a login (transit/login.h); out is over secret
  * memory. vouching: the identity's token for an application, else not looked at. Reads the client

@@ -9,6 +9,7 @@
 
 #include "common/secret.h"
 #include "common/text.h"
+#include "keyprovider/certificate_pair.h"
 
 #define MS_PER_S           1000
 #define RETRY_AFTER_MAX_MS (3600 * MS_PER_S)
@@ -21,6 +22,7 @@ struct gk_kv_exchange {
     struct gk_kv_exchange **link; /* what points to this one */
     struct gk_kv_transport *transport;
     const char *scheme;
+    const char *client_certificate_file; /* NULL: none */
     CURL *easy;
     struct curl_slist *headers;
     struct gk_span sent; /* what goes out, of which sent_len bytes have gone */
@@ -159,11 +161,29 @@ static int on_sent(CURL *easy, curl_infotype type, char *data, size_t len, void 
     return 0;
 }
 
+static bool show_certificate(const struct gk_kv_exchange *exchange, SSL_CTX *ssl_context)
+{
+    const struct gk_provider_host *host = exchange->transport->loop->host;
+    struct gk_kv_certificate_pair pair;
+    if (gk_kv_certificate_pair_read(exchange->client_certificate_file,
+                                    host->clock_wall_ms(host->ctx) / MS_PER_S, &pair,
+                                    NULL) != GK_OK) {
+        return false;
+    }
+    const bool good = SSL_CTX_use_certificate(ssl_context, pair.certificate) == 1 &&
+                      SSL_CTX_use_PrivateKey(ssl_context, pair.key) == 1;
+    gk_kv_certificate_pair_cleanup(&pair);
+    return good;
+}
+
 static CURLcode on_ssl_context(CURL *easy, void *ssl_context, void *ctx)
 {
-    (void)easy, (void)ctx;
+    const struct gk_kv_exchange *exchange = ctx;
+    (void)easy;
     SSL_CTX_set_options(ssl_context, SSL_OP_CLEANSE_PLAINTEXT);
-    return CURLE_OK;
+    return exchange->client_certificate_file == NULL || show_certificate(exchange, ssl_context)
+               ? CURLE_OK
+               : CURLE_SSL_CERTPROBLEM;
 }
 
 static bool add_header(struct gk_kv_exchange *exchange, const char *line)
@@ -261,6 +281,13 @@ static bool set_request(struct gk_kv_exchange *exchange, const struct gk_kv_http
     SET(CURLOPT_VERBOSE, 1L);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, (void *)exchange);
+    SET(CURLOPT_SSL_CTX_DATA, (void *)exchange);
+    if (request->client_certificate_file != NULL) {
+        /* Who was shown it is known by the connection, and nobody else may use that. */
+        SET(CURLOPT_FRESH_CONNECT, 1L);
+        SET(CURLOPT_FORBID_REUSE, 1L);
+        SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
+    }
     if (request->content_type != NULL) {
         SET(CURLOPT_POST, 1L);
         SET(CURLOPT_POSTFIELDSIZE, (long)request->body.len);
@@ -317,6 +344,7 @@ struct gk_kv_exchange *gk_kv_exchange_start(struct gk_kv_transport *transport,
     }
     exchange->transport = transport;
     exchange->scheme = request->scheme == NULL ? SCHEME_DEFAULT : request->scheme;
+    exchange->client_certificate_file = request->client_certificate_file;
     exchange->done = done;
     exchange->ctx = ctx;
     exchange->sent = request->body;

@@ -26,6 +26,9 @@ struct gk_kv_http_request {
     const char *header;       /* a further line, NULL: none; copied, and the copy wiped */
     const char *content_type; /* NULL: a GET */
     struct gk_span body;      /* stays the caller's, and must stay, until done or cancelled */
+    /* A PEM file (certificate_pair.h) that is shown in the TLS handshake, on a connection of its own;
+     * NULL: none; not copied. */
+    const char *client_certificate_file;
     uint32_t timeout_ms;
 };
 

@@ -44,22 +44,27 @@ static const struct {
     {STATUS_BAD_REQUEST, WRAP, "less than the minimum", "KeyVersionDisabled", GK_VAULT_KEY_REFUSED},
 };
 
-#define REFUSED   "LoginRefused", "the vault knows no such role id, or no such secret id of it"
-#define ROLE_GONE "RoleNotFound", "the vault's auth method has no such role"
+#define SECRET_GONE "LoginRefused", "the vault knows no such role id, or no such secret id of it"
+#define ROLE_GONE   "RoleNotFound", "the vault's auth method has no such role"
+#define CERT_GONE   "LoginRefused", "the vault has no role for the certificate that is shown"
 static const struct {
     enum gk_kv_identity_source source;
-    uint16_t http_status;
     const char *words;
     const char *code;
     const char *reason;
 } login_refusals[] = {
-    {GK_KV_SOURCE_APPROLE, STATUS_BAD_REQUEST, "invalid role or secret ID", REFUSED},
-    {GK_KV_SOURCE_APPROLE, STATUS_BAD_REQUEST, "invalid secret id", REFUSED},
-    {GK_KV_SOURCE_APPROLE, STATUS_BAD_REQUEST, "invalid secret_id", REFUSED},
-    {GK_KV_SOURCE_APPROLE, STATUS_BAD_REQUEST, "invalid role ID", REFUSED},
-    {GK_KV_SOURCE_JWT, STATUS_BAD_REQUEST, "\" could not be found", ROLE_GONE},
-    {GK_KV_SOURCE_JWT, STATUS_BAD_REQUEST, "invalid role name", ROLE_GONE},
+    {GK_KV_SOURCE_APPROLE, "invalid role or secret ID", SECRET_GONE},
+    {GK_KV_SOURCE_APPROLE, "invalid secret id", SECRET_GONE},
+    {GK_KV_SOURCE_APPROLE, "invalid secret_id", SECRET_GONE},
+    {GK_KV_SOURCE_APPROLE, "invalid role ID", SECRET_GONE},
+    {GK_KV_SOURCE_JWT, "\" could not be found", ROLE_GONE},
+    {GK_KV_SOURCE_JWT, "invalid role name", ROLE_GONE},
+    {GK_KV_SOURCE_TLS, "invalid certificate or no client certificate", CERT_GONE},
+    {GK_KV_SOURCE_TLS, "no chain matching all constraints", CERT_GONE},
 };
+
+/* Whoever should have told whether the certificate is revoked could not be asked, perhaps. */
+#define OTHER_ERRORS "additionally got errors"
 
 static bool is_transient(uint16_t http_status)
 {
@@ -102,8 +107,8 @@ struct gk_kv_judgement gk_transit_judge_login(enum gk_kv_identity_source source,
 {
     const size_t count = sizeof login_refusals / sizeof login_refusals[0];
     for (size_t i = 0; explained && i < count; i++) {
-        if (login_refusals[i].source == source && login_refusals[i].http_status == http_status &&
-            says(message, login_refusals[i].words)) {
+        if (login_refusals[i].source == source && http_status == STATUS_BAD_REQUEST &&
+            says(message, login_refusals[i].words) && !says(message, OTHER_ERRORS)) {
             *code = login_refusals[i].code;
             *reason = login_refusals[i].reason;
             return (struct gk_kv_judgement){.verdict = GK_VAULT_IDENTITY_GONE};

@@ -28,16 +28,16 @@ const keyOf = (name = NAME, version = '') => ({ vaultUri: transit.uri, name, ver
 const manage = (method, name, body) =>
   stack.management.request(method, `${stack.accountPath(name)}?api-version=2023-05-01`, { body });
 
-async function containerOf(account) {
+async function containerOf(account, options = {}) {
   const [{ value }] = await stack.keysOf(account);
   const container = new BlobServiceClient(`${stack.gateway.ready.blob_endpoint}/${account}`,
     new StorageSharedKeyCredential(account, value), noRetry).getContainerClient('transit');
   await container.createIfNotExists();
-  const blob = container.getBlockBlobClient('blob');
+  const blob = container.getBlockBlobClient(options.encryptionScope ?? 'blob');
   return {
     write: async () => {
       const bytes = randomBytes(10000);
-      await blob.upload(bytes, bytes.length);
+      await blob.upload(bytes, bytes.length, options);
       return bytes;
     },
     read: async () => {
@@ -172,6 +172,16 @@ test('a login by a foreign token serves as well, and its role can be taken away'
   await stateIs('foreign', 'active');
 });
 
+test('a login by a certificate serves as well, and its role can be taken away', async () => {
+  await stack.createAccount('shown', keyOf(), transit.tlsResourceId);
+  await revokedAndBack('shown', { reason: 'LoginRefused', code: 'KeyVaultAccessTokenCannotBeAcquired',
+    take: async () => {
+      await transit.removeCertRole();
+      transit.revokeTokens();
+    },
+    give: transit.addCertRole });
+});
+
 test('an account goes from Key Vault to a transit engine and back while it is read', async () => {
   const { write, read } = await containerOf(stack.account);
   const bytes = await write();
@@ -197,6 +207,24 @@ test('an account goes from Key Vault to a transit engine and back while it is re
   assert.deepEqual(await (await containerOf(stack.account)).read(), bytes);
 });
 
+test('an encryption scope has a transit key of its own, and goes dark by itself', async () => {
+  const path = `${stack.accountPath('kept')}/encryptionScopes/apart`;
+  const scope = async () => (await stack.management.good('GET', path)).properties;
+  await transit.createKey('scope-key');
+  await stack.management.good('PUT', path, { body: { properties: { source: 'Microsoft.KeyVault',
+    keyVaultProperties: { keyUri: `${transit.uri}/keys/scope-key` } } } });
+  assert.equal((await scope()).keyVaultProperties.currentVersionedKeyIdentifier, `${transit.uri}/keys/scope-key/1`);
+  const inScope = await containerOf('kept', { encryptionScope: 'apart' });
+  const outside = await containerOf('kept');
+  const bytes = await inScope.write();
+  assert.deepEqual(await inScope.read(), bytes);
+  await transit.softDelete('scope-key');
+  await stack.until(async () => (await scope()).gatekey.state === 'revoked', 'the scope to be dark');
+  await assert.rejects(inScope.read(), { statusCode: 403, code: 'KeyVaultEncryptionKeyNotFound' });
+  assert.deepEqual(await outside.write(), await outside.read());
+  await transit.restore('scope-key');
+});
+
 test('keys and identities that do not fit are refused with what to do', async () => {
   await transit.createKey('derived', { derived: true });
   await transit.createKey('rsa', { type: 'rsa-4096' });
@@ -213,8 +241,8 @@ test('keys and identities that do not fit are refused with what to do', async ()
     [keyOf('Upper'), transit.resourceId, /lower-case/],
     [keyOf(NAME, '78deebed173b48e48f55abf87ed4cf71'), transit.resourceId, /number/],
     [keyOf(NAME, '9'), transit.resourceId, /enable it/],
-    [keyOf(), stack.identity, /approle or jwt/],
-    [{ vaultUri: stack.vault.uri, name: stack.keyName }, transit.resourceId, /approle or jwt/],
+    [keyOf(), stack.identity, /approle, jwt or tls/],
+    [{ vaultUri: stack.vault.uri, name: stack.keyName }, transit.resourceId, /approle, jwt or tls/],
   ]) {
     const answer = await manage('PUT', 'unfit', accountBody(identity, key));
     assert.equal(answer.status, 400, `${key.name}: ${answer.body}`);

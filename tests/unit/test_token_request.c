@@ -343,8 +343,8 @@ static void test_client_assertion__of_no_good_pair(void **state)
         mode_t mode;
         const char *complaint;
     } rows[] = {
-        {NULL, NULL, good, 0600, "no RSA private key"},
-        {key, EVP_aes_256_cbc(), good, 0600, "no RSA private key"},
+        {NULL, NULL, good, 0600, "no private key"},
+        {key, EVP_aes_256_cbc(), good, 0600, "no private key without a password"},
         {curve, NULL, of_curve, 0600, "no RSA private key"},
         {key, NULL, NULL, 0600, "no certificate"},
         {other, NULL, good, 0600, "no certificate"},

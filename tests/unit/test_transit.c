@@ -402,6 +402,16 @@ static void test_transit__what_logins_mean(void **state)
         {GK_KV_SOURCE_JWT, 400, "error validating token: token is expired", GK_VAULT_UNAVAILABLE,
          false},
         {GK_KV_SOURCE_JWT, 403, "permission denied", GK_VAULT_UNAVAILABLE, false},
+        {GK_KV_SOURCE_TLS, 400, "invalid certificate or no client certificate supplied",
+         GK_VAULT_IDENTITY_GONE, false},
+        {GK_KV_SOURCE_TLS, 400,
+         "no chain matching all constraints could be found for this login certificate",
+         GK_VAULT_IDENTITY_GONE, false},
+        {GK_KV_SOURCE_TLS, 400,
+         "no chain matching all constraints could be found for this login certificate; "
+         "additionally got errors during verification: OCSP: connection refused",
+         GK_VAULT_UNAVAILABLE, false},
+        {GK_KV_SOURCE_TLS, 500, "no client certificate found", GK_VAULT_UNAVAILABLE, true},
     };
     (void)state;
     for (size_t i = 0; i < sizeof logins / sizeof logins[0]; i++) {
@@ -457,6 +467,10 @@ static void test_transit__routes(void **state)
     assert_non_null(strstr(error.message, "not of kind approle"));
     assert_int_equal(gk_kv_route_find(&config, &host, &here, &route, &error), GK_E_INVALID);
     assert_non_null(strstr(error.message, "managed"));
+    struct gk_identity_reference vouching = login;
+    snprintf(vouching.federated_client_id, sizeof vouching.federated_client_id, "application");
+    assert_int_equal(gk_kv_route_find(&config, &vouching, &here, &route, &error), GK_E_INVALID);
+    assert_non_null(strstr(error.message, "federatedIdentityClientId"));
 }
 
 static void test_transit__settings_that_do_not_fit(void **state)
@@ -471,6 +485,7 @@ static void test_transit__settings_that_do_not_fit(void **state)
         {{{"vault.0.uri", URI}, {"vault.0.mount", "transit"}}, "vault.0"},
         {{{"identity.0.kind", "approle"}, {"identity.0.secret_id_file", "/s"}}, "identity.0.role"},
         {{{"identity.0.kind", "jwt"}, {"identity.0.role", "r"}}, "identity.0.federated_token_file"},
+        {{{"identity.0.kind", "tls"}}, "identity.0.client_certificate_file"},
     };
     static const char *const mounts[] = {"",       "/transit", "transit/", "a//b",
                                          "../sys", "a b",      "a?b"};

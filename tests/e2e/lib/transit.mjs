@@ -3,7 +3,8 @@
 // logins by role, policies, the seal. Written by OpenBao's API documentation and sources, whose
 // sentences its errors are; checked by node-vault, which is written for the real ones. It lives in the
 // test's own process, behind TLS. Policies are taken in their JSON form alone.
-import { createCipheriv, createDecipheriv, createPublicKey, createVerify, randomBytes, randomUUID } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createPublicKey, createVerify, randomBytes, randomUUID, X509Certificate }
+  from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
@@ -157,8 +158,9 @@ function claimsOf(token, issuer) {
  * options: authority (of makeAuthority; required), and
  *   mount ("transit"), namespace ("")    where the engine is
  *   issuer                               of makeIdentityProvider(): whose tokens the auth method jwt takes
- * A role "gateway" of AppRole, and one of jwt for the claim oid "gateway", have the policy "gateway", which
- * permits what a gateway needs. resourceId and jwtResourceId are the identities that log in so.
+ * A role "gateway" of AppRole, one of jwt for the claim oid "gateway" and one for a certificate have the
+ * policy "gateway", which permits what a gateway needs. resourceId, jwtResourceId and tlsResourceId are
+ * the identities that log in so.
  */
 export async function startTransit(directory, { authority, mount = 'transit', namespace = '', issuer }) {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -187,6 +189,13 @@ export async function startTransit(directory, { authority, mount = 'transit', na
       const claims = claimsOf(jwt, issuer);
       if (claims.oid !== settings.bound_claims?.oid) throw new Refusal(400, 'error validating claims: claim "oid" does not match');
       return newToken(settings.token_policies);
+    },
+    cert: ({ name }, shown) => {
+      const role = state.roles.get(name);
+      if (!shown || shown.fingerprint256 !== role?.fingerprint) {
+        throw new Refusal(400, 'invalid certificate or no client certificate supplied');
+      }
+      return newToken(role.token_policies);
     },
   };
 
@@ -227,7 +236,7 @@ export async function startTransit(directory, { authority, mount = 'transit', na
       capabilities.includes(CAPABILITY[method]))) throw denied();
   };
 
-  const serve = (method, where, { token, inNamespace, body }) => {
+  const serve = (method, where, { token, inNamespace, body, shown }) => {
     if (where === 'sys/health') {
       return { status: state.sealed ? 503 : 200, json: { initialized: true, sealed: state.sealed, standby: false } };
     }
@@ -240,11 +249,11 @@ export async function startTransit(directory, { authority, mount = 'transit', na
     const login = where.match(/^auth\/(\w+)\/login$/);
     if (login && inNamespace === '') {
       if (logins[login[1]] === undefined) throw new Refusal(404, 'specified authentication path was not found');
-      return { json: logins[login[1]](body) };
+      return { json: logins[login[1]](body, shown) };
     }
     permit(method, where, token, inNamespace);
     if (where.startsWith('sys/')) return { json: system(method, where, body) };
-    const role = where.match(/^auth\/(?:approle|jwt)\/role\/(.*)$/);
+    const role = where.match(/^auth\/(?:approle\/role|jwt\/role|cert\/certs)\/(.*)$/);
     if (role) return { json: manageRole(method, role[1].split('/'), body) };
     if (!where.startsWith(`${mount}/`) || inNamespace !== namespace || state.engine === undefined) throw noRoute(where);
     const data = state.engine.serve(method, where.slice(mount.length + 1).split('/'), body);
@@ -258,7 +267,8 @@ export async function startTransit(directory, { authority, mount = 'transit', na
     let answer;
     try {
       answer = state.fault(request.method, where) ??
-        serve(request.method, where, { token, inNamespace, body: body.length > 0 ? JSON.parse(body) : {} });
+        serve(request.method, where, { token, inNamespace, body: body.length > 0 ? JSON.parse(body) : {},
+          shown: request.socket.getPeerCertificate() });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       answer = { status: error.status, json: { errors: error.errors } };
@@ -269,7 +279,8 @@ export async function startTransit(directory, { authority, mount = 'transit', na
       lease_duration: 0, data: null, wrap_info: null, warnings: null, auth: null, ...answer.json } : answer.json) };
   };
 
-  const server = https.createServer({ cert: readFileSync(tls.certificateFile), key: readFileSync(tls.keyFile) },
+  const server = https.createServer({ cert: readFileSync(tls.certificateFile), key: readFileSync(tls.keyFile),
+    requestCert: true, rejectUnauthorized: false },
     (request, response) => {
       const parts = [];
       request.on('data', (part) => parts.push(part));
@@ -324,12 +335,25 @@ export async function startTransit(directory, { authority, mount = 'transit', na
       `federated_token_file = "${file('jwt', issuer.token(role))}"; }`);
   }
 
+  const certificate = authority.issue('gateway-client');
+  const addCertRole = () => {
+    const pem = readFileSync(certificate.certificateFile, 'utf8');
+    return admin.write(`auth/cert/certs/${role}-tls`, { token_policies: [role], certificate: pem,
+      fingerprint: new X509Certificate(pem).fingerprint256 });
+  };
+  await addCertRole();
+  identities.push(`{ kind = "tls"; resource_id = "${identity('tls')}"; role = "${role}-tls"; ` +
+    `client_certificate_file = "${file('client.pem', readFileSync(certificate.keyFile, 'utf8') +
+      readFileSync(certificate.certificateFile, 'utf8'))}"; }`);
+
   return {
     uri, mount, namespace, rootToken, unsealKey, state, client, admin, owner, identities,
-    resourceId: identity('approle'), jwtResourceId: identity('jwt'),
+    resourceId: identity('approle'), jwtResourceId: identity('jwt'), tlsResourceId: identity('tls'),
     setPermitted, newSecretId,
     removeJwtRole: () => admin.delete(`auth/jwt/role/${role}-jwt`),
     addJwtRole,
+    removeCertRole: () => admin.delete(`auth/cert/certs/${role}-tls`),
+    addCertRole,
     createKey: (name, settings) => owner.write(key(name), { ...settings }),
     configureKey: (name, settings) => owner.write(key(name, '/config'), settings),
     rotate: (name) => owner.write(key(name, '/rotate'), {}),
