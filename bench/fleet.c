@@ -25,10 +25,10 @@
 #define MINUTE_MS INT64_C(60000)
 #define HOUR_MS   (60 * MINUTE_MS)
 #define DAY_MS    (24 * HOUR_MS)
-#define STEP_MS   MINUTE_MS
+#define STEP_MS   (5 * MINUTE_MS)
 
 #define CHECK_INTERVAL_MS (10 * MINUTE_MS)
-#define MARGIN_MS         (CHECK_INTERVAL_MS + 5 * STEP_MS)
+#define MARGIN_MS         (CHECK_INTERVAL_MS + 3 * STEP_MS)
 #define OLD_VERSION_MS    (DAY_MS + 6 * HOUR_MS) /* how long the version before opens */
 #define ROTATION_EVERY_MS (10 * DAY_MS)          /* of a key */
 #define DISABLED_MS       (3 * HOUR_MS)
@@ -242,16 +242,16 @@ static void open_one(struct gk_account **account)
     }
 }
 
-/* One in a hundred of those in use is used, and one in a thousand is another from now on. */
+/* One in ten of those in use is used, and one in two hundred is another from now on. */
 static void use_some(void)
 {
     for (unsigned i = 0; i < world.in_use_count; i++) {
         struct gk_account **account = &world.in_use[i];
-        if (*account == NULL || draw(1000) == 0) {
+        if (*account == NULL || draw(200) == 0) {
             gk_account_release(*account);
             open_one(account);
         }
-        if (*account != NULL && draw(100) == 0) {
+        if (*account != NULL && draw(10) == 0) {
             use(*account);
         }
     }
@@ -424,12 +424,10 @@ static void create_all(void)
     await(&world.user, create_some);
     const size_t open_bytes = (plugin_bytes() - before) / world.created;
     while (world.created < world.accounts_count) {
-        advance(STEP_MS);
+        advance(HOUR_MS + STEP_MS); /* those before are closed */
         await(&world.user, create_some);
     }
-    for (unsigned i = 0; i < 70; i++) { /* more than an hour, after which they are closed */
-        advance(STEP_MS);
-    }
+    advance(HOUR_MS + STEP_MS);
     tell_calls("to make them", &fleet.calls, 1);
     printf("memory of an account: %zu bytes just made, %zu idle\n", open_bytes,
            (plugin_bytes() - before) / world.accounts_count);
@@ -461,6 +459,7 @@ int main(int argc, char **argv)
     const int64_t days = argument(argc, argv, 4, 3);
     const time_t begun = time(NULL);
     begin(accounts, keys, vaults);
+    setvbuf(stdout, NULL, _IOLBF, 0);
     printf("%u accounts, one of %u in use, on %u keys in %u vaults, %lld days; keys checked every "
            "%lld minutes\n",
            accounts, ACCOUNTS_IN_USE, keys, vaults, (long long)days,

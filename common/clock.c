@@ -35,6 +35,7 @@ struct gk_clock gk_clock_system(void)
 static struct offset_clock {
     const char *path;
     _Atomic int64_t offset_ms;
+    _Atomic int64_t behind_ms; /* of the wall clock alone */
     _Atomic int64_t read_at_ms;
 } offset_clock;
 
@@ -46,12 +47,14 @@ static int64_t offset_ms(struct offset_clock *clock)
         atomic_compare_exchange_strong(&clock->read_at_ms, &last, now)) {
         FILE *file = fopen(clock->path, "re");
         long long value = 0;
+        long long behind = 0;
         if (file != NULL) {
-            if (fscanf(file, "%lld", &value) != 1) { // NOLINT(cert-err34-c): 0 when unreadable
-                value = 0;
-            }
+            const int count = fscanf(file, "%lld %lld", &value, &behind); // NOLINT(cert-err34-c)
+            value = count < 1 ? 0 : value;
+            behind = count < 2 ? 0 : behind;
             fclose(file);
         }
+        atomic_store(&clock->behind_ms, (int64_t)behind);
         int64_t old = atomic_load(&clock->offset_ms);
         while (value > old &&
                !atomic_compare_exchange_weak(&clock->offset_ms, &old, (int64_t)value)) {
@@ -67,7 +70,8 @@ static int64_t offset_mono_ms(void *ctx)
 
 static int64_t offset_wall_ms(void *ctx)
 {
-    return system_wall_ms(NULL) + offset_ms(ctx);
+    const int64_t offset = offset_ms(ctx);
+    return system_wall_ms(NULL) + offset - atomic_load(&offset_clock.behind_ms);
 }
 
 struct gk_clock gk_clock_offset_file(const char *path)

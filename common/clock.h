@@ -30,7 +30,9 @@ struct gk_clock gk_clock_system(void);
 /*
  * For tests: both clocks run ahead of the system's by the decimal number of milliseconds in the
  * file at path, which is read again at most every 20 ms of real time. A missing file is offset 0;
- * an offset never goes back. One instance per process; the path is kept, not copied.
+ * an offset never goes back. A second number there, after a blank, sets the wall clock alone back by so
+ * many: as whoever keeps it may do at any time, to and fro. One instance per process; the path is kept, not
+ * copied.
  */
 struct gk_clock gk_clock_offset_file(const char *path);
 

@@ -3,7 +3,8 @@
 """What a vault can answer, at random, to accounts under keys in it: each call of each account meets a fault or
 none, and what becomes of the account is compared with the rule that only an explicit refusal makes data dark, that
 silence is forgiven for the grace while the root key is in memory, and that nothing else is ever served. Meanwhile
-keys are disabled and rotated, the clock jumps past the grace, and the gateway ends or is killed. In the end all
+keys are disabled and rotated, the clock jumps past the grace, the wall clock is set back, the vaults have certificates
+that nobody trusts, and the gateway ends or is killed. In the end all
 faults are over: every account is active, every byte is there, the gateway ends when it is told to, and no secret is
 in its log.
 
@@ -292,6 +293,25 @@ class Account:
         self.end_fault()
         self.meet_none()
 
+    def after_set_back(self):
+        """What goes by the wall clock is not what makes data dark."""
+        self.expect("the state after the wall clock was set back", self.told()["state"], self.state)
+        self.use()
+        self.end_fault()
+        self.meet_none()
+
+    def without_tls(self):
+        """Whoever answers for the vault is not the vault, whatever it would say."""
+        self.fault, self.met = "silence", "an untrusted certificate"
+        self.check()
+        self.faults += 1
+        self.use()
+        self.counts["untrusted certificate"] += 1
+
+    def after_tls(self):
+        self.fault = None
+        self.meet_none()
+
     def after_restart(self):
         self.state = "cold"
         self.use()
@@ -356,20 +376,49 @@ def do_nothing(_):
     pass
 
 
-def walk(gateway, walkers, wanted):
+# --- what happens between two stretches; each gives what accounts do after it ---------------------------
+
+
+def jump(gateway, *_):
+    gateway.move_clock(gateway.clock_offset_ms + (GRACE_S + 5) * 1000)
+    return Account.after_jump
+
+
+def set_back(gateway, *_):
+    """By another two hours; the third time it is put right."""
+    gateway.wall_behind_ms = (gateway.wall_behind_ms + 7200 * 1000) % (3 * 7200 * 1000)
+    gateway.move_clock(gateway.clock_offset_ms)
+    return Account.after_set_back
+
+
+def end(gateway, *_):
+    gateway.restart()
+    return Account.after_restart
+
+
+def kill(gateway, *_):
+    gateway.kill()
+    gateway.start()
+    return Account.after_restart
+
+
+def lose_tls(gateway, walkers, vaults):
+    for vault in vaults:
+        vault.restart(impostor=True)
+    all_do(gateway, walkers, Account.without_tls, 0, do_nothing)
+    for vault in vaults:
+        vault.restart()
+    return Account.after_tls
+
+
+EVENTS = [jump, end, set_back, lose_tls, jump, kill]
+
+
+def walk(gateway, walkers, vaults, wanted):
     faults, stretch, after_event = 0, 0, do_nothing
     while faults < wanted:
-        faults, counts = all_do(gateway, walkers, after_event, STEPS, Account.prepare)
-        if stretch % 2 == 0:
-            gateway.move_clock(gateway.clock_offset_ms + (GRACE_S + 5) * 1000)
-            after_event = Account.after_jump
-        else:
-            if stretch % 4 == 1:
-                gateway.restart()
-            else:
-                gateway.kill()
-                gateway.start()
-            after_event = Account.after_restart
+        faults, _ = all_do(gateway, walkers, after_event, STEPS, Account.prepare)
+        after_event = EVENTS[stretch % len(EVENTS)](gateway, walkers, vaults)
         stretch += 1
     _, counts = all_do(gateway, walkers, after_event, 0, Account.settle)
     return faults, stretch, counts
@@ -413,7 +462,7 @@ def run(directory, arguments):
         walkers = [Walker(number, gateway, vaults.all[number % VAULTS], random.Random(f"{arguments.seed} {number}"))
                    for number in range(arguments.accounts)]
         begun = time.monotonic()
-        faults, stretches, counts = walk(gateway, walkers, arguments.faults)
+        faults, stretches, counts = walk(gateway, walkers, vaults.all, arguments.faults)
         seconds = time.monotonic() - begun
         if gateway.stop() != 0:
             raise SystemExit(f"the gateway ended badly; see {gateway.log_file}")

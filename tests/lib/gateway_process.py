@@ -85,6 +85,7 @@ class Gateway:
         self.removal_delay_s = 1  # read at the next start
         self.clock_file = None  # another way to tell the time, read at the next start: move_clock
         self.clock_offset_ms = 0
+        self.wall_behind_ms = 0
         self.index_shards = index_shards
         self.vault = vault
         self.process = None
@@ -126,9 +127,10 @@ provider: {{ service_key_file = "{self.service_key_file}"; {vault} }};
 """)
 
     def move_clock(self, milliseconds):
-        """Of all gateways with this clock_file; they see it within a second."""
+        """Of all gateways with this clock_file; they see it within a second. The wall clock is set back by wall_behind_ms
+        from then on."""
         new = self.clock_file.with_suffix(".new")
-        new.write_text(f"{milliseconds}\n")
+        new.write_text(f"{milliseconds} {self.wall_behind_ms}\n")
         new.rename(self.clock_file)
         self.clock_offset_ms = milliseconds
 

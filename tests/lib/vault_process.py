@@ -20,11 +20,13 @@ class Vault:
 
     def __init__(self, directory, identity=GATEWAY):
         self.directory, self.identity = pathlib.Path(directory), identity
-        self.check_interval_ms = 86400000  # of a gateway that is configured from now on
+        self.check_interval_ms = 86400000  # of a gateway that is configured from now on, as the next one
+        self.version_check_interval_s = 86400
         self.directory.mkdir(parents=True)
         self.tenant = str(uuid.uuid4())
         self.admin, self.gateway = str(uuid.uuid4()), str(uuid.uuid4())
         make_certificate(self.directory)
+        self.certificate, self.port = self.directory / "tls", 0
         for name in ("admin", "gateway"):
             write_secret(self.directory / f"{name}.secret", uuid.uuid4().hex + "\n")
         write_secret(self.directory / "control.token", uuid.uuid4().hex + "\n")
@@ -35,7 +37,7 @@ class Vault:
     def _start(self):
         here = self.directory
         (here / "keyvaultd.conf").write_text(f"""
-listen = {{ address = "127.0.0.1"; port = 0; certificate_file = "{here}/tls.crt"; key_file = "{here}/tls.key"; }};
+listen = {{ address = "127.0.0.1"; port = {self.port}; certificate_file = "{self.certificate}.crt"; key_file = "{self.certificate}.key"; }};
 state_dir = "{here}/state";
 host = "localhost";
 tenant_id = "{self.tenant}";
@@ -51,12 +53,14 @@ identities = (
 control = {{ enabled = true; token_file = "{here}/control.token"; }};
 """)
         ready = here / "ready"
+        ready.unlink(missing_ok=True)
         with open(here / "log", "ab") as log:
             self.process = subprocess.Popen(
                 [BUILD / "keyvaultd" / "keyvaultd", "--config", here / "keyvaultd.conf", "--ready-file",
                  ready], stdout=log, stderr=log)
         wait_for("keyvaultd", self.process, ready.exists)
         self.uri = json.loads(ready.read_text())["vault_uri"]
+        self.port = urllib.parse.urlsplit(self.uri).port
 
     @property
     def identity_config(self):
@@ -67,7 +71,7 @@ control = {{ enabled = true; token_file = "{here}/control.token"; }};
     @property
     def provider_config(self):
         return f"""ca_file = "{self.directory}/tls.crt";
-  check_interval_ms = {self.check_interval_ms};
+  check_interval_ms = {self.check_interval_ms}; version_check_interval_s = {self.version_check_interval_s};
   vaults = ( {{ uri = "{self.uri}"; }} );
   identities = ( {self.identity_config} );"""
 
@@ -75,10 +79,23 @@ control = {{ enabled = true; token_file = "{here}/control.token"; }};
         self.process.terminate()
         self.process.wait()
 
+    def restart(self, impostor=False):
+        """On its port; an impostor has a certificate that nobody trusts. Faults are forgotten."""
+        self.certificate = self.directory / ("impostor" if impostor else ".") / "tls"
+        if impostor and not self.certificate.parent.exists():
+            self.certificate.parent.mkdir()
+            make_certificate(self.certificate.parent)
+        self.stop()
+        self._start()
+
     # --- the customer ------------------------------------------------------------------------------
 
     def _ask(self, method, path, body, content_type, headers):
         status, answer = self.session.ask(method, self.uri + path, body, {"Content-Type": content_type, **headers})
+        if status == 401 and headers:  # a vault that was restarted gives out other tokens
+            self.token = self._get_token()
+            headers = {"Authorization": f"Bearer {self.token}"}
+            status, answer = self.session.ask(method, self.uri + path, body, {"Content-Type": content_type, **headers})
         if status != 200:
             raise SystemExit(f"keyvaultd: {method} {path}: {status} {answer}")
         return answer

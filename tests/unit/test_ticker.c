@@ -108,6 +108,17 @@ static bool can_read(struct fixture *fixture, unsigned number)
     return open;
 }
 
+static enum gk_status warm_one(struct fixture *fixture)
+{
+    char name[8];
+    struct gk_account *account = NULL;
+    name_of(0, name);
+    assert_int_equal(gk_account_open(fixture->instance, name, &account, NULL), GK_OK);
+    const enum gk_status status = gk_account_warm(account, DEADLINE_MS, NULL);
+    gk_account_release(account);
+    return status;
+}
+
 static bool is_checking(struct fixture *fixture, unsigned number)
 {
     char name[8];
@@ -227,6 +238,37 @@ static void test_ticker__one_look_finds_a_version_for_all(void **state)
     }
 }
 
+static bool is_cold(const struct gk_account_status *status, int64_t now_wall_ms)
+{
+    (void)now_wall_ms;
+    return status->state == GK_ACCOUNT_COLD;
+}
+
+/* What is due is known from what is stored: a restart asks for those alone who are used, and for what was due anyway,
+ * once for the key. */
+static void test_ticker__a_restart_causes_no_storm(void **state)
+{
+    struct fixture *fixture = *state;
+    create_all(fixture);
+    fixture_restart(fixture);
+    const struct fake_vault before = vault_now();
+    for (unsigned i = 0; i < 4; i++) {
+        fake_host_advance(&fixture->host, INTERVAL_MS);
+        until_all(fixture, is_cold);
+    }
+    assert_int_equal(vault_now().unwraps, before.unwraps);
+    assert_int_equal(vault_now().gets, before.gets);
+    assert_int_equal(warm_one(fixture), GK_OK);
+    assert_int_equal(vault_now().unwraps, before.unwraps + 1);
+    fake_host_advance(&fixture->host, DAY_MS);
+    fixture_restart(fixture);
+    until_all(fixture, is_cold); /* looked at, as the gateway's search through all accounts does */
+    fake_host_advance(&fixture->host, INTERVAL_MS);
+    until_all(fixture, looked_today);
+    assert_int_equal(vault_now().gets, before.gets + 1);
+    assert_int_equal(vault_now().wraps, before.wraps);
+}
+
 static void test_ticker__silence_counts_for_all(void **state)
 {
     struct fixture *fixture = *state;
@@ -298,6 +340,8 @@ int main(void)
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__one_look_finds_a_version_for_all,
                                         fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__a_restart_causes_no_storm, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__silence_counts_for_all, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__a_key_of_somebody_elses_speaks_for_nobody,
