@@ -29,7 +29,7 @@
  *   GK_VAULT_IDENTITY_GONE
  *       the token endpoint refused for good (4xx with an OAuth error other than 408 and 429; of a
  *       token service of the host, other than 401, 404 and 410 too), or the vault answers 401 to a
- *       fresh token. Transit: the login's role or secret id is refused
+ *       fresh token. Transit: the login's role, secret id or certificate is refused
  *   GK_VAULT_UNAVAILABLE
  *       everything else: no answer in time, connection refused or dropped, TLS failure, 429, 5xx (a
  *       transit engine that is sealed says 503),
