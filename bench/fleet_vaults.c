@@ -146,9 +146,8 @@ static bool has_its_turn(struct gk_provider *provider, const struct call *call, 
         fleet.calls.paced_out++;
         return false;
     }
-    if (at_ms - now_ms > fleet.calls.longest_queue_ms) {
-        fleet.calls.longest_queue_ms = at_ms - now_ms;
-    }
+    fleet.waited_ms += at_ms - now_ms;
+    atomic_store(&fleet.now_ms, at_ms); /* whoever asks waits, and so do those behind */
     return true;
 }
 

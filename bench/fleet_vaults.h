@@ -32,8 +32,7 @@ struct fleet_vault {
 
 struct fleet_calls {
     uint64_t gets, wraps, unwraps, refused, silent;
-    int64_t longest_queue_ms; /* that a call had to wait for its vault's pace */
-    uint64_t paced_out;       /* which would have waited for longer than their deadline */
+    uint64_t paced_out; /* which would have waited for longer than their deadline */
 };
 
 struct fleet_vaults {
@@ -42,6 +41,7 @@ struct fleet_vaults {
     struct fleet_vault *vaults;
     struct fleet_key *keys;
     struct fleet_calls calls;
+    int64_t waited_ms; /* for the vaults' pace, by all together */
     atomic_int_fast64_t now_ms;
 };
 
