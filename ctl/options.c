@@ -73,7 +73,8 @@ static const struct option_rule rules[] = {
     {"--older-than", OPTION_TEXT, FIELD(older_than), "DURATION",
      "leave what was changed later than that before the scrub (default 24h)"},
     {"--rate", OPTION_TEXT, FIELD(rate), "N",
-     "at most N reads a second (default: one after the other)"},
+     "at most N reads a second, or blobs (default: one after the other)"},
+    {"--pause", OPTION_FLAG, FIELD(pause), "", "pause the one that runs"},
     {"--resume", OPTION_FLAG, FIELD(resume), "",
      "go on with the one that was stopped, or broke off"},
     {"--status", OPTION_FLAG, FIELD(status), "", "show the last one, or the one that runs"},
@@ -130,6 +131,8 @@ static const char *const scrub_options[] = {
     "--stop",   "--remove-damaged", "--yes",        GATEWAY_OPTIONS, NULL};
 static const char *const doctor_options[] = {"--config", "--no-fail", GATEWAY_OPTIONS, NULL};
 static const char *const audit_options[] = {"--head", "--json", NULL};
+static const char *const reseal_options[] = {"--rate",   "--pause",       "--resume",
+                                             "--status", GATEWAY_OPTIONS, NULL};
 static const char *const service_key_options[] = {"--out", NULL};
 
 static const struct ctl_command commands[] = {
@@ -157,9 +160,20 @@ static const struct ctl_command commands[] = {
      "is,\n"
      "and no request waits; the present key must still be usable. Data from before stays "
      "readable,\n"
-     "and stays under the root key that it was written under. Export the account again after it:\n"
-     "an older backup does not have the new root key, and is refused.\n",
+     "and stays under the root key that it was written under, until gatekeyctl account reseal.\n"
+     "Export the account again: an older backup does not have the new root key, and is refused.\n",
      ctl_account_new_root_key},
+    {"account", "reseal", "NAME", "move all that is there to the newest root key", reseal_options,
+     "Seals every data key of the account and its scopes under the newest root key, and retires "
+     "older\n"
+     "ones with nothing left under them, for good; no data is rewritten. The gateway does it; "
+     "this\n"
+     "shows how far it is. Ctrl-C pauses it, --resume goes on. Blobs under a client's key stay "
+     "where\n"
+     "they are until they are written anew, and keep their root key. Exit code 5 when a record "
+     "cannot\n"
+     "be opened, and nothing was retired; 7 when it was paused.\n",
+     ctl_account_reseal},
     {"account", "export", "NAME", "back up what opens an account", export_options,
      "FILE, of mode 0600, or standard output for -, gets the account's wrapped root key with its\n"
      "settings, and its sealed access keys. No key is in it in the clear: it is worthless without\n"
@@ -401,7 +415,8 @@ static void print_overview(FILE *stream)
         "list,\n"
         "key status: an account's record cannot be read; 5 audit verify: the file is not what\n"
         "was written; 5, 6, 7 scrub: something is damaged;\n"
-        "objects that nothing refers to stay; it was stopped; 8 policy report: something is not\n"
+        "objects that nothing refers to stay; it was stopped (account reseal as well); 8 policy "
+        "report: something is not\n"
         "compliant\n",
         stream);
 }

@@ -1,26 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "ctl/client.h"
+#include "ctl/job.h"
 #include "ctl/scrub_show.h"
 #include "ctl/show.h"
 
 #define SCRUB_PATH "/gatekey/scrub"
-#define POLL_MS    250
 /* An upload may take that long: what it has stored already looks like nobody's. */
 #define SAFE_SECONDS 3600
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal_number)
-{
-    (void)signal_number;
-    interrupted = 1;
-}
 
 /* --- request bodies -----------------------------------------------------------------------------*/
 
@@ -74,48 +63,8 @@ static enum ctl_exit start_body(const struct ctl_options *options, json_t **body
 
 /* --- to its end ---------------------------------------------------------------------------------*/
 
-static enum ctl_exit order_stop(const struct ctl_options *options)
-{
-    json_t *answer = NULL;
-    const enum ctl_exit code = ctl_request(options, "POST", SCRUB_PATH "/stop", NULL, &answer);
-    json_decref(answer);
-    return code;
-}
-
-static bool is_running(const json_t *state)
-{
-    const char *status = json_string_value(json_object_get(state, "status"));
-    return status != NULL && strcmp(status, "running") == 0;
-}
-
-/* Shows the scrub until it is at its end; *state becomes the last one. The first Ctrl-C stops the scrub,
- * the second one leaves it. */
-static enum ctl_exit follow(const struct ctl_options *options, json_t **state)
-{
-    const struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
-    const bool bar = !options->json && isatty(STDERR_FILENO) != 0;
-    enum ctl_exit code = CTL_OK;
-    bool ordered = false;
-    sigaction(SIGINT, &action, NULL);
-    while (code == CTL_OK && is_running(*state)) {
-        if (interrupted && !ordered) {
-            ordered = true;
-            code = order_stop(options);
-        }
-        if (bar) {
-            ctl_scrub_show_progress(*state);
-        }
-        const struct timespec nap = {.tv_nsec = POLL_MS * 1000000L};
-        nanosleep(&nap, NULL);
-        json_decref(*state);
-        *state = NULL;
-        code = code == CTL_OK ? ctl_request(options, "GET", SCRUB_PATH, NULL, state) : code;
-    }
-    if (bar) {
-        ctl_scrub_end_progress();
-    }
-    return code;
-}
+static const struct ctl_job job = {
+    .path = SCRUB_PATH, .stop_path = SCRUB_PATH "/stop", .show = ctl_scrub_show_in_short};
 
 static enum ctl_exit show(const struct ctl_options *options, const json_t *state)
 {
@@ -141,7 +90,7 @@ static enum ctl_exit begin(const struct ctl_options *options)
         }
     }
     if (code == CTL_OK) {
-        code = follow(options, &state);
+        code = ctl_job_follow(options, &job, &state);
     }
     if (code == CTL_OK) {
         code = show(options, state);
@@ -202,7 +151,7 @@ enum ctl_exit ctl_scrub(const struct ctl_options *options)
         return remove_damaged(options);
     }
     if (options->stop) {
-        return order_stop(options);
+        return ctl_job_order_stop(options, &job);
     }
     return options->status ? status(options) : begin(options);
 }

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BAR_WIDTH 30
-
 static const char *text_of(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
@@ -46,26 +44,13 @@ static const char *phase_text(const json_t *state)
     return "";
 }
 
-void ctl_scrub_show_progress(const json_t *state)
+void ctl_scrub_show_in_short(FILE *stream, const json_t *state)
 {
-    const double progress = json_number_value(json_object_get(state, "progress"));
-    const int filled = progress <= 0 ? 0 : progress >= 1 ? BAR_WIDTH : (int)(progress * BAR_WIDTH);
-    char bar[BAR_WIDTH + 1];
-    memset(bar, '.', BAR_WIDTH);
-    memset(bar, '#', (size_t)filled);
-    bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "\r[%s] %3d %%  %-28s %lld blobs, %lld damaged, %lld unreferenced ", bar,
-            (int)(100 * progress), phase_text(state),
+    fprintf(stream, "%-28s %lld blobs, %lld damaged, %lld unreferenced ", phase_text(state),
             (long long)count_of(
                 state, strcmp(text_of(state, "phase"), "verify") == 0 ? "verifiedBlobs" : "blobs"),
             (long long)count_of(state, "damaged"),
             (long long)count_of(state, "unreferencedObjects"));
-    fflush(stderr);
-}
-
-void ctl_scrub_end_progress(void)
-{
-    fputc('\n', stderr);
 }
 
 /* --- the report ---------------------------------------------------------------------------------*/

@@ -7,9 +7,8 @@
 
 #include "ctl/options.h"
 
-/* One line on standard error, written over each time; end leaves the line. */
-void ctl_scrub_show_progress(const json_t *state);
-void ctl_scrub_end_progress(void);
+/* As struct ctl_job has it. */
+void ctl_scrub_show_in_short(FILE *stream, const json_t *state);
 /* The report, on standard output. */
 void ctl_scrub_show(const json_t *state);
 /* What the report says, as an exit code. */

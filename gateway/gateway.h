@@ -17,6 +17,7 @@ struct gk_container_cache; /* blob/container_cache.h */
 struct gk_copy_host;       /* blob/copy_hosts.h */
 struct gk_hasher;          /* blob/hasher.h */
 struct gk_notices;         /* notices.h */
+struct gk_reseal;          /* reseal/reseal.h */
 struct gk_scrub;           /* scrub/scrub.h */
 struct gk_site_policy;     /* site_policy.h */
 
@@ -40,6 +41,7 @@ struct gk_gateway {
     uint32_t
         copy_wait_bytes; /* a larger copy that cannot be shared is pending (blob/copy_pend.h) */
     struct gk_scrub *scrub;
+    struct gk_reseal *reseal;
     const char
         *blob_domain; /* host-style requests: <account>.<blob_domain>; NULL: path style only */
     const char *web_domain;                /* websites: <account>.<web_domain>; NULL: none */

@@ -25,6 +25,7 @@
 #include "gateway/notices.h"
 #include "gateway/pem_file.h"
 #include "gateway/registry.h"
+#include "gateway/reseal/reseal.h"
 #include "gateway/scrub/scrub.h"
 
 #define EXIT_USAGE          2
@@ -184,11 +185,15 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
     if (status == GK_OK) {
         status = gk_scrub_new(gateway, &gateway->scrub, error);
     }
+    if (status == GK_OK) {
+        status = gk_reseal_new(gateway, &gateway->reseal, error);
+    }
     return status;
 }
 
 static void close_gateway(struct gk_gateway *gateway)
 {
+    gk_reseal_free(gateway->reseal);
     gk_scrub_free(gateway->scrub);
     gk_copier_stop(gateway->copier);
     gk_reaper_stop(gateway->reaper);

@@ -230,6 +230,12 @@ static enum gk_status judge(struct restore *restore, struct gk_error *error)
                             "Account %.24s has a root key in use that the backup does not have: "
                             "what was written under it would be lost. Take a later backup.",
                             restore->name);
+    case GK_RESTORE_REVIVES_ROOT_KEY:
+        return gk_fail_http(
+            error, GK_E_INVALID, 409, "AccountBackupRevivesRootKey",
+            "The backup of account %.24s has a root key that was retired since, and "
+            "would bring it back. Take a later backup.",
+            restore->name);
     case GK_RESTORE_CHANGES_SETTINGS:
         break;
     }

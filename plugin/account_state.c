@@ -243,28 +243,17 @@ struct gk_key_proof gk_account_begin_proof(struct gk_account *account)
     return proof;
 }
 
-/* Of an older root key in memory, and a newer record. */
-static bool locked_may_use_key(const struct gk_account *account)
-{
-    const struct gk_root_generation *generation =
-        gk_account_record_generation(&account->record, account->generation);
-    return generation != NULL && generation->state != GK_GENERATION_RETIRED;
-}
-
 static void locked_adopt(struct gk_account *account, const struct gk_stored_account *stored,
                          const struct gk_key_proof *proof, struct gk_root_key **root_key)
 {
     locked_take_record(account, stored);
     if (*root_key != NULL) {
         locked_open(account, proof, root_key);
-    } else if (account->root_key != NULL && !locked_may_use_key(account)) {
-        gk_key_state_init(&account->state, GK_KEY_SOURCE_CUSTOMER);
-        locked_act(account, GK_KEY_DROP, NULL);
     } else {
         /* Somebody else wrote it, and has proved its key. Whether it may be used still, the next
          * answer tells; until then what was found out about the one before stands, and requests under
-         * way do not notice. So does a root key that is not the active one any more: it opens what was
-         * sealed under it, and the answer brings the active one. */
+         * way do not notice. So does a root key that is not the active one any more: the answer brings that.
+         * Under one that was retired nothing can come to stand meanwhile, whatever is sealed with it. */
         gk_key_state_take_customer(&account->state);
         account->next_check_mono_ms = gk_instance_now(account->instance).mono_ms;
     }

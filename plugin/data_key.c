@@ -67,19 +67,24 @@ static enum gk_status seal(struct gk_account *account, const struct gk_object_sc
 /* --- opening by generation ---------------------------------------------------------------------- */
 
 /* What the record says of the generation, and which one is active. GK_E_NOT_FOUND: it has none of that
- * number, or one that was retired. */
+ * number. */
 static enum gk_status find_generation(struct gk_account *account, uint32_t wanted,
                                       struct gk_root_generation *generation, uint32_t *active)
 {
     pthread_mutex_lock(&account->mutex);
     const struct gk_root_generation *found = gk_account_record_generation(&account->record, wanted);
-    const bool usable = found != NULL && found->state != GK_GENERATION_RETIRED;
-    if (usable) {
+    if (found != NULL) {
         *generation = *found;
     }
     *active = gk_account_record_active(&account->record)->generation;
     pthread_mutex_unlock(&account->mutex);
-    return usable ? GK_OK : GK_E_NOT_FOUND;
+    return found != NULL ? GK_OK : GK_E_NOT_FOUND;
+}
+
+static enum gk_status refuse_retired(uint32_t generation, struct gk_error *error)
+{
+    return gk_fail(error, GK_E_CONFLICT, "the data key is of root key %u, which is retired",
+                   (unsigned)generation);
 }
 
 /* With an older root key, which is opened for this and wiped after. keys are locked, and those of the active
@@ -128,6 +133,9 @@ static enum gk_status unseal_once(struct gk_account *account, const struct gk_ob
     }
     pthread_rwlock_unlock(&account->key_lock); /* the mutex comes before it */
     status = find_generation(account, generation, &older, &active);
+    if (status == GK_OK && older.state == GK_GENERATION_RETIRED) {
+        return refuse_retired(generation, error);
+    }
     if (status == GK_OK) {
         status = lock_root_key(account, &keys.root_scope, error);
     }
@@ -272,4 +280,35 @@ enum gk_status gk_data_key_reseal(struct gk_account *account, const struct gk_ob
     }
     gk_data_key_free(data_key);
     return status;
+}
+
+enum gk_status gk_data_key_renew(struct gk_data_key *data_key, const struct gk_object_scope *scope,
+                                 struct gk_span client_key, uint32_t at_least,
+                                 uint8_t sealed[GK_SEALED_DATA_KEY_BYTES], struct gk_error *error)
+{
+    struct gk_account *account = data_key->account;
+    uint32_t generation = 0;
+    memset(sealed, 0, GK_SEALED_DATA_KEY_BYTES);
+    for (unsigned attempt = 0; generation < at_least; attempt++) {
+        enum gk_status status = gk_account_still(account, data_key->gate, error);
+        if (status == GK_OK && attempt > 0) {
+            status = attempt == 1 ? gk_reread_for_key(account, error)
+                                  : gk_fail(error, GK_E_INTEGRITY,
+                                            "data keys have to be under root key %u, which the "
+                                            "account does not have",
+                                            (unsigned)at_least);
+        }
+        if (status == GK_OK) {
+            status = seal(account, scope, client_key, data_key->bytes, sealed, error);
+        }
+        if (status == GK_OK) {
+            status = gk_data_key_generation(gk_span_of(sealed, GK_SEALED_DATA_KEY_BYTES),
+                                            &generation, error);
+        }
+        if (status != GK_OK) {
+            memset(sealed, 0, GK_SEALED_DATA_KEY_BYTES);
+            return status;
+        }
+    }
+    return GK_OK;
 }

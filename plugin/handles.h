@@ -34,6 +34,10 @@ enum gk_status gk_data_key_reseal(struct gk_account *account, const struct gk_ob
                                   struct gk_span sealed, const struct gk_object_scope *to,
                                   uint8_t resealed[GK_SEALED_DATA_KEY_BYTES],
                                   struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_data_key_renew(struct gk_data_key *data_key, const struct gk_object_scope *scope,
+                                 struct gk_span client_key, uint32_t at_least,
+                                 uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
+                                 struct gk_error *error) GK_MUST_USE;
 void gk_data_key_free(struct gk_data_key *data_key);
 
 enum gk_status gk_segment_new(struct gk_data_key *data_key, struct gk_id *id,

@@ -92,6 +92,9 @@ static const struct gk_plugin plugin = {
     .data_key_create_with = gk_data_key_create_with,
     .data_key_open_with = gk_data_key_open_with,
     .account_new_root_key = gk_account_new_root_key,
+    .data_key_generation = gk_data_key_generation,
+    .data_key_renew = gk_data_key_renew,
+    .account_retire_root_keys = gk_account_retire_root_keys,
 };
 
 __attribute__((visibility("default"))) const uint32_t gatekey_plugin_abi_version =

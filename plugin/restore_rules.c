@@ -38,6 +38,12 @@ enum gk_restore_verdict gk_restore_judge(const struct gk_account_record *known,
             return GK_RESTORE_LOSES_DATA;
         }
     }
+    for (uint32_t i = 0; i < backup->generations_count; i++) {
+        const struct gk_root_generation *generation = &backup->generations[i];
+        if (is_in_use(generation) && !has_root_key(known, generation)) {
+            return GK_RESTORE_REVIVES_ROOT_KEY;
+        }
+    }
     return gk_encryption_settings_equal(&known->settings, &backup->settings)
                ? GK_RESTORE_ALLOWED
                : GK_RESTORE_CHANGES_SETTINGS;

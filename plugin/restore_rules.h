@@ -10,9 +10,10 @@
 
 enum gk_restore_verdict {
     GK_RESTORE_ALLOWED = 0,
-    GK_RESTORE_OTHER_ACCOUNT,   /* the name is another account's */
-    GK_RESTORE_LOSES_DATA,      /* a root key is in use that the backup does not have */
-    GK_RESTORE_CHANGES_SETTINGS /* and no more than that: to be asked for */
+    GK_RESTORE_OTHER_ACCOUNT,    /* the name is another account's */
+    GK_RESTORE_LOSES_DATA,       /* a root key is in use that the backup does not have */
+    GK_RESTORE_REVIVES_ROOT_KEY, /* the backup has one that was retired, or replaced, since */
+    GK_RESTORE_CHANGES_SETTINGS  /* and no more than that: to be asked for */
 };
 
 /*

@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "gateway/blob/block_id.h"
+#include "gateway/blob/key_floor.h"
 #include "gateway/blob/lease_action.h"
 #include "gateway/blob/protection.h"
 #include "gateway/blob/reaper.h"
@@ -21,6 +22,7 @@ void gk_blob_write_init(struct gk_blob_write *write, const struct gk_blob_target
     gk_index_guards(write->guards, target->opening, write->door);
     write->guards[GK_INDEX_GUARDS] = gk_blob_guard(target);
     write->guards_count = GK_INDEX_GUARDS + 1;
+    gk_buf_init(&write->bar_key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&write->mark_key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&write->mark, GK_STAGED_BYTES_MAX);
 }
@@ -30,6 +32,7 @@ void gk_blob_write_cleanup(struct gk_blob_write *write)
     gk_changes_cleanup(&write->changes);
     gk_garbage_cleanup(&write->garbage);
     gk_garbage_cleanup(&write->shared);
+    gk_buf_cleanup(&write->bar_key);
     gk_buf_cleanup(&write->mark_key);
     gk_buf_cleanup(&write->mark);
 }
@@ -151,7 +154,13 @@ enum gk_status gk_blob_write_record(struct gk_blob_write *write, const struct gk
     gk_buf_init(&open_part, GK_BLOB_RECORD_BYTES_MAX);
     gk_buf_init(&sealed_part, GK_BLOB_RECORD_BYTES_MAX);
     gk_buf_init(&value, GK_BLOB_RECORD_BYTES_MAX);
-    enum gk_status status = encode(write, record, &open_part);
+    struct gk_blob_record with = *record;
+    enum gk_status status = data_key == NULL
+                                ? GK_OK
+                                : gk_key_floor_keep(write, request, target, data_key, &with, error);
+    if (status == GK_OK) {
+        status = encode(write, &with, &open_part);
+    }
     if (sealed) {
         gk_metadata_encode(metadata, &sealed_part);
     }

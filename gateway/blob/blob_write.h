@@ -20,8 +20,9 @@ struct gk_blob_write {
     struct gk_id ended;       /* a state is made of the page blob that has this space; 0: none is */
     int64_t ends_wall_ms; /* when what this write deletes and keeps, or the blob, ends; 0: never */
     uint8_t door[GK_INDEX_DOOR_BYTES]; /* that a guard compares with */
-    struct gk_guard guards[GK_INDEX_GUARDS + 3];
+    struct gk_guard guards[GK_INDEX_GUARDS + 4];
     size_t guards_count;
+    struct gk_buf bar_key;  /* that a guard looks for (key_floor.h) */
     struct gk_buf mark_key; /* of a guarded staging mark */
     struct gk_buf mark;
 };
@@ -52,7 +53,8 @@ enum gk_status gk_blob_write_discard_staged(struct gk_blob_write *write,
 /* What the record of target, a base or a state, refers to is garbage, as far as nothing else does. */
 void gk_blob_write_drop(struct gk_blob_write *write, const struct gk_blob_target *target);
 
-/* The blob's new record. metadata NULL or empty: without a sealed part, and no key is needed. */
+/* The blob's new record. metadata NULL or empty: without a sealed part. data_key, of the record, may be NULL then
+ * when it is not a new one. */
 enum gk_status gk_blob_write_record(struct gk_blob_write *write, const struct gk_request *request,
                                     const struct gk_blob_target *target,
                                     const struct gk_blob_record *record,

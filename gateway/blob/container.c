@@ -18,6 +18,7 @@
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/index.h"
+#include "gateway/blob/key_floor.h"
 #include "gateway/blob/lease_headers.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/blob/scopes.h"
@@ -38,24 +39,62 @@ static void drop_index(const struct gk_request *request, const struct gk_contain
     }
 }
 
+/* The entry, under the guard that the index bars what it must bar. GK_E_CONFLICT: it does not any more. */
+static enum gk_status write_new(const struct gk_request *request,
+                                const struct gk_container *container, struct gk_span key,
+                                const struct gk_key_floors *floors, struct gk_error *error)
+{
+    const struct gk_guard absent = {.kind = GK_GUARD_MAP_ABSENT, .key = key};
+    const struct gk_guard same = gk_key_floors_guard(floors);
+    enum gk_status status = gk_container_write(request, container, absent, &same, error);
+    if (status == GK_E_EXISTS || status == GK_E_CONFLICT) {
+        gk_error_clear(error);
+        status = gk_container_absent(request, key, error);
+        return status == GK_OK ? GK_E_CONFLICT : status;
+    }
+    return status;
+}
+
+static enum gk_status add_once(const struct gk_request *request,
+                               const struct gk_container *container, struct gk_span key,
+                               struct gk_key_floors *floors, struct gk_error *error)
+{
+    struct gk_store *store = request->gateway->store;
+    /* Clients create what is there already as a matter of course: no index is made for that. */
+    enum gk_status status = gk_container_absent(request, key, error);
+    if (status == GK_OK) {
+        status = gk_key_floors_read(store, request->account->object, floors, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    status = gk_index_create(store, &container->id, container->shards, error);
+    if (status == GK_OK) {
+        status = gk_key_floors_apply(store, floors, &container->id, container->shards, error);
+    }
+    if (status == GK_OK) {
+        status = write_new(request, container, key, floors, error);
+    }
+    if (status != GK_OK) {
+        drop_index(request, container);
+    }
+    return status;
+}
+
 static enum gk_status add_container(struct gk_request *request, struct gk_container *container,
                                     struct gk_error *error)
 {
     struct gk_buf key;
+    struct gk_key_floors floors;
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_key_floors_init(&floors);
     gk_container_key(&key, request->container);
-    /* Clients create what is there already as a matter of course: no index is made for that. */
-    enum gk_status status = gk_container_absent(request, gk_buf_span(&key), error);
-    if (status == GK_OK) {
-        const struct gk_guard absent = {.kind = GK_GUARD_MAP_ABSENT, .key = gk_buf_span(&key)};
-        status = gk_index_create(request->gateway->store, &container->id, container->shards, error);
-        if (status == GK_OK) {
-            status = gk_container_write(request, container, absent, error);
-        }
-        if (status != GK_OK) {
-            drop_index(request, container);
-        }
+    enum gk_status status = GK_E_CONFLICT;
+    for (unsigned attempt = 0; status == GK_E_CONFLICT && attempt < ATTEMPTS_MAX; attempt++) {
+        gk_error_clear(error);
+        status = add_once(request, container, gk_buf_span(&key), &floors, error);
     }
+    gk_key_floors_cleanup(&floors);
     gk_buf_cleanup(&key);
     return status;
 }

@@ -21,16 +21,18 @@ enum gk_status gk_container_seal(const struct gk_request *request,
     return status;
 }
 
-/* map[key] := value in the account's object, under one guard on that key. */
+/* map[key] := value in the account's object, under one guard on that key, and perhaps another. */
 static enum gk_status write_entry(const struct gk_request *request, struct gk_guard guard,
-                                  struct gk_span value, struct gk_error *error)
+                                  const struct gk_guard *also, struct gk_span value,
+                                  struct gk_error *error)
 {
     const struct gk_change change = {.kind = GK_CHANGE_MAP_SET, .key = guard.key, .value = value};
-    const struct gk_guard guards[] = {{.kind = GK_GUARD_EXISTS}, guard};
+    const struct gk_guard guards[] = {
+        {.kind = GK_GUARD_EXISTS}, guard, also == NULL ? guard : *also};
     const struct gk_write_op op = {.pool = GK_POOL_META,
                                    .object = request->account->object,
                                    .guards = guards,
-                                   .guards_count = 2,
+                                   .guards_count = also == NULL ? 2 : 3,
                                    .changes = &change,
                                    .changes_count = 1};
     return gk_store_write(request->gateway->store, &op, NULL, error);
@@ -38,13 +40,13 @@ static enum gk_status write_entry(const struct gk_request *request, struct gk_gu
 
 enum gk_status gk_container_write(const struct gk_request *request,
                                   const struct gk_container *container, struct gk_guard guard,
-                                  struct gk_error *error)
+                                  const struct gk_guard *also, struct gk_error *error)
 {
     struct gk_buf value;
     gk_buf_init(&value, GK_CONTAINER_RECORD_BYTES_MAX);
     enum gk_status status = gk_container_seal(request, container, guard.key, &value, error);
     if (status == GK_OK) {
-        status = write_entry(request, guard, gk_buf_span(&value), error);
+        status = write_entry(request, guard, also, gk_buf_span(&value), error);
     }
     gk_buf_cleanup(&value);
     return status;
@@ -77,7 +79,7 @@ static enum gk_status change_once(struct gk_request *request, struct gk_containe
         const struct gk_guard guard = {.kind = GK_GUARD_MAP_EQUAL,
                                        .key = gk_buf_span(&target->key),
                                        .value = gk_buf_span(&target->stored)};
-        status = gk_container_write(request, &target->container, guard, error);
+        status = gk_container_write(request, &target->container, guard, NULL, error);
     }
     return status;
 }

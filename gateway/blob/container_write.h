@@ -12,11 +12,11 @@ enum gk_status gk_container_seal(const struct gk_request *request,
 /* GK_E_EXISTS: there is an entry under key. */
 enum gk_status gk_container_absent(const struct gk_request *request, struct gk_span key,
                                    struct gk_error *error) GK_MUST_USE;
-/* The entry under key becomes this container. GK_E_EXISTS or GK_E_CONFLICT when guard, on that key, does
- * not hold; GK_E_NOT_FOUND when the account went. */
+/* The entry under key becomes this container. GK_E_EXISTS or GK_E_CONFLICT when guard, on that key, or also,
+ * which may be NULL, does not hold; GK_E_NOT_FOUND when the account went. */
 enum gk_status gk_container_write(const struct gk_request *request,
                                   const struct gk_container *container, struct gk_guard guard,
-                                  struct gk_error *error) GK_MUST_USE;
+                                  const struct gk_guard *also, struct gk_error *error) GK_MUST_USE;
 
 /* What an operation does to a container, its conditions first. May be called more than once, each time
  * with the container as it is by then. */

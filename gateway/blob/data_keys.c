@@ -50,9 +50,9 @@ static struct gk_account *key_owner(const struct gk_request *request,
                                                                  : request->account->handle;
 }
 
-enum gk_status gk_blob_open_data_key(const struct gk_request *request,
-                                     const struct gk_blob_target *target, struct gk_data_key **out,
-                                     struct gk_error *error)
+static enum gk_status open_data_key(const struct gk_request *request,
+                                    const struct gk_blob_target *target, struct gk_data_key **out,
+                                    struct gk_error *error)
 {
     const struct gk_blob_record *record = &target->record;
     const struct gk_object_scope scope = {.container = target->container, .object = record->object};
@@ -68,6 +68,34 @@ enum gk_status gk_blob_open_data_key(const struct gk_request *request,
     }
     return owner == NULL ? gk_fail(error, GK_E_INTERNAL, "a blob's scope was not looked for")
                          : plugin_of(request)->data_key_open(owner, &scope, sealed, out, error);
+}
+
+/* A data key under a root key that was retired is sealed anew by now, in the record that is stored. When that is
+ * still the one that was read, somebody has put it back. */
+static enum gk_status explain_retired(const struct gk_request *request,
+                                      const struct gk_blob_target *target, struct gk_error *error)
+{
+    struct gk_buf now;
+    gk_buf_init(&now, GK_MAP_VALUE_BYTES_MAX);
+    struct gk_error why = {0};
+    const enum gk_status status =
+        gk_value_get(request->gateway->store, target->index, gk_buf_span(&target->key), &now, &why);
+    const bool same =
+        status == GK_OK && gk_span_equal(gk_buf_span(&now), gk_buf_span(&target->stored));
+    gk_buf_cleanup(&now);
+    if (status != GK_OK && status != GK_E_NOT_FOUND) {
+        return gk_fail(error, status, "%s", why.message);
+    }
+    return same ? gk_fail(error, GK_E_INTEGRITY, "its data key is under a root key that is retired")
+                : gk_fail(error, GK_E_CONFLICT, "its data key was sealed anew meanwhile");
+}
+
+enum gk_status gk_blob_open_data_key(const struct gk_request *request,
+                                     const struct gk_blob_target *target, struct gk_data_key **out,
+                                     struct gk_error *error)
+{
+    const enum gk_status status = open_data_key(request, target, out, error);
+    return status == GK_E_CONFLICT ? explain_retired(request, target, error) : status;
 }
 
 enum gk_status gk_blob_metadata(const struct gk_request *request,

@@ -5,6 +5,7 @@
  *   GK_POOL_META  account/<name>             map  c/<container>                 container record
  *                                                 e/<scope>                     encryption scope (scopes.h)
  *                                                 k/<container> 0 <version>     one that was deleted and is kept
+ *                                                 y, y/<scope> ...              barred root keys (key_floor.h)
  *                                                 g/<freed><16 bytes>           container to remove
  *                 scope/<account>/<scope>  what the plugin stores of an encryption scope
  *                 index/<container id>/<shard>
@@ -20,6 +21,7 @@
  *                                                 g/<freed><16 bytes>           data to remove
  *                                                 x                             its door (index.h)
  *                                                 w                             protected (protection.h)
+ *                                                 y/<scope> ...                 barred root keys (key_floor.h)
  *                 deleted/<account id>       map  <container id>                of a deleted account,
  *                                                                               with its shards, 4 bytes
  *                 registry                   gateway/registry.h
@@ -30,7 +32,7 @@
  * Identifiers are 32 lower-case hexadecimal digits in object names and 16 bytes in map keys; epoch,
  * page, index, group and era (none for era 0) are 4 bytes, a state's time, a kept container's version and freed (a time in milliseconds, so that what was
  * freed first stands first) are 8, big endian. Every value in a map is a record of the plugin's, bound to the
- * container and its key; but for "x" and "w", which say nothing that has to be hidden, and "d/", which is
+ * container and its key; but for "x", "w" and "y", which say nothing that has to be hidden, and "d/", which is
  * as it would stand in a data object.
  *
  * A container's index has a fixed number of shards, 0 to GK_INDEX_SHARDS_MAX - 1 in decimal. All of one
@@ -53,6 +55,8 @@
 #define GK_KEPT_CONTAINER_KIND      "k/"
 #define GK_LOAN_KIND                "l/"
 #define GK_DOOR_KEY                 "x"
+#define GK_FLOORS_KEY               "y"
+#define GK_FLOOR_KIND               "y/"
 #define GK_PROTECTED_KEY            "w"
 #define GK_DATA_NAME_BYTES          96u
 #define GK_PAGE_KEY_BYTES_MAX       26u /* of a page object's or a group's row */

@@ -36,7 +36,8 @@ static enum gk_status make_record(struct gk_request *request, struct gk_upload *
     }
     struct gk_blob_write write;
     gk_blob_write_init(&write, &put->target);
-    status = gk_blob_write_record(&write, request, &put->target, &record, NULL, NULL, error);
+    status =
+        gk_blob_write_record(&write, request, &put->target, &record, put->data_key, NULL, error);
     if (status == GK_OK) {
         status = gk_blob_write_commit(&write, request, &put->target, NULL, error);
     }

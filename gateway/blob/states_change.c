@@ -67,12 +67,23 @@ static enum gk_status write_once(struct changing *changing, bool *more, struct g
 {
     struct gk_blob_write write;
     gk_blob_write_init(&write, changing->base);
+    if (changing->change->closed_too) {
+        gk_blob_write_closed_too(&write);
+    }
     enum gk_status status = fill_write(changing, &write, more, error);
     if (status == GK_OK) {
         status = gk_blob_write_commit(&write, changing->request, changing->base, NULL, error);
     }
     gk_blob_write_cleanup(&write);
     return status;
+}
+
+static enum gk_status read_again(struct gk_request *request, struct gk_blob_target *base,
+                                 const struct gk_states_change *change, struct gk_error *error)
+{
+    bool closed = false;
+    return change->closed_too ? gk_blob_target_fetch(request, base, &closed, error)
+                              : gk_blob_target_read(request, base, error);
 }
 
 enum gk_status gk_states_change(struct gk_request *request, struct gk_blob_target *base,
@@ -82,7 +93,7 @@ enum gk_status gk_states_change(struct gk_request *request, struct gk_blob_targe
     bool more = false;
     enum gk_status status = write_once(&changing, &more, error);
     while (status == GK_OK && more) {
-        status = gk_blob_target_read(request, base, error);
+        status = read_again(request, base, change, error);
         if (status == GK_OK) {
             status = write_once(&changing, &more, error);
         }

@@ -17,6 +17,8 @@ enum gk_state_action {
 
 struct gk_states_change {
     void *ctx;
+    bool
+        closed_too; /* also in a shard that is closed, of a container that is deleted and kept, say */
     /* What becomes of a state; an error ends the change before anything of this write is done. */
     enum gk_status (*state)(void *ctx, struct gk_blob_write *write, struct gk_blob_target *state,
                             enum gk_state_action *action, struct gk_error *error);

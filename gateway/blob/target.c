@@ -220,6 +220,7 @@ static enum gk_status read_state_name(const struct gk_request *request,
 /* What one read of a shard brings. */
 struct found {
     struct gk_buf *record;
+    struct gk_buf *floor;
     struct gk_buf *beside;
     bool exists;
     struct gk_index_door door;
@@ -237,14 +238,17 @@ static bool take_row(void *ctx, struct gk_span key, struct gk_span value)
         found->exists = true;
         gk_buf_append(found->record, value.data, value.len);
         break;
+    case 'y':
+        gk_buf_append(found->floor, value.data, value.len);
+        break;
     default:
         gk_buf_append(found->beside, value.data, value.len);
     }
     return true;
 }
 
-/* Which rows of a shard are read: its door always. */
-enum rows { ROW_DOOR = 1, ROWS_RECORD = 2, ROWS_CONTENT = 3 };
+/* Which rows of a shard are read: its door always, with a record the floor of the account's data keys. */
+enum rows { ROW_DOOR = 1, ROWS_RECORD = 3, ROWS_CONTENT = 4 };
 
 /* The rows that are wanted: of one state, in one read. */
 static enum gk_status read_rows(const struct gk_request *request,
@@ -255,7 +259,7 @@ static enum gk_status read_rows(const struct gk_request *request,
     gk_buf_init(&beside, GK_MAP_KEY_BYTES_MAX);
     gk_blob_data_key(&beside, gk_buf_span(&target->key));
     const struct gk_span keys[] = {gk_span_str(GK_DOOR_KEY), gk_buf_span(&target->key),
-                                   gk_buf_span(&beside)};
+                                   gk_span_str(GK_FLOOR_KIND), gk_buf_span(&beside)};
     const enum gk_status status =
         gk_store_map_find(request->gateway->store, GK_POOL_META, target->index, keys, (size_t)rows,
                           take_row, found, error);
@@ -271,6 +275,7 @@ static enum gk_status open_door(struct gk_request *request, const struct gk_blob
     enum gk_status status = gk_index_raise(request->gateway->store, target->index, ours, error);
     if (rows != ROW_DOOR) {
         gk_buf_reset(found->record);
+        gk_buf_reset(found->floor);
         gk_buf_reset(found->beside);
     }
     found->exists = false;
@@ -305,7 +310,8 @@ enum gk_status gk_blob_write_refused(struct gk_request *request,
 static enum gk_status read_blob(struct gk_request *request, struct gk_blob_target *target,
                                 enum rows rows, struct gk_error *error)
 {
-    struct found found = {.record = &target->stored, .beside = &target->beside};
+    struct found found = {
+        .record = &target->stored, .floor = &target->floor, .beside = &target->beside};
     enum gk_status status = read_shard(request, target, rows, &found, error);
     if (status != GK_OK || !found.exists) {
         return status;
@@ -360,6 +366,7 @@ enum gk_status gk_blob_target_locate(struct gk_request *request, struct gk_blob_
     memset(target, 0, sizeof *target);
     gk_buf_init(&target->key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&target->stored, GK_BLOB_RECORD_BYTES_MAX);
+    gk_buf_init(&target->floor, GK_MAP_VALUE_BYTES_MAX);
     gk_buf_init(&target->beside, GK_CHUNK_SEALED_BYTES);
     if (!gk_blob_name_valid(request->blob)) {
         return gk_refuse(error, 400, "InvalidResourceName");
@@ -392,6 +399,7 @@ static void forget(struct gk_blob_target *target)
 {
     gk_blob_record_cleanup(&target->record);
     gk_buf_reset(&target->stored);
+    gk_buf_reset(&target->floor);
     gk_buf_reset(&target->beside);
     target->exists = false;
     target->committed = false;
@@ -462,6 +470,7 @@ void gk_blob_target_name(struct gk_blob_target *target, const struct gk_id *cont
     gk_index_name(container, shard, target->index);
     gk_buf_init(&target->key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&target->stored, GK_BLOB_RECORD_BYTES_MAX);
+    gk_buf_init(&target->floor, GK_MAP_VALUE_BYTES_MAX);
     gk_buf_init(&target->beside, GK_CHUNK_SEALED_BYTES);
     gk_buf_append_str(&target->key, "b/");
     gk_buf_append(&target->key, name.data, name.len);
@@ -470,7 +479,8 @@ void gk_blob_target_name(struct gk_blob_target *target, const struct gk_id *cont
 enum gk_status gk_blob_target_fetch(const struct gk_request *request, struct gk_blob_target *target,
                                     bool *closed, struct gk_error *error)
 {
-    struct found found = {.record = &target->stored, .beside = &target->beside};
+    struct found found = {
+        .record = &target->stored, .floor = &target->floor, .beside = &target->beside};
     forget(target);
     enum gk_status status = read_rows(request, target, ROWS_RECORD, &found, error);
     target->opening = found.door.opening;
@@ -562,6 +572,7 @@ void gk_blob_target_cleanup(struct gk_blob_target *target)
     gk_blob_record_cleanup(&target->record);
     gk_buf_cleanup(&target->key);
     gk_buf_cleanup(&target->stored);
+    gk_buf_cleanup(&target->floor);
     gk_buf_cleanup(&target->beside);
     if (target->scope.handle != NULL) {
         target->scope.plugin->account_release(target->scope.handle);

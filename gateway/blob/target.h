@@ -53,6 +53,8 @@ struct gk_blob_target {
     char index[GK_INDEX_NAME_BYTES];
     struct gk_buf key;    /* "b/<name>" */
     struct gk_buf stored; /* the record as it stands there; empty when there is none */
+    struct gk_buf
+        floor; /* of the shard, for data keys under the account's root key (key_floor.h) */
     struct gk_buf beside; /* the sealed chunk that stands beside it, when it was asked for */
     bool exists;          /* there is a blob, or there are uncommitted blocks of one */
     bool committed;       /* there is a blob that can be read */

@@ -367,7 +367,8 @@ struct gk_plugin {
     /*
      * Data keys. create makes a random one and writes GK_SEALED_DATA_KEY_BYTES; open takes those
      * back and refuses (GK_E_INTEGRITY) any that were sealed for another account, scope or root
-     * key; reseal moves one to another scope of the same account under the active generation
+     * key, and (GK_E_CONFLICT) any under a root key that was retired, where a record that was read
+     * before that may have one; reseal moves one to another scope of the same account under the active generation
      * without showing it. GK_E_COLD when the root key is not in memory: the vault is not asked for
      * that. open and reseal BLOCK, for as long as a check may take, when a data key is under a root
      * key that another gateway has made just now, and that this one has not got yet.
@@ -538,6 +539,28 @@ struct gk_plugin {
      */
     enum gk_status (*account_new_root_key)(struct gk_instance *instance, const char *account,
                                            const struct gk_call *call, struct gk_error *error);
+    /* Which generation a sealed data key is under, by what it says; opening it is the proof.
+     * GK_E_INTEGRITY: it is none. */
+    enum gk_status (*data_key_generation)(struct gk_span sealed, uint32_t *generation,
+                                          struct gk_error *error);
+    /*
+     * Seals the data key anew, for scope and, unless it is empty, a client's key: under the active
+     * generation, which is at_least or a later one. For who was given it under an older one, and
+     * finds that none of those may be written any more. BLOCKS when this process has not got that
+     * root key yet. Any thread; the handle stays as it is.
+     */
+    enum gk_status (*data_key_renew)(struct gk_data_key *data_key,
+                                     const struct gk_object_scope *scope, struct gk_span client_key,
+                                     uint32_t at_least, uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
+                                     struct gk_error *error);
+    /*
+     * Retires the generations below that number, but for the active one: their wraps are destroyed,
+     * and what is sealed under them opens no more (GK_E_CONFLICT). For who has made sure that nothing
+     * is, and that nothing will be. Nothing to retire is fine. Never asks the vault.
+     */
+    enum gk_status (*account_retire_root_keys)(struct gk_instance *instance, const char *account,
+                                               uint32_t below, const struct gk_call *call,
+                                               struct gk_error *error);
 };
 
 /* The two symbols that a module exports. */

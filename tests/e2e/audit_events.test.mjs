@@ -117,6 +117,12 @@ test('versions and switches', async () => {
   { event: 'account.encryption', outcome: 'ok', detail: `instead of ${first}` });
   await tells(() => manage('POST', `${stack.accountPath(stack.account)}/gatekeyNewRootKey`),
     { event: 'account.root-key', outcome: 'ok', actor: CALLER, detail: 'new data is under generation 2' });
+  const [, retired, resealed] = await tells(() => manage('POST', `/gatekey/accounts/${stack.account}/reseal`, {}, 202),
+    { event: 'account.reseal', outcome: 'ok', actor: CALLER, detail: 'it begins' },
+    { event: 'account.root-key.retire', outcome: 'ok', actor: 'gatekey' },
+    { event: 'account.reseal', outcome: 'ok', actor: 'gatekey' });
+  assert.match(resealed.detail, /^[0-9]+ data keys are sealed anew, 1 root keys retired$/);
+  assert.match(retired.detail, /^generation 1, commitment [0-9a-f]{64}, is destroyed$/);
   await tells(() => manage('PATCH', stack.accountPath(stack.account), encryption()),
     { event: 'account.encryption', outcome: 'ok', keyId: rotated.keyId });
 });

@@ -397,6 +397,26 @@ static void test_gateways__a_new_root_key_waits_for_the_vault(void **state)
     gk_account_release(account);
 }
 
+/* there made a data key and stands still, while here gives the account a new root key and retires the one
+ * before: it is sealed anew, under a root key that there learns of by that. */
+static void test_gateways__a_data_key_of_before_is_sealed_anew(void **state)
+{
+    struct pair *pair = *state;
+    uint8_t sealed[GK_SEALED_DATA_KEY_BYTES];
+    struct gk_data_key *data_key = NULL;
+    const struct gk_span none = {0};
+    create_in_both(pair, GK_KEY_SOURCE_SERVICE);
+    struct gk_account *account = open_account(&pair->there);
+    assert_int_equal(gk_data_key_create(account, &scope, sealed, &data_key, NULL), GK_OK);
+    new_root_key_here(pair);
+    const struct gk_call call = {.deadline_ms = DEADLINE_MS};
+    assert_int_equal(gk_account_retire_root_keys(pair->here.instance, NAME, 2, &call, NULL), GK_OK);
+    assert_int_equal(gk_data_key_renew(data_key, &scope, none, 2, sealed, NULL), GK_OK);
+    assert_int_equal(open_there(pair, account, sealed), GK_OK);
+    gk_data_key_free(data_key);
+    gk_account_release(account);
+}
+
 /* It is told, and its next check brings the new root key: what it seals from then on is under that. */
 static void test_gateways__a_new_root_key_is_taken_when_told(void **state)
 {
@@ -635,6 +655,7 @@ int main(void)
         TEST(test_gateways__what_is_under_a_new_root_key_opens_untold_service),
         TEST(test_gateways__a_new_root_key_waits_for_the_vault),
         TEST(test_gateways__a_new_root_key_is_taken_when_told),
+        TEST(test_gateways__a_data_key_of_before_is_sealed_anew),
         TEST(test_gateways__what_is_known_stands_while_the_store_is_silent),
         TEST(test_gateways__two_that_are_due_at_once_wrap_once),
         TEST(test_gateways__many_who_check_now_on_both_wrap_once),

@@ -237,6 +237,87 @@ static void test_new_root_key__there_is_a_limit_and_it_says_what_to_do(void **st
     assert_all_open(fixture, sealed, GENERATIONS);
 }
 
+static void retire_below(struct fixture *fixture, uint32_t below)
+{
+    const struct gk_call call = {.deadline_ms = DEADLINE_MS};
+    assert_int_equal(
+        gk_account_retire_root_keys(fixture->instance, NAME, below, &call, &fixture->error), GK_OK);
+}
+
+static void check_retired(struct fixture *fixture, enum gk_key_source source)
+{
+    struct sealed sealed[3];
+    create_with(fixture, source);
+    for (size_t i = 0; i < 3; i++) {
+        seal(fixture, &sealed[i]);
+        if (i < 2) {
+            assert_int_equal(new_root_key(fixture), GK_OK);
+        }
+    }
+    const unsigned writes = fake_host_writes(&fixture->host);
+    retire_below(fixture, 1);
+    assert_int_equal(fake_host_writes(&fixture->host), writes);
+    retire_below(fixture, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        gk_account_release(warm_account(fixture));
+        assert_int_equal(open_sealed(fixture, &sealed[0]), GK_E_CONFLICT);
+        assert_all_open(fixture, &sealed[1], 2);
+        assert_int_equal(status_of(fixture).oldest_generation, 2);
+        fixture_restart(fixture);
+    }
+    /* However much is asked for, the active one stays. */
+    retire_below(fixture, UINT32_MAX);
+    assert_all_open(fixture, &sealed[2], 1);
+    assert_int_equal(status_of(fixture).oldest_generation, 3);
+    assert_false(fake_host_holds(&fixture->host, NAME, "root-key/"));
+    assert_int_equal(fake_host_events(&fixture->host, "account.root-key.retire", "ok"), 2);
+}
+
+static void test_new_root_key__what_is_retired_opens_nothing_customer(void **state)
+{
+    check_retired(*state, GK_KEY_SOURCE_CUSTOMER);
+}
+
+static void test_new_root_key__what_is_retired_opens_nothing_service(void **state)
+{
+    check_retired(*state, GK_KEY_SOURCE_SERVICE);
+}
+
+static void test_new_root_key__retired_ones_make_room(void **state)
+{
+    struct fixture *fixture = *state;
+    create_customer(fixture);
+    for (uint32_t i = 2; i < 3 * GENERATIONS; i++) {
+        assert_int_equal(new_root_key(fixture), GK_OK);
+        retire_below(fixture, i);
+        assert_int_equal(status_of(fixture).generation, i);
+    }
+}
+
+/* A data key that was made before is sealed anew from its handle, also when its root key is gone by then. */
+static void test_new_root_key__a_handle_is_sealed_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sealed sealed;
+    struct sealed again;
+    struct gk_data_key *data_key = NULL;
+    const struct gk_span none = {0};
+    create_customer(fixture);
+    struct gk_account *account = warm_account(fixture);
+    assert_int_equal(gk_data_key_create(account, &scope, sealed.bytes, &data_key, NULL), GK_OK);
+    assert_int_equal(new_root_key(fixture), GK_OK);
+    retire_below(fixture, 2);
+    assert_int_equal(gk_data_key_renew(data_key, &scope, none, 2, again.bytes, &fixture->error),
+                     GK_OK);
+    assert_int_equal(generation_of(&again), 2);
+    assert_int_equal(open_sealed(fixture, &again), GK_OK);
+    assert_int_equal(gk_data_key_renew(data_key, &scope, none, 3, again.bytes, &fixture->error),
+                     GK_E_INTEGRITY);
+    assert_true(again.bytes[0] == 0);
+    gk_data_key_free(data_key);
+    gk_account_release(account);
+}
+
 /* What is not proved is not stored. */
 static void test_new_root_key__a_wrap_that_does_not_open_changes_nothing(void **state)
 {
@@ -309,6 +390,10 @@ int main(void)
         TEST(test_new_root_key__requests_under_way_go_on),
         TEST(test_new_root_key__reseal_moves_to_the_newest),
         TEST(test_new_root_key__there_is_a_limit_and_it_says_what_to_do),
+        TEST(test_new_root_key__what_is_retired_opens_nothing_customer),
+        TEST(test_new_root_key__what_is_retired_opens_nothing_service),
+        TEST(test_new_root_key__retired_ones_make_room),
+        TEST(test_new_root_key__a_handle_is_sealed_anew),
         TEST(test_new_root_key__a_wrap_that_does_not_open_changes_nothing),
         TEST(test_new_root_key__a_conflict_begins_anew),
         TEST(test_new_root_key__the_record_before_is_refused),

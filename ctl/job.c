@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/job.h"
+
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ctl/client.h"
+
+#define POLL_MS   250
+#define BAR_WIDTH 30
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+}
+
+enum ctl_exit ctl_job_order_stop(const struct ctl_options *options, const struct ctl_job *job)
+{
+    json_t *answer = NULL;
+    const enum ctl_exit code = ctl_request(options, "POST", job->stop_path, NULL, &answer);
+    json_decref(answer);
+    return code;
+}
+
+static bool is_running(const json_t *state)
+{
+    const char *status = json_string_value(json_object_get(state, "status"));
+    return status != NULL && strcmp(status, "running") == 0;
+}
+
+static void show_progress(const struct ctl_job *job, const json_t *state)
+{
+    const double progress = json_number_value(json_object_get(state, "progress"));
+    const int filled = progress <= 0 ? 0 : progress >= 1 ? BAR_WIDTH : (int)(progress * BAR_WIDTH);
+    char bar[BAR_WIDTH + 1];
+    memset(bar, '.', BAR_WIDTH);
+    memset(bar, '#', (size_t)filled);
+    bar[BAR_WIDTH] = '\0';
+    fprintf(stderr, "\r[%s] %3d %%  ", bar, (int)(100 * progress));
+    job->show(stderr, state);
+    fflush(stderr);
+}
+
+enum ctl_exit ctl_job_follow(const struct ctl_options *options, const struct ctl_job *job,
+                             json_t **state)
+{
+    const struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    const bool bar = !options->json && isatty(STDERR_FILENO) != 0;
+    enum ctl_exit code = CTL_OK;
+    bool ordered = false;
+    sigaction(SIGINT, &action, NULL);
+    while (code == CTL_OK && is_running(*state)) {
+        if (interrupted && !ordered) {
+            ordered = true;
+            code = ctl_job_order_stop(options, job);
+        }
+        if (bar) {
+            show_progress(job, *state);
+        }
+        const struct timespec nap = {.tv_nsec = POLL_MS * 1000000L};
+        nanosleep(&nap, NULL);
+        json_decref(*state);
+        *state = NULL;
+        code = code == CTL_OK ? ctl_request(options, "GET", job->path, NULL, state) : code;
+    }
+    if (bar) {
+        fputc('\n', stderr);
+    }
+    return code;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/reseal/run.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "gateway/blob/key_floor.h"
+
+#define SAVE_MS  500 /* also how soon an order to pause that came through another gateway is seen */
+#define RENEW_MS 10000
+#define NAP_MS   100
+
+/* --- going on -----------------------------------------------------------------------------------*/
+
+static enum gk_status keep_up(struct gk_reseal_run *run, int64_t now_mono_ms)
+{
+    struct gk_store *store = run->gateway->store;
+    const char *object = run->account->object;
+    enum gk_status status = GK_OK;
+    bool ordered = false;
+    if (now_mono_ms >= run->renew_mono_ms) {
+        run->renew_mono_ms = now_mono_ms + RENEW_MS;
+        status = gk_store_lease_take(store, GK_RESEAL_LEASE, GK_RESEAL_LEASE_MS, &run->why);
+    }
+    if (status == GK_OK) {
+        status = gk_reseal_order_read(store, object, run->state.id, &ordered, &run->why);
+    }
+    run->paused = run->paused || ordered;
+    if (status == GK_OK) {
+        run->state.updated_wall_ms = gk_clock_wall_ms(&run->gateway->clock);
+        status = gk_reseal_state_write(store, object, &run->state, &run->why);
+    }
+    return status;
+}
+
+enum gk_status gk_reseal_go_on(struct gk_reseal_run *run, struct gk_error *error)
+{
+    const int64_t now_mono_ms = gk_clock_mono_ms(&run->gateway->clock);
+    run->paused = run->paused || run->stop(run->stop_ctx);
+    if (run->status == GK_OK && !run->paused && now_mono_ms >= run->save_mono_ms) {
+        run->save_mono_ms = now_mono_ms + SAVE_MS;
+        run->status = keep_up(run, now_mono_ms);
+    }
+    if (run->status != GK_OK) {
+        return gk_fail(error, run->status, "%s", run->why.message);
+    }
+    return run->paused ? gk_fail(error, GK_E_UNAVAILABLE, "paused") : GK_OK;
+}
+
+void gk_reseal_take_turn(struct gk_reseal_run *run)
+{
+    const int64_t rate = run->state.rate;
+    int64_t now_ms = gk_clock_mono_ms(&run->gateway->clock);
+    if (rate == 0) {
+        return;
+    }
+    while (now_ms < run->turn_mono_ms && gk_reseal_go_on(run, NULL) == GK_OK) {
+        const int64_t left_ms = run->turn_mono_ms - now_ms;
+        const struct timespec nap = {.tv_nsec = (left_ms < NAP_MS ? left_ms : NAP_MS) * 1000000};
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+        now_ms = gk_clock_mono_ms(&run->gateway->clock);
+    }
+    const int64_t from_ms = run->turn_mono_ms > now_ms - 1000 ? run->turn_mono_ms : now_ms;
+    run->turn_mono_ms = from_ms + (1000 + rate - 1) / rate;
+}
+
+void gk_reseal_tell_damaged(struct gk_reseal_run *run, const char *container, const char *what)
+{
+    run->unsure = true;
+    run->state.counts.damaged++;
+    gk_log(GK_LOG_ERROR, "reseal", "account %s, container %s: %s", run->account->name, container,
+           what);
+}
+
+/* --- containers ---------------------------------------------------------------------------------*/
+
+static bool visit_go_on(void *ctx)
+{
+    return gk_reseal_go_on(ctx, NULL) == GK_OK;
+}
+
+static void visit_damaged(void *ctx, const char *account, const char *container,
+                          struct gk_span blob, const char *what)
+{
+    (void)account, (void)blob;
+    gk_reseal_tell_damaged(ctx, container, what);
+}
+
+/* Those that clients can come to see: with a name, or deleted and kept. */
+static enum gk_status list_containers(struct gk_reseal_run *run,
+                                      struct gk_scrub_containers *containers,
+                                      struct gk_error *error)
+{
+    const struct gk_scrub_visitor visitor = {
+        .ctx = run, .go_on = visit_go_on, .damaged = visit_damaged};
+    const enum gk_status status =
+        gk_scrub_containers_of(run->gateway, run->account, &visitor, containers, error);
+    size_t kept = 0;
+    for (size_t i = 0; status == GK_OK && i < containers->count; i++) {
+        if (containers->items[i].name[0] != '\0' || containers->items[i].kept) {
+            containers->items[kept++] = containers->items[i];
+        }
+    }
+    containers->count = kept;
+    return status;
+}
+
+/* Where to go on: the first one, when the one of the cursor is gone. */
+static size_t first_container(const struct gk_scrub_containers *containers,
+                              const struct gk_reseal_cursor *at)
+{
+    for (size_t i = 0; i < containers->count; i++) {
+        char id[GK_UUID_TEXT_BYTES];
+        gk_id_format(&containers->items[i].id, id);
+        if (strcmp(id, at->container) == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+/* To this container, unless it is there. */
+static void move_to(struct gk_reseal_cursor *at, const struct gk_scrub_container *container)
+{
+    char id[GK_UUID_TEXT_BYTES];
+    gk_id_format(&container->id, id);
+    if (strcmp(id, at->container) != 0) {
+        memcpy(at->container, id, sizeof id);
+        at->shard = 0;
+    }
+}
+
+typedef enum gk_status shard_fn(struct gk_reseal_run *run,
+                                const struct gk_scrub_container *container, uint32_t shard,
+                                struct gk_error *error);
+
+/* From at on, which moves along. */
+static enum gk_status each_shard(struct gk_reseal_run *run, struct gk_reseal_cursor *at,
+                                 shard_fn *work, struct gk_error *error)
+{
+    struct gk_scrub_containers containers;
+    enum gk_status status = list_containers(run, &containers, error);
+    for (size_t i = first_container(&containers, at); status == GK_OK && i < containers.count;
+         i++) {
+        const struct gk_scrub_container *container = &containers.items[i];
+        move_to(at, container);
+        while (status == GK_OK && at->shard < container->shards) {
+            const double part = (double)at->shard / (double)container->shards;
+            run->state.progress = ((double)i + part) / (double)containers.count;
+            status = work(run, container, at->shard, error);
+            at->shard += status == GK_OK;
+        }
+    }
+    gk_scrub_containers_cleanup(&containers);
+    return status;
+}
+
+/* --- phases -------------------------------------------------------------------------------------*/
+
+static struct gk_key_bar bar_of(const struct gk_reseal_owner *owner)
+{
+    return (struct gk_key_bar){
+        .scope = owner->scope, .oldest = owner->oldest, .active = owner->active};
+}
+
+static enum gk_status bar_shard(struct gk_reseal_run *run,
+                                const struct gk_scrub_container *container, uint32_t shard,
+                                struct gk_error *error)
+{
+    enum gk_status status = gk_reseal_go_on(run, error);
+    for (size_t i = 0; status == GK_OK && i < run->owners_count; i++) {
+        const struct gk_key_bar bar = bar_of(&run->owners[i]);
+        status = gk_key_bar_shard(run->gateway->store, &container->id, shard, &bar, error);
+    }
+    return status;
+}
+
+/* The account's first: what is given a name from then on has it. */
+static enum gk_status bar(struct gk_reseal_run *run, struct gk_error *error)
+{
+    struct gk_reseal_cursor at = {.shard = 0};
+    enum gk_status status = GK_OK;
+    for (size_t i = 0; status == GK_OK && i < run->owners_count; i++) {
+        const struct gk_key_bar bar = bar_of(&run->owners[i]);
+        status = gk_key_bar_account(run->gateway->store, run->account->object, &bar, error);
+    }
+    return status == GK_OK ? each_shard(run, &at, bar_shard, error) : status;
+}
+
+static enum gk_status prove(struct gk_reseal_run *run, struct gk_error *error)
+{
+    struct gk_reseal_cursor at = {.shard = 0};
+    return each_shard(run, &at, gk_reseal_shard, error);
+}
+
+/* Of what nothing was found under, by a proof that has read everything. */
+static enum gk_status retire(struct gk_reseal_run *run, struct gk_error *error)
+{
+    const struct gk_plugin_host *host = run->gateway->host;
+    const struct gk_call call = {.deadline_ms = run->gateway->vault_deadline_ms};
+    enum gk_status status = GK_OK;
+    for (size_t i = 0; !run->unsure && status == GK_OK && i < run->owners_count; i++) {
+        const struct gk_reseal_owner *owner = &run->owners[i];
+        const uint32_t below = owner->left < owner->active ? owner->left : owner->active;
+        if (below > owner->oldest) {
+            status = host->plugin->account_retire_root_keys(host->instance, owner->path, below,
+                                                            &call, error);
+            run->state.counts.retired += status == GK_OK ? below - owner->oldest : 0;
+        }
+    }
+    return status;
+}
+
+/* One that goes on has no proof yet, for a proof is of one run, and what is barred is so anew: there may be later root
+ * keys than when it was paused. What was sealed anew under the one before is found by the proof. */
+enum gk_status gk_reseal_run_all(struct gk_reseal_run *run, struct gk_error *error)
+{
+    struct gk_reseal_state *state = &run->state;
+    state->counts.damaged = 0;
+    state->counts.left = 0;
+    enum gk_status status = gk_reseal_owners_load(run, error);
+    if (status == GK_OK) {
+        status = bar(run, error);
+    }
+    if (status == GK_OK && state->phase <= GK_RESEAL_KEYS) {
+        state->phase = GK_RESEAL_KEYS;
+        status = each_shard(run, &state->at, gk_reseal_shard, error);
+    }
+    if (status == GK_OK) {
+        state->phase = GK_RESEAL_PROOF;
+        status = prove(run, error);
+    }
+    if (status == GK_OK) {
+        state->phase = GK_RESEAL_RETIRE;
+        status = retire(run, error);
+    }
+    if (status == GK_OK) {
+        state->phase = GK_RESEAL_END;
+        state->progress = 1;
+    }
+    gk_reseal_owners_free(run);
+    return status;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of a reseal: one run of it, on its thread. Phases, and why nothing is lost by retiring what they
+ * find empty: docs/decisions/0021-resealing.md.
+ */
+#ifndef GATEWAY_RESEAL_RUN_H
+#define GATEWAY_RESEAL_RUN_H
+
+#include "gateway/blob/encryption.h"
+#include "gateway/gateway.h"
+#include "gateway/reseal/state.h"
+#include "gateway/scrub/walk.h"
+
+/* Not an account's name, whose leases have this prefix too. */
+#define GK_RESEAL_LEASE    "lease/gateway.reseal"
+#define GK_RESEAL_LEASE_MS 30000u
+
+/* Whose root keys there are: the account's own, and those of its scopes; of them only who has older ones in
+ * use. */
+struct gk_reseal_owner {
+    char scope[GK_SCOPE_NAME_BYTES_MAX]; /* "": the account */
+    char path[GK_ACCOUNT_PATH_BYTES_MAX];
+    struct gk_account *handle; /* the plugin's */
+    uint32_t active;           /* generation */
+    uint32_t oldest;
+    uint32_t left; /* the oldest that the proof has found something under; UINT32_MAX: none */
+};
+
+struct gk_reseal_run {
+    struct gk_gateway *gateway;
+    struct gk_gateway_account *account; /* held */
+    struct gk_reseal_state state;
+    bool (*stop)(void *ctx); /* whether to end, asked all the time */
+    void *stop_ctx;
+    struct gk_reseal_owner *owners; /* by scope, ascending */
+    size_t owners_count;
+    bool unsure;           /* something could not be read: nothing may be retired */
+    bool paused;           /* stop said so, or somebody wrote so into the store */
+    enum gk_status status; /* of what go_on did, with its reason */
+    struct gk_error why;
+    int64_t save_mono_ms;
+    int64_t renew_mono_ms;
+    int64_t turn_mono_ms; /* not earlier than this, by the rate */
+};
+
+/* From where the state says to the end, or to where it is paused. */
+enum gk_status gk_reseal_run_all(struct gk_reseal_run *run, struct gk_error *error) GK_MUST_USE;
+
+/* Saves the state, renews the lease and looks for an order to pause when it is time for that. Not GK_OK: to
+ * be ended. */
+enum gk_status gk_reseal_go_on(struct gk_reseal_run *run, struct gk_error *error) GK_MUST_USE;
+/* Waits until the next blob is allowed. */
+void gk_reseal_take_turn(struct gk_reseal_run *run);
+/* Something that cannot be opened: log, count, and nothing is retired. */
+void gk_reseal_tell_damaged(struct gk_reseal_run *run, const char *container, const char *what);
+
+/* Fills run->owners; whose key cannot be had is left out, and counted, unless it is the account. */
+enum gk_status gk_reseal_owners_load(struct gk_reseal_run *run, struct gk_error *error) GK_MUST_USE;
+void gk_reseal_owners_free(struct gk_reseal_run *run);
+/* NULL: it has no older root keys in use. */
+struct gk_reseal_owner *gk_reseal_owner_of(const struct gk_reseal_run *run,
+                                           const struct gk_encryption *encryption);
+
+/* One shard of a container: in GK_RESEAL_KEYS all of it is sealed anew, in GK_RESEAL_PROOF what is found noted
+ * with the owners. */
+enum gk_status gk_reseal_shard(struct gk_reseal_run *run,
+                               const struct gk_scrub_container *container, uint32_t shard,
+                               struct gk_error *error) GK_MUST_USE;
+/* The blob of that name, a base with all its states. */
+enum gk_status gk_reseal_blob(struct gk_reseal_run *run, const struct gk_scrub_container *container,
+                              uint32_t shard, struct gk_span name,
+                              struct gk_error *error) GK_MUST_USE;
+
+#endif
