@@ -266,6 +266,13 @@ static struct gk_kv_question question_of(const struct gk_kv_call *call)
                                    .vouched = gk_kv_grant_is_vouched(&call->grant)};
 }
 
+/* What is configured for the vault, else what its kind does. */
+static const char *wrap_algorithm(const struct gk_kv_call *call)
+{
+    const char *configured = call->route.vault.wrap_algorithm;
+    return configured[0] == '\0' ? call->route.dialect->wrap_algorithm : configured;
+}
+
 /* A value fits a buffer of what is expected and one byte more; its length is judged after. */
 static bool read_value(struct gk_kv_call *call, struct gk_span body)
 {
@@ -284,7 +291,7 @@ static bool read_value(struct gk_kv_call *call, struct gk_span body)
     }
     call->answer.value = gk_buf_span(&value);
     snprintf(call->answer.algorithm, sizeof call->answer.algorithm, "%s",
-             unwrap ? "" : call->route.dialect->wrap_algorithm);
+             unwrap ? "" : wrap_algorithm(call));
     return true;
 }
 
@@ -559,7 +566,7 @@ static bool make_body(struct gk_kv_call *call, const struct gk_kv_call_input *in
     const struct gk_kv_dialect *dialect = call->route.dialect;
     const struct gk_kv_question question = question_of(call);
     const char *algorithm =
-        input->operation == GK_KV_WRAP ? dialect->wrap_algorithm : input->algorithm;
+        input->operation == GK_KV_WRAP ? wrap_algorithm(call) : input->algorithm;
     struct gk_buf body;
     if (input->operation == GK_KV_GET) {
         return true;

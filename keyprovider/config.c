@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "common/text.h"
+#include "keyprovider/request.h"
 
 #define TIMEOUT_MS_DEFAULT 5000u
 #define TIMEOUT_MS_MIN     100u
@@ -279,6 +280,14 @@ static enum gk_status set_vault(struct gk_kv_vault *vault, const char *field, co
     }
     if (strcmp(field, "authority") == 0) {
         return set_origin(vault->authority, key, value, error);
+    }
+    if (strcmp(field, "wrap_algorithm") == 0) {
+        return strcmp(value, GK_KV_WRAP_ALGORITHM) != 0 &&
+                       strcmp(value, GK_KV_WRAP_ALGORITHM_SHA1) != 0
+                   ? gk_fail(error, GK_E_INVALID,
+                             "%s: is " GK_KV_WRAP_ALGORITHM " or " GK_KV_WRAP_ALGORITHM_SHA1, key)
+                   : set_text(vault->wrap_algorithm, sizeof vault->wrap_algorithm, key, value,
+                              error);
     }
     if (strcmp(field, "public_key_pins") == 0) {
         return set_pins(vault->public_key_pins, key, value, error);

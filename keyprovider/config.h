@@ -70,6 +70,8 @@ enum gk_kv_vault_kind {
     GK_KV_VAULT_TRANSIT       /* the transit engine of OpenBao and HashiCorp Vault */
 };
 
+#define GK_KV_ALGORITHM_BYTES_MAX 24u /* with NUL, as in an answer */
+
 struct gk_kv_vault {
     char uri[GK_VAULT_URI_BYTES_MAX]; /* "": this place is empty */
     bool mentioned;                   /* some setting of it was made */
@@ -78,8 +80,9 @@ struct gk_kv_vault {
     char authority
         [GK_KV_URL_BYTES_MAX];        /* who gives them in the vault's own tenant; keyvault alone */
     char mount[GK_KV_TEXT_BYTES_MAX]; /* transit: where the engine is mounted */
-    char name_space[GK_KV_TEXT_BYTES_MAX];      /* transit: the engine's; "": the root's */
-    char public_key_pins[GK_KV_PINS_BYTES_MAX]; /* as the transport takes them; "": none */
+    char name_space[GK_KV_TEXT_BYTES_MAX];          /* transit: the engine's; "": the root's */
+    char public_key_pins[GK_KV_PINS_BYTES_MAX];     /* as the transport takes them; "": none */
+    char wrap_algorithm[GK_KV_ALGORITHM_BYTES_MAX]; /* keyvault: of new wraps; "": the dialect's */
     struct gk_kv_origin origin;
 };
 

@@ -135,9 +135,12 @@ static enum gk_status check_distinct(const struct gk_kv_config *config, size_t n
 static enum gk_status check_transit(struct gk_kv_vault *vault, size_t number,
                                     struct gk_error *error)
 {
-    if (vault->resource[0] != '\0' || vault->authority[0] != '\0') {
+    if (vault->resource[0] != '\0' || vault->authority[0] != '\0' ||
+        vault->wrap_algorithm[0] != '\0') {
         return gk_fail(error, GK_E_INVALID, "vault.%zu.%s: is not for kind transit", number,
-                       vault->resource[0] != '\0' ? "resource" : "authority");
+                       vault->resource[0] != '\0'    ? "resource"
+                       : vault->authority[0] != '\0' ? "authority"
+                                                     : "wrap_algorithm");
     }
     default_text(vault->resource, sizeof vault->resource, vault->uri);
     default_text(vault->mount, sizeof vault->mount, MOUNT_DEFAULT);

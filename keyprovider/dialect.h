@@ -21,7 +21,8 @@ struct gk_kv_question {
 };
 
 struct gk_kv_dialect {
-    const char *wrap_algorithm; /* what a wrap is made with, as the record keeps it */
+    /* What a wrap is made with, as the record keeps it, unless the vault's configuration says otherwise. */
+    const char *wrap_algorithm;
     /* Whether it is documented that the name of a vault ends with it; else it is silent. */
     bool name_ends_with_vault;
     /* Whether it takes the fewer unwraps the larger a key is, by its published limits (pace.h). */

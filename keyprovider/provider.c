@@ -2,13 +2,16 @@
 /* The table of functions that provider.h describes. */
 #include "keyprovider/provider.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/error.h"
 #include "common/secret.h"
 #include "common/secret_file.h"
 #include "keyprovider/call.h"
+#include "keyprovider/request.h"
 #include "keyprovider/route.h"
 
 /* --- life --------------------------------------------------------------------------------------- */
@@ -124,6 +127,23 @@ static enum gk_status read_service_key(struct gk_provider *provider, struct gk_e
                : status;
 }
 
+/* What is weaker than it need be is not done in silence. */
+static void warn_of_algorithms(const struct gk_provider *provider)
+{
+    for (size_t i = 0; i < GK_KV_VAULTS_MAX; i++) {
+        const struct gk_kv_vault *vault = &provider->config.vaults[i];
+        if (strcmp(vault->wrap_algorithm, GK_KV_WRAP_ALGORITHM_SHA1) == 0) {
+            char line[GK_VAULT_URI_BYTES_MAX + 160];
+            snprintf(line, sizeof line,
+                     "%s: root keys are wrapped by " GK_KV_WRAP_ALGORITHM_SHA1
+                     ", as is configured; a vault that has " GK_KV_WRAP_ALGORITHM
+                     " does not need it",
+                     vault->uri);
+            provider->host.log(provider->host.ctx, GK_LOG_WARNING, "keyprovider", line);
+        }
+    }
+}
+
 static enum gk_status start(struct gk_provider *provider, struct gk_error *error)
 {
     enum gk_status status = gk_kv_config_check(&provider->config, error);
@@ -140,6 +160,7 @@ static enum gk_status start(struct gk_provider *provider, struct gk_error *error
         return status;
     }
     provider->tokens.timeout_ms = provider->config.request_timeout_ms;
+    warn_of_algorithms(provider);
     return gk_kv_loop_start(&provider->loop, error);
 }
 

@@ -6,7 +6,8 @@
 #include "common/buf.h"
 #include "keyprovider/verdict.h"
 
-#define GK_KV_WRAP_ALGORITHM "RSA-OAEP-256"
+#define GK_KV_WRAP_ALGORITHM      "RSA-OAEP-256"
+#define GK_KV_WRAP_ALGORITHM_SHA1 "RSA-OAEP" /* of vaults that have no other */
 
 /* The URL of an operation; out must have room for GK_KEY_ID_BYTES_MAX and some 40 more. */
 void gk_kv_request_url(struct gk_buf *out, enum gk_kv_operation operation,

@@ -25,6 +25,8 @@ static const struct {
     enum gk_vault_verdict verdict;
 } refusals[] = {
     {STATUS_BAD_REQUEST, 1u << GK_KV_UNWRAP, "BadParameter", GK_VAULT_KEY_REFUSED},
+    /* A parameter that is ours alone: the algorithm, which the key's HSM may not have. */
+    {STATUS_BAD_REQUEST, 1u << GK_KV_WRAP, "BadParameter", GK_VAULT_KEY_REFUSED},
     {STATUS_UNAUTHORIZED, ANY_OPERATION, NULL, GK_VAULT_IDENTITY_GONE},
     {STATUS_FORBIDDEN, ANY_OPERATION, NULL, GK_VAULT_KEY_REFUSED},
     {STATUS_NOT_FOUND, ANY_OPERATION, NULL, GK_VAULT_KEY_REFUSED},

@@ -387,6 +387,7 @@ static void read_root(struct reader *reader, struct kv_config *config)
                                         "token_lifetime_s",
                                         "purge_protection",
                                         "recoverable_days",
+                                        "oaep_256",
                                         "identities",
                                         "control",
                                         NULL};
@@ -404,6 +405,7 @@ static void read_root(struct reader *reader, struct kv_config *config)
         text_or(reader, "resource",
                 config->managed_hsm ? "https://managedhsm.azure.net" : "https://vault.azure.net");
     config->token_lifetime_s = number(reader, "token_lifetime_s", 1, 86400, 3600);
+    config->oaep_256 = flag(reader, "oaep_256", true);
     config->purge_protection = flag(reader, "purge_protection", true);
     config->recoverable_days = number(reader, "recoverable_days", 0, 90, 90);
     if (config->authority != NULL &&

@@ -67,6 +67,7 @@ struct kv_config {
     const char *app_service_header_file; /* NULL: not as App Service */
     const char *state_dir;
     bool managed_hsm; /* else a vault */
+    bool oaep_256;    /* false: as with an HSM that has OAEP with SHA-1 alone */
     struct kv_config_hsm hsm;
     const char *host;                    /* in URIs */
     const char *tenant_id;               /* the vault's */

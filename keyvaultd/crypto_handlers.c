@@ -88,6 +88,11 @@ static bool read_value(struct kv_request *request, enum kv_rsa_padding *padding,
                   "alg must be RSA-OAEP-256, RSA-OAEP or RSA1_5.");
         return false;
     }
+    if (*padding == KV_RSA_OAEP_256 && !request->server->config->oaep_256) {
+        kv_refuse(request, 400, "BadParameter", "",
+                  "Key and signing algorithm are incompatible: RSA-OAEP-256 is not supported.");
+        return false;
+    }
     if (text == NULL || !gk_base64url_decode(value, gk_span_str(text)) || value->len == 0) {
         kv_refuse(request, 400, "BadParameter", "", "value is no base64url text, or too long.");
         return false;

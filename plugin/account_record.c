@@ -127,9 +127,15 @@ static bool is_transit_text(struct gk_span value)
            memchr(value.data, '\0', value.len) == NULL;
 }
 
+bool gk_wrap_is_by_rsa(const char *algorithm)
+{
+    return strcmp(algorithm, GK_WRAP_ALGORITHM_RSA_OAEP_256) == 0 ||
+           strcmp(algorithm, GK_WRAP_ALGORITHM_RSA_OAEP) == 0;
+}
+
 bool gk_vault_wrap_is_shaped(const char *algorithm, struct gk_span value)
 {
-    if (strcmp(algorithm, GK_WRAP_ALGORITHM_RSA_OAEP_256) == 0) {
+    if (gk_wrap_is_by_rsa(algorithm)) {
         return value.len == 256 || value.len == 384 || value.len == 512;
     }
     return strcmp(algorithm, GK_WRAP_ALGORITHM_TRANSIT) == 0 && is_transit_text(value);

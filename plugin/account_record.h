@@ -30,6 +30,7 @@
 #define GK_ROOT_WRAPS_MAX              2u
 #define GK_WRAP_ALGORITHM_BYTES_MAX    24u
 #define GK_WRAP_ALGORITHM_RSA_OAEP_256 "RSA-OAEP-256"
+#define GK_WRAP_ALGORITHM_RSA_OAEP     "RSA-OAEP" /* where that is configured for a vault */
 #define GK_WRAP_ALGORITHM_TRANSIT      "transit"
 #define GK_WRAP_ALGORITHM_SERVICE      "XAES-256-GCM" /* gk_root_key_wrap() */
 /* key_id of a wrap by the service key: this and the 16 digits of service_key_id. */
@@ -61,6 +62,8 @@ struct gk_root_wrap {
     int64_t created_wall_ms;
 };
 
+/* Whether it is one of RSA: a wrap is as long as the key's modulus. */
+bool gk_wrap_is_by_rsa(const char *algorithm);
 /* Whether value can be a root key that a vault has wrapped with that algorithm. */
 bool gk_vault_wrap_is_shaped(const char *algorithm, struct gk_span value);
 

@@ -28,7 +28,7 @@ static void fill_told(const struct gk_account *account, struct gk_account_status
         out->key_info_told_wall_ms = account->last_version_check_wall_ms > told->told_wall_ms
                                          ? account->last_version_check_wall_ms
                                          : told->told_wall_ms;
-    } else if (strcmp(wrap->algorithm, GK_WRAP_ALGORITHM_RSA_OAEP_256) == 0) {
+    } else if (gk_wrap_is_by_rsa(wrap->algorithm)) {
         out->key_info.modulus_bits = (uint32_t)wrap->value_len * 8u; /* as long as the modulus */
     }
     out->rotation_pending =

@@ -39,6 +39,13 @@ static enum gk_status refuse_wrap(const struct gk_vault_caller *caller, const ch
     if (result->verdict == GK_VAULT_UNAVAILABLE) {
         return gk_vault_silent_error(caller->instance, result, error);
     }
+    if (strncmp(result->code, "BadParameter", strlen("BadParameter")) == 0) {
+        return gk_fail_http(error, GK_E_INVALID, 400, "KeyVaultAuthenticationFailure",
+                            "The vault does not take %s with this key (%s). If it has no "
+                            "RSA-OAEP-256, set wrap_algorithm of the vault in the gateway's "
+                            "configuration.",
+                            operation, result->code);
+    }
     return gk_fail_http(error, GK_E_INVALID, 400, "KeyVaultAuthenticationFailure",
                         "The vault refuses %s with this key (%s): give the account's identity the "
                         "permission %s on it, enable the key version, and keep it within its "

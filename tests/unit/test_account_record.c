@@ -402,6 +402,7 @@ static void test_account_record__wraps_of_vaults_have_a_form(void **state)
         {GK_WRAP_ALGORITHM_TRANSIT, "Vault:v1:AAAA", false},
         {GK_WRAP_ALGORITHM_TRANSIT, "", false},
         {GK_WRAP_ALGORITHM_RSA_OAEP_256, "vault:v1:AAAA", false},
+        {GK_WRAP_ALGORITHM_RSA_OAEP, "vault:v1:AAAA", false},
         {GK_WRAP_ALGORITHM_SERVICE, "vault:v1:AAAA", false},
         {"", "vault:v1:AAAA", false},
     };

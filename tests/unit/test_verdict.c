@@ -27,7 +27,8 @@ static const struct {
     {400, UNWRAP, "BadParameter/Decryption", GK_VAULT_KEY_REFUSED, false},
     {400, UNWRAP, "BadParameterOfAnotherKind", GK_VAULT_UNAVAILABLE, false},
     {400, UNWRAP, "BadArgument", GK_VAULT_UNAVAILABLE, false},
-    {400, GET | WRAP, "BadParameter", GK_VAULT_UNAVAILABLE, false},
+    {400, WRAP, "BadParameter", GK_VAULT_KEY_REFUSED, false},
+    {400, GET, "BadParameter", GK_VAULT_UNAVAILABLE, false},
     /* The same statuses from who does not speak as a vault does. */
     {400, ALL, "", GK_VAULT_UNAVAILABLE, false},
     {401, ALL, "", GK_VAULT_UNAVAILABLE, false},

@@ -448,7 +448,7 @@ class Account:
             wrapped = fmt.from_b64url(wrap["value"])
             if wrap["algorithm"] == "XAES-256-GCM":
                 return fmt.unwrap_root_key(self.service_key, self.id, number, wrapped, commitment)
-            need(wrap["algorithm"] in ("RSA-OAEP-256", "transit"), "an algorithm that this does not know")
+            need(wrap["algorithm"] in ("RSA-OAEP-256", "RSA-OAEP", "transit"), "an algorithm that this does not know")
             if wrap["algorithm"] == "transit":
                 continue  # its key never leaves the engine
             for private_key in self.customer_keys:

@@ -126,6 +126,7 @@ ${setting('unwrap_audit_interval_s', options.unwrapAuditIntervalS)}\
 ${setting('proxy', options.proxy && quote(options.proxy))}\
   vaults = ( ${[...vaults.map(({ uri, resource, authority, pin }) =>
     `{ uri = ${quote(uri)}; resource = ${quote(resource)}; authority = ${quote(authority)}; ` +
+    `${options.wrapAlgorithm ? `wrap_algorithm = ${quote(options.wrapAlgorithm)}; ` : ''}` +
     `${options.pinVaults ? `public_key_pins = ${quote(pin)}; ` : ''}}`),
     ...(transit ? [transit.vaultConfig] : [])].join(', ')} );
   identities = (

@@ -71,6 +71,7 @@ const defaultIdentities = () => [
  * resource, tokenLifetimeS, env, and
  *   tenantId, tenants         the vault's tenant, and others that tokens are given for; an identity may have
  *                             tenantId, its home, and installedIn
+ *   oaep256 (true)            false: keys take OAEP with SHA-1 alone, as some HSMs do
  *   kind                      "managed-hsm": its keys are in a token of SoftHSM
  *   sharesTokens (false)      other vaults may take the tokens of this one's authority
  *   authorityOf               a vault that shares tokens: this one takes the tokens of its authority, from
@@ -129,6 +130,7 @@ resource = ${quote(resource)};
 token_lifetime_s = ${options.tokenLifetimeS ?? 3600};
 purge_protection = ${options.purgeProtection ?? true};
 recoverable_days = ${options.recoverableDays ?? 90};
+oaep_256 = ${options.oaep256 ?? true};
 identities = (
 ${blocks.join(',\n')}
 );
