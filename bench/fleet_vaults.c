@@ -235,6 +235,12 @@ static enum gk_status config(struct gk_provider *provider, const char *key, cons
     return gk_fail(error, GK_E_NOT_FOUND, "%s: there is no such setting", key);
 }
 
+static enum gk_status config_check(struct gk_provider *provider, struct gk_error *error)
+{
+    (void)provider, (void)error;
+    return GK_OK;
+}
+
 static enum gk_status start(struct gk_provider *provider, struct gk_error *error)
 {
     (void)provider, (void)error;
@@ -372,4 +378,5 @@ const struct gk_provider_ops fleet_provider_ops = {
     .unwrap = unwrap,
     .call_at = call_at,
     .cancel = cancel,
+    .config_check = config_check,
 };

@@ -61,6 +61,12 @@ static enum gk_status config(struct gk_instance *instance, const char *key, cons
     return GK_OK;
 }
 
+static enum gk_status config_check(struct gk_instance *instance, struct gk_error *error)
+{
+    (void)instance, (void)error;
+    return GK_OK;
+}
+
 static enum gk_status start(struct gk_instance *instance, struct gk_error *error)
 {
     (void)error;
@@ -467,6 +473,7 @@ static const struct gk_plugin passthrough = {
     .page_open = page_open,
     .data_key_create_with = data_key_create_with,
     .data_key_open_with = data_key_open_with,
+    .config_check = config_check,
 };
 
 __attribute__((visibility("default"))) const struct gk_plugin *gatekey_plugin_entry(void)

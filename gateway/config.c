@@ -48,6 +48,8 @@ struct rule {
     uint32_t maximum;
 };
 
+#define RULES_MAX 32u /* of a group */
+
 #define FIELD(member) offsetof(struct gk_config, member)
 
 static const struct rule top_rules[] = {
@@ -196,14 +198,12 @@ static enum gk_status refuse_unknown(const struct gk_config *config,
                                      const config_setting_t *setting, const struct rule *rules,
                                      struct gk_error *error)
 {
-    char known[256] = "";
+    const char *names[RULES_MAX];
+    size_t count = 0;
     for (const struct rule *rule = rules; rule->name != NULL; rule++) {
-        const size_t len = strlen(known);
-        snprintf(known + len, sizeof known - len, "%s%s", len == 0 ? "" : ", ", rule->name);
+        names[count++] = rule->name;
     }
-    return gk_config_refuse(config, setting, error,
-                            "%s: there is no such setting; known here are %s",
-                            config_setting_name(setting), known);
+    return gk_config_refuse_unknown(config, setting, names, count, error);
 }
 
 static enum gk_status read_group(struct gk_config *config, const config_setting_t *group,
@@ -309,7 +309,62 @@ static enum gk_status read_management(struct gk_config *config, const config_set
                : status;
 }
 
+/* --- listeners ---------------------------------------------------------------------------------*/
+
+static bool is_any_address(const struct gk_config_listen *listen)
+{
+    return strcmp(listen->host, listen->ipv6 ? "::" : "0.0.0.0") == 0;
+}
+
+static bool listen_clashes(const struct gk_config_listen *a, const struct gk_config_listen *b)
+{
+    return a->given && b->given && a->port != 0 && a->port == b->port && a->ipv6 == b->ipv6 &&
+           (strcmp(a->host, b->host) == 0 || is_any_address(a) || is_any_address(b));
+}
+
+/* One of two listeners at one place would get nothing. */
+static enum gk_status check_listeners(const struct gk_config *config, struct gk_error *error)
+{
+    const struct {
+        const char *path;
+        const struct gk_config_listen *listen;
+    } listeners[] = {
+        {"blob.listen", &config->blob.listen},
+        {"blob.tls_listen", &config->blob.tls_listen},
+        {"management.listen", &config->management.listen},
+    };
+    for (size_t i = 1; i < sizeof listeners / sizeof listeners[0]; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (listen_clashes(listeners[i].listen, listeners[j].listen)) {
+                return gk_config_refuse(
+                    config, config_lookup(&config->private_->file, listeners[i].path), error,
+                    "%s: port %u is that of %s, too; choose another", listeners[i].path,
+                    listeners[i].listen->port, listeners[j].path);
+            }
+        }
+    }
+    return GK_OK;
+}
+
 /* --- the file ----------------------------------------------------------------------------------*/
+
+/* An editor's mark of UTF-8, which would be told as a syntax error at a line that looks right. */
+static enum gk_status refuse_byte_order_mark(const char *path, struct gk_error *error)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    char begin[sizeof mark] = "";
+    FILE *file = fopen(path, "re");
+    const bool marked =
+        file != NULL && fgets(begin, sizeof begin, file) != NULL && strcmp(begin, mark) == 0;
+    if (file != NULL) {
+        fclose(file);
+    }
+    return marked
+               ? gk_fail(error, GK_E_INVALID,
+                         "%s:1: begins with a byte order mark; save it as plain UTF-8 without one",
+                         path)
+               : GK_OK;
+}
 
 static enum gk_status parse_file(struct gk_config *config, struct gk_error *error)
 {
@@ -320,6 +375,10 @@ static enum gk_status parse_file(struct gk_config *config, struct gk_error *erro
         return gk_fail(error, GK_E_INVALID,
                        "%s:1: cannot be read; name a configuration file that this user may read",
                        private_->path);
+    }
+    const enum gk_status status = refuse_byte_order_mark(private_->path, error);
+    if (status != GK_OK) {
+        return status;
     }
     if (config_read_file(&private_->file, private_->path) != CONFIG_TRUE) {
         const char *file = config_error_file(&private_->file);
@@ -342,6 +401,9 @@ static enum gk_status read_all(struct gk_config *config, struct gk_error *error)
     const config_setting_t *root = config_root_setting(&config->private_->file);
     status = read_group(config, root, top_rules, error);
     if (status == GK_OK) {
+        config->plugin_origin = gk_config_origin(config, config_setting_get_member(root, "plugin"));
+    }
+    if (status == GK_OK) {
         status = check_audit(config, root, error);
     }
     if (status == GK_OK) {
@@ -352,6 +414,9 @@ static enum gk_status read_all(struct gk_config *config, struct gk_error *error)
     }
     if (status == GK_OK) {
         status = read_management(config, config_setting_get_member(root, "management"), error);
+    }
+    if (status == GK_OK) {
+        status = check_listeners(config, error);
     }
     if (status == GK_OK) {
         status = gk_config_read_bearer(config, config_setting_get_member(root, "bearer"), error);

@@ -72,6 +72,7 @@ struct gk_config {
     const char *store_engine;
     struct gk_store_rados_options rados; /* without state_dir */
     const char *plugin;
+    const char *plugin_origin; /* where that is written, "file:line" */
     struct gk_audit_options audit;
     const char *clock_offset_file;
     enum gk_log_level log_level;
@@ -113,6 +114,12 @@ struct gk_config {
 /* GK_E_INVALID with "file:line: setting: reason; remedy". */
 enum gk_status gk_config_load(const char *path, struct gk_config **out,
                               struct gk_error *error) GK_MUST_USE;
+/*
+ * Puts "file:line: setting: " in front of the message of something that went wrong with what a setting asks for,
+ * and answers its status. path is "blob.tls_key", say; one that is not in the file stands at its begin.
+ */
+enum gk_status gk_config_blame(const struct gk_config *config, const char *path,
+                               struct gk_error *error);
 /* NULL is fine. */
 void gk_config_free(struct gk_config *config);
 

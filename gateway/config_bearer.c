@@ -15,19 +15,18 @@ static enum gk_status text_of(const struct gk_config *config, const config_setti
 }
 
 static enum gk_status check_names(const struct gk_config *config, const config_setting_t *group,
-                                  const char *const *names, struct gk_error *error)
+                                  const char *const *names, size_t names_count,
+                                  struct gk_error *error)
 {
     const int count = config_setting_length(group);
     for (int i = 0; i < count; i++) {
         const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
-        const char *const *name = names;
-        while (*name != NULL && strcmp(*name, config_setting_name(setting)) != 0) {
-            name++;
+        size_t at = 0;
+        while (at < names_count && strcmp(names[at], config_setting_name(setting)) != 0) {
+            at++;
         }
-        if (*name == NULL) {
-            return gk_config_refuse(config, setting, error,
-                                    "%s: there is no such setting; remove it",
-                                    config_setting_name(setting));
+        if (at == names_count) {
+            return gk_config_refuse_unknown(config, setting, names, names_count, error);
         }
     }
     return GK_OK;
@@ -53,7 +52,7 @@ static bool role_of(const char *text, enum gk_config_role *role)
 static enum gk_status read_principal(struct gk_config *config, const config_setting_t *group,
                                      struct gk_error *error)
 {
-    static const char *const names[] = {"object_id", "role", "account", NULL};
+    static const char *const names[] = {"object_id", "role", "account"};
     struct gk_config_bearer *bearer = &config->bearer;
     struct gk_config_principal *principal = &bearer->principals[bearer->principals_count];
     const char *object = NULL;
@@ -63,7 +62,7 @@ static enum gk_status read_principal(struct gk_config *config, const config_sett
                                 "principals: an entry is not a group of settings; write "
                                 "( { name = value; } )");
     }
-    enum gk_status status = check_names(config, group, names, error);
+    enum gk_status status = check_names(config, group, names, sizeof names / sizeof *names, error);
     if (status == GK_OK) {
         status = text_of(config, group, "object_id", &object, error);
     }
@@ -131,14 +130,14 @@ static enum gk_status check_needed(const struct gk_config *config, const config_
 enum gk_status gk_config_read_bearer(struct gk_config *config, const config_setting_t *group,
                                      struct gk_error *error)
 {
-    static const char *const names[] = {"issuer", "audience", "jwks_file", "principals", NULL};
+    static const char *const names[] = {"issuer", "audience", "jwks_file", "principals"};
     struct gk_config_bearer *bearer = &config->bearer;
     if (group == NULL) {
         return GK_OK;
     }
     bearer->given = true;
     bearer->audience = AUDIENCE_DEFAULT;
-    enum gk_status status = check_names(config, group, names, error);
+    enum gk_status status = check_names(config, group, names, sizeof names / sizeof *names, error);
     if (status == GK_OK) {
         status = text_of(config, group, "issuer", &bearer->issuer, error);
     }

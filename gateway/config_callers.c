@@ -77,9 +77,8 @@ static enum gk_status set_member(struct gk_config *config, const config_setting_
     if (strcmp(name, "role") == 0) {
         return set_role(config, setting, caller, error);
     }
-    return gk_config_refuse(config, setting, error,
-                            "%s: there is no such setting; known here are name, role, token_file",
-                            name);
+    static const char *const names[] = {"name", "role", "token_file"};
+    return gk_config_refuse_unknown(config, setting, names, sizeof names / sizeof *names, error);
 }
 
 static enum gk_status read_caller(struct gk_config *config, const config_setting_t *group,

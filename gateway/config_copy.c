@@ -58,10 +58,8 @@ static enum gk_status set_member(struct gk_config *config, const config_setting_
     if (strcmp(name, "timeout_s") == 0) {
         return gk_config_number(config, setting, 1, TIMEOUT_S_MAX, &host->timeout_s, error);
     }
-    return gk_config_refuse(config, setting, error,
-                            "%s: there is no such setting; known here are host, port, ca_file, "
-                            "allow_private, timeout_s",
-                            name);
+    static const char *const names[] = {"host", "port", "ca_file", "allow_private", "timeout_s"};
+    return gk_config_refuse_unknown(config, setting, names, sizeof names / sizeof *names, error);
 }
 
 static enum gk_status read_host(struct gk_config *config, const config_setting_t *group,

@@ -72,7 +72,12 @@ static enum gk_status read_setting(struct gk_config *config, const config_settin
             return read_effect(config, setting, &policy->effects[i], error);
         }
     }
-    return gk_config_refuse(config, setting, error, "%s: there is no such rule; remove it", name);
+    const char *names[GK_RULES_COUNT + 3] = {"allowed_vaults", "minimum_key_bits",
+                                             "maximum_key_age_days"};
+    for (size_t i = 0; i < GK_RULES_COUNT; i++) {
+        names[i + 3] = gk_policy_text((enum gk_policy_rule)i)->setting;
+    }
+    return gk_config_refuse_unknown(config, setting, names, GK_RULES_COUNT + 3, error);
 }
 
 /* A rule that compares needs what it compares with; there is no value that would be right for all. */

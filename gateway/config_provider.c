@@ -11,12 +11,23 @@
 static char *keep(struct gk_config *config, char *text)
 {
     struct gk_config_private *private_ = config->private_;
-    if (text == NULL || private_->texts_count >= 3u * GK_CONFIG_SETTINGS_MAX) {
+    if (text == NULL || private_->texts_count >= GK_CONFIG_TEXTS_MAX) {
         free(text);
         return NULL;
     }
     private_->texts[private_->texts_count++] = text;
     return text;
+}
+
+const char *gk_config_origin(struct gk_config *config, const config_setting_t *setting)
+{
+    const char *file = config_setting_source_file(setting);
+    char *origin = NULL;
+    if (asprintf(&origin, "%s:%u", file == NULL ? config->private_->path : file,
+                 (unsigned)config_setting_source_line(setting)) < 0) {
+        origin = NULL;
+    }
+    return keep(config, origin);
 }
 
 static enum gk_status scalar_text(const struct gk_config *config, const config_setting_t *setting,
@@ -102,13 +113,9 @@ static enum gk_status add_setting(struct gk_config *config, const char *prefix,
     }
     const char *kept = keep(config, value);
     char *key = NULL;
-    char *origin = NULL;
-    const char *file = config_setting_source_file(setting);
-    if (kept == NULL || asprintf(&key, "%s%s", prefix, name) < 0 ||
-        (key = keep(config, key)) == NULL ||
-        asprintf(&origin, "%s:%u", file == NULL ? config->private_->path : file,
-                 (unsigned)config_setting_source_line(setting)) < 0 ||
-        (origin = keep(config, origin)) == NULL) {
+    const char *origin = gk_config_origin(config, setting);
+    if (kept == NULL || origin == NULL || asprintf(&key, "%s%s", prefix, name) < 0 ||
+        (key = keep(config, key)) == NULL) {
         return gk_config_refuse(config, setting, error,
                                 "%s: there are more than %u settings; use fewer", name,
                                 GK_CONFIG_SETTINGS_MAX);

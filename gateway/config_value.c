@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/error.h"
+#include "common/nearest.h"
 #include "common/span.h"
 #include "common/text.h"
 
@@ -28,6 +29,35 @@ enum gk_status gk_config_refuse(const struct gk_config *config, const config_set
     const unsigned line = config_setting_source_line(setting);
     return gk_fail(error, GK_E_INVALID, "%s:%u: %s", file == NULL ? config->private_->path : file,
                    line == 0 ? 1 : line, text);
+}
+
+enum gk_status gk_config_refuse_unknown(const struct gk_config *config,
+                                        const config_setting_t *setting, const char *const *names,
+                                        size_t count, struct gk_error *error)
+{
+    const char *name = config_setting_name(setting);
+    const char *meant = gk_nearest_name(name, names, count);
+    char known[256] = "";
+    for (size_t i = 0; i < count; i++) {
+        const size_t len = strlen(known);
+        snprintf(known + len, sizeof known - len, "%s%s", len == 0 ? "" : ", ", names[i]);
+    }
+    return gk_config_refuse(config, setting, error,
+                            "%s: there is no such setting%s%s%s; known here are %s", name,
+                            meant == NULL ? "" : "; perhaps ", meant == NULL ? "" : meant,
+                            meant == NULL ? "" : " is meant", known);
+}
+
+enum gk_status gk_config_blame(const struct gk_config *config, const char *path,
+                               struct gk_error *error)
+{
+    const struct gk_config_private *private_ = config->private_;
+    const config_setting_t *setting = config_lookup(&private_->file, path);
+    const char *dot = strrchr(path, '.');
+    struct gk_error cause = *error;
+    gk_config_refuse(config, setting == NULL ? config_root_setting(&private_->file) : setting,
+                     error, "%s: %s", dot == NULL ? path : dot + 1, cause.message);
+    return cause.status;
 }
 
 /* --- values ------------------------------------------------------------------------------------*/
@@ -145,15 +175,23 @@ enum gk_status gk_config_check_new_file(const struct gk_config *config,
     }
     struct stat info;
     const bool there = stat(directory, &info) == 0 && S_ISDIR(info.st_mode);
+    const bool may_make = access(directory, W_OK | X_OK) == 0;
     free(directory);
     if (!there) {
         return gk_config_refuse(config, setting, error,
                                 "%s: the directory of \"%s\" does not exist; make it", name, path);
     }
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+    const bool exists = stat(path, &info) == 0;
+    if (exists && !S_ISREG(info.st_mode)) {
         return gk_config_refuse(config, setting, error,
                                 "%s: \"%s\" is there and is not a regular file; name another", name,
                                 path);
+    }
+    if (exists ? access(path, W_OK) != 0 : !may_make) {
+        return gk_config_refuse(config, setting, error,
+                                "%s: this user may not %s \"%s\"; give the gateway's user write "
+                                "permission",
+                                name, exists ? "write to" : "make", path);
     }
     return GK_OK;
 }

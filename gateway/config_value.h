@@ -11,17 +11,23 @@
 #include "gateway/config.h"
 
 #define GK_CONFIG_SETTINGS_MAX 4096u
+#define GK_CONFIG_TEXTS_MAX    (3u * GK_CONFIG_SETTINGS_MAX)
 
 struct gk_config_private {
     config_t file;
     char *path;
-    char *texts[3 * GK_CONFIG_SETTINGS_MAX]; /* flattened names, values and origins, owned */
+    char *texts[GK_CONFIG_TEXTS_MAX]; /* flattened names, values and origins, owned */
     size_t texts_count;
 };
 
 enum gk_status gk_config_refuse(const struct gk_config *config, const config_setting_t *setting,
                                 struct gk_error *error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* A setting of a name that is none of names[0, count), which are what is known in its place. */
+enum gk_status gk_config_refuse_unknown(const struct gk_config *config,
+                                        const config_setting_t *setting, const char *const *names,
+                                        size_t count, struct gk_error *error);
 
 /* The setting's text, not empty, without control characters. */
 enum gk_status gk_config_text(const struct gk_config *config, const config_setting_t *setting,
@@ -56,7 +62,7 @@ enum gk_status gk_config_check_readable(const struct gk_config *config,
 enum gk_status gk_config_check_secret(const struct gk_config *config,
                                       const config_setting_t *setting, const char *path,
                                       struct gk_error *error) GK_MUST_USE;
-/* A regular file, or a name for one in a directory that exists. */
+/* A regular file that this user may write to, or a name for one in a directory where it may make it. */
 enum gk_status gk_config_check_new_file(const struct gk_config *config,
                                         const config_setting_t *setting, const char *path,
                                         struct gk_error *error) GK_MUST_USE;
@@ -67,6 +73,9 @@ enum gk_status gk_config_check_socket(const struct gk_config *config,
 enum gk_status gk_config_check_domain(const struct gk_config *config,
                                       const config_setting_t *setting, const char *text,
                                       struct gk_error *error) GK_MUST_USE;
+
+/* config_provider.c: "file:line" of a setting, owned by config; NULL: out of memory, or of room. */
+const char *gk_config_origin(struct gk_config *config, const config_setting_t *setting);
 
 /* config_bearer.c: group NULL: there is none. */
 enum gk_status gk_config_read_bearer(struct gk_config *config, const config_setting_t *group,

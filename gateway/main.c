@@ -6,27 +6,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/error.h"
 #include "common/log.h"
 #include "common/process.h"
 #include "common/secret.h"
-#include "gateway/auth/bearer.h"
 #include "gateway/blob/container_cache.h"
 #include "gateway/blob/copier.h"
 #include "gateway/blob/hasher.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/blob/remote_source.h"
-#include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/http/dispatch.h"
 #include "gateway/manage/manage_server.h"
 #include "gateway/notices.h"
-#include "gateway/pem_file.h"
 #include "gateway/registry.h"
 #include "gateway/reseal/reseal.h"
 #include "gateway/scrub/scrub.h"
+#include "gateway/setup.h"
 
 #define EXIT_USAGE          2
 #define BLOB_IDLE_TIMEOUT_S 120u
@@ -116,8 +115,11 @@ static void format_url(const char *scheme, const struct gk_config_listen *listen
 static enum gk_status open_store(const struct gk_config *config, struct gk_store **out,
                                  struct gk_error *error)
 {
-    return config->state_dir != NULL ? gk_store_embedded_open(config->state_dir, out, error)
-                                     : gk_store_rados_open(&config->rados, out, error);
+    const bool embedded = config->state_dir != NULL;
+    const enum gk_status status = embedded ? gk_store_embedded_open(config->state_dir, out, error)
+                                           : gk_store_rados_open(&config->rados, out, error);
+    return status == GK_OK ? GK_OK
+                           : gk_config_blame(config, embedded ? "state_dir" : "store", error);
 }
 
 static uint32_t index_shards(const struct gk_config *config)
@@ -128,9 +130,10 @@ static uint32_t index_shards(const struct gk_config *config)
     return config->state_dir != NULL ? INDEX_SHARDS_EMBEDDED : INDEX_SHARDS_RADOS;
 }
 
-static enum gk_status open_gateway(const struct gk_config *config, struct gk_gateway *gateway,
+static enum gk_status open_gateway(const struct gk_setup *setup, struct gk_gateway *gateway,
                                    struct gk_error *error)
 {
+    const struct gk_config *config = setup->config;
     gateway->clock = config->clock_offset_file == NULL
                          ? gk_clock_system()
                          : gk_clock_offset_file(config->clock_offset_file);
@@ -144,6 +147,7 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
     gateway->rehydrate_standard_s = config->blob.rehydrate_standard_s;
     gateway->rehydrate_high_s = config->blob.rehydrate_high_s;
     gateway->copy_wait_bytes = config->blob.copy_wait_bytes;
+    gateway->bearer = setup->bearer;
     enum gk_status status = gk_remote_source_start(error);
     if (status == GK_OK) {
         status = open_store(config, &gateway->store, error);
@@ -151,19 +155,17 @@ static enum gk_status open_gateway(const struct gk_config *config, struct gk_gat
     if (status == GK_OK) {
         status = gk_registry_open(gateway->store, gk_clock_wall_ms(&gateway->clock), error);
     }
-    if (status == GK_OK) {
-        status = gk_plugin_host_open(config->plugin, config->settings, config->settings_count,
-                                     gateway->store, &gateway->clock, &config->audit,
-                                     &gateway->host, error);
+    if (status != GK_OK) {
+        return gk_config_blame(config, config->state_dir != NULL ? "state_dir" : "store", error);
     }
+    status =
+        gk_plugin_host_open(config->plugin, config->settings, config->settings_count,
+                            gateway->store, &gateway->clock, &config->audit, &gateway->host, error);
     if (status == GK_OK) {
         gateway->policy = &config->policy;
         gk_plugin_host_set_policy(gateway->host, gateway->policy);
         status = gk_accounts_new(gateway->store, gateway->host, &gateway->clock, &gateway->accounts,
                                  error);
-    }
-    if (status == GK_OK && config->bearer.given) {
-        status = gk_bearer_new(&config->bearer, &gateway->bearer, error);
     }
     if (status == GK_OK) {
         status = gk_container_cache_new(&gateway->containers, error);
@@ -200,84 +202,79 @@ static void close_gateway(struct gk_gateway *gateway)
     gk_notices_stop(gateway->notices);
     gk_hasher_free(gateway->hasher);
     gk_container_cache_free(gateway->containers);
-    gk_bearer_free(gateway->bearer);
     gk_accounts_free(gateway->accounts);
     gk_plugin_host_close(gateway->host);
     gk_store_close(gateway->store);
     gk_remote_source_end();
 }
 
-static enum gk_status listen_blob(const struct gk_config *config, struct process *process,
-                                  struct gk_error *error)
+/* tls NULL: plain HTTP. */
+static enum gk_status bind_blob(const struct gk_config *config, const char *setting,
+                                const struct gk_config_listen *listen, struct gk_tls *tls,
+                                struct gk_http_server **out, char url[URL_BYTES],
+                                struct gk_error *error)
 {
-    const struct gk_config_listen *listen = &config->blob.listen;
-    const struct gk_http_service service = gk_dispatch_service(&process->gateway);
     const struct gk_http_options options = {.host = listen->host,
                                             .ipv6 = listen->ipv6,
                                             .port = listen->port,
+                                            .tls = tls,
                                             .connections_max = config->blob.connections_max,
                                             .idle_timeout_s = BLOB_IDLE_TIMEOUT_S};
     if (!listen->given) {
         return GK_OK;
     }
-    const enum gk_status status = gk_http_server_start(&options, &service, &process->blob, error);
-    if (status == GK_OK) {
-        format_url("http", listen, gk_http_server_port(process->blob), process->blob_url);
+    if (gk_http_server_bind(&options, out, error) != GK_OK) {
+        return gk_config_blame(config, setting, error);
     }
-    return status;
+    format_url(tls == NULL ? "http" : "https", listen, gk_http_server_port(*out), url);
+    return GK_OK;
 }
 
-static enum gk_status listen_blob_tls(const struct gk_config *config, struct process *process,
-                                      struct gk_error *error)
+/* All addresses, before anything is made or opened: one that cannot be had leaves nothing behind. */
+static enum gk_status bind_all(const struct gk_setup *setup, struct process *process,
+                               struct gk_error *error)
 {
-    const struct gk_config_listen *listen = &config->blob.tls_listen;
-    const struct gk_http_service service = gk_dispatch_service(&process->gateway);
-    if (!listen->given) {
-        return GK_OK;
-    }
-    char *certificate = NULL;
-    char *key = NULL;
-    enum gk_status status = gk_pem_file_read(config->blob.tls_certificate, &certificate, error);
+    const struct gk_config *config = setup->config;
+    enum gk_status status = bind_blob(config, "blob.listen", &config->blob.listen, NULL,
+                                      &process->blob, process->blob_url, error);
     if (status == GK_OK) {
-        status = gk_pem_file_read(config->blob.tls_key, &key, error);
+        status = bind_blob(config, "blob.tls_listen", &config->blob.tls_listen, setup->blob_tls,
+                           &process->blob_tls, process->blob_tls_url, error);
     }
-    if (status == GK_OK) {
-        const struct gk_http_options options = {.host = listen->host,
-                                                .ipv6 = listen->ipv6,
-                                                .port = listen->port,
-                                                .certificate_pem = certificate,
-                                                .key_pem = key,
-                                                .connections_max = config->blob.connections_max,
-                                                .idle_timeout_s = BLOB_IDLE_TIMEOUT_S};
-        status = gk_http_server_start(&options, &service, &process->blob_tls, error);
+    if (status != GK_OK) {
+        return status;
     }
-    if (status == GK_OK) {
-        format_url("https", listen, gk_http_server_port(process->blob_tls), process->blob_tls_url);
+    if (gk_manage_server_bind(setup, &process->manage, error) != GK_OK) {
+        return gk_config_blame(config, "management.listen", error);
     }
-    gk_pem_file_free(&certificate);
-    gk_pem_file_free(&key);
-    return status;
+    format_url("https", &config->management.listen, gk_manage_server_port(process->manage),
+               process->manage_url);
+    return GK_OK;
 }
 
-static enum gk_status start(const struct gk_config *config, struct process *process,
+static enum gk_status listen_all(struct process *process, struct gk_error *error)
+{
+    const struct gk_http_service service = gk_dispatch_service(&process->gateway);
+    const char *base = process->blob != NULL ? process->blob_url : process->blob_tls_url;
+    enum gk_status status = GK_OK;
+    if (process->blob != NULL) {
+        status = gk_http_server_start(process->blob, &service, error);
+    }
+    if (status == GK_OK && process->blob_tls != NULL) {
+        status = gk_http_server_start(process->blob_tls, &service, error);
+    }
+    return status == GK_OK ? gk_manage_server_start(process->manage, &process->gateway, base, error)
+                           : status;
+}
+
+static enum gk_status start(const struct gk_setup *setup, struct process *process,
                             struct gk_error *error)
 {
-    enum gk_status status = open_gateway(config, &process->gateway, error);
+    enum gk_status status = bind_all(setup, process, error);
     if (status == GK_OK) {
-        status = listen_blob(config, process, error);
+        status = open_gateway(setup, &process->gateway, error);
     }
-    if (status == GK_OK) {
-        status = listen_blob_tls(config, process, error);
-    }
-    if (status == GK_OK) {
-        const char *base = process->blob_url[0] != '\0' ? process->blob_url : process->blob_tls_url;
-        status = gk_manage_server_start(config, &process->gateway, base, &process->manage, error);
-    }
-    if (status == GK_OK) {
-        format_url("https", &config->management.listen, gk_manage_server_port(process->manage),
-                   process->manage_url);
-    }
-    return status;
+    return status == GK_OK ? listen_all(process, error) : status;
 }
 
 static void stop(struct process *process)
@@ -333,13 +330,13 @@ static enum gk_status write_ready(const struct process *process, const char *pat
     return status;
 }
 
-static int serve(const struct gk_config *config, const struct options *options)
+static int serve(const struct gk_setup *setup, const struct options *options)
 {
     struct process process = {0};
     struct gk_error error = {0};
     sigset_t signals;
     gk_process_block_signals(&signals);
-    enum gk_status status = start(config, &process, &error);
+    enum gk_status status = start(setup, &process, &error);
     if (status == GK_OK && options->ready_file != NULL) {
         status = write_ready(&process, options->ready_file, &error);
     }
@@ -358,44 +355,52 @@ static int serve(const struct gk_config *config, const struct options *options)
     return EXIT_SUCCESS;
 }
 
-static int check_config(const struct gk_config *config)
+/* All that can be known of a configuration without a start: the file, what its files hold, and the plugin's part. */
+static enum gk_status load(const char *path, struct gk_setup **out, struct gk_error *error)
 {
-    struct gk_error error = {0};
+    struct gk_config *config = NULL;
     const struct gk_clock clock = gk_clock_system();
-    if (gk_plugin_host_check(config->plugin, config->settings, config->settings_count, &clock,
-                             &error) != GK_OK) {
-        fprintf(stderr, "%s\n", error.message);
-        return EXIT_FAILURE;
+    enum gk_status status = gk_config_load(path, &config, error);
+    if (status == GK_OK) {
+        status = gk_setup_new(config, time(NULL), out, error);
     }
-    puts("the settings are good");
-    return EXIT_SUCCESS;
+    if (status != GK_OK) {
+        return status;
+    }
+    config = (*out)->config;
+    return gk_plugin_host_check(config->plugin, config->plugin_origin, config->settings,
+                                config->settings_count, &clock, error);
+}
+
+static int run(const struct gk_setup *setup, const struct options *options)
+{
+    gk_log_set_level(setup->config->log_level);
+    raise_descriptors();
+    keep_memory();
+    if (!gk_process_harden()) {
+        gk_log(GK_LOG_WARNING, "main", "memory could not be locked: raise RLIMIT_MEMLOCK");
+    }
+    return serve(setup, options);
 }
 
 int main(int argc, char **argv)
 {
     struct options options = {0};
     struct gk_error error = {0};
-    struct gk_config *config = NULL;
+    struct gk_setup *setup = NULL;
     const int code = parse_options(argc, argv, &options);
     if (code >= 0) {
         return code;
     }
-    if (gk_config_load(options.config, &config, &error) != GK_OK) {
+    int result = EXIT_SUCCESS;
+    if (load(options.config, &setup, &error) != GK_OK) {
         fprintf(stderr, "%s\n", error.message);
-        return EXIT_FAILURE;
-    }
-    int result = EXIT_FAILURE;
-    if (options.check) {
-        result = check_config(config);
+        result = EXIT_FAILURE;
+    } else if (options.check) {
+        puts("the settings are good");
     } else {
-        gk_log_set_level(config->log_level);
-        raise_descriptors();
-        keep_memory();
-        if (!gk_process_harden()) {
-            gk_log(GK_LOG_WARNING, "main", "memory could not be locked: raise RLIMIT_MEMLOCK");
-        }
-        result = serve(config, &options);
+        result = run(setup, &options);
     }
-    gk_config_free(config);
+    gk_setup_free(setup);
     return result;
 }

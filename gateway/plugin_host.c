@@ -231,6 +231,29 @@ static enum gk_status enter_module(const char *path, void *module, const struct 
     return GK_OK;
 }
 
+/* Where the setting stands that a message begins with; for one that is missing ("identity.0.kind"), where what it
+ * would be a part of does. NULL: nowhere. */
+static const char *origin_of(const struct gk_plugin_setting *settings, size_t count,
+                             const char *message)
+{
+    const size_t len = strcspn(message, ":");
+    size_t group_len = len;
+    while (group_len > 0 && message[group_len - 1] != '.') {
+        group_len--;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(settings[i].key) == len && strncmp(settings[i].key, message, len) == 0) {
+            return settings[i].origin;
+        }
+    }
+    for (size_t i = 0; i < count && group_len > 0; i++) {
+        if (strncmp(settings[i].key, message, group_len) == 0) {
+            return settings[i].origin;
+        }
+    }
+    return NULL;
+}
+
 static enum gk_status configure(struct gk_plugin_host *host,
                                 const struct gk_plugin_setting *settings, size_t settings_count,
                                 struct gk_error *error)
@@ -278,18 +301,15 @@ static struct gk_plugin_host *new_host(struct gk_store *store, const struct gk_c
     return host;
 }
 
-static enum gk_status load_and_configure(struct gk_plugin_host *host, const char *path,
-                                         const struct gk_plugin_setting *settings,
-                                         size_t settings_count, struct gk_error *error)
+static enum gk_status load_and_create(struct gk_plugin_host *host, const char *path,
+                                      struct gk_error *error)
 {
     enum gk_status status = load_module(path, &host->private_->module, error);
     if (status == GK_OK) {
         status = enter_module(path, host->private_->module, &host->plugin, error);
     }
-    if (status == GK_OK) {
-        status = host->plugin->create(&host->private_->host, &host->instance, error);
-    }
-    return status == GK_OK ? configure(host, settings, settings_count, error) : status;
+    return status == GK_OK ? host->plugin->create(&host->private_->host, &host->instance, error)
+                           : status;
 }
 
 enum gk_status gk_plugin_host_open(const char *path, const struct gk_plugin_setting *settings,
@@ -305,7 +325,10 @@ enum gk_status gk_plugin_host_open(const char *path, const struct gk_plugin_sett
     }
     enum gk_status status = gk_audit_log_open(audit, &host->private_->audit, error);
     if (status == GK_OK) {
-        status = load_and_configure(host, path, settings, settings_count, error);
+        status = load_and_create(host, path, error);
+    }
+    if (status == GK_OK) {
+        status = configure(host, settings, settings_count, error);
     }
     if (status == GK_OK) {
         status = host->plugin->start(host->instance, error);
@@ -321,15 +344,40 @@ enum gk_status gk_plugin_host_open(const char *path, const struct gk_plugin_sett
     return GK_OK;
 }
 
-enum gk_status gk_plugin_host_check(const char *path, const struct gk_plugin_setting *settings,
-                                    size_t settings_count, const struct gk_clock *clock,
-                                    struct gk_error *error)
+static enum gk_status check_settings(struct gk_plugin_host *host,
+                                     const struct gk_plugin_setting *settings,
+                                     size_t settings_count, struct gk_error *error)
+{
+    struct gk_error why = {0};
+    enum gk_status status = configure(host, settings, settings_count, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    status = host->plugin->config_check(host->instance, &why);
+    if (status == GK_OK) {
+        return GK_OK;
+    }
+    const char *origin = origin_of(settings, settings_count, why.message);
+    return gk_fail(error, status, "%s%sprovider: %s", origin == NULL ? "" : origin,
+                   origin == NULL ? "" : ": ", why.message);
+}
+
+enum gk_status gk_plugin_host_check(const char *path, const char *origin,
+                                    const struct gk_plugin_setting *settings, size_t settings_count,
+                                    const struct gk_clock *clock, struct gk_error *error)
 {
     struct gk_plugin_host *host = new_host(NULL, clock);
     if (host == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
-    const enum gk_status status = load_and_configure(host, path, settings, settings_count, error);
+    struct gk_error why = {0};
+    enum gk_status status = load_and_create(host, path, &why);
+    if (status == GK_OK) {
+        status = check_settings(host, settings, settings_count, error);
+    } else {
+        (void)gk_fail(error, status, "%s%s%s", origin == NULL ? "" : origin,
+                      origin == NULL ? "" : ": plugin: ", why.message);
+    }
     gk_plugin_host_close(host);
     return status;
 }

@@ -47,11 +47,13 @@ void gk_plugin_host_audit(struct gk_plugin_host *host, const struct gk_audit_eve
 struct gk_recent_events *gk_plugin_host_recent(struct gk_plugin_host *host);
 
 /*
- * Loads the module and offers it every setting, without starting it: reads no key, asks no vault,
- * touches no store. For --check-config.
+ * Loads the module, offers it every setting and asks whether they fit together, without starting it:
+ * asks no vault, touches no store. Before a start, and for --check-config. A refusal begins with the
+ * place of the setting that it names; with origin, where path is written, when it is the module's own.
  */
-enum gk_status gk_plugin_host_check(const char *path, const struct gk_plugin_setting *settings,
-                                    size_t settings_count, const struct gk_clock *clock,
+enum gk_status gk_plugin_host_check(const char *path, const char *origin,
+                                    const struct gk_plugin_setting *settings, size_t settings_count,
+                                    const struct gk_clock *clock,
                                     struct gk_error *error) GK_MUST_USE;
 
 #endif

@@ -94,16 +94,19 @@ static enum gk_status check_client_secrets(const struct gk_kv_config *settings,
     enum gk_status status = GK_OK;
     for (size_t i = 0; status == GK_OK && i < GK_KV_IDENTITIES_MAX; i++) {
         const struct gk_kv_identity *identity = &settings->identities[i];
-        const char *path = identity->source == GK_KV_SOURCE_CLIENT_SECRET
-                               ? identity->client_secret_file
-                           : identity->source == GK_KV_SOURCE_APPROLE ? identity->secret_id_file
-                                                                      : NULL;
+        const bool approle = identity->source == GK_KV_SOURCE_APPROLE;
         char *secret = NULL;
         size_t len = 0;
-        if (path != NULL) {
-            status = gk_secret_file_read(path, &secret, &len, error);
-            gk_secret_free(&secret);
+        struct gk_error why = {0};
+        if (!approle && identity->source != GK_KV_SOURCE_CLIENT_SECRET) {
+            continue;
         }
+        if (gk_secret_file_read(approle ? identity->secret_id_file : identity->client_secret_file,
+                                &secret, &len, &why) != GK_OK) {
+            status = gk_fail(error, GK_E_INVALID, "identity.%zu.%s: %s", i,
+                             approle ? "secret_id_file" : "client_secret_file", why.message);
+        }
+        gk_secret_free(&secret);
     }
     return status;
 }
@@ -144,7 +147,7 @@ static void warn_of_algorithms(const struct gk_provider *provider)
     }
 }
 
-static enum gk_status start(struct gk_provider *provider, struct gk_error *error)
+static enum gk_status config_check(struct gk_provider *provider, struct gk_error *error)
 {
     enum gk_status status = gk_kv_config_check(&provider->config, error);
     if (status == GK_OK) {
@@ -153,9 +156,12 @@ static enum gk_status start(struct gk_provider *provider, struct gk_error *error
     if (status == GK_OK) {
         status = check_client_secrets(&provider->config, error);
     }
-    if (status == GK_OK) {
-        status = read_service_key(provider, error);
-    }
+    return status == GK_OK ? read_service_key(provider, error) : status;
+}
+
+static enum gk_status start(struct gk_provider *provider, struct gk_error *error)
+{
+    const enum gk_status status = config_check(provider, error);
     if (status != GK_OK) {
         return status;
     }
@@ -265,6 +271,7 @@ const struct gk_provider_ops *gk_vault_provider(void)
         .unwrap = unwrap,
         .call_at = call_at,
         .cancel = cancel,
+        .config_check = config_check,
     };
     return &ops;
 }

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/error.h"
 #include "common/log.h"
 #include "common/secret.h"
 #include "common/secret_file.h"
-#include "gateway/pem_file.h"
 
 #define CONNECTIONS_MAX 512u
 #define IDLE_TIMEOUT_S  120u
@@ -26,35 +26,30 @@ static bool is_ipv6(const char *address)
 }
 
 static enum gk_status listen_on(struct kv_listener *listener, const struct kv_config_listen *listen,
-                                uint16_t port, const char *certificate, const char *key,
-                                struct gk_error *error)
+                                uint16_t port, struct gk_tls *tls, struct gk_error *error)
 {
     const struct gk_http_service service = kv_exchange_service(listener);
     const struct gk_http_options options = {.host = listen->address,
                                             .ipv6 = is_ipv6(listen->address),
                                             .port = listen->port != 0 ? listen->port : port,
-                                            .certificate_pem = certificate,
-                                            .key_pem = key,
+                                            .tls = tls,
                                             .connections_max = CONNECTIONS_MAX,
                                             .idle_timeout_s = IDLE_TIMEOUT_S};
-    return gk_http_server_start(&options, &service, &listener->http, error);
+    const enum gk_status status = gk_http_server_bind(&options, &listener->http, error);
+    return status == GK_OK ? gk_http_server_start(listener->http, &service, error) : status;
 }
 
 static enum gk_status listen_https(struct kv_server *server, struct gk_error *error)
 {
     const struct kv_config_listen *listen = &server->config->listen;
-    char *certificate = NULL;
-    char *key = NULL;
-    enum gk_status status = gk_pem_file_read(listen->certificate_file, &certificate, error);
+    struct gk_tls *tls = NULL;
+    enum gk_tls_part part;
+    enum gk_status status =
+        gk_tls_read(listen->certificate_file, listen->key_file, time(NULL), &tls, &part, error);
     if (status == GK_OK) {
-        status = gk_pem_file_read(listen->key_file, &key, error);
+        status = listen_on(&server->https, listen, server->store->port, tls, error);
     }
-    if (status == GK_OK) {
-        status = listen_on(&server->https, listen, server->store->port, certificate, key, error);
-    }
-    /* The listener keeps its own copy. */
-    gk_pem_file_free(&certificate);
-    gk_pem_file_free(&key);
+    gk_tls_release(tls); /* the listener has its own reference */
     return status;
 }
 
@@ -66,8 +61,7 @@ static enum gk_status listen_all(struct kv_server *server, struct gk_error *erro
     uint16_t imds_port = 0;
     enum gk_status status = listen_https(server, error);
     if (status == GK_OK && config->imds_given) {
-        status =
-            listen_on(&server->imds, &config->imds, server->store->imds_port, NULL, NULL, error);
+        status = listen_on(&server->imds, &config->imds, server->store->imds_port, NULL, error);
     }
     if (status != GK_OK) {
         return status;

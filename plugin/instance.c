@@ -95,15 +95,6 @@ static enum gk_status set_flag(const char *key, const char *value, bool *flag,
                : gk_fail(error, GK_E_INVALID, "%s: give true or false", key);
 }
 
-static enum gk_status config_provider(struct gk_instance *instance, const char *key,
-                                      const char *value, struct gk_error *error)
-{
-    const enum gk_status status = instance->ops->config(instance->provider, key, value, error);
-    return status == GK_E_NOT_FOUND
-               ? gk_fail(error, GK_E_INVALID, "%.64s: there is no such setting", key)
-               : status;
-}
-
 enum gk_status gk_instance_config(struct gk_instance *instance, const char *key, const char *value,
                                   struct gk_error *error)
 {
@@ -127,7 +118,12 @@ enum gk_status gk_instance_config(struct gk_instance *instance, const char *key,
     if (strcmp(key, "pinned_key_without_get") == 0) {
         return set_flag(key, value, &instance->settings.pinned_key_without_get, error);
     }
-    return config_provider(instance, key, value, error);
+    return instance->ops->config(instance->provider, key, value, error);
+}
+
+enum gk_status gk_instance_config_check(struct gk_instance *instance, struct gk_error *error)
+{
+    return instance->ops->config_check(instance->provider, error);
 }
 
 /* --- create and destroy ----------------------------------------------------------------------- */

@@ -72,9 +72,11 @@ struct gk_instance {
 enum gk_status gk_instance_create_with(const struct gk_provider_ops *ops,
                                        const struct gk_host *host, struct gk_instance **out,
                                        struct gk_error *error) GK_MUST_USE;
-/* As struct gk_plugin describes them. */
+/* As struct gk_plugin describes them; config answers GK_E_NOT_FOUND for a setting that there is not. */
 enum gk_status gk_instance_config(struct gk_instance *instance, const char *key, const char *value,
                                   struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_instance_config_check(struct gk_instance *instance,
+                                        struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_instance_start(struct gk_instance *instance, struct gk_error *error) GK_MUST_USE;
 void gk_instance_stop(struct gk_instance *instance);
 void gk_instance_destroy(struct gk_instance *instance);

@@ -5,11 +5,22 @@
 #include "plugin/account_change.h"
 #include "plugin/handles.h"
 #include "plugin/reread.h"
+#include "plugin/unknown_setting.h"
+
+static const struct gk_plugin plugin;
 
 static enum gk_status create(const struct gk_host *host, struct gk_instance **out,
                              struct gk_error *error)
 {
     return gk_instance_create_with(gk_vault_provider(), host, out, error);
+}
+
+static enum gk_status config(struct gk_instance *instance, const char *key, const char *value,
+                             struct gk_error *error)
+{
+    const enum gk_status status = gk_instance_config(instance, key, value, error);
+    return status == GK_E_NOT_FOUND ? gk_unknown_setting_refuse(plugin.config_help, key, error)
+                                    : status;
 }
 
 static const struct gk_plugin plugin = {
@@ -55,7 +66,7 @@ static const struct gk_plugin plugin = {
         "vault.N.mount             transit: where the engine is mounted (transit)\n"
         "vault.N.namespace         transit: the engine's namespace\n",
     .create = create,
-    .config = gk_instance_config,
+    .config = config,
     .start = gk_instance_start,
     .stop = gk_instance_stop,
     .destroy = gk_instance_destroy,
@@ -95,6 +106,7 @@ static const struct gk_plugin plugin = {
     .data_key_generation = gk_data_key_generation,
     .data_key_renew = gk_data_key_renew,
     .account_retire_root_keys = gk_account_retire_root_keys,
+    .config_check = gk_instance_config_check,
 };
 
 __attribute__((visibility("default"))) const uint32_t gatekey_plugin_abi_version =

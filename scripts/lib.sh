@@ -3,7 +3,7 @@
 # What scripts/demo, scripts/test and bench/run share. Sourced, not run.
 # shellcheck disable=SC2034 # what is set here is used there
 
-build_packages=(gcc libc6-dev make cmake ninja-build pkg-config libmicrohttpd-dev libsqlite3-dev
+build_packages=(gcc libc6-dev make cmake ninja-build pkg-config libmicrohttpd-dev libgnutls28-dev libsqlite3-dev
     librados-dev libjansson-dev libcurl4-openssl-dev libxml2-dev libconfig-dev libssl-dev libp11-kit-dev
     libcmocka-dev openssl ca-certificates)
 demo_packages=(python3 python3-azure python3-azure-storage)

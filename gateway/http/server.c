@@ -2,6 +2,8 @@
 #include "gateway/http/server.h"
 
 #include <arpa/inet.h>
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -15,6 +17,7 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "common/text.h"
+#include "gateway/http/listener.h"
 
 #define PART_BYTES_MAX     65536u
 #define ANSWER_HEADERS_MAX 192u /* 8 KiB of metadata may be many small ones */
@@ -23,10 +26,15 @@
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 struct gk_http_server {
-    struct MHD_Daemon *daemon;
+    int listener;              /* the bound socket; -1 once the daemon has it */
+    struct MHD_Daemon *daemon; /* NULL before the start */
     struct gk_http_service service;
-    bool tls;
+    uint16_t port;
+    bool has_tls;
+    unsigned connections_max;
+    unsigned idle_timeout_s;
     pthread_mutex_t mutex; /* of what follows */
+    struct gk_tls *tls;    /* for connections that begin */
     pthread_cond_t idle;
     unsigned under_way; /* requests that began and did not end */
 };
@@ -383,7 +391,7 @@ static enum MHD_Result on_head(struct gk_http_inside *inside, struct MHD_Connect
     struct gk_http_exchange *exchange = &inside->exchange;
     const struct gk_http_service *service = &inside->server->service;
     exchange->method = method;
-    exchange->tls = inside->server->tls;
+    exchange->tls = inside->server->has_tls;
     MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, exchange);
     read_address(exchange, connection);
     inside->began = true;
@@ -520,83 +528,121 @@ __attribute__((format(printf, 2, 0))) static void on_library_log(void *ctx, cons
     gk_log_text(GK_LOG_DEBUG, "http", message);
 }
 
-static bool fill_address(const struct gk_http_options *options, struct sockaddr_storage *address)
+/* Each connection has the credentials of its begin, by a reference of its own: the library's are for all
+ * connections, and could not be renewed under them. */
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **slot,
+                          enum MHD_ConnectionNotificationCode code)
 {
-    *address = (struct sockaddr_storage){0};
-    if (options->ipv6) {
-        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)address;
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons(options->port);
-        return inet_pton(AF_INET6, options->host, &in6->sin6_addr) == 1;
+    struct gk_http_server *server = ctx;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        gk_tls_release(*slot);
+        *slot = NULL;
+        return;
     }
-    struct sockaddr_in *in = (struct sockaddr_in *)address;
-    in->sin_family = AF_INET;
-    in->sin_port = htons(options->port);
-    return inet_pton(AF_INET, options->host, &in->sin_addr) == 1;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (!server->has_tls || info == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&server->mutex);
+    struct gk_tls *tls = gk_tls_retain(server->tls);
+    pthread_mutex_unlock(&server->mutex);
+    *slot = tls;
+    (void)gnutls_credentials_set(info->tls_session, GNUTLS_CRD_CERTIFICATE,
+                                 gk_tls_credentials(tls));
+}
+
+/* The library asks for credentials of its own. There are none: a connection that was not given any fails. */
+static int no_credentials(gnutls_session_t session, const gnutls_datum_t *issuers,
+                          int issuers_count, const gnutls_pk_algorithm_t *algorithms,
+                          int algorithms_count, gnutls_pcert_st **certificates, unsigned *count,
+                          gnutls_privkey_t *key)
+{
+    (void)session, (void)issuers, (void)issuers_count, (void)algorithms, (void)algorithms_count;
+    (void)certificates, (void)count, (void)key;
+    return -1;
 }
 
 static void free_server(struct gk_http_server *server)
 {
+    gk_tls_release(server->tls);
     pthread_cond_destroy(&server->idle);
     pthread_mutex_destroy(&server->mutex);
     free(server);
 }
 
-enum gk_status gk_http_server_start(const struct gk_http_options *options,
-                                    const struct gk_http_service *service,
-                                    struct gk_http_server **out, struct gk_error *error)
+enum gk_status gk_http_server_bind(const struct gk_http_options *options,
+                                   struct gk_http_server **out, struct gk_error *error)
 {
-    struct sockaddr_storage address;
-    if (!fill_address(options, &address)) {
-        return gk_fail(error, GK_E_INVALID, "%s is not a numeric address", options->host);
-    }
+    *out = NULL;
     struct gk_http_server *server = calloc(1, sizeof *server);
     if (server == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
-    server->service = *service;
-    server->tls = options->certificate_pem != NULL;
+    const enum gk_status status = gk_listener_bind(options->host, options->ipv6, options->port,
+                                                   &server->listener, &server->port, error);
+    if (status != GK_OK) {
+        free(server);
+        return status;
+    }
+    server->has_tls = options->tls != NULL;
+    server->tls = server->has_tls ? gk_tls_retain(options->tls) : NULL;
+    server->connections_max = options->connections_max;
+    server->idle_timeout_s = options->idle_timeout_s;
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->idle, NULL);
-    static char priorities[] = TLS_PRIORITIES;
-    struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, NULL},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, NULL},
-        {MHD_OPTION_HTTPS_PRIORITIES, 0, priorities},
-        {MHD_OPTION_END, 0, NULL},
-    };
-    const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    /* The library takes void pointers for texts that it only reads. */
-    memcpy(&tls[0].ptr_value, &options->certificate_pem, sizeof(void *));
-    memcpy(&tls[1].ptr_value, &options->key_pem, sizeof(void *));
-    unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
-                     MHD_USE_POLL | MHD_USE_ERROR_LOG | MHD_USE_ITC;
-    flags |= server->tls ? MHD_USE_TLS : 0;
-    flags |= options->ipv6 ? MHD_USE_IPv6 : 0;
-    server->daemon = MHD_start_daemon(
-        flags, options->port, NULL, NULL, on_request, server, /* the options: */
-        MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,     /* first, to catch what follows */
-        MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT,
-        options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)GK_HTTP_CONNECTION_BYTES,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)GK_HTTP_STACK_BYTES, MHD_OPTION_NOTIFY_COMPLETED,
-        on_end, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_UNESCAPE_CALLBACK,
-        keep_escapes, NULL, MHD_OPTION_ARRAY, server->tls ? tls : none, MHD_OPTION_END);
-    if (server->daemon == NULL) {
-        free_server(server);
-        return gk_fail(error, GK_E_RESOURCE,
-                       "cannot listen on %s port %u: is it in use, are certificate and key good?",
-                       options->host, options->port);
-    }
     *out = server;
     return GK_OK;
 }
 
 uint16_t gk_http_server_port(const struct gk_http_server *server)
 {
-    const union MHD_DaemonInfo *info =
-        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT);
-    return info == NULL ? 0 : info->port;
+    return server->port;
+}
+
+enum gk_status gk_http_server_start(struct gk_http_server *server,
+                                    const struct gk_http_service *service, struct gk_error *error)
+{
+    static char priorities[] = TLS_PRIORITIES;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, NULL},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, priorities},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    gnutls_certificate_retrieve_function2 *const callback = no_credentials;
+    memcpy(&tls[0].ptr_value, &callback, sizeof callback); /* ISO C has no cast between the two */
+    const unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+                           MHD_USE_POLL | MHD_USE_ERROR_LOG | MHD_USE_ITC |
+                           (server->has_tls ? MHD_USE_TLS : 0u);
+    server->service = *service;
+    const enum gk_status status = gk_listener_open(server->listener, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    const int listener = server->listener;
+    server->listener = -1; /* the library's own from here on, also when it does not start */
+    server->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, server,         /* the options: */
+        MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL, /* first, to catch what follows */
+        MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, server->connections_max,
+        MHD_OPTION_CONNECTION_TIMEOUT, server->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)GK_HTTP_CONNECTION_BYTES, MHD_OPTION_THREAD_STACK_SIZE, (size_t)GK_HTTP_STACK_BYTES,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_end,
+        NULL, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_UNESCAPE_CALLBACK,
+        keep_escapes, NULL, MHD_OPTION_ARRAY, server->has_tls ? tls : none, MHD_OPTION_END);
+    return server->daemon != NULL ? GK_OK
+                                  : gk_fail(error, GK_E_RESOURCE, "no thread for a listener");
+}
+
+void gk_http_server_set_tls(struct gk_http_server *server, struct gk_tls *tls)
+{
+    gk_tls_retain(tls);
+    pthread_mutex_lock(&server->mutex);
+    struct gk_tls *former = server->tls;
+    server->tls = tls;
+    pthread_mutex_unlock(&server->mutex);
+    gk_tls_release(former);
 }
 
 /* Until no request is under way, or the time is over. */
@@ -623,11 +669,16 @@ void gk_http_server_stop(struct gk_http_server *server)
     if (server == NULL) {
         return;
     }
-    const MHD_socket listening = MHD_quiesce_daemon(server->daemon);
-    if (listening != MHD_INVALID_SOCKET) {
-        close(listening);
+    if (server->listener >= 0) {
+        close(server->listener);
     }
-    wait_idle(server);
-    MHD_stop_daemon(server->daemon);
+    if (server->daemon != NULL) {
+        const MHD_socket listening = MHD_quiesce_daemon(server->daemon);
+        if (listening != MHD_INVALID_SOCKET) {
+            close(listening);
+        }
+        wait_idle(server);
+        MHD_stop_daemon(server->daemon);
+    }
     free_server(server);
 }

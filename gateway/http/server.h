@@ -10,6 +10,7 @@
 #define GATEWAY_HTTP_SERVER_H
 
 #include "common/buf.h"
+#include "gateway/http/tls.h"
 
 /* Half of it takes a body's bytes; the library clears all of it with each request. */
 #define GK_HTTP_CONNECTION_BYTES (144u * 1024u)
@@ -115,20 +116,25 @@ void gk_http_part_free(struct gk_http_exchange *part); /* NULL is fine */
 struct gk_http_options {
     const char *host; /* numeric address */
     bool ipv6;
-    uint16_t port;               /* 0: a free one */
-    const char *certificate_pem; /* both NULL: plain HTTP. Contents, not paths. */
-    const char *key_pem;
+    uint16_t port;      /* 0: a free one */
+    struct gk_tls *tls; /* NULL: plain HTTP. The server takes a reference of its own. */
     unsigned connections_max;
     unsigned idle_timeout_s;
 };
 
 struct gk_http_server;
 
-enum gk_status gk_http_server_start(const struct gk_http_options *options,
-                                    const struct gk_http_service *service,
-                                    struct gk_http_server **out,
-                                    struct gk_error *error) GK_MUST_USE;
+/* Takes the address: nobody else can have it from now on, and who connects is refused until the start.
+ * GK_E_RESOURCE says why it cannot be had. Before threads are many: it is the first thing to fail. */
+enum gk_status gk_http_server_bind(const struct gk_http_options *options,
+                                   struct gk_http_server **out, struct gk_error *error) GK_MUST_USE;
 uint16_t gk_http_server_port(const struct gk_http_server *server);
+/* Listens, and answers. Once. */
+enum gk_status gk_http_server_start(struct gk_http_server *server,
+                                    const struct gk_http_service *service,
+                                    struct gk_error *error) GK_MUST_USE;
+/* Shown to connections that begin from now on; of a server that has TLS. Any thread. */
+void gk_http_server_set_tls(struct gk_http_server *server, struct gk_tls *tls);
 /* Takes no new connections, lets requests under way end for GK_HTTP_STOP_WAIT_S at most, closes. NULL
  * is fine. */
 void gk_http_server_stop(struct gk_http_server *server);

@@ -42,7 +42,7 @@
 /* What the handlers need. Made by the server; immutable but for stopping. */
 struct gk_manage {
     struct gk_gateway *gateway;
-    struct gk_callers callers;
+    const struct gk_callers *callers; /* not owned */
     struct gk_store_probe *probe;
     const char *blob_base_url; /* "http://127.0.0.1:10000": what primaryEndpoints is made of */
     atomic_bool stopping;      /* readyz says no from then on */

@@ -7,11 +7,9 @@
 
 #include "common/error.h"
 #include "common/log.h"
-#include "common/secret.h"
 #include "common/text.h"
 #include "gateway/http/server.h"
 #include "gateway/manage/manage.h"
-#include "gateway/pem_file.h"
 #include "gateway/store/probe.h"
 
 #define CONNECTIONS_MAX 64u
@@ -21,8 +19,6 @@
 struct gk_manage_server {
     struct gk_http_server *http;
     struct gk_manage manage;
-    char *certificate_pem;
-    char *key_pem;
 };
 
 /* --- one exchange ------------------------------------------------------------------------------*/
@@ -158,33 +154,37 @@ static void on_end(void *ctx, struct gk_http_exchange *exchange)
 
 /* --- the listener ------------------------------------------------------------------------------*/
 
-static enum gk_status read_files(const struct gk_config *config, struct gk_manage_server *server,
-                                 struct gk_error *error)
+enum gk_status gk_manage_server_bind(const struct gk_setup *setup, struct gk_manage_server **out,
+                                     struct gk_error *error)
 {
-    enum gk_status status = gk_callers_read(config, &server->manage.callers, error);
-    if (status == GK_OK) {
-        status =
-            gk_pem_file_read(config->management.tls_certificate, &server->certificate_pem, error);
-    }
-    if (status == GK_OK) {
-        status = gk_pem_file_read(config->management.tls_key, &server->key_pem, error);
-    }
-    return status;
-}
-
-static enum gk_status listen_tls(const struct gk_config *config, struct gk_manage_server *server,
-                                 struct gk_error *error)
-{
-    const struct gk_config_listen *listen = &config->management.listen;
+    *out = NULL;
+    const struct gk_config_listen *listen = &setup->config->management.listen;
     const struct gk_http_options options = {
         .host = listen->host,
         .ipv6 = listen->ipv6,
         .port = listen->port,
-        .certificate_pem = server->certificate_pem,
-        .key_pem = server->key_pem,
+        .tls = setup->management_tls,
         .connections_max = CONNECTIONS_MAX,
         .idle_timeout_s = IDLE_TIMEOUT_S,
     };
+    struct gk_manage_server *server = calloc(1, sizeof *server);
+    if (server == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    const enum gk_status status = gk_http_server_bind(&options, &server->http, error);
+    if (status != GK_OK) {
+        free(server);
+        return status;
+    }
+    server->manage.callers = &setup->callers;
+    atomic_init(&server->manage.stopping, false);
+    *out = server;
+    return GK_OK;
+}
+
+enum gk_status gk_manage_server_start(struct gk_manage_server *server, struct gk_gateway *gateway,
+                                      const char *blob_base_url, struct gk_error *error)
+{
     const struct gk_http_service service = {
         .ctx = server,
         .on_headers = on_headers,
@@ -192,34 +192,11 @@ static enum gk_status listen_tls(const struct gk_config *config, struct gk_manag
         .on_complete = on_complete,
         .on_end = on_end,
     };
-    return gk_http_server_start(&options, &service, &server->http, error);
-}
-
-enum gk_status gk_manage_server_start(const struct gk_config *config, struct gk_gateway *gateway,
-                                      const char *blob_base_url, struct gk_manage_server **out,
-                                      struct gk_error *error)
-{
-    *out = NULL;
-    struct gk_manage_server *server = calloc(1, sizeof *server);
-    if (server == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
-    }
     server->manage.gateway = gateway;
     server->manage.blob_base_url = blob_base_url;
-    atomic_init(&server->manage.stopping, false);
-    enum gk_status status = read_files(config, server, error);
-    if (status == GK_OK) {
-        status = gk_store_probe_start(gateway->store, &server->manage.probe, error);
-    }
-    if (status == GK_OK) {
-        status = listen_tls(config, server, error);
-    }
-    if (status != GK_OK) {
-        gk_manage_server_stop(server);
-        return status;
-    }
-    *out = server;
-    return GK_OK;
+    const enum gk_status status =
+        gk_store_probe_start(gateway->store, &server->manage.probe, error);
+    return status == GK_OK ? gk_http_server_start(server->http, &service, error) : status;
 }
 
 uint16_t gk_manage_server_port(const struct gk_manage_server *server)
@@ -239,8 +216,5 @@ void gk_manage_server_stop(struct gk_manage_server *server)
     }
     gk_http_server_stop(server->http);
     gk_store_probe_stop(server->manage.probe);
-    gk_callers_cleanup(&server->manage.callers);
-    gk_pem_file_free(&server->certificate_pem);
-    gk_pem_file_free(&server->key_pem);
     free(server);
 }

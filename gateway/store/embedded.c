@@ -571,7 +571,9 @@ static enum gk_status lock_directory(struct gk_embedded *store, const char *dire
         return gk_fail(error, GK_E_RESOURCE, "%s cannot be opened (errno %d)", path, errno);
     }
     if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        return gk_fail(error, GK_E_CONFLICT, "%s is in use by another process", directory);
+        return gk_fail(error, GK_E_CONFLICT,
+                       "%s is in use by another process; end that one, or name another directory",
+                       directory);
     }
     return GK_OK;
 }

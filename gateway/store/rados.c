@@ -61,9 +61,10 @@ enum gk_status gk_rados_fail(struct gk_error *error, int code, const char *what)
         return gk_fail(error, GK_E_LIMIT, "%s: more than the Ceph cluster takes (error %d)", what,
                        -code);
     case -EOPNOTSUPP:
-        return gk_fail(
-            error, GK_E_UNSUPPORTED,
-            "%s: the pool cannot do that; an erasure-coded one needs allow_ec_overwrites", what);
+        return gk_fail(error, GK_E_UNSUPPORTED,
+                       "%s: the pool cannot do that; meta_pool must be a replicated one, and an "
+                       "erasure-coded data_pool needs allow_ec_overwrites",
+                       what);
     default:
         return gk_fail(error, GK_E_INTERNAL, "%s: librados error %d", what, -code);
     }

@@ -8,6 +8,7 @@
  * appended, so an older partner's struct is a prefix; a member is there when struct_size covers it.
  *
  * Life of an instance, single-threaded:   create -> config* -> start -> ... -> stop -> destroy
+ *                             or, to check a configuration:   create -> config* -> config_check -> destroy
  *   start reads the service key and starts the provider's thread, so fork() comes before it.
  *   stop ends calls under way, joins the thread and is idempotent; handles stay valid until freed,
  *   and all must be freed before destroy.
@@ -561,6 +562,13 @@ struct gk_plugin {
     enum gk_status (*account_retire_root_keys)(struct gk_instance *instance, const char *account,
                                                uint32_t below, const struct gk_call *call,
                                                struct gk_error *error);
+
+    /*
+     * After the last config, also of an instance that is not started: whether the settings fit
+     * together, and whether the files that they name hold what they should. Asks no vault. GK_E_INVALID:
+     * the message begins with the setting, as config has it. start asks the same.
+     */
+    enum gk_status (*config_check)(struct gk_instance *instance, struct gk_error *error);
 };
 
 /* The two symbols that a module exports. */

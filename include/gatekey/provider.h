@@ -198,6 +198,10 @@ struct gk_provider_ops {
     struct gk_provider_timer *(*call_at)(struct gk_provider *provider, int64_t mono_ms,
                                          gk_timer_fn *fn, void *ctx);
     void (*cancel)(struct gk_provider *provider, struct gk_provider_timer *timer);
+
+    /* After the last config: whether the settings fit together, and whether the files that they name hold what
+     * they should. No network. GK_E_INVALID: the message begins with the setting. start asks the same. */
+    enum gk_status (*config_check)(struct gk_provider *provider, struct gk_error *error);
 };
 
 /* The provider that is built into gatekey.so: Key Vault, Managed HSM and the transit engine of OpenBao

@@ -304,6 +304,12 @@ static enum gk_status config(struct gk_provider *provider, const char *key, cons
     return strcmp(key, "fake") == 0 ? GK_OK : gk_fail(error, GK_E_NOT_FOUND, "unknown");
 }
 
+static enum gk_status config_check(struct gk_provider *provider, struct gk_error *error)
+{
+    (void)provider, (void)error;
+    return GK_OK;
+}
+
 static enum gk_status start(struct gk_provider *provider, struct gk_error *error)
 {
     (void)error;
@@ -475,4 +481,5 @@ const struct gk_provider_ops fake_provider_ops = {
     .unwrap = unwrap,
     .call_at = call_at,
     .cancel = cancel,
+    .config_check = config_check,
 };

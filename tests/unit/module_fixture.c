@@ -4,8 +4,8 @@
  * with one of the MODULE_ definitions, or with none for the good kind.
  *
  * The good one counts its calls as "module_calls_total" with the name of the call. Its settings:
- * "known" is taken, "bad" refused with a reason, "start" = "fails" makes start fail; there are no
- * others. MODULE_FAILING_CREATE makes create fail.
+ * "known" is taken, "bad" refused with a reason, "start" = "fails" makes start fail, "check" = "fails" makes
+ * config_check fail; there are no others. MODULE_FAILING_CREATE makes create fail.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -32,6 +32,7 @@
 struct gk_instance {
     const struct gk_host *host;
     bool start_fails;
+    bool check_fails;
 };
 
 EXPORTED const uint32_t gatekey_plugin_abi_version =
@@ -82,7 +83,17 @@ static enum gk_status config(struct gk_instance *instance, const char *key, cons
         instance->start_fails = strcmp(value, "fails") == 0;
         return GK_OK;
     }
+    if (strcmp(key, "check") == 0) {
+        instance->check_fails = strcmp(value, "fails") == 0;
+        return GK_OK;
+    }
     return strcmp(key, "known") == 0 ? GK_OK : GK_E_NOT_FOUND;
+}
+
+static enum gk_status config_check(struct gk_instance *instance, struct gk_error *error)
+{
+    count(instance->host, "config_check");
+    return instance->check_fails ? fail(error, GK_E_INVALID, "check: does not fit") : GK_OK;
 }
 
 static enum gk_status start(struct gk_instance *instance, struct gk_error *error)
@@ -128,6 +139,7 @@ EXPORTED const struct gk_plugin *gatekey_plugin_entry(void)
     plugin.start = start;
     plugin.stop = stop;
     plugin.destroy = destroy;
+    plugin.config_check = config_check;
     const struct gk_plugin *table = &plugin;
 #if defined(MODULE_WITHOUT_TABLE)
     table = NULL;

@@ -59,6 +59,7 @@ static const char *const good_lines[] = {
 #define BEARER(principal)                                                                          \
     "}; bearer = { issuer = \"i\"; jwks_file = \"@/token\"; principals = ( " principal " ); };"
 #define CALLERS(caller) "token_file = \"@/token\"; callers = ( " caller " );"
+#define SERVICE_KEY     "gatekey-service-key-v1 g6aTcBYZgRG4k5ZcMDQvVIOu3Sz/W5JPvH5EHXwQL24=\n"
 #define LINES           (sizeof good_lines / sizeof good_lines[0])
 
 static char *in_directory(const char *name)
@@ -68,15 +69,21 @@ static char *in_directory(const char *name)
     return path;
 }
 
-static void make_file(const char *name, mode_t mode)
+static void write_file(const char *name, const char *text, mode_t mode)
 {
     char *path = in_directory(name);
     const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     assert_true(fd >= 0);
-    assert_int_equal(write(fd, "x\n", 2), 2);
+    const size_t len = strlen(text);
+    assert_int_equal(write(fd, text, len), len);
     assert_int_equal(fchmod(fd, mode), 0);
     close(fd);
     free(path);
+}
+
+static void make_file(const char *name, mode_t mode)
+{
+    write_file(name, "x\n", mode);
 }
 
 static void put_line(FILE *file, const char *line)
@@ -304,7 +311,7 @@ static const struct wrong wrongs[] = {
     {2, "plugin = \"@/none.so\";", 2, "there is no file"},
     {2, "plugin = \"gatekey.so\";", 2, "from the root"},
     {2, "plugin = \"@\";", 2, "not a regular file"},
-    {2, "plugins = \"@/gatekey.so\";", 2, "there is no such setting; known here are state_dir"},
+    {2, "plugins = \"@/gatekey.so\";", 2, "perhaps plugin is meant; known here are state_dir"},
     {3, "log_level = \"loud\";", 3, "error, warning, info or debug"},
     {3, "log_level = 3;", 3, "is not a text"},
     {3, "log_level = ;", 3, "syntax error"},
@@ -376,7 +383,7 @@ static const struct wrong wrongs[] = {
     {12, "}; policy = { key_size = \"deny\"; };", 12, "key_size: needs minimum_key_bits"},
     {12, "}; policy = { minimum_key_bits = 3072; };", 12, "minimum_key_bits: nothing uses it"},
     {12, "}; policy = { hsm_keys = \"yes\"; };", 12, "hsm_keys: give audit, deny or disabled"},
-    {12, "}; policy = { hsm = \"deny\"; };", 12, "hsm: there is no such rule"},
+    {12, "}; policy = { hsm = \"deny\"; };", 12, "hsm: there is no such setting"},
     {12, "}; policy = { vaults = \"deny\"; allowed_vaults = [ \"https://v/x\" ]; };", 12,
      "is no vault's URI"},
     {12, BEARER("{ }"), 12, "object_id: is missing"},
@@ -492,7 +499,8 @@ static void put_moved(FILE *out, const char *line, size_t len)
             assert_true((size_t)(end - name) < sizeof moved);
             memcpy(moved, name, (size_t)(end - name));
             if (strchr(moved, '.') != NULL) {
-                make_file(moved, 0600);
+                const bool service_key = strcmp(moved, "service.key") == 0;
+                write_file(moved, service_key ? SERVICE_KEY : "a-line-that-is-a-secret\n", 0600);
             }
             fprintf(out, "\"%s/%s\"", directory, moved);
             at = end;
@@ -536,8 +544,8 @@ static void assert_example_loads(bool all)
         fail_msg("%s", error.message);
     }
     const struct gk_clock clock = gk_clock_system();
-    if (gk_plugin_host_check(config->plugin, config->settings, config->settings_count, &clock,
-                             &error) != GK_OK) {
+    if (gk_plugin_host_check(config->plugin, config->plugin_origin, config->settings,
+                             config->settings_count, &clock, &error) != GK_OK) {
         fail_msg("%s", error.message);
     }
     gk_config_free(config);

@@ -124,8 +124,9 @@ static void test_plugin_host__refuses_other_modules(void **state)
         assert_words(error.message, rows[i].words);
         const struct gk_clock clock = gk_clock_system();
         error = (struct gk_error){0};
-        assert_int_equal(gk_plugin_host_check(module_path(rows[i].kind), NULL, 0, &clock, &error),
-                         rows[i].status);
+        assert_int_equal(
+            gk_plugin_host_check(module_path(rows[i].kind), "/c:2", NULL, 0, &clock, &error),
+            rows[i].status);
         assert_words(error.message, rows[i].words);
     }
     assert_calls(&before, (struct calls){0});
@@ -228,7 +229,8 @@ static void test_plugin_host__a_check_starts_nothing(void **state)
     const struct gk_plugin_setting settings[] = {{"start", "fails", NULL}};
     const struct gk_clock clock = gk_clock_system();
     const struct calls before = calls_so_far();
-    assert_int_equal(gk_plugin_host_check(module_path("good"), settings, 1, &clock, NULL), GK_OK);
+    assert_int_equal(gk_plugin_host_check(module_path("good"), NULL, settings, 1, &clock, NULL),
+                     GK_OK);
     assert_calls(&before, (struct calls){.create = 1, .config = 1, .destroy = 1});
 }
 

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/setup.h"
+
+#include <stdlib.h>
+
+#include "common/error.h"
+
+/* What is wrong with one of the two files is told at the setting that names it. */
+static enum gk_status read_tls(const struct gk_setup *setup, const char *certificate_file,
+                               const char *key_file, const char *const settings[2], int64_t now_s,
+                               struct gk_tls **out, struct gk_error *error)
+{
+    enum gk_tls_part part = GK_TLS_CERTIFICATE;
+    const enum gk_status status = gk_tls_read(certificate_file, key_file, now_s, out, &part, error);
+    return status == GK_OK ? GK_OK : gk_config_blame(setup->config, settings[part], error);
+}
+
+static enum gk_status read_certificates(struct gk_setup *setup, int64_t now_s,
+                                        struct gk_error *error)
+{
+    static const char *const blob_settings[] = {
+        [GK_TLS_CERTIFICATE] = "blob.tls_certificate", [GK_TLS_KEY] = "blob.tls_key"};
+    static const char *const settings[] = {
+        [GK_TLS_CERTIFICATE] = "management.tls_certificate", [GK_TLS_KEY] = "management.tls_key"};
+    const struct gk_config *config = setup->config;
+    enum gk_status status = GK_OK;
+    if (config->blob.tls_listen.given) {
+        status = read_tls(setup, config->blob.tls_certificate, config->blob.tls_key, blob_settings,
+                          now_s, &setup->blob_tls, error);
+    }
+    return status == GK_OK
+               ? read_tls(setup, config->management.tls_certificate, config->management.tls_key,
+                          settings, now_s, &setup->management_tls, error)
+               : status;
+}
+
+static enum gk_status read_files(struct gk_setup *setup, int64_t now_s, struct gk_error *error)
+{
+    const struct gk_config *config = setup->config;
+    enum gk_status status = read_certificates(setup, now_s, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    if (gk_callers_read(config, &setup->callers, error) != GK_OK) {
+        const bool operator_ = setup->callers.count == 0;
+        return gk_config_blame(config, operator_ ? "management.token_file" : "management.callers",
+                               error);
+    }
+    if (config->bearer.given && gk_bearer_new(&config->bearer, &setup->bearer, error) != GK_OK) {
+        return gk_config_blame(config, "bearer.jwks_file", error);
+    }
+    return GK_OK;
+}
+
+enum gk_status gk_setup_new(struct gk_config *config, int64_t now_s, struct gk_setup **out,
+                            struct gk_error *error)
+{
+    *out = NULL;
+    struct gk_setup *setup = calloc(1, sizeof *setup);
+    if (setup == NULL) {
+        gk_config_free(config);
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    setup->config = config;
+    const enum gk_status status = read_files(setup, now_s, error);
+    if (status != GK_OK) {
+        gk_setup_free(setup);
+        return status;
+    }
+    *out = setup;
+    return GK_OK;
+}
+
+void gk_setup_free(struct gk_setup *setup)
+{
+    if (setup == NULL) {
+        return;
+    }
+    gk_bearer_free(setup->bearer);
+    gk_callers_cleanup(&setup->callers);
+    gk_tls_release(setup->management_tls);
+    gk_tls_release(setup->blob_tls);
+    gk_config_free(setup->config);
+    free(setup);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A configuration with what its files hold: certificates, tokens of the management API, the identity provider's keys. All
+ * of it is read once and checked together, before a socket, a store or a module knows of it, so that a wrong file is
+ * found while nothing has begun, and what was checked is what is used.
+ *
+ * Immutable once made. Any thread.
+ */
+#ifndef GATEWAY_SETUP_H
+#define GATEWAY_SETUP_H
+
+#include "gateway/auth/bearer.h"
+#include "gateway/config.h"
+#include "gateway/http/tls.h"
+#include "gateway/manage/callers.h"
+
+struct gk_setup {
+    struct gk_config *config;
+    struct gk_tls *blob_tls; /* NULL without blob.tls_listen */
+    struct gk_tls *management_tls;
+    struct gk_callers callers; /* of the management API */
+    struct gk_bearer *bearer;  /* NULL: no bearer tokens are taken */
+};
+
+/* Takes config over, also when it fails. now_s: Unix seconds of the real clock. GK_E_INVALID, with the place of the
+ * setting. */
+enum gk_status gk_setup_new(struct gk_config *config, int64_t now_s, struct gk_setup **out,
+                            struct gk_error *error) GK_MUST_USE;
+/* Wipes the secrets. NULL is fine. */
+void gk_setup_free(struct gk_setup *setup);
+
+#endif
