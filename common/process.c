@@ -18,6 +18,12 @@ void gk_process_block_signals(sigset_t *set)
     signal(SIGPIPE, SIG_IGN);
 }
 
+void gk_process_block_reload(sigset_t *set)
+{
+    sigaddset(set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
 int gk_process_wait(const sigset_t *set)
 {
     int number = 0;

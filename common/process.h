@@ -13,6 +13,8 @@
  * exists, so that none of them takes the signal instead of the wait.
  */
 void gk_process_block_signals(sigset_t *set);
+/* Adds SIGHUP to both: whoever waits takes it as a wish to reload. */
+void gk_process_block_reload(sigset_t *set);
 /* Until one of them comes; which. */
 int gk_process_wait(const sigset_t *set);
 

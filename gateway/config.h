@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The gateway's configuration file: libconfig syntax, read once at start. gateway/gatekey.conf.example
+ * The gateway's configuration file: libconfig syntax, read at start and at a reload. gateway/gatekey.conf.example
  * explains every setting.
  *
  * Whatever is unknown, missing, of the wrong type or out of range is refused with the file, the
@@ -120,6 +120,14 @@ enum gk_status gk_config_load(const char *path, struct gk_config **out,
  */
 enum gk_status gk_config_blame(const struct gk_config *config, const char *path,
                                struct gk_error *error);
+/*
+ * Whether fresh may take running's place without a restart (config_change.c): all settings are as they are written
+ * there, but for log_level, certificates and keys of the listeners, and tokens of the management API. GK_E_INVALID
+ * names the first other one.
+ */
+enum gk_status gk_config_check_change(const struct gk_config *running,
+                                      const struct gk_config *fresh,
+                                      struct gk_error *error) GK_MUST_USE;
 /* NULL is fine. */
 void gk_config_free(struct gk_config *config);
 

@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -21,6 +22,7 @@
 #include "gateway/gateway.h"
 #include "gateway/http/dispatch.h"
 #include "gateway/manage/manage_server.h"
+#include "gateway/metrics.h"
 #include "gateway/notices.h"
 #include "gateway/registry.h"
 #include "gateway/reseal/reseal.h"
@@ -330,12 +332,45 @@ static enum gk_status write_ready(const struct process *process, const char *pat
     return status;
 }
 
-static int serve(const struct gk_setup *setup, const struct options *options)
+/* The file and what its files hold. */
+static enum gk_status read_setup(const char *path, struct gk_setup **out, struct gk_error *error)
+{
+    struct gk_config *config = NULL;
+    const enum gk_status status = gk_config_load(path, &config, error);
+    return status == GK_OK ? gk_setup_new(config, time(NULL), out, error) : status;
+}
+
+/* Reads the file again: what can be renewed is, for connections and requests that begin from now on, or nothing is. */
+static void reload(struct process *process, const struct gk_config *running, const char *path)
+{
+    struct gk_setup *fresh = NULL;
+    struct gk_error error = {0};
+    enum gk_status status = read_setup(path, &fresh, &error);
+    if (status == GK_OK) {
+        status = gk_config_check_change(running, fresh->config, &error);
+    }
+    if (status == GK_OK) {
+        gk_log_set_level(fresh->config->log_level);
+        if (process->blob_tls != NULL) {
+            gk_http_server_set_tls(process->blob_tls, fresh->blob_tls);
+        }
+        gk_manage_server_renew(process->manage, fresh);
+        gk_log(GK_LOG_INFO, "main", "reloaded %s", path);
+    } else {
+        gk_log(GK_LOG_ERROR, "main", "nothing was reloaded: %s", error.message);
+    }
+    gk_setup_free(fresh);
+    gk_metrics_count("gatekey_config_reloads_total",
+                     status == GK_OK ? "result=\"ok\"" : "result=\"refused\"", 1);
+}
+
+static int serve(struct gk_setup *setup, const struct options *options)
 {
     struct process process = {0};
     struct gk_error error = {0};
     sigset_t signals;
     gk_process_block_signals(&signals);
+    gk_process_block_reload(&signals);
     enum gk_status status = start(setup, &process, &error);
     if (status == GK_OK && options->ready_file != NULL) {
         status = write_ready(&process, options->ready_file, &error);
@@ -345,9 +380,14 @@ static int serve(const struct gk_setup *setup, const struct options *options)
         stop(&process);
         return EXIT_FAILURE;
     }
+    gk_setup_hand_over(setup);
     gk_log(GK_LOG_INFO, "main", "version %s serves Blob at %s %s, management at %s",
            GATEKEY_VERSION, process.blob_url, process.blob_tls_url, process.manage_url);
-    gk_log(GK_LOG_INFO, "main", "ending on signal %d", gk_process_wait(&signals));
+    int signal = 0;
+    while ((signal = gk_process_wait(&signals)) == SIGHUP) {
+        reload(&process, setup->config, options->config);
+    }
+    gk_log(GK_LOG_INFO, "main", "ending on signal %d", signal);
     if (options->ready_file != NULL) {
         unlink(options->ready_file);
     }
@@ -355,24 +395,20 @@ static int serve(const struct gk_setup *setup, const struct options *options)
     return EXIT_SUCCESS;
 }
 
-/* All that can be known of a configuration without a start: the file, what its files hold, and the plugin's part. */
+/* All that can be known of a configuration without a start: also the plugin's part. */
 static enum gk_status load(const char *path, struct gk_setup **out, struct gk_error *error)
 {
-    struct gk_config *config = NULL;
     const struct gk_clock clock = gk_clock_system();
-    enum gk_status status = gk_config_load(path, &config, error);
-    if (status == GK_OK) {
-        status = gk_setup_new(config, time(NULL), out, error);
-    }
+    const enum gk_status status = read_setup(path, out, error);
     if (status != GK_OK) {
         return status;
     }
-    config = (*out)->config;
+    const struct gk_config *config = (*out)->config;
     return gk_plugin_host_check(config->plugin, config->plugin_origin, config->settings,
                                 config->settings_count, &clock, error);
 }
 
-static int run(const struct gk_setup *setup, const struct options *options)
+static int run(struct gk_setup *setup, const struct options *options)
 {
     gk_log_set_level(setup->config->log_level);
     raise_descriptors();

@@ -41,10 +41,9 @@ static enum gk_status read_files(struct gk_setup *setup, int64_t now_s, struct g
     if (status != GK_OK) {
         return status;
     }
-    if (gk_callers_read(config, &setup->callers, error) != GK_OK) {
-        const bool operator_ = setup->callers.count == 0;
-        return gk_config_blame(config, operator_ ? "management.token_file" : "management.callers",
-                               error);
+    status = gk_callers_new(config, &setup->callers, error);
+    if (status != GK_OK) {
+        return status;
     }
     if (config->bearer.given && gk_bearer_new(&config->bearer, &setup->bearer, error) != GK_OK) {
         return gk_config_blame(config, "bearer.jwks_file", error);
@@ -71,15 +70,23 @@ enum gk_status gk_setup_new(struct gk_config *config, int64_t now_s, struct gk_s
     return GK_OK;
 }
 
+void gk_setup_hand_over(struct gk_setup *setup)
+{
+    gk_callers_release(setup->callers);
+    setup->callers = NULL;
+    gk_tls_release(setup->management_tls);
+    setup->management_tls = NULL;
+    gk_tls_release(setup->blob_tls);
+    setup->blob_tls = NULL;
+}
+
 void gk_setup_free(struct gk_setup *setup)
 {
     if (setup == NULL) {
         return;
     }
+    gk_setup_hand_over(setup);
     gk_bearer_free(setup->bearer);
-    gk_callers_cleanup(&setup->callers);
-    gk_tls_release(setup->management_tls);
-    gk_tls_release(setup->blob_tls);
     gk_config_free(setup->config);
     free(setup);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/manage/callers.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 
 #include "common/error.h"
@@ -23,7 +25,7 @@ static enum gk_status add(struct gk_callers *callers, const struct gk_config_cal
                           struct gk_error *error)
 {
     struct gk_caller *caller = &callers->callers[callers->count];
-    caller->name = given->name;
+    snprintf(caller->name, sizeof caller->name, "%s", given->name);
     caller->role = given->role;
     const enum gk_status status =
         gk_secret_file_read(given->token_file, &caller->token, &caller->token_len, error);
@@ -38,25 +40,48 @@ static enum gk_status add(struct gk_callers *callers, const struct gk_config_cal
                                   given->token_file, same->name);
 }
 
-enum gk_status gk_callers_read(const struct gk_config *config, struct gk_callers *callers,
-                               struct gk_error *error)
+enum gk_status gk_callers_new(const struct gk_config *config, struct gk_callers **out,
+                              struct gk_error *error)
 {
     const struct gk_config_caller operator_ = {.name = GK_CALLER_OPERATOR,
                                                .token_file = config->management.token_file,
                                                .role = GK_MANAGE_OWNER};
+    *out = NULL;
+    struct gk_callers *callers = calloc(1, sizeof *callers);
+    if (callers == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    atomic_init(&callers->references, 1);
+    const char *setting = "management.token_file";
     enum gk_status status = add(callers, &operator_, error);
     for (size_t i = 0; status == GK_OK && i < config->management.callers_count; i++) {
+        setting = "management.callers";
         status = add(callers, &config->management.callers[i], error);
     }
-    return status;
+    if (status != GK_OK) {
+        gk_callers_release(callers);
+        return gk_config_blame(config, setting, error);
+    }
+    *out = callers;
+    return GK_OK;
 }
 
-void gk_callers_cleanup(struct gk_callers *callers)
+struct gk_callers *gk_callers_retain(struct gk_callers *callers)
 {
+    atomic_fetch_add_explicit(&callers->references, 1, memory_order_relaxed);
+    return callers;
+}
+
+void gk_callers_release(struct gk_callers *callers)
+{
+    if (callers == NULL ||
+        atomic_fetch_sub_explicit(&callers->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
     for (size_t i = 0; i < callers->count; i++) {
         gk_secret_free(&callers->callers[i].token);
     }
-    callers->count = 0;
+    free(callers);
 }
 
 const struct gk_caller *gk_callers_find(const struct gk_callers *callers, const char *authorization)

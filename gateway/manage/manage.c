@@ -235,7 +235,7 @@ static enum gk_status handle(struct gk_manage *manage, const struct gk_manage_re
     const bool known = gk_manage_path_parse(request->path, &path);
     const enum gk_status found = find_operation(&path, request->method, &operation, error);
     const bool open = known && found == GK_OK && operation->role == GK_MANAGE_ANYBODY;
-    const struct gk_caller *caller = gk_callers_find(manage->callers, request->authorization);
+    const struct gk_caller *caller = gk_callers_find(request->callers, request->authorization);
     struct gk_manage_request known_request = *request;
     known_request.actor = caller == NULL ? NULL : caller->name;
     if (!open && caller == NULL) {

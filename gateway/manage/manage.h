@@ -42,7 +42,6 @@
 /* What the handlers need. Made by the server; immutable but for stopping. */
 struct gk_manage {
     struct gk_gateway *gateway;
-    const struct gk_callers *callers; /* not owned */
     struct gk_store_probe *probe;
     const char *blob_base_url; /* "http://127.0.0.1:10000": what primaryEndpoints is made of */
     atomic_bool stopping;      /* readyz says no from then on */
@@ -50,10 +49,11 @@ struct gk_manage {
 
 struct gk_manage_request {
     const char *method;
-    const char *path;          /* as on the wire, without query */
-    const char *api_version;   /* NULL when absent */
-    const char *skip_token;    /* "" when absent: where the page before ended */
-    const char *authorization; /* NULL when absent */
+    const char *path;                 /* as on the wire, without query */
+    const char *api_version;          /* NULL when absent */
+    const char *skip_token;           /* "" when absent: where the page before ended */
+    const struct gk_callers *callers; /* who may ask */
+    const char *authorization;        /* NULL when absent */
     struct gk_span body;
     const char *actor; /* whose token it has; set by gk_manage_handle() */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/manage/manage_server.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -19,6 +20,8 @@
 struct gk_manage_server {
     struct gk_http_server *http;
     struct gk_manage manage;
+    pthread_mutex_t mutex; /* of callers */
+    struct gk_callers *callers;
 };
 
 /* --- one exchange ------------------------------------------------------------------------------*/
@@ -119,6 +122,15 @@ static void send_answer(struct gk_http_exchange *exchange, struct gk_manage_answ
     send_body(exchange, answer);
 }
 
+/* Those of now, for one request. */
+static struct gk_callers *take_callers(struct gk_manage_server *server)
+{
+    pthread_mutex_lock(&server->mutex);
+    struct gk_callers *callers = gk_callers_retain(server->callers);
+    pthread_mutex_unlock(&server->mutex);
+    return callers;
+}
+
 static void on_complete(void *ctx, struct gk_http_exchange *exchange)
 {
     struct gk_manage_server *server = ctx;
@@ -127,7 +139,9 @@ static void on_complete(void *ctx, struct gk_http_exchange *exchange)
     char skip_token[PARAMETER_BYTES];
     find_parameter(exchange->query, "api-version", version);
     find_parameter(exchange->query, "$skiptoken", skip_token);
+    struct gk_callers *callers = take_callers(server);
     const struct gk_manage_request request = {
+        .callers = callers,
         .method = exchange->method,
         .path = exchange->path,
         .api_version = version,
@@ -139,6 +153,7 @@ static void on_complete(void *ctx, struct gk_http_exchange *exchange)
     gk_manage_handle(&server->manage, &request, &answer);
     send_answer(exchange, &answer);
     gk_manage_answer_cleanup(&answer);
+    gk_callers_release(callers);
 }
 
 static void on_end(void *ctx, struct gk_http_exchange *exchange)
@@ -176,7 +191,8 @@ enum gk_status gk_manage_server_bind(const struct gk_setup *setup, struct gk_man
         free(server);
         return status;
     }
-    server->manage.callers = &setup->callers;
+    server->callers = gk_callers_retain(setup->callers);
+    pthread_mutex_init(&server->mutex, NULL);
     atomic_init(&server->manage.stopping, false);
     *out = server;
     return GK_OK;
@@ -204,6 +220,16 @@ uint16_t gk_manage_server_port(const struct gk_manage_server *server)
     return gk_http_server_port(server->http);
 }
 
+void gk_manage_server_renew(struct gk_manage_server *server, const struct gk_setup *setup)
+{
+    gk_http_server_set_tls(server->http, setup->management_tls);
+    pthread_mutex_lock(&server->mutex);
+    struct gk_callers *former = server->callers;
+    server->callers = gk_callers_retain(setup->callers);
+    pthread_mutex_unlock(&server->mutex);
+    gk_callers_release(former);
+}
+
 void gk_manage_server_announce_stop(struct gk_manage_server *server)
 {
     atomic_store(&server->manage.stopping, true);
@@ -216,5 +242,7 @@ void gk_manage_server_stop(struct gk_manage_server *server)
     }
     gk_http_server_stop(server->http);
     gk_store_probe_stop(server->manage.probe);
+    gk_callers_release(server->callers);
+    pthread_mutex_destroy(&server->mutex);
     free(server);
 }

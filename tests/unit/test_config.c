@@ -442,6 +442,45 @@ static void test_config__refuses_with_file_line_reason_and_remedy(void **state)
     assert_int_equal(failures, 0);
 }
 
+static void test_config__tells_what_takes_a_restart(void **state)
+{
+    (void)state;
+    static const struct wrong rows[] = {
+        {3, "log_level = \"info\";", 0, NULL},
+        {16, "  tls_key = \"@/token\";", 0, NULL},
+        {17, "  token_file = \"@/service-key\";", 0, NULL},
+        {17, CALLERS("{ name = \"a\"; token_file = \"@/key.pem\"; }"), 0, NULL},
+        {1, "state_dir = \"@/other\";", 1, "state_dir: cannot change"},
+        {4, "", 1, "audit_file: cannot change"},
+        {6, "  listen = \"127.0.0.1:10001\";", 6, "blob.listen: cannot change"},
+        {11, "", 5, "blob.connections_max: cannot change"},
+        {12, "}; policy = { hsm_keys = \"deny\"; };", 12, "policy: cannot change"},
+        {14, "  listen = \"127.0.0.1:1\";", 14, "management.listen: cannot change"},
+        {22, "  check_interval_ms = 2000;", 22, "provider.check_interval_ms: cannot change"},
+        {27, "  } );", 24, "provider.identities: cannot change"},
+    };
+    struct gk_config *running = NULL;
+    char *path = write_config(0, NULL);
+    assert_int_equal(gk_config_load(path, &running, NULL), GK_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct gk_config *fresh = NULL;
+        struct gk_error error = {0};
+        char place[128];
+        free(write_config(rows[i].line, rows[i].replacement));
+        assert_int_equal(gk_config_load(path, &fresh, NULL), GK_OK);
+        snprintf(place, sizeof place, "%s:%u: %s", path, rows[i].refused_line,
+                 rows[i].words == NULL ? "" : rows[i].words);
+        const enum gk_status status = gk_config_check_change(running, fresh, &error);
+        if (rows[i].words == NULL ? status != GK_OK
+                                  : strncmp(error.message, place, strlen(place)) != 0) {
+            fail_msg("case %zu: expected \"%s\", got \"%s\"", i, place, error.message);
+        }
+        gk_config_free(fresh);
+    }
+    gk_config_free(running);
+    free(path);
+}
+
 static void test_config__refuses_a_file_that_is_not_there(void **state)
 {
     (void)state;
@@ -664,6 +703,7 @@ int main(void)
         cmocka_unit_test(test_config__reads_which_hosts_may_be_copied_from),
         cmocka_unit_test(test_config__tells_where_a_setting_stands),
         cmocka_unit_test(test_config__refuses_with_file_line_reason_and_remedy),
+        cmocka_unit_test(test_config__tells_what_takes_a_restart),
         cmocka_unit_test(test_config__refuses_a_file_that_is_not_there),
         cmocka_unit_test(test_example__loads),
         cmocka_unit_test(test_example__shows_the_defaults),
