@@ -214,6 +214,39 @@ static enum gk_status data_key_reseal(struct gk_account *account,
     return GK_OK;
 }
 
+static enum gk_status account_new_root_key(struct gk_instance *instance, const char *account,
+                                           const struct gk_call *call, struct gk_error *error)
+{
+    (void)instance, (void)account, (void)call;
+    return gk_fail(error, GK_E_UNSUPPORTED, "there is no root key");
+}
+
+static enum gk_status data_key_generation(struct gk_span sealed, uint32_t *generation,
+                                          struct gk_error *error)
+{
+    (void)sealed, (void)error;
+    *generation = 1;
+    return GK_OK;
+}
+
+static enum gk_status data_key_renew(struct gk_data_key *data_key,
+                                     const struct gk_object_scope *scope, struct gk_span client_key,
+                                     uint32_t at_least, uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
+                                     struct gk_error *error)
+{
+    (void)data_key, (void)scope, (void)client_key, (void)at_least, (void)error;
+    memset(sealed, 0, GK_SEALED_DATA_KEY_BYTES);
+    return GK_OK;
+}
+
+static enum gk_status account_retire_root_keys(struct gk_instance *instance, const char *account,
+                                               uint32_t below, const struct gk_call *call,
+                                               struct gk_error *error)
+{
+    (void)instance, (void)account, (void)below, (void)call, (void)error;
+    return GK_OK;
+}
+
 static void data_key_free(struct gk_data_key *data_key)
 {
     (void)data_key;
@@ -473,6 +506,10 @@ static const struct gk_plugin passthrough = {
     .page_open = page_open,
     .data_key_create_with = data_key_create_with,
     .data_key_open_with = data_key_open_with,
+    .account_new_root_key = account_new_root_key,
+    .data_key_generation = data_key_generation,
+    .data_key_renew = data_key_renew,
+    .account_retire_root_keys = account_retire_root_keys,
     .config_check = config_check,
 };
 
