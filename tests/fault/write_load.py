@@ -56,8 +56,9 @@ class Version:
 
 class Load:
     """One client, with containers of its own. A path maps to what it may be: the version that was
-    acknowledged, or None for no blob, and the one that is under way. may_be_busy: the store is away now
-    and then, and a 503 with Retry-After is an answer as good as any."""
+    acknowledged, or None for no blob, and those that are under way since. may_be_busy: the store is away
+    now and then, and a 503 with Retry-After is an answer as good as any; what ended so may still be carried
+    out, after reads that did not see it, until another write to the blob is acknowledged."""
 
     def __init__(self, number, seed, may_be_busy=False):
         self.number, self.may_be_busy = number, may_be_busy
@@ -92,7 +93,7 @@ class Load:
         self.blobs[path] = [version]
 
     def attempt(self, path, version):
-        self.blobs[path] = [*self.blobs.get(path, [None])[:1], version]
+        self.blobs[path] = [*self.blobs.get(path, [None]), version]
 
     def put(self, path):
         version = Version([Part(self.rng)], self.metadata())
@@ -156,9 +157,12 @@ class Load:
     def step(self):
         act, = self.rng.choices([self.put, self.blocks, self.set_metadata, self.delete, self.container],
                                 (6, 3, 3, 3, 1))
+        path = f"client-{self.number:02}/{self.rng.randrange(NAMES)}"
+        if act != self.container and len(self.blobs.get(path, [])) > 1:
+            act = self.put  # what others would make of it depends on what comes of the one before
         began = time.monotonic()
         try:
-            act(f"client-{self.number:02}/{self.rng.randrange(NAMES)}")
+            act(path)
         except Busy:
             self.recover()
         self.slowest_s = max(self.slowest_s, time.monotonic() - began)
@@ -187,11 +191,18 @@ class Load:
             time.sleep(BUSY_WAIT_S)
         return answer
 
+    def learn(self, client, path):
+        """What is there becomes what is known, and what was begun on it may come yet where the store was away;
+        what was begun before it comes no more."""
+        versions = self.blobs[path]
+        found = self.find(client, path, versions)
+        self.blobs[path] = versions[versions.index(found):] if self.may_be_busy else [found]
+
     def recover(self):
-        """Reads what became of a write that ended in 503."""
+        """Reads what became of a write that ended in 503, so far."""
         for path, versions in self.blobs.items():
             if len(versions) > 1 and path.partition("/")[0] not in self.gone:
-                self.blobs[path] = [self.find(self.client, path, versions)]
+                self.learn(self.client, path)
 
     def check_containers(self, client):
         for name, possible in list(self.gone.items()):
@@ -208,10 +219,12 @@ class Load:
     def check_listings(self, client):
         for container in [f"client-{self.number:02}", *self.gone]:
             body = self.ask(client.list_blobs, container).body
-            listed = re.findall(b"<Name>([^<]*)</Name>", body)
-            wanted = [path.partition("/")[2] for path, versions in self.blobs.items()
-                      if versions[0] is not None and path.startswith(container + "/")]
-            if sorted(name.decode() for name in listed) != sorted(wanted):
+            listed = [name.decode() for name in re.findall(b"<Name>([^<]*)</Name>", body)]
+            here = {path.partition("/")[2]: versions for path, versions in self.blobs.items()
+                    if path.startswith(container + "/")}
+            wanted = {name for name, versions in here.items() if None not in versions}
+            possible = {name for name, versions in here.items() if versions != [None]}
+            if len(set(listed)) != len(listed) or not wanted <= set(listed) <= possible:
                 raise Wrong(f"{container} lists {listed} instead of {wanted}")
 
     def glance(self, client):
@@ -223,12 +236,11 @@ class Load:
                     self.blobs[path] = [found]
 
     def verify(self, client):
-        """What is there becomes what is known."""
         deleting = {name for name, possible in self.gone.items() if possible == (True, False)}
         self.check_containers(client)
-        for path, versions in self.blobs.items():
+        for path in self.blobs:
             if path.partition("/")[0] not in deleting or not self.closed(client, path):
-                self.blobs[path] = [self.find(client, path, versions)]
+                self.learn(client, path)
         self.check_listings(client)
 
     def closed(self, client, path):
