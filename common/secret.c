@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/secret.h"
 
+#include <linux/capability.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -9,6 +10,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define CLASSES           9u /* 64, 128, ... 16384 bytes */
 #define CLASS_FIRST_BYTES 64u
@@ -134,6 +137,20 @@ void gk_wipe(void *data, size_t len)
     OPENSSL_cleanse(data, len);
 }
 
+/* Under a limit, all that is mapped counts, touched or not: the stacks of a few threads use it up, and from
+ * then on there is memory for nothing. */
+static bool may_lock_all(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct held[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    struct rlimit limit = {0};
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY) {
+        return true;
+    }
+    return syscall(SYS_capget, &header, held) == 0 &&
+           (held[CAP_TO_INDEX(CAP_IPC_LOCK)].effective & CAP_TO_MASK(CAP_IPC_LOCK)) != 0;
+}
+
 bool gk_process_harden(void)
 {
     const struct rlimit no_core = {0, 0};
@@ -146,5 +163,5 @@ bool gk_process_harden(void)
         fputs("0\n", filter);
         fclose(filter);
     }
-    return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+    return may_lock_all() && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
 }

@@ -39,7 +39,8 @@ void gk_wipe(void *data, size_t len);
 /*
  * Called by a process that holds keys, before it makes threads: no core files with memory in them
  * (coredump filter and RLIMIT_CORE), not dumpable, memory locked as it is touched. Returns false
- * when the memory lock was refused (RLIMIT_MEMLOCK); the caller warns.
+ * when that takes more than RLIMIT_MEMLOCK, which would have to be unlimited, or CAP_IPC_LOCK; the
+ * caller warns, and blocks of secrets are locked one by one, as far as the limit goes.
  */
 bool gk_process_harden(void);
 

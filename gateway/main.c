@@ -364,13 +364,10 @@ static void reload(struct process *process, const struct gk_config *running, con
                      status == GK_OK ? "result=\"ok\"" : "result=\"refused\"", 1);
 }
 
-static int serve(struct gk_setup *setup, const struct options *options)
+static int serve(struct gk_setup *setup, const struct options *options, const sigset_t *signals)
 {
     struct process process = {0};
     struct gk_error error = {0};
-    sigset_t signals;
-    gk_process_block_signals(&signals);
-    gk_process_block_reload(&signals);
     enum gk_status status = start(setup, &process, &error);
     if (status == GK_OK && options->ready_file != NULL) {
         status = write_ready(&process, options->ready_file, &error);
@@ -384,7 +381,7 @@ static int serve(struct gk_setup *setup, const struct options *options)
     gk_log(GK_LOG_INFO, "main", "version %s serves Blob at %s %s, management at %s",
            GATEKEY_VERSION, process.blob_url, process.blob_tls_url, process.manage_url);
     int signal = 0;
-    while ((signal = gk_process_wait(&signals)) == SIGHUP) {
+    while ((signal = gk_process_wait(signals)) == SIGHUP) {
         reload(&process, setup->config, options->config);
     }
     gk_log(GK_LOG_INFO, "main", "ending on signal %d", signal);
@@ -408,15 +405,16 @@ static enum gk_status load(const char *path, struct gk_setup **out, struct gk_er
                                 config->settings_count, &clock, error);
 }
 
-static int run(struct gk_setup *setup, const struct options *options)
+static int run(struct gk_setup *setup, const struct options *options, bool locked,
+               const sigset_t *signals)
 {
     gk_log_set_level(setup->config->log_level);
     raise_descriptors();
     keep_memory();
-    if (!gk_process_harden()) {
-        gk_log(GK_LOG_WARNING, "main", "memory could not be locked: raise RLIMIT_MEMLOCK");
+    if (!locked) {
+        gk_log(GK_LOG_WARNING, "main", "memory could not be locked: RLIMIT_MEMLOCK unlimited, or CAP_IPC_LOCK, would allow it");
     }
-    return serve(setup, options);
+    return serve(setup, options, signals);
 }
 
 int main(int argc, char **argv)
@@ -428,6 +426,14 @@ int main(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
+    /* Before anything is read: keys are among it, and a wish to reload may come at once. A check is for people,
+     * who may break it off. */
+    const bool locked = gk_process_harden();
+    sigset_t signals;
+    if (!options.check) {
+        gk_process_block_signals(&signals);
+        gk_process_block_reload(&signals);
+    }
     int result = EXIT_SUCCESS;
     if (load(options.config, &setup, &error) != GK_OK) {
         fprintf(stderr, "%s\n", error.message);
@@ -435,7 +441,7 @@ int main(int argc, char **argv)
     } else if (options.check) {
         puts("the settings are good");
     } else {
-        result = run(setup, &options);
+        result = run(setup, &options, locked, &signals);
     }
     gk_setup_free(setup);
     return result;
