@@ -403,7 +403,9 @@ static void look_for_missed(void)
 {
     for (unsigned i = 0; i < world.accounts_count; i++) {
         const struct fleet_key *key = &fleet.keys[key_of(i)];
-        const int64_t since_ms = now_ms() - key->rotated_ms;
+        const int64_t answers_ms = vault_of(i)->answers_from_ms;
+        const int64_t since_ms =
+            now_ms() - (key->rotated_ms > answers_ms ? key->rotated_ms : answers_ms);
         if (world.seen[i].version != key->version && since_ms > DAY_MS + MARGIN_MS &&
             has_answered(i, since_ms)) {
             report(i, "has not taken up the newest version");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Many vaults with many keys in the memory of one process, behind provider.h, for bench/fleet.c: whoever waits for an
- * answer is served by the one thread that calls fleet_vaults_serve(), by the clock that it moves, at the pace and
+ * answer is served by the one thread that calls fleet_serve_until(), by the clock that it moves, at the pace and
  * behind the breaker of the real provider. Key k is in vault k % vaults, account a under key a % keys.
  */
 #ifndef BENCH_FLEET_VAULTS_H
