@@ -11,12 +11,6 @@
 /* More than that say nothing that key status does not. */
 #define NAMED_MAX 20u
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? "" : text;
-}
-
 /* Days from now to a time of the API's; false: it is none. */
 static bool days_until(const char *iso, double *days)
 {
@@ -45,7 +39,7 @@ static void check_dates(struct ctl_findings *findings, const char *name, const j
                     "gatekeyctl key check NAME says why; leave the old version enabled",
                     "a newer key version of account %s is known and not taken", name);
     }
-    if (days_until(text_of(gatekey, "lastVersionCheck"), &days) && -days > CHECK_LATE_DAYS) {
+    if (days_until(ctl_text_of(gatekey, "lastVersionCheck"), &days) && -days > CHECK_LATE_DAYS) {
         ctl_finding(findings, CTL_FINDING_WARNING, "key", "gatekeyctl key check NAME does it now",
                     "a newer key version of account %s was looked for %.0f days ago, not daily",
                     name, -days);
@@ -55,7 +49,7 @@ static void check_dates(struct ctl_findings *findings, const char *name, const j
 /* False: there is something to tell of it. */
 static bool is_well(struct ctl_findings *findings, const json_t *account, bool named)
 {
-    const char *name = text_of(account, "name");
+    const char *name = ctl_text_of(account, "name");
     const json_t *error = json_object_get(account, "error");
     const json_t *properties = json_object_get(account, "properties");
     const json_t *gatekey = json_object_get(properties, "gatekey");
@@ -68,13 +62,13 @@ static bool is_well(struct ctl_findings *findings, const json_t *account, bool n
     if (named && error != NULL) {
         ctl_finding(findings, CTL_FINDING_FAILED, "account",
                     "see \"Backup\" in the gateway's guide, and gatekeyctl scrub --verify",
-                    "%s cannot be read: %s", name, text_of(error, "message"));
+                    "%s cannot be read: %s", name, ctl_text_of(error, "message"));
     } else if (named) {
-        const char *state = text_of(gatekey, "state");
+        const char *state = ctl_text_of(gatekey, "state");
         ctl_finding(findings,
                     strcmp(state, "unreachable") == 0 ? CTL_FINDING_WARNING : CTL_FINDING_FAILED,
                     "account", ctl_state_advice(state), "%s is %s: %s %s", name, state,
-                    text_of(gatekey, "reasonCode"), text_of(gatekey, "reason"));
+                    ctl_text_of(gatekey, "reasonCode"), ctl_text_of(gatekey, "reason"));
     }
     return false;
 }

@@ -27,7 +27,7 @@ static void check_certificate(struct ctl_findings *findings, const char *whose, 
     }
     ctl_finding(findings, left_s < CERTIFICATE_ENDS_SOON_S ? CTL_FINDING_WARNING : CTL_FINDING_OK,
                 "certificate",
-                left_s < CERTIFICATE_ENDS_SOON_S ? "put a new one in its place and restart the "
+                left_s < CERTIFICATE_ENDS_SOON_S ? "put a new one in its place and reload the "
                                                    "gateway"
                                                  : "",
                 "the one of %s ends in %lld days", whose, (long long)(left_s / 86400));
@@ -63,8 +63,10 @@ static bool check_endpoint(struct ctl_findings *findings, const struct ctl_optio
     check_clocks(findings, reply);
     if (!is_good(reply)) {
         ctl_finding(findings, CTL_FINDING_FAILED, "gateway",
-                    reply->status == 401 ? "--token-file is to have what management.token_file has"
-                                         : "is this its management listener?",
+                    reply->status == 401
+                        ? "--token-file is to have what management.token_file has, or "
+                          "that of one of management.callers"
+                        : "is this its management listener?",
                     "%s answers with status %ld", options->endpoint, reply->status);
         return false;
     }
@@ -73,9 +75,19 @@ static bool check_endpoint(struct ctl_findings *findings, const struct ctl_optio
     return true;
 }
 
+static void tell_silence(struct ctl_findings *findings, const char *check, const char *path,
+                         const struct ctl_reply *reply)
+{
+    ctl_finding(findings, CTL_FINDING_WARNING, check, "run this again; is the gateway overloaded?",
+                "not known: %s gave no answer (status %ld) %s", path, reply->status, reply->reason);
+}
+
 static void check_ready(struct ctl_findings *findings, const struct ctl_reply *reply)
 {
     json_t *answer = json_loadb((const char *)reply->body.data, reply->body.len, 0, NULL);
+    if (answer == NULL) {
+        tell_silence(findings, "store", "/readyz", reply);
+    }
     const json_t *reasons = json_object_get(answer, "reasons");
     size_t index = 0;
     const json_t *reason = NULL;
@@ -97,9 +109,12 @@ static void check_ready(struct ctl_findings *findings, const struct ctl_reply *r
 static void check_blob(struct ctl_findings *findings, const struct ctl_options *options,
                        const json_t *accounts)
 {
-    const json_t *properties = json_object_get(json_array_get(accounts, 0), "properties");
-    const char *url =
-        json_string_value(json_object_get(json_object_get(properties, "primaryEndpoints"), "blob"));
+    const char *url = NULL;
+    for (size_t i = 0; url == NULL && i < json_array_size(accounts); i++) {
+        const json_t *properties = json_object_get(json_array_get(accounts, i), "properties");
+        url = json_string_value(
+            json_object_get(json_object_get(properties, "primaryEndpoints"), "blob"));
+    }
     struct ctl_reply reply;
     if (url == NULL || ctl_look_at(options, url, &reply) != CTL_OK) {
         return;
@@ -135,6 +150,8 @@ static void check_metrics(struct ctl_findings *findings, const struct ctl_reply 
 {
     if (is_good(reply)) {
         ctl_doctor_metrics(findings, gk_buf_str(&reply->body));
+    } else {
+        tell_silence(findings, "vault", "/metrics", reply);
     }
 }
 

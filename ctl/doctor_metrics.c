@@ -43,7 +43,8 @@ static const struct {
      "CAP_IPC_LOCK"},
     {"gatekey_audit_failures_total", "", CTL_FINDING_FAILED, "audit", "all events were written",
      "events could not be written since the gateway started",
-     "make room where audit_file is, and see that the gateway's user may write it"},
+     "the gateway's log has the events and why: room and permissions of audit_file, or the daemon "
+     "behind syslog or the journal"},
     {"gatekey_token_requests_total", "result=\"refused\"", CTL_FINDING_WARNING, "identity",
      "no token endpoint has refused an identity",
      "times a token endpoint has refused an identity since the gateway started",

@@ -6,10 +6,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/text.h"
 #include "ctl/client.h"
 
 #define POLL_MS   250
 #define BAR_WIDTH 30
+#define RATE_MAX  1000000u /* as the gateway has it */
 
 static volatile sig_atomic_t interrupted;
 
@@ -17,6 +19,20 @@ static void on_interrupt(int signal_number)
 {
     (void)signal_number;
     interrupted = 1;
+}
+
+enum ctl_exit ctl_job_set_rate(const struct ctl_options *options, const char *of, json_t *body)
+{
+    uint64_t rate = 0;
+    if (options->rate == NULL) {
+        return CTL_OK;
+    }
+    if (!gk_parse_u64(gk_span_str(options->rate), RATE_MAX, &rate)) {
+        return ctl_fail(CTL_USAGE, "--rate takes a number of %s a second, %u at most", of,
+                        RATE_MAX);
+    }
+    json_object_set_new(body, "rate", json_integer((json_int_t)rate));
+    return CTL_OK;
 }
 
 enum ctl_exit ctl_job_order_stop(const struct ctl_options *options, const struct ctl_job *job)

@@ -14,6 +14,8 @@ struct ctl_job {
     void (*show)(FILE *stream, const json_t *state);
 };
 
+/* --rate, where it was given, into the body of what starts the work; of: what the number counts. */
+enum ctl_exit ctl_job_set_rate(const struct ctl_options *options, const char *of, json_t *body);
 /* Shows it on standard error, when that is a terminal, until it is at its end; *state becomes the last one. The
  * first Ctrl-C stops it, the second one leaves it. */
 enum ctl_exit ctl_job_follow(const struct ctl_options *options, const struct ctl_job *job,

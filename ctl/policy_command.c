@@ -11,22 +11,16 @@ struct totals {
     size_t unknown;
 };
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? "" : text;
-}
-
 /* "not compliant" of an account, a scope or a finding. */
 static const char *compliance_text(const json_t *object)
 {
-    const char *compliance = text_of(object, "compliance");
+    const char *compliance = ctl_text_of(object, "compliance");
     return strcmp(compliance, "nonCompliant") == 0 ? "not compliant" : compliance;
 }
 
 static void count(const json_t *value, struct totals *totals)
 {
-    const char *compliance = text_of(value, "compliance");
+    const char *compliance = ctl_text_of(value, "compliance");
     totals->all++;
     totals->kept += strcmp(compliance, "compliant") == 0;
     totals->unknown += strcmp(compliance, "unknown") == 0;
@@ -35,25 +29,25 @@ static void count(const json_t *value, struct totals *totals)
 static void print_finding(const json_t *finding)
 {
     printf("    ");
-    ctl_print_plain(text_of(finding, "policy"), 20);
-    printf(" %-14s %-6s ", compliance_text(finding), text_of(finding, "effect"));
-    ctl_print_plain(text_of(finding, "displayName"), 0);
+    ctl_print_plain(ctl_text_of(finding, "policy"), 20);
+    printf(" %-14s %-6s ", compliance_text(finding), ctl_text_of(finding, "effect"));
+    ctl_print_plain(ctl_text_of(finding, "displayName"), 0);
     printf("\n%*s", 47, "");
-    ctl_print_plain(text_of(finding, "remedy"), 0);
+    ctl_print_plain(ctl_text_of(finding, "remedy"), 0);
     putchar('\n');
 }
 
 static void print_value(const json_t *value)
 {
-    const char *since = text_of(value, "unknownSince");
-    ctl_print_plain(text_of(value, "name"), 24);
+    const char *since = ctl_text_of(value, "unknownSince");
+    ctl_print_plain(ctl_text_of(value, "name"), 24);
     printf(" %-14s ", compliance_text(value));
-    ctl_print_plain(text_of(value, "state"), 0);
+    ctl_print_plain(ctl_text_of(value, "state"), 0);
     if (since[0] != '\0') {
         printf("  unknown since ");
         ctl_print_plain(since, 0);
     }
-    ctl_print_plain(text_of(json_object_get(value, "error"), "message"), 0);
+    ctl_print_plain(ctl_text_of(json_object_get(value, "error"), "message"), 0);
     putchar('\n');
     size_t index = 0;
     const json_t *finding = NULL;
@@ -94,7 +88,7 @@ static enum ctl_exit read_pages(const struct ctl_options *options, json_t *kept,
             return code;
         }
         take_page(options, page, kept, totals);
-        snprintf(after, sizeof after, "%s", text_of(page, "nextSkipToken"));
+        snprintf(after, sizeof after, "%s", ctl_text_of(page, "nextSkipToken"));
         json_decref(page);
     } while (after[0] != '\0');
     return CTL_OK;

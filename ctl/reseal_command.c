@@ -10,12 +10,6 @@
 
 /* --- what is shown ------------------------------------------------------------------------------*/
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? "" : text;
-}
-
 static json_int_t count_of(const json_t *state, const char *name)
 {
     return json_integer_value(json_object_get(json_object_get(state, "counts"), name));
@@ -30,7 +24,7 @@ static const char *phase_text(const json_t *state)
                   {"keys", "sealing data keys anew"},
                   {"proof", "looking for what is left"},
                   {"retire", "retiring root keys"}};
-    const char *phase = text_of(state, "phase");
+    const char *phase = ctl_text_of(state, "phase");
     for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++) {
         if (strcmp(phases[i].phase, phase) == 0) {
             return phases[i].text;
@@ -55,12 +49,12 @@ static void print_count(const json_t *state, const char *label, const char *name
 
 static void print_state(const struct ctl_options *options, const json_t *state)
 {
-    const char *status = text_of(state, "status");
+    const char *status = ctl_text_of(state, "status");
     printf("%-28s", "Reseal");
     ctl_print_plain(status, 0);
     if (strcmp(status, "failed") == 0) {
         fputs(": ", stdout);
-        ctl_print_plain(text_of(state, "failure"), 0);
+        ctl_print_plain(ctl_text_of(state, "failure"), 0);
     }
     if (strcmp(status, "running") == 0) {
         printf(", %s, %d %%", phase_text(state),
@@ -79,7 +73,7 @@ static void print_state(const struct ctl_options *options, const json_t *state)
 
 static enum ctl_exit exit_of(const json_t *state)
 {
-    const char *status = text_of(state, "status");
+    const char *status = ctl_text_of(state, "status");
     if (count_of(state, "damaged") > 0) {
         return CTL_DAMAGED;
     }
@@ -119,17 +113,8 @@ static struct paths paths_of(const char *account)
 
 static enum ctl_exit body_of(const struct ctl_options *options, json_t **body)
 {
-    char *end = NULL;
     *body = json_object();
-    if (options->rate == NULL) {
-        return CTL_OK;
-    }
-    const unsigned long rate = strtoul(options->rate, &end, 10);
-    if (options->rate[0] < '0' || options->rate[0] > '9' || *end != '\0') {
-        return ctl_fail(CTL_USAGE, "--rate takes a number of blobs a second");
-    }
-    json_object_set_new(*body, "rate", json_integer((json_int_t)rate));
-    return CTL_OK;
+    return ctl_job_set_rate(options, "blobs", *body);
 }
 
 static enum ctl_exit run(const struct ctl_options *options, const struct paths *paths)

@@ -50,15 +50,7 @@ static enum ctl_exit start_body(const struct ctl_options *options, json_t **body
         }
         json_object_set_new(object, "olderThanSeconds", json_integer(seconds));
     }
-    if (options->rate != NULL) {
-        char *end = NULL;
-        const unsigned long rate = strtoul(options->rate, &end, 10);
-        if (options->rate[0] < '0' || options->rate[0] > '9' || *end != '\0') {
-            return ctl_fail(CTL_USAGE, "--rate takes a number of reads a second");
-        }
-        json_object_set_new(object, "rate", json_integer((json_int_t)rate));
-    }
-    return CTL_OK;
+    return ctl_job_set_rate(options, "reads", object);
 }
 
 /* --- to its end ---------------------------------------------------------------------------------*/

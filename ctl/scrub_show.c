@@ -4,11 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? "" : text;
-}
+#include "ctl/show.h"
 
 static json_int_t count_of(const json_t *state, const char *name)
 {
@@ -35,7 +31,7 @@ static const char *phase_text(const json_t *state)
                   {"data", "looking at all data"},
                   {"meta", "looking at indexes"},
                   {"verify", "opening records and chunks"}};
-    const char *phase = text_of(state, "phase");
+    const char *phase = ctl_text_of(state, "phase");
     for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++) {
         if (strcmp(phases[i].phase, phase) == 0) {
             return phases[i].text;
@@ -46,11 +42,11 @@ static const char *phase_text(const json_t *state)
 
 void ctl_scrub_show_in_short(FILE *stream, const json_t *state)
 {
-    fprintf(stream, "%-28s %lld blobs, %lld damaged, %lld unreferenced ", phase_text(state),
-            (long long)count_of(
-                state, strcmp(text_of(state, "phase"), "verify") == 0 ? "verifiedBlobs" : "blobs"),
-            (long long)count_of(state, "damaged"),
-            (long long)count_of(state, "unreferencedObjects"));
+    fprintf(
+        stream, "%-28s %lld blobs, %lld damaged, %lld unreferenced ", phase_text(state),
+        (long long)count_of(
+            state, strcmp(ctl_text_of(state, "phase"), "verify") == 0 ? "verifiedBlobs" : "blobs"),
+        (long long)count_of(state, "damaged"), (long long)count_of(state, "unreferencedObjects"));
 }
 
 /* --- the report ---------------------------------------------------------------------------------*/
@@ -70,13 +66,13 @@ static void print_damaged(const json_t *state)
     json_array_foreach(json_object_get(state, "damaged"), index, finding)
     {
         fputs("damaged       ", stdout);
-        print_plain(text_of(finding, "account"));
+        print_plain(ctl_text_of(finding, "account"));
         putchar('/');
-        print_plain(text_of(finding, "container"));
+        print_plain(ctl_text_of(finding, "container"));
         putchar('/');
-        print_plain(text_of(finding, "blob"));
+        print_plain(ctl_text_of(finding, "blob"));
         fputs(": ", stdout);
-        print_plain(text_of(finding, "what"));
+        print_plain(ctl_text_of(finding, "what"));
         putchar('\n');
     }
 }
@@ -88,28 +84,28 @@ static void print_others(const json_t *state)
     json_array_foreach(json_object_get(state, "notVerifiable"), index, finding)
     {
         fputs("not verifiable  account ", stdout);
-        print_plain(text_of(finding, "account"));
+        print_plain(ctl_text_of(finding, "account"));
         fputs(": ", stdout);
-        print_plain(text_of(finding, "reason"));
+        print_plain(ctl_text_of(finding, "reason"));
         putchar('\n');
     }
     json_array_foreach(json_object_get(state, "unreferenced"), index, finding)
     {
         fputs("unreferenced  ", stdout);
-        print_plain(text_of(finding, "object"));
-        printf(" (%s, %lld bytes)\n", text_of(finding, "pool"),
+        print_plain(ctl_text_of(finding, "object"));
+        printf(" (%s, %lld bytes)\n", ctl_text_of(finding, "pool"),
                (long long)json_integer_value(json_object_get(finding, "bytes")));
     }
 }
 
 static void print_status(const json_t *state)
 {
-    const char *status = text_of(state, "status");
+    const char *status = ctl_text_of(state, "status");
     printf("%-28s", "Scrub");
     print_plain(status);
     if (strcmp(status, "failed") == 0) {
         fputs(": ", stdout);
-        print_plain(text_of(state, "failure"));
+        print_plain(ctl_text_of(state, "failure"));
     }
     if (strcmp(status, "running") == 0) {
         printf(", %s, %d %%", phase_text(state),
@@ -145,7 +141,7 @@ void ctl_scrub_show(const json_t *state)
 
 enum ctl_exit ctl_scrub_exit(const json_t *state)
 {
-    const char *status = text_of(state, "status");
+    const char *status = ctl_text_of(state, "status");
     if (count_of(state, "damaged") > 0) {
         return CTL_DAMAGED;
     }

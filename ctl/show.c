@@ -55,6 +55,12 @@ static const char *text_at(const json_t *value, const char *const *path)
 
 #define TEXT(value, ...) text_at((value), (const char *const[]){__VA_ARGS__, NULL})
 
+const char *ctl_text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text == NULL ? "" : text;
+}
+
 void ctl_print_plain(const char *text, int width)
 {
     int printed = 0;

@@ -8,6 +8,8 @@
 
 /* The JSON itself, indented, for --json. */
 void ctl_show_json(const json_t *value);
+/* A member that is a text; "" for any other, and for none. */
+const char *ctl_text_of(const json_t *object, const char *name);
 /* A text, with blanks up to width. Everything comes from a server: what a terminal would act on is
  * shown as '?'. */
 void ctl_print_plain(const char *text, int width);

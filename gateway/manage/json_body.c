@@ -173,3 +173,19 @@ enum gk_status gk_json_only(const json_t *object, const char *where, const char 
     }
     return GK_OK;
 }
+
+enum gk_status gk_json_number(const json_t *body, const char *name, uint64_t max, uint64_t *out,
+                              struct gk_error *error)
+{
+    const json_t *value = json_object_get(body, name);
+    if (value == NULL || json_is_null(value)) {
+        return GK_OK;
+    }
+    if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+        (uint64_t)json_integer_value(value) > max) {
+        return gk_json_refuse_value(error, "%s is not a number from 0 to %llu.", name,
+                                    (unsigned long long)max);
+    }
+    *out = (uint64_t)json_integer_value(value);
+    return GK_OK;
+}

@@ -37,6 +37,9 @@ enum gk_status gk_json_copy(const json_t *object, const char *where, const char 
                             size_t out_bytes, bool *present, struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_json_bool(const json_t *object, const char *where, const char *name, bool *out,
                             bool *present, struct gk_error *error) GK_MUST_USE;
+/* A whole number from 0 to max; *out stays as it is when the member is absent. */
+enum gk_status gk_json_number(const json_t *object, const char *name, uint64_t max, uint64_t *out,
+                              struct gk_error *error) GK_MUST_USE;
 /* Refuses members that are not in the NULL-terminated list. */
 enum gk_status gk_json_only(const json_t *object, const char *where, const char *const *names,
                             struct gk_error *error) GK_MUST_USE;

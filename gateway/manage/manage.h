@@ -36,6 +36,7 @@
 #include "gateway/gateway.h"
 #include "gateway/manage/callers.h"
 
+#define GK_JOB_RATE_MAX            1000000u /* of what runs in the background, in a second */
 #define GK_MANAGE_BODY_BYTES_MAX   (256u << 10)
 #define GK_MANAGE_ANSWER_BYTES_MAX (64u << 20)
 

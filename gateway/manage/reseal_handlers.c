@@ -7,8 +7,6 @@
 #include "gateway/manage/json_body.h"
 #include "gateway/reseal/reseal.h"
 
-#define RATE_MAX 1000000
-
 static enum gk_status answer_with_state(struct gk_manage *manage, const char *account,
                                         unsigned status_code, struct gk_manage_answer *answer,
                                         struct gk_error *error)
@@ -33,18 +31,13 @@ static enum gk_status check_account(struct gk_manage *manage, const char *name,
 static enum gk_status read_rate(const json_t *body, uint32_t *rate, struct gk_error *error)
 {
     static const char *const names[] = {"rate", NULL};
-    const json_t *value = json_object_get(body, "rate");
-    const enum gk_status status = gk_json_only(body, "", names, error);
-    *rate = 0;
-    if (status != GK_OK || value == NULL || json_is_null(value)) {
-        return status;
+    uint64_t number = 0;
+    enum gk_status status = gk_json_only(body, "", names, error);
+    if (status == GK_OK) {
+        status = gk_json_number(body, "rate", GK_JOB_RATE_MAX, &number, error);
     }
-    if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-        json_integer_value(value) > RATE_MAX) {
-        return gk_json_refuse_value(error, "rate is not a number from 0 to %d.", RATE_MAX);
-    }
-    *rate = (uint32_t)json_integer_value(value);
-    return GK_OK;
+    *rate = (uint32_t)number;
+    return status;
 }
 
 enum gk_status gk_manage_reseal_get(struct gk_manage *manage, const struct gk_manage_path *path,

@@ -11,7 +11,6 @@
 
 #define OLDER_THAN_S_DEFAULT (UINT64_C(24) * 60 * 60)
 #define OLDER_THAN_S_MAX     (UINT64_C(10) * 365 * 24 * 60 * 60)
-#define RATE_MAX             UINT64_C(1000000)
 
 static enum gk_status answer_with_state(struct gk_manage *manage, unsigned status_code,
                                         struct gk_manage_answer *answer, struct gk_error *error)
@@ -29,22 +28,6 @@ enum gk_status gk_manage_scrub_get(struct gk_manage *manage, const struct gk_man
     return answer_with_state(manage, 200, answer, error);
 }
 
-static enum gk_status read_number(const json_t *body, const char *name, uint64_t max, uint64_t *out,
-                                  struct gk_error *error)
-{
-    const json_t *value = json_object_get(body, name);
-    if (value == NULL || json_is_null(value)) {
-        return GK_OK;
-    }
-    if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-        (uint64_t)json_integer_value(value) > max) {
-        return gk_json_refuse_value(error, "%s is not a number from 0 to %llu.", name,
-                                    (unsigned long long)max);
-    }
-    *out = (uint64_t)json_integer_value(value);
-    return GK_OK;
-}
-
 static enum gk_status read_options(const json_t *body, struct gk_scrub_options *options,
                                    struct gk_error *error)
 {
@@ -60,11 +43,11 @@ static enum gk_status read_options(const json_t *body, struct gk_scrub_options *
         status = gk_json_bool(body, "", "remove", &options->remove, &present, error);
     }
     if (status == GK_OK) {
-        status =
-            read_number(body, "olderThanSeconds", OLDER_THAN_S_MAX, &options->older_than_s, error);
+        status = gk_json_number(body, "olderThanSeconds", OLDER_THAN_S_MAX, &options->older_than_s,
+                                error);
     }
     if (status == GK_OK) {
-        status = read_number(body, "rate", RATE_MAX, &rate, error);
+        status = gk_json_number(body, "rate", GK_JOB_RATE_MAX, &rate, error);
     }
     options->rate = (uint32_t)rate;
     return status;
