@@ -175,21 +175,29 @@ static void tell_failure(const char *what)
     gk_metrics_count("gatekey_audit_failures_total", "", 1);
 }
 
-static void locked_write(struct gk_audit_log *log, const struct gk_audit_event *event,
+static bool tell_unless(bool written, const char *what)
+{
+    if (!written) {
+        tell_failure(what);
+    }
+    return written;
+}
+
+/* Whether all places have it. */
+static bool locked_write(struct gk_audit_log *log, const struct gk_audit_event *event,
                          const char *text)
 {
-    if (log->file != NULL && !gk_audit_file_append(log->file, text)) {
-        tell_failure("the audit file");
+    bool all = true;
+    if (log->file != NULL) {
+        all = tell_unless(gk_audit_file_append(log->file, text), "the audit file");
     }
-    if (log->chained && !gk_audit_chain_pass(&log->chain, gk_span_str(text))) {
-        tell_failure("the head of the audit's chain");
+    if (log->chained) {
+        all = tell_unless(gk_audit_chain_pass(&log->chain, gk_span_str(text)),
+                          "the head of the audit's chain") &&
+              all;
     }
-    if (!gk_audit_syslog(&log->syslog, event, text)) {
-        tell_failure("syslog");
-    }
-    if (!gk_audit_journal(&log->journal, event, text)) {
-        tell_failure("the journal");
-    }
+    all = tell_unless(gk_audit_syslog(&log->syslog, event, text), "syslog") && all;
+    return tell_unless(gk_audit_journal(&log->journal, event, text), "the journal") && all;
 }
 
 void gk_audit_log_write(struct gk_audit_log *log, const struct gk_audit_event *event)
@@ -197,18 +205,20 @@ void gk_audit_log_write(struct gk_audit_log *log, const struct gk_audit_event *e
     if (log == NULL) {
         return;
     }
+    bool all = true;
     json_t *object = event_object(log, event);
     pthread_mutex_lock(&log->lock);
     char *text = locked_text(log, object);
     if (text != NULL) {
-        locked_write(log, event, text);
+        all = locked_write(log, event, text);
     }
     pthread_mutex_unlock(&log->lock);
     if (text == NULL) {
         errno = ENOMEM;
         tell_failure("any place");
     } else {
-        gk_log_text(GK_LOG_INFO, "audit", text);
+        /* What is missing elsewhere stands at least there, whatever the log's level. */
+        gk_log_text(all ? GK_LOG_INFO : GK_LOG_ERROR, "audit", text);
         gk_recent_events_add(log->recent, gk_audit_event_name(event->event), event->outcome,
                              gk_span_str(text));
     }

@@ -389,7 +389,9 @@ void gk_plugin_host_set_policy(struct gk_plugin_host *host, const struct gk_site
 
 void gk_plugin_host_audit(struct gk_plugin_host *host, const struct gk_audit_event *event)
 {
-    gk_audit_log_write(host->private_->audit, event);
+    struct gk_audit_event dated = *event;
+    dated.wall_ms = gk_clock_wall_ms(&host->private_->clock);
+    gk_audit_log_write(host->private_->audit, &dated);
 }
 
 struct gk_recent_events *gk_plugin_host_recent(struct gk_plugin_host *host)

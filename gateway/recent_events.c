@@ -45,6 +45,9 @@ void gk_recent_events_free(struct gk_recent_events *events)
 
 static bool is_kept(const char *event, const char *outcome)
 {
+    if (strcmp(event, gk_audit_event_name(GK_AUDIT_MANAGE_DENIED)) == 0) {
+        return false;
+    }
     const bool call = strcmp(event, gk_audit_event_name(GK_AUDIT_KEY_WRAP)) == 0 ||
                       strcmp(event, gk_audit_event_name(GK_AUDIT_KEY_UNWRAP)) == 0;
     return !call || strcmp(outcome, "ok") != 0;

@@ -20,7 +20,8 @@ enum gk_status gk_recent_events_new(struct gk_recent_events **out,
 void gk_recent_events_free(struct gk_recent_events *events); /* NULL is fine */
 
 /* line: of an event of that name, a JSON object without an end of line; copied. What there is no memory for is
- * left out, and so are wraps and unwraps that went well: they would drive out all else. */
+ * left out, and so are wraps and unwraps that went well and what callers may not do: they would drive out all
+ * else. */
 void gk_recent_events_add(struct gk_recent_events *events, const char *event, const char *outcome,
                           struct gk_span line);
 /* What stands at the end of a file of such lines; what is none, or is not whole, is passed over. */

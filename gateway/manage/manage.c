@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "gateway/manage/account_load.h"
 
 void gk_manage_answer_cleanup(struct gk_manage_answer *answer)
 {
@@ -210,16 +211,8 @@ static enum gk_status deny(const struct gk_manage *manage, const struct gk_manag
 {
     char what[160];
     snprintf(what, sizeof what, "%s %.*s", request->method, (int)sizeof what - 16, request->path);
-    gk_plugin_host_audit(manage->gateway->host, &(const struct gk_audit_event){
-                                                    .event = GK_AUDIT_MANAGE_DENIED,
-                                                    .account = path->account,
-                                                    .key_id = "",
-                                                    .outcome = "refused",
-                                                    .reason = "AuthorizationFailed",
-                                                    .detail = what,
-                                                    .request_id = "",
-                                                    .actor = request->actor,
-                                                });
+    gk_manage_audit_refused(manage, request, GK_AUDIT_MANAGE_DENIED, path->account,
+                            "AuthorizationFailed", what);
     return gk_fail_http(error, GK_E_DENIED, 403, "AuthorizationFailed",
                         "The client '%s' does not have authorization to perform this action over "
                         "this scope; its role in management.callers does not allow it.",

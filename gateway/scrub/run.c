@@ -94,8 +94,7 @@ void gk_scrub_tell_damaged(struct gk_scrub_run *run, const char *account, const 
     snprintf(detail, sizeof detail, "%s/%.*s: %s", container, blob_len,
              blob.data == NULL ? "" : (const char *)blob.data, what);
     gk_log(GK_LOG_ERROR, "scrub", "damaged: account %s, %s", account, detail);
-    const struct gk_audit_event event = {.wall_ms = gk_clock_wall_ms(&run->gateway->clock),
-                                         .event = GK_AUDIT_SCRUB_DAMAGED,
+    const struct gk_audit_event event = {.event = GK_AUDIT_SCRUB_DAMAGED,
                                          .account = account,
                                          .key_id = "",
                                          .outcome = "failed",

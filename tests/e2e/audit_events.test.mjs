@@ -23,6 +23,7 @@ const READER = 'bob';
 const options = { callers: { [CALLER]: 'owner', [READER]: 'reader' }, movableClock: true, graceS: GRACE_S, requestTimeoutMs: 1000, vaultDeadlineMs: 2000,
   unwrapAuditIntervalS: 1 };
 const told = new Set();
+const begun = Date.now() - 1000;
 let stack;
 let kept;
 
@@ -226,6 +227,7 @@ test('every event that is documented was told, and no other; the chain is whole'
   for (const event of events()) {
     assert.ok(documented.includes(event.event), event.event);
     assert.match(event.time, /^\d{4}-\d\d-\d\dT.*Z$/);
+    assert.ok(Date.parse(event.time) >= begun, `${event.event} is of ${event.time}`);
     assert.ok(event.actor.length > 0, event.event);
   }
   const done = await stack.ctl('audit', 'verify', stack.gateway.auditFile);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where audit events go: files that are moved away or torn, and sockets with and without somebody behind them. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -146,6 +148,47 @@ static void test_audit_log__what_cannot_be_written_is_counted_and_leaves_a_gap(v
     gk_audit_log_close(log);
 }
 
+static void read_text(const char *path, char text[TEXT_BYTES])
+{
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    const size_t len = fread(text, 1, TEXT_BYTES - 1, file);
+    text[len] = '\0';
+    fclose(file);
+}
+
+/* As of a disk that is full: of the second line there is room for a part. */
+static void test_audit_log__a_torn_line_is_counted_and_the_next_one_begins_anew(void **state)
+{
+    struct place *place = *state;
+    const struct gk_audit_options options = {.file = place->file};
+    struct gk_audit_log *log = open_log(&options);
+    struct rlimit limit;
+    char text[TEXT_BYTES];
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    gk_audit_log_write(log, &event);
+    const rlim_t room = limit.rlim_cur;
+    struct stat info;
+    assert_int_equal(stat(place->file, &info), 0);
+    limit.rlim_cur = (rlim_t)info.st_size + 20;
+    const unsigned before = failures();
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    gk_audit_log_write(log, &event);
+    limit.rlim_cur = room;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(failures(), before + 1);
+    gk_audit_log_write(log, &event);
+    assert_int_equal(failures(), before + 1);
+    gk_audit_log_close(log);
+    read_text(place->file, text);
+    const char *second = strchr(text, '\n') + 1;
+    const char *third = strchr(second, '\n') + 1;
+    assert_int_equal(third - second, 21);
+    assert_int_equal(strncmp(third, "{\"time\":", 8), 0);
+    assert_non_null(strstr(third, "\"sequence\":3,"));
+}
+
 static void test_audit_log__syslog_and_a_chain_without_a_file(void **state)
 {
     struct place *place = *state;
@@ -212,6 +255,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             test_audit_log__what_cannot_be_written_is_counted_and_leaves_a_gap, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_audit_log__a_torn_line_is_counted_and_the_next_one_begins_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(test_audit_log__syslog_and_a_chain_without_a_file, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_audit_log__the_journal_gets_fields, setup, teardown),

@@ -236,8 +236,13 @@ static void test_plugin_host__a_check_starts_nothing(void **state)
 
 /* --- the audit file ----------------------------------------------------------------------------- */
 
+static int64_t new_year(void *ctx)
+{
+    (void)ctx;
+    return INT64_C(1767225600000);
+}
+
 static const struct gk_audit_event event = {
-    .wall_ms = INT64_C(1767225600000),
     .event = GK_AUDIT_ACCOUNT_CREATE,
     .account = "acct",
     .key_id = "",
@@ -248,7 +253,7 @@ static const struct gk_audit_event event = {
     .actor = "alice",
 };
 
-/* Events are appended, each a line of its own, whatever is in them, with its place in the chain. */
+/* Events are dated and appended, each a line of its own, whatever is in them, with its place in the chain. */
 static void test_plugin_host__audit_file(void **state)
 {
     (void)state;
@@ -261,7 +266,7 @@ static void test_plugin_host__audit_file(void **state)
     char wanted[2 * sizeof line];
     uint8_t hash[GK_CHAIN_HASH_BYTES] = {0};
     char previous[GK_CHAIN_HASH_TEXT_BYTES];
-    const struct gk_clock clock = gk_clock_system();
+    const struct gk_clock clock = {.mono_ms = new_year, .wall_ms = new_year};
     char directory[STORE_PLACE_BYTES];
     char path[STORE_PLACE_BYTES + 16];
     assert_true(store_place_make(directory));
