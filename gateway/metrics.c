@@ -16,11 +16,12 @@ enum type { COUNTER, GAUGE, HISTOGRAM };
 struct metric {
     const char *name;
     enum type type;
+    const char *labels;
     const char *help;
 };
 
 static const struct metric table[] = {
-#define GK_METRIC(name, type, labels, help) {#name, type, help},
+#define GK_METRIC(name, type, labels, help) {#name, type, labels, help},
 #include "gateway/metrics.def"
 #undef GK_METRIC
 };
@@ -156,6 +157,16 @@ void gk_metrics_encryption(enum gk_metrics_direction direction, double begun)
                      gk_metrics_now() - begun);
 }
 
+/* An alert on the growth of a counter needs to have seen it at 0. */
+static void begin_counters(void)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (table[i].type == COUNTER && table[i].labels[0] == '\0') {
+            gk_metrics_count(table[i].name, "", 0);
+        }
+    }
+}
+
 /* --- the text ---------------------------------------------------------------------------------- */
 
 void gk_metrics_head(struct gk_buf *out, const char *name)
@@ -207,6 +218,7 @@ static void render_histogram(struct gk_buf *out, const struct series *series)
 
 void gk_metrics_render(struct gk_buf *out)
 {
+    begin_counters();
     pthread_mutex_lock(&metrics.mutex);
     const struct series **all = calloc(metrics.count + 1, sizeof(struct series *));
     size_t count = 0;

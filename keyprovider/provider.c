@@ -166,6 +166,9 @@ static enum gk_status start(struct gk_provider *provider, struct gk_error *error
         return status;
     }
     provider->tokens.timeout_ms = provider->config.request_timeout_ms;
+    /* An alert on its growth has to have seen it at 0. */
+    provider->host.count(provider->host.ctx, "gatekey_token_requests_total", "result=\"refused\"",
+                         0);
     warn_of_algorithms(provider);
     return gk_kv_loop_start(&provider->loop, error);
 }

@@ -47,6 +47,13 @@ static void counters_add_up_by_their_labels(void **state)
                 "gatekey_rotations_total{result=\"ok\"} 3\n");
 }
 
+static void a_counter_without_labels_begins_at_zero(void **state)
+{
+    (void)state;
+    assert_line("\ngatekey_audit_failures_total 0\n");
+    assert_null(strstr(text(), "\ngatekey_token_requests_total{"));
+}
+
 static void an_unknown_name_is_a_counter_without_help(void **state)
 {
     (void)state;
@@ -133,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counters_add_up_by_their_labels),
+        cmocka_unit_test(a_counter_without_labels_begins_at_zero),
         cmocka_unit_test(an_unknown_name_is_a_counter_without_help),
         cmocka_unit_test(a_histogram_has_what_is_within_each_bound),
         cmocka_unit_test(the_table_gives_gauges_their_head),
