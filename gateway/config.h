@@ -57,7 +57,7 @@ struct gk_config_bearer {
 enum gk_manage_role {
     GK_MANAGE_ANYBODY,      /* who has no token */
     GK_MANAGE_READER,       /* look at everything but secrets */
-    GK_MANAGE_KEY_OPERATOR, /* access keys, checks of customers' keys, new root keys, backups */
+    GK_MANAGE_KEY_OPERATOR, /* access keys, checks of customers' keys, new root keys, reseals, backups */
     GK_MANAGE_OWNER         /* all */
 };
 struct gk_config_caller {

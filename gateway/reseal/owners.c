@@ -47,10 +47,8 @@ static enum gk_status add(struct gk_reseal_run *run, const char *scope, const ch
 static void leave_out(struct gk_reseal_run *run, const char *path, const struct gk_error *why)
 {
     const struct gk_plugin *plugin = run->gateway->host->plugin;
-    struct gk_reseal_owner *last = &run->owners[run->owners_count - 1];
-    if (run->owners_count > 0 && strcmp(last->path, path) == 0) {
-        plugin->account_release(last->handle);
-        run->owners_count--;
+    if (run->owners_count > 0 && strcmp(run->owners[run->owners_count - 1].path, path) == 0) {
+        plugin->account_release(run->owners[--run->owners_count].handle);
     }
     run->state.counts.scopes_left_out++;
     gk_log(GK_LOG_WARNING, "reseal", "%s is left out: %s", path, why->message);

@@ -56,8 +56,7 @@ static void tell(const struct gk_reseal_run *run, const char *outcome)
     snprintf(detail, sizeof detail, "%llu data keys are sealed anew, %llu root keys retired%s%.64s",
              (unsigned long long)state->counts.resealed, (unsigned long long)state->counts.retired,
              state->failure[0] == '\0' ? "" : "; ", state->failure);
-    const struct gk_audit_event event = {.wall_ms = state->updated_wall_ms,
-                                         .event = GK_AUDIT_ACCOUNT_RESEAL,
+    const struct gk_audit_event event = {.event = GK_AUDIT_ACCOUNT_RESEAL,
                                          .account = run->account->name,
                                          .key_id = "",
                                          .outcome = outcome,

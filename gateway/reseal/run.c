@@ -52,24 +52,29 @@ enum gk_status gk_reseal_go_on(struct gk_reseal_run *run, struct gk_error *error
 
 void gk_reseal_take_turn(struct gk_reseal_run *run)
 {
-    const int64_t rate = run->state.rate;
+    const uint32_t rate = run->state.rate;
     int64_t now_ms = gk_clock_mono_ms(&run->gateway->clock);
     if (rate == 0) {
         return;
     }
-    while (now_ms < run->turn_mono_ms && gk_reseal_go_on(run, NULL) == GK_OK) {
-        const int64_t left_ms = run->turn_mono_ms - now_ms;
+    /* Several turns in one millisecond are one of the clock's steps. */
+    while (now_ms * rate < run->turn && gk_reseal_go_on(run, NULL) == GK_OK) {
+        const int64_t left_ms = (run->turn - now_ms * rate) / rate + 1;
         const struct timespec nap = {.tv_nsec = (left_ms < NAP_MS ? left_ms : NAP_MS) * 1000000};
         (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
         now_ms = gk_clock_mono_ms(&run->gateway->clock);
     }
-    const int64_t from_ms = run->turn_mono_ms > now_ms - 1000 ? run->turn_mono_ms : now_ms;
-    run->turn_mono_ms = from_ms + (1000 + rate - 1) / rate;
+    const int64_t from = now_ms * rate;
+    run->turn = (run->turn > from - 1000 ? run->turn : from) + 1000;
 }
 
-void gk_reseal_tell_damaged(struct gk_reseal_run *run, const char *container, const char *what)
+void gk_reseal_tell_damaged(struct gk_reseal_run *run, const char *container, const char *what,
+                            bool found_again)
 {
     run->unsure = true;
+    if (run->state.phase != GK_RESEAL_PROOF && found_again) {
+        return;
+    }
     run->state.counts.damaged++;
     gk_log(GK_LOG_ERROR, "reseal", "account %s, container %s: %s", run->account->name, container,
            what);
@@ -86,7 +91,7 @@ static void visit_damaged(void *ctx, const char *account, const char *container,
                           struct gk_span blob, const char *what)
 {
     (void)account, (void)blob;
-    gk_reseal_tell_damaged(ctx, container, what);
+    gk_reseal_tell_damaged(ctx, container, what, true);
 }
 
 /* Those that clients can come to see: with a name, or deleted and kept. */

@@ -40,7 +40,7 @@ struct gk_reseal_run {
     struct gk_error why;
     int64_t save_mono_ms;
     int64_t renew_mono_ms;
-    int64_t turn_mono_ms; /* not earlier than this, by the rate */
+    int64_t turn; /* not earlier than this, by the rate: milliseconds of the clock times rate */
 };
 
 /* From where the state says to the end, or to where it is paused. */
@@ -51,8 +51,10 @@ enum gk_status gk_reseal_run_all(struct gk_reseal_run *run, struct gk_error *err
 enum gk_status gk_reseal_go_on(struct gk_reseal_run *run, struct gk_error *error) GK_MUST_USE;
 /* Waits until the next blob is allowed. */
 void gk_reseal_take_turn(struct gk_reseal_run *run);
-/* Something that cannot be opened: log, count, and nothing is retired. */
-void gk_reseal_tell_damaged(struct gk_reseal_run *run, const char *container, const char *what);
+/* Something that cannot be opened: log, count, and nothing is retired. found_again: the proof, which reads all
+ * once more, comes upon it too, and counts it. */
+void gk_reseal_tell_damaged(struct gk_reseal_run *run, const char *container, const char *what,
+                            bool found_again);
 
 /* Fills run->owners; whose key cannot be had is left out, and counted, unless it is the account. */
 enum gk_status gk_reseal_owners_load(struct gk_reseal_run *run, struct gk_error *error) GK_MUST_USE;

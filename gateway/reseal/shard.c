@@ -29,7 +29,7 @@ static void note(struct look *look, struct gk_span key, const struct gk_blob_rec
     if (run->gateway->host->plugin->data_key_generation(
             gk_span_of(record->sealed_data_key, sizeof record->sealed_data_key), &generation,
             NULL) != GK_OK) {
-        gk_reseal_tell_damaged(run, look->container->name, "a record has no data key");
+        gk_reseal_tell_damaged(run, look->container->name, "a record has no data key", true);
         return;
     }
     if (generation >= owner->active) {
@@ -69,7 +69,7 @@ static bool visit(void *ctx, struct gk_span key, struct gk_span value)
         note(look, key, &record);
         gk_blob_record_cleanup(&record);
     } else {
-        gk_reseal_tell_damaged(run, look->container->name, why.message);
+        gk_reseal_tell_damaged(run, look->container->name, why.message, true);
     }
     run->state.counts.blobs += run->state.phase == GK_RESEAL_KEYS;
     gk_buf_reset(&look->last);
@@ -91,7 +91,7 @@ static enum gk_status reseal_names(struct look *look, uint32_t shard, struct gk_
             status = gk_reseal_blob(run, look->container, shard, name, error);
         }
         if (status == GK_E_INTEGRITY) {
-            gk_reseal_tell_damaged(run, look->container->name, error->message);
+            gk_reseal_tell_damaged(run, look->container->name, error->message, false);
             gk_error_clear(error);
             status = GK_OK;
         }

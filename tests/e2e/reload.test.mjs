@@ -35,8 +35,8 @@ after(() => stack?.stop());
 
 /* --- the gateway -------------------------------------------------------------------------------*/
 
-function manage(target) {
-  const options = { ca: trusted, headers: { authorization: `Bearer ${management.token}` }, agent: false };
+function manage(target, token = management.token) {
+  const options = { ca: trusted, headers: { authorization: `Bearer ${token}` }, agent: false };
   return new Promise((resolve, reject) => {
     https.get(new URL(target, stack.managementEndpoint), options, (answer) => {
       const parts = [];
@@ -113,9 +113,11 @@ test('certificates and tokens are renewed under load', async () => {
   const kept = new https.Agent({ keepAlive: true, maxSockets: 1 });
   const clients = Promise.all([work('kept', kept, state), work('new', false, state)]);
   for (let i = 0; i < RELOADS; i++) {
+    const former = management.token;
     const token = randomBytes(24).toString('base64url');
     replaceFile(stack.gateway.tokenFile, `${token}\n`);
     await Promise.race([reload(with_(files[i % 2]), 'ok', token), clients]);
+    assert.equal((await manage('/metrics', former)).status, 401);
     if (i % 10 < 2) {
       assert.equal(await shownAt(stack.blobEndpointTls), serialOf(files[i % 2]));
       assert.equal(await shownAt(stack.managementEndpoint), serialOf(files[i % 2]));
@@ -124,6 +126,23 @@ test('certificates and tokens are renewed under load', async () => {
   state.over = true;
   for (const requests of await clients) assert.ok(requests > 0);
   kept.destroy();
+});
+
+test('callers come and go, and so does what the log tells', async () => {
+  const callerFile = path.join(stack.gateway.directory, 'caller.token');
+  const token = randomBytes(24).toString('base64url');
+  replaceFile(callerFile, `${token}\n`);
+  const good = with_(files[0]);
+  const status = async () => (await manage('/metrics', token)).status;
+  const lines = () => readFileSync(stack.gateway.logFile, 'utf8').split('\n').filter((line) => line.includes('"debug"')).length;
+  assert.equal(await status(), 401);
+  await reload(good.replace(/token_file = [^;]*;/, `$& callers = ( { name = "alice"; token_file = "${callerFile}"; } );`)
+    .replace('log_level = "info"', 'log_level = "debug"'), 'ok');
+  assert.equal(await status(), 200);
+  await send(stack, { method: 'GET', path: '/kept/new' });
+  await stack.until(() => lines() > 0, 'a line of the level debug');
+  await reload(good, 'ok');
+  assert.equal(await status(), 401);
 });
 
 test('a file that is wrong, or that takes a restart, changes nothing', async () => {

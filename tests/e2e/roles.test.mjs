@@ -2,6 +2,7 @@
 // Who may do what with the management API: each operation, by each role. What is allowed may fail for other
 // reasons (accounts that are not there, bodies that say nothing), which keeps the table short.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { startStack } from './lib/stack.mjs';
@@ -32,12 +33,15 @@ const operations = () => {
     ['reader', 'GET', own],
     ['reader', 'GET', '/gatekey/policy/report'],
     ['reader', 'GET', '/gatekey/scrub'],
+    ['reader', 'GET', `${own}/reseal`],
+    ['reader', 'GET', '/gatekey/events'],
     ['reader', 'GET', '/metrics'],
     ...['listKeys', 'regenerateKey', 'revokeUserDelegationKeys', 'gatekeyCheckKey', 'gatekeyNewRootKey']
       .map((action) => ['key-operator', 'POST', `${absent}/${action}`]),
     ['key-operator', 'POST', `${absent}/encryptionScopes/scope/gatekeyCheckKey`],
     ['key-operator', 'POST', `${absent}/encryptionScopes/scope/gatekeyNewRootKey`],
     ['key-operator', 'POST', `${own}/export`],
+    ...['reseal', 'resealPause', 'resealResume'].map((action) => ['key-operator', 'POST', `${own}/${action}`]),
     ['owner', 'PUT', absent],
     ['owner', 'PATCH', absent],
     ['owner', 'DELETE', absent],
@@ -48,6 +52,12 @@ const operations = () => {
     ...['', '/stop', '/resume', '/removeDamaged'].map((action) => ['owner', 'POST', `/gatekey/scrub${action}`]),
   ];
 };
+
+test('the list is whole', () => {
+  const source = readFileSync(new URL('../../gateway/manage/manage.c', import.meta.url), 'utf8');
+  const rows = source.match(/{GK_ROUTE_[^}]*GK_MANAGE_(READER|KEY_OPERATOR|OWNER)}/g);
+  assert.equal(operations().length, rows.length);
+});
 
 test('each operation, by each role', async () => {
   for (const [least, method, target] of operations()) {
