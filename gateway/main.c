@@ -412,7 +412,9 @@ static int run(struct gk_setup *setup, const struct options *options, bool locke
     raise_descriptors();
     keep_memory();
     if (!locked) {
-        gk_log(GK_LOG_WARNING, "main", "memory could not be locked: RLIMIT_MEMLOCK unlimited, or CAP_IPC_LOCK, would allow it");
+        gk_log(GK_LOG_WARNING, "main",
+               "memory could not be locked: RLIMIT_MEMLOCK unlimited, or CAP_IPC_LOCK, would allow "
+               "it");
     }
     return serve(setup, options, signals);
 }

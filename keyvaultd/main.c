@@ -129,7 +129,9 @@ int main(int argc, char **argv)
     }
     fputs(notice, stderr);
     if (!gk_process_harden()) {
-        gk_log(GK_LOG_WARNING, "main", "memory could not be locked: RLIMIT_MEMLOCK unlimited, or CAP_IPC_LOCK, would allow it");
+        gk_log(GK_LOG_WARNING, "main",
+               "memory could not be locked: RLIMIT_MEMLOCK unlimited, or CAP_IPC_LOCK, would allow "
+               "it");
     }
     struct kv_config *config = calloc(1, sizeof *config);
     if (config == NULL || kv_config_read(options.config, config, &error) != GK_OK) {
