@@ -13,7 +13,7 @@ META, DATA = 0, 1
 POOLS = {META: b"gatekey.meta", DATA: b"gatekey.data"}
 SCHEME = "rados:"
 KEYS_AT_ONCE = 4096
-OP_TIMEOUT_S = b"30"
+OP_TIMEOUT_S = b"120"  # of a cluster that recovers on a busy machine
 ENOENT = 2
 
 
