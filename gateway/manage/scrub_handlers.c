@@ -29,10 +29,10 @@ enum gk_status gk_manage_scrub_get(struct gk_manage *manage, const struct gk_man
 }
 
 static enum gk_status read_options(const json_t *body, struct gk_scrub_options *options,
-                                   struct gk_error *error)
+                                   uint32_t *rate, struct gk_error *error)
 {
     static const char *const names[] = {"verify", "remove", "olderThanSeconds", "rate", NULL};
-    uint64_t rate = 0;
+    uint64_t number = 0;
     bool present = false;
     *options = (struct gk_scrub_options){.older_than_s = OLDER_THAN_S_DEFAULT};
     enum gk_status status = gk_json_only(body, "", names, error);
@@ -47,9 +47,9 @@ static enum gk_status read_options(const json_t *body, struct gk_scrub_options *
                                 error);
     }
     if (status == GK_OK) {
-        status = gk_json_number(body, "rate", GK_JOB_RATE_MAX, &rate, error);
+        status = gk_json_number(body, "rate", GK_JOB_RATE_MAX, &number, error);
     }
-    options->rate = (uint32_t)rate;
+    *rate = (uint32_t)number;
     return status;
 }
 
@@ -60,13 +60,14 @@ enum gk_status gk_manage_scrub_start(struct gk_manage *manage, const struct gk_m
     (void)path;
     json_t *body = NULL;
     struct gk_scrub_options options;
+    uint32_t rate = 0;
     enum gk_status status = gk_json_parse(request->body, &body, error);
     if (status == GK_OK) {
-        status = read_options(body, &options, error);
+        status = read_options(body, &options, &rate, error);
     }
     json_decref(body);
     if (status == GK_OK) {
-        status = gk_scrub_start(manage->gateway->scrub, &options, error);
+        status = gk_scrub_start(manage->gateway->scrub, &options, rate, error);
     }
     if (status != GK_OK) {
         return status;

@@ -17,7 +17,7 @@ struct resealing {
 static enum gk_status reseal(struct resealing *resealing, const struct gk_id *container,
                              struct gk_blob_record *record, bool *resealed, struct gk_error *error)
 {
-    const struct gk_plugin *plugin = resealing->run->gateway->host->plugin;
+    const struct gk_plugin *plugin = resealing->run->job.gateway->host->plugin;
     const struct gk_span sealed =
         gk_span_of(record->sealed_data_key, sizeof record->sealed_data_key);
     const struct gk_reseal_owner *owner = gk_reseal_owner_of(resealing->run, &record->encryption);
@@ -96,7 +96,7 @@ enum gk_status gk_reseal_blob(struct gk_reseal_run *run, const struct gk_scrub_c
                               uint32_t shard, struct gk_span name, struct gk_error *error)
 {
     struct resealing resealing = {.run = run,
-                                  .request = {.gateway = run->gateway,
+                                  .request = {.gateway = run->job.gateway,
                                               .account = run->account,
                                               .operation = GK_OP_BLOB_UNDELETE_BLOB,
                                               .container = container->name}};

@@ -12,8 +12,8 @@
 static enum gk_status read_status(const struct gk_reseal_run *run, const char *path,
                                   struct gk_account_status *out, struct gk_error *error)
 {
-    const struct gk_plugin_host *host = run->gateway->host;
-    const struct gk_call call = {.deadline_ms = run->gateway->vault_deadline_ms};
+    const struct gk_plugin_host *host = run->job.gateway->host;
+    const struct gk_call call = {.deadline_ms = run->job.gateway->vault_deadline_ms};
     const enum gk_status status =
         host->plugin->account_retire_root_keys(host->instance, path, 0, &call, error);
     return status == GK_OK ? host->plugin->account_status(host->instance, path, out, error)
@@ -23,7 +23,7 @@ static enum gk_status read_status(const struct gk_reseal_run *run, const char *p
 static enum gk_status add(struct gk_reseal_run *run, const char *scope, const char *path,
                           const struct gk_account_status *status, struct gk_error *error)
 {
-    const struct gk_plugin_host *host = run->gateway->host;
+    const struct gk_plugin_host *host = run->job.gateway->host;
     struct gk_reseal_owner *owners =
         reallocarray(run->owners, run->owners_count + 1, sizeof *owners);
     if (owners == NULL) {
@@ -38,7 +38,8 @@ static enum gk_status add(struct gk_reseal_run *run, const char *scope, const ch
     enum gk_status done = host->plugin->account_open(host->instance, path, &owner->handle, error);
     if (done == GK_OK) {
         run->owners_count++;
-        done = host->plugin->account_warm(owner->handle, run->gateway->vault_deadline_ms, error);
+        done =
+            host->plugin->account_warm(owner->handle, run->job.gateway->vault_deadline_ms, error);
     }
     return done;
 }
@@ -46,7 +47,7 @@ static enum gk_status add(struct gk_reseal_run *run, const char *scope, const ch
 /* Its data keys stay as they are, and so do its root keys. */
 static void leave_out(struct gk_reseal_run *run, const char *path, const struct gk_error *why)
 {
-    const struct gk_plugin *plugin = run->gateway->host->plugin;
+    const struct gk_plugin *plugin = run->job.gateway->host->plugin;
     if (run->owners_count > 0 && strcmp(run->owners[run->owners_count - 1].path, path) == 0) {
         plugin->account_release(run->owners[--run->owners_count].handle);
     }
@@ -86,7 +87,7 @@ enum gk_status gk_reseal_owners_load(struct gk_reseal_run *run, struct gk_error 
         status = add(run, "", name, &found, error);
     }
     if (status == GK_OK) {
-        status = gk_scopes_list(run->gateway, run->account, &scopes, error);
+        status = gk_scopes_list(run->job.gateway, run->account, &scopes, error);
     }
     for (size_t at = 0; status == GK_OK && at < scopes.len;) {
         const char *scope = (const char *)scopes.data + at;
@@ -100,7 +101,7 @@ enum gk_status gk_reseal_owners_load(struct gk_reseal_run *run, struct gk_error 
 void gk_reseal_owners_free(struct gk_reseal_run *run)
 {
     for (size_t i = 0; i < run->owners_count; i++) {
-        run->gateway->host->plugin->account_release(run->owners[i].handle);
+        run->job.gateway->host->plugin->account_release(run->owners[i].handle);
     }
     free(run->owners);
     run->owners = NULL;

@@ -1,72 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/reseal/run.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/error.h"
 #include "common/log.h"
 #include "gateway/blob/key_floor.h"
-
-#define SAVE_MS  500 /* also how soon an order to pause that came through another gateway is seen */
-#define RENEW_MS 10000
-#define NAP_MS   100
-
-/* --- going on -----------------------------------------------------------------------------------*/
-
-static enum gk_status keep_up(struct gk_reseal_run *run, int64_t now_mono_ms)
-{
-    struct gk_store *store = run->gateway->store;
-    const char *object = run->account->object;
-    enum gk_status status = GK_OK;
-    bool ordered = false;
-    if (now_mono_ms >= run->renew_mono_ms) {
-        run->renew_mono_ms = now_mono_ms + RENEW_MS;
-        status = gk_store_lease_take(store, GK_RESEAL_LEASE, GK_RESEAL_LEASE_MS, &run->why);
-    }
-    if (status == GK_OK) {
-        status = gk_reseal_order_read(store, object, run->state.id, &ordered, &run->why);
-    }
-    run->paused = run->paused || ordered;
-    if (status == GK_OK) {
-        run->state.updated_wall_ms = gk_clock_wall_ms(&run->gateway->clock);
-        status = gk_reseal_state_write(store, object, &run->state, &run->why);
-    }
-    return status;
-}
-
-enum gk_status gk_reseal_go_on(struct gk_reseal_run *run, struct gk_error *error)
-{
-    const int64_t now_mono_ms = gk_clock_mono_ms(&run->gateway->clock);
-    run->paused = run->paused || run->stop(run->stop_ctx);
-    if (run->status == GK_OK && !run->paused && now_mono_ms >= run->save_mono_ms) {
-        run->save_mono_ms = now_mono_ms + SAVE_MS;
-        run->status = keep_up(run, now_mono_ms);
-    }
-    if (run->status != GK_OK) {
-        return gk_fail(error, run->status, "%s", run->why.message);
-    }
-    return run->paused ? gk_fail(error, GK_E_UNAVAILABLE, "paused") : GK_OK;
-}
-
-void gk_reseal_take_turn(struct gk_reseal_run *run)
-{
-    const uint32_t rate = run->state.rate;
-    int64_t now_ms = gk_clock_mono_ms(&run->gateway->clock);
-    if (rate == 0) {
-        return;
-    }
-    /* Several turns in one millisecond are one of the clock's steps. */
-    while (now_ms * rate < run->turn && gk_reseal_go_on(run, NULL) == GK_OK) {
-        const int64_t left_ms = (run->turn - now_ms * rate) / rate + 1;
-        const struct timespec nap = {.tv_nsec = (left_ms < NAP_MS ? left_ms : NAP_MS) * 1000000};
-        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
-        now_ms = gk_clock_mono_ms(&run->gateway->clock);
-    }
-    const int64_t from = now_ms * rate;
-    run->turn = (run->turn > from - 1000 ? run->turn : from) + 1000;
-}
 
 void gk_reseal_tell_damaged(struct gk_reseal_run *run, const char *container, const char *what,
                             bool found_again)
@@ -84,7 +23,8 @@ void gk_reseal_tell_damaged(struct gk_reseal_run *run, const char *container, co
 
 static bool visit_go_on(void *ctx)
 {
-    return gk_reseal_go_on(ctx, NULL) == GK_OK;
+    struct gk_reseal_run *run = ctx;
+    return gk_job_go_on(&run->job, NULL) == GK_OK;
 }
 
 static void visit_damaged(void *ctx, const char *account, const char *container,
@@ -102,7 +42,7 @@ static enum gk_status list_containers(struct gk_reseal_run *run,
     const struct gk_scrub_visitor visitor = {
         .ctx = run, .go_on = visit_go_on, .damaged = visit_damaged};
     const enum gk_status status =
-        gk_scrub_containers_of(run->gateway, run->account, &visitor, containers, error);
+        gk_scrub_containers_of(run->job.gateway, run->account, &visitor, containers, error);
     size_t kept = 0;
     for (size_t i = 0; status == GK_OK && i < containers->count; i++) {
         if (containers->items[i].name[0] != '\0' || containers->items[i].kept) {
@@ -154,7 +94,7 @@ static enum gk_status each_shard(struct gk_reseal_run *run, struct gk_reseal_cur
         move_to(at, container);
         while (status == GK_OK && at->shard < container->shards) {
             const double part = (double)at->shard / (double)container->shards;
-            run->state.progress = ((double)i + part) / (double)containers.count;
+            run->state.job.progress = ((double)i + part) / (double)containers.count;
             status = work(run, container, at->shard, error);
             at->shard += status == GK_OK;
         }
@@ -175,10 +115,10 @@ static enum gk_status bar_shard(struct gk_reseal_run *run,
                                 const struct gk_scrub_container *container, uint32_t shard,
                                 struct gk_error *error)
 {
-    enum gk_status status = gk_reseal_go_on(run, error);
+    enum gk_status status = gk_job_go_on(&run->job, error);
     for (size_t i = 0; status == GK_OK && i < run->owners_count; i++) {
         const struct gk_key_bar bar = bar_of(&run->owners[i]);
-        status = gk_key_bar_shard(run->gateway->store, &container->id, shard, &bar, error);
+        status = gk_key_bar_shard(run->job.gateway->store, &container->id, shard, &bar, error);
     }
     return status;
 }
@@ -190,7 +130,7 @@ static enum gk_status bar(struct gk_reseal_run *run, struct gk_error *error)
     enum gk_status status = GK_OK;
     for (size_t i = 0; status == GK_OK && i < run->owners_count; i++) {
         const struct gk_key_bar bar = bar_of(&run->owners[i]);
-        status = gk_key_bar_account(run->gateway->store, run->account->object, &bar, error);
+        status = gk_key_bar_account(run->job.gateway->store, run->account->object, &bar, error);
     }
     return status == GK_OK ? each_shard(run, &at, bar_shard, error) : status;
 }
@@ -204,8 +144,8 @@ static enum gk_status prove(struct gk_reseal_run *run, struct gk_error *error)
 /* Of what nothing was found under, by a proof that has read everything. */
 static enum gk_status retire(struct gk_reseal_run *run, struct gk_error *error)
 {
-    const struct gk_plugin_host *host = run->gateway->host;
-    const struct gk_call call = {.deadline_ms = run->gateway->vault_deadline_ms};
+    const struct gk_plugin_host *host = run->job.gateway->host;
+    const struct gk_call call = {.deadline_ms = run->job.gateway->vault_deadline_ms};
     enum gk_status status = GK_OK;
     for (size_t i = 0; !run->unsure && status == GK_OK && i < run->owners_count; i++) {
         const struct gk_reseal_owner *owner = &run->owners[i];
@@ -244,7 +184,7 @@ enum gk_status gk_reseal_run_all(struct gk_reseal_run *run, struct gk_error *err
     }
     if (status == GK_OK) {
         state->phase = GK_RESEAL_END;
-        state->progress = 1;
+        state->job.progress = 1;
     }
     gk_reseal_owners_free(run);
     return status;

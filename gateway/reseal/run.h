@@ -7,13 +7,9 @@
 #define GATEWAY_RESEAL_RUN_H
 
 #include "gateway/blob/encryption.h"
-#include "gateway/gateway.h"
+#include "gateway/job/job.h"
 #include "gateway/reseal/state.h"
 #include "gateway/scrub/walk.h"
-
-/* Not an account's name, whose leases have this prefix too. */
-#define GK_RESEAL_LEASE    "lease/gateway.reseal"
-#define GK_RESEAL_LEASE_MS 30000u
 
 /* Whose root keys there are: the account's own, and those of its scopes; of them only who has older ones in
  * use. */
@@ -27,30 +23,17 @@ struct gk_reseal_owner {
 };
 
 struct gk_reseal_run {
-    struct gk_gateway *gateway;
+    struct gk_job_run job;
     struct gk_gateway_account *account; /* held */
     struct gk_reseal_state state;
-    bool (*stop)(void *ctx); /* whether to end, asked all the time */
-    void *stop_ctx;
     struct gk_reseal_owner *owners; /* by scope, ascending */
     size_t owners_count;
-    bool unsure;           /* something could not be read: nothing may be retired */
-    bool paused;           /* stop said so, or somebody wrote so into the store */
-    enum gk_status status; /* of what go_on did, with its reason */
-    struct gk_error why;
-    int64_t save_mono_ms;
-    int64_t renew_mono_ms;
-    int64_t turn; /* not earlier than this, by the rate: milliseconds of the clock times rate */
+    bool unsure; /* something could not be read: nothing may be retired */
 };
 
 /* From where the state says to the end, or to where it is paused. */
 enum gk_status gk_reseal_run_all(struct gk_reseal_run *run, struct gk_error *error) GK_MUST_USE;
 
-/* Saves the state, renews the lease and looks for an order to pause when it is time for that. Not GK_OK: to
- * be ended. */
-enum gk_status gk_reseal_go_on(struct gk_reseal_run *run, struct gk_error *error) GK_MUST_USE;
-/* Waits until the next blob is allowed. */
-void gk_reseal_take_turn(struct gk_reseal_run *run);
 /* Something that cannot be opened: log, count, and nothing is retired. found_again: the proof, which reads all
  * once more, comes upon it too, and counts it. */
 void gk_reseal_tell_damaged(struct gk_reseal_run *run, const char *container, const char *what,

@@ -10,17 +10,9 @@
 
 #include <jansson.h>
 
-#include "common/text.h"
-#include "gatekey/plugin.h"
-#include "gateway/store/store.h"
+#include "gateway/job/state.h"
 
-enum gk_reseal_status {
-    GK_RESEAL_RUNNING,
-    GK_RESEAL_PAUSED,      /* may be resumed, as may the next two */
-    GK_RESEAL_INTERRUPTED, /* its gateway ended */
-    GK_RESEAL_FAILED,
-    GK_RESEAL_DONE
-};
+#define GK_RESEAL_ORDER_KEY "r/pause"
 
 enum gk_reseal_phase {
     GK_RESEAL_BAR,   /* nothing comes to stand under older root keys any more */
@@ -47,17 +39,9 @@ struct gk_reseal_cursor {
 };
 
 struct gk_reseal_state {
-    char id[GK_UUID_TEXT_BYTES];
-    enum gk_reseal_status status;
+    struct gk_job_state job; /* "stopped" is "paused" here; a turn is a blob */
     enum gk_reseal_phase phase;
     struct gk_reseal_counts counts;
-    uint32_t rate; /* blobs in a second; 0: one after the other */
-    char gateway[128];
-    char failure[256];
-    int64_t started_wall_ms;
-    int64_t updated_wall_ms;
-    int64_t ended_wall_ms;      /* 0: not yet */
-    double progress;            /* of the phase, 0 to 1 */
     struct gk_reseal_cursor at; /* that is gone through, of GK_RESEAL_KEYS */
 };
 
@@ -72,11 +56,5 @@ enum gk_status gk_reseal_state_write(struct gk_store *store, const char *object,
                                      struct gk_error *error) GK_MUST_USE;
 /* As the API shows it; NULL when memory is out. Owned by the caller. */
 json_t *gk_reseal_state_json(const struct gk_reseal_state *state);
-
-/* An order to pause the reseal with this id, "" for none: row "r/pause". */
-enum gk_status gk_reseal_order_write(struct gk_store *store, const char *object, const char *id,
-                                     struct gk_error *error) GK_MUST_USE;
-enum gk_status gk_reseal_order_read(struct gk_store *store, const char *object, const char *id,
-                                    bool *ordered, struct gk_error *error) GK_MUST_USE;
 
 #endif

@@ -125,11 +125,12 @@ static enum gk_status collect(struct sweep *sweep)
     struct gk_scrub_visitor visitor = gk_scrub_run_visitor(run);
     visitor.segment = filter_segment;
     run->state.phase = GK_SCRUB_REFERENCES;
-    run->state.progress = 0;
+    run->state.job.progress = 0;
     run->counting = run->state.range_first == 0;
     run->expected_objects = 0;
-    sweep->began_wall_ms = gk_clock_wall_ms(&run->gateway->clock);
-    const enum gk_status status = gk_scrub_walk(run->gateway, &visitor, &run->known, sweep->error);
+    sweep->began_wall_ms = gk_clock_wall_ms(&run->job.gateway->clock);
+    const enum gk_status status =
+        gk_scrub_walk(run->job.gateway, &visitor, &run->known, sweep->error);
     run->counting = false;
     return status;
 }
@@ -176,15 +177,15 @@ static enum gk_status remove_some(struct sweep *sweep, struct removal *removal)
     }
     enum gk_status status = GK_OK;
     if (removal->count > 0 && run->state.options.remove) {
-        gk_scrub_take_turn(run);
-        status =
-            gk_store_remove(run->gateway->store, GK_POOL_DATA, names, removal->count, sweep->error);
+        gk_job_take_turn(&run->job);
+        status = gk_store_remove(run->job.gateway->store, GK_POOL_DATA, names, removal->count,
+                                 sweep->error);
         run->state.counts.removed += status == GK_OK ? removal->count : 0;
         run->state.counts.removed_bytes += status == GK_OK ? removal->bytes : 0;
     }
     removal->count = 0;
     removal->bytes = 0;
-    return status == GK_OK ? gk_scrub_check(run, sweep->error) : status;
+    return status == GK_OK ? gk_job_go_on(&run->job, sweep->error) : status;
 }
 
 static enum gk_status settle(struct sweep *sweep, const struct candidate *candidate,
@@ -202,7 +203,7 @@ static enum gk_status settle(struct sweep *sweep, const struct candidate *candid
     struct gk_store_stat stat;
     name_of(candidate, name);
     const enum gk_status status =
-        gk_store_stat(run->gateway->store, GK_POOL_DATA, name, &stat, sweep->error);
+        gk_store_stat(run->job.gateway->store, GK_POOL_DATA, name, &stat, sweep->error);
     if (status == GK_E_NOT_FOUND) {
         /* Committed since the filter's walk, and removed by the reaper since it was listed. */
         gk_error_clear(sweep->error);
@@ -241,7 +242,7 @@ static enum gk_status confirm(struct sweep *sweep)
         return GK_OK;
     }
     qsort(sweep->candidates, sweep->count, sizeof *sweep->candidates, compare);
-    enum gk_status status = gk_scrub_walk(run->gateway, &visitor, &run->known, sweep->error);
+    enum gk_status status = gk_scrub_walk(run->job.gateway, &visitor, &run->known, sweep->error);
     if (status == GK_OK) {
         status = settle_all(sweep);
     }
@@ -286,9 +287,9 @@ static enum gk_status consider(struct sweep *sweep, struct candidate *fresh)
     struct gk_store_stat stat;
     char name[GK_DATA_NAME_BYTES];
     name_of(fresh, name);
-    gk_scrub_take_turn(run);
+    gk_job_take_turn(&run->job);
     const enum gk_status status =
-        gk_store_stat(run->gateway->store, GK_POOL_DATA, name, &stat, sweep->error);
+        gk_store_stat(run->job.gateway->store, GK_POOL_DATA, name, &stat, sweep->error);
     if (status == GK_E_NOT_FOUND) { /* removed, or given up, since it was listed */
         gk_error_clear(sweep->error);
         return GK_OK;
@@ -311,7 +312,7 @@ static enum gk_status consider_all(struct sweep *sweep)
             status = confirm(sweep);
         }
         if (status == GK_OK) {
-            status = gk_scrub_check(sweep->run, sweep->error);
+            status = gk_job_go_on(&sweep->run->job, sweep->error);
         }
     }
     return status;
@@ -323,8 +324,9 @@ static void show_progress(const struct sweep *sweep)
     const double all = (double)UINT64_MAX;
     const double expected = (double)(run->expected_objects + 1);
     const double part = (double)sweep->seen / (expected + (double)sweep->count);
-    run->state.progress = (double)run->refs.first / all +
-                          (part < 1 ? part : 1) * (double)(run->refs.last - run->refs.first) / all;
+    run->state.job.progress =
+        (double)run->refs.first / all +
+        (part < 1 ? part : 1) * (double)(run->refs.last - run->refs.first) / all;
 }
 
 static enum gk_status list(struct sweep *sweep)
@@ -337,14 +339,14 @@ static enum gk_status list(struct sweep *sweep)
     do {
         sweep->visited = 0;
         sweep->fresh_count = 0;
-        gk_scrub_take_turn(run);
-        status = gk_store_list(run->gateway->store, GK_POOL_DATA, &cursor, visit_name, sweep,
+        gk_job_take_turn(&run->job);
+        status = gk_store_list(run->job.gateway->store, GK_POOL_DATA, &cursor, visit_name, sweep,
                                sweep->error);
         if (status == GK_OK) {
             status = consider_all(sweep);
         }
         if (status == GK_OK) {
-            status = gk_scrub_check(run, sweep->error);
+            status = gk_job_go_on(&run->job, sweep->error);
         }
         show_progress(sweep);
     } while (status == GK_OK && cursor.len > 0);

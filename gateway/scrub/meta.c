@@ -92,7 +92,7 @@ static enum gk_status is_nobodys(struct meta *meta, const char *name, bool *nobo
         return GK_OK;
     }
     const enum gk_status status =
-        gk_store_stat(run->gateway->store, GK_POOL_META, object, &stat, meta->error);
+        gk_store_stat(run->job.gateway->store, GK_POOL_META, object, &stat, meta->error);
     *nobodys = status == GK_E_NOT_FOUND;
     if (*nobodys) {
         gk_error_clear(meta->error);
@@ -105,15 +105,15 @@ static enum gk_status relist(struct meta *meta, enum gk_registry_kind kind, stru
 {
     struct gk_scrub_run *run = meta->run;
     bool has = false;
-    enum gk_status status = gk_registry_has(run->gateway->store, kind, name, &has, meta->error);
+    enum gk_status status = gk_registry_has(run->job.gateway->store, kind, name, &has, meta->error);
     if (status != GK_OK || has) {
         return status;
     }
     const struct gk_registry_row row = {
-        .kind = kind, .name = name, .written_wall_ms = gk_clock_wall_ms(&run->gateway->clock)};
+        .kind = kind, .name = name, .written_wall_ms = gk_clock_wall_ms(&run->job.gateway->clock)};
     gk_log(GK_LOG_WARNING, "scrub", "%s was not in the registry", object);
     run->state.counts.relisted++;
-    return gk_registry_set(run->gateway->store, &row, meta->error);
+    return gk_registry_set(run->job.gateway->store, &row, meta->error);
 }
 
 /* One name of the list. */
@@ -138,7 +138,7 @@ static enum gk_status consider(struct meta *meta, const char *name)
         strlen(name) >= NAME_BYTES) {
         return status;
     }
-    status = gk_store_stat(run->gateway->store, GK_POOL_META, name, &stat, meta->error);
+    status = gk_store_stat(run->job.gateway->store, GK_POOL_META, name, &stat, meta->error);
     if (status == GK_E_NOT_FOUND) {
         gk_error_clear(meta->error);
         return GK_OK;
@@ -208,14 +208,14 @@ static enum gk_status list(struct meta *meta)
     do {
         gk_buf_reset(&meta->names);
         meta->names_count = 0;
-        gk_scrub_take_turn(run);
-        status = gk_store_list(run->gateway->store, GK_POOL_META, &cursor, collect_name, meta,
+        gk_job_take_turn(&run->job);
+        status = gk_store_list(run->job.gateway->store, GK_POOL_META, &cursor, collect_name, meta,
                                meta->error);
         if (status == GK_OK) {
             status = consider_names(meta);
         }
         if (status == GK_OK) {
-            status = gk_scrub_check(run, meta->error);
+            status = gk_job_go_on(&run->job, meta->error);
         }
     } while (status == GK_OK && cursor.len > 0);
     gk_buf_cleanup(&cursor);
@@ -229,13 +229,13 @@ static enum gk_status wait_for_creations(struct meta *meta)
     struct gk_scrub_run *run = meta->run;
     const uint64_t older_s = run->state.options.older_than_s;
     const int64_t wait_ms = (int64_t)(older_s < WAIT_MAX_S ? older_s : WAIT_MAX_S) * 1000;
-    const int64_t until = gk_clock_mono_ms(&run->gateway->clock) + wait_ms;
+    const int64_t until = gk_clock_mono_ms(&run->job.gateway->clock) + wait_ms;
     enum gk_status status = GK_OK;
     while (status == GK_OK && meta->untimed && run->state.options.remove &&
-           gk_clock_mono_ms(&run->gateway->clock) < until) {
+           gk_clock_mono_ms(&run->job.gateway->clock) < until) {
         const struct timespec nap = {.tv_nsec = NAP_MS * 1000000};
         (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
-        status = gk_scrub_check(run, meta->error);
+        status = gk_job_go_on(&run->job, meta->error);
     }
     return status;
 }
@@ -243,7 +243,7 @@ static enum gk_status wait_for_creations(struct meta *meta)
 static enum gk_status walk(struct meta *meta)
 {
     const struct gk_scrub_visitor visitor = gk_scrub_run_visitor(meta->run);
-    return gk_scrub_walk(meta->run->gateway, &visitor, &meta->run->known, meta->error);
+    return gk_scrub_walk(meta->run->job.gateway, &visitor, &meta->run->known, meta->error);
 }
 
 static enum gk_status settle(struct meta *meta, const char *name)
@@ -258,15 +258,15 @@ static enum gk_status settle(struct meta *meta, const char *name)
     gk_log(GK_LOG_INFO, "scrub", "nothing refers to object %s", name);
     gk_scrub_add_unreferenced(&run->state, name, true, 0);
     if (run->state.options.remove) {
-        status = gk_store_remove(run->gateway->store, GK_POOL_META, names, 1, meta->error);
+        status = gk_store_remove(run->job.gateway->store, GK_POOL_META, names, 1, meta->error);
         run->state.counts.removed += status == GK_OK;
     }
-    return status == GK_OK ? gk_scrub_check(run, meta->error) : status;
+    return status == GK_OK ? gk_job_go_on(&run->job, meta->error) : status;
 }
 
 static enum gk_status sweep(struct meta *meta)
 {
-    meta->began_wall_ms = gk_clock_wall_ms(&meta->run->gateway->clock);
+    meta->began_wall_ms = gk_clock_wall_ms(&meta->run->job.gateway->clock);
     enum gk_status status = walk(meta);
     if (status == GK_OK) {
         status = list(meta);

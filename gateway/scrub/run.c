@@ -2,87 +2,9 @@
 #include "gateway/scrub/run.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "common/error.h"
 #include "common/log.h"
-
-#define SAVE_MS  500 /* also how soon an order to stop that came through another gateway is seen */
-#define RENEW_MS 10000
-#define NAP_MS   100
-#define STOP_KEY "stop"
-
-/* --- going on -----------------------------------------------------------------------------------*/
-
-/* Whether somebody wrote an order to stop this scrub into the store. */
-static enum gk_status read_order(struct gk_scrub_run *run)
-{
-    struct gk_buf order;
-    gk_buf_init(&order, GK_UUID_TEXT_BYTES);
-    enum gk_status status = gk_store_map_get(run->gateway->store, GK_POOL_META, GK_SCRUB_OBJECT,
-                                             gk_span_str(STOP_KEY), &order, &run->why);
-    if (status == GK_OK && gk_span_equal(gk_buf_span(&order), gk_span_str(run->state.id))) {
-        run->stopped = true;
-    }
-    gk_buf_cleanup(&order);
-    return status == GK_E_NOT_FOUND || status == GK_E_LIMIT ? GK_OK : status;
-}
-
-static enum gk_status keep_up(struct gk_scrub_run *run, int64_t now_mono_ms)
-{
-    struct gk_store *store = run->gateway->store;
-    enum gk_status status = GK_OK;
-    if (now_mono_ms >= run->renew_mono_ms) {
-        run->renew_mono_ms = now_mono_ms + RENEW_MS;
-        status = gk_store_lease_take(store, GK_SCRUB_LEASE, GK_SCRUB_LEASE_MS, &run->why);
-    }
-    if (status == GK_OK) {
-        status = read_order(run);
-    }
-    if (status == GK_OK) {
-        run->state.updated_wall_ms = gk_clock_wall_ms(&run->gateway->clock);
-        status = gk_scrub_state_write(store, &run->state, &run->why);
-    }
-    return status;
-}
-
-bool gk_scrub_go_on(struct gk_scrub_run *run)
-{
-    const int64_t now_mono_ms = gk_clock_mono_ms(&run->gateway->clock);
-    run->stopped = run->stopped || run->stop(run->stop_ctx);
-    if (run->status == GK_OK && !run->stopped && now_mono_ms >= run->save_mono_ms) {
-        run->save_mono_ms = now_mono_ms + SAVE_MS;
-        run->status = keep_up(run, now_mono_ms);
-    }
-    return run->status == GK_OK && !run->stopped;
-}
-
-enum gk_status gk_scrub_check(struct gk_scrub_run *run, struct gk_error *error)
-{
-    if (gk_scrub_go_on(run)) {
-        return GK_OK;
-    }
-    return run->status == GK_OK ? gk_fail(error, GK_E_UNAVAILABLE, "stopped")
-                                : gk_fail(error, run->status, "%s", run->why.message);
-}
-
-void gk_scrub_take_turn(struct gk_scrub_run *run)
-{
-    const uint32_t rate = run->state.options.rate;
-    int64_t now_mono_ms = gk_clock_mono_ms(&run->gateway->clock);
-    if (rate == 0) {
-        return;
-    }
-    /* Several turns in one millisecond are one of the clock's steps. */
-    while (now_mono_ms * rate < run->read_mono_ms && gk_scrub_go_on(run)) {
-        const int64_t left_ms = (run->read_mono_ms - now_mono_ms * rate) / rate + 1;
-        const struct timespec nap = {.tv_nsec = (left_ms < NAP_MS ? left_ms : NAP_MS) * 1000000};
-        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
-        now_mono_ms = gk_clock_mono_ms(&run->gateway->clock);
-    }
-    const int64_t from = now_mono_ms * rate;
-    run->read_mono_ms = (run->read_mono_ms > from - 1000 ? run->read_mono_ms : from) + 1000;
-}
 
 /* --- what a walk tells --------------------------------------------------------------------------*/
 
@@ -102,15 +24,15 @@ void gk_scrub_tell_damaged(struct gk_scrub_run *run, const char *account, const 
                                          .detail = detail,
                                          .request_id = "",
                                          .actor = GK_AUDIT_ACTOR_SELF};
-    gk_plugin_host_audit(run->gateway->host, &event);
+    gk_plugin_host_audit(run->job.gateway->host, &event);
     gk_scrub_add_damaged(&run->state, account, container, blob, what);
 }
 
 static bool visit_go_on(void *ctx)
 {
     struct gk_scrub_run *run = ctx;
-    gk_scrub_take_turn(run);
-    return gk_scrub_go_on(run);
+    gk_job_take_turn(&run->job);
+    return gk_job_go_on(&run->job, NULL) == GK_OK;
 }
 
 static void visit_account(void *ctx, const char *name)
@@ -136,7 +58,7 @@ static void visit_progress(void *ctx, double fraction)
 {
     struct gk_scrub_run *run = ctx;
     if (run->state.phase == GK_SCRUB_REFERENCES) {
-        run->state.progress = fraction;
+        run->state.job.progress = fraction;
     }
 }
 
@@ -175,7 +97,7 @@ enum gk_status gk_scrub_run_all(struct gk_scrub_run *run, struct gk_error *error
     }
     if (status == GK_OK && state->phase == GK_SCRUB_META) {
         gk_scrub_begin_part(state);
-        state->progress = 0;
+        state->job.progress = 0;
         status = gk_scrub_meta(run, error);
         if (status == GK_OK) {
             state->phase = state->options.verify ? GK_SCRUB_VERIFY : GK_SCRUB_END;
@@ -186,7 +108,7 @@ enum gk_status gk_scrub_run_all(struct gk_scrub_run *run, struct gk_error *error
     }
     if (status == GK_OK) {
         state->phase = GK_SCRUB_END;
-        state->progress = 1;
+        state->job.progress = 1;
     }
     return status;
 }

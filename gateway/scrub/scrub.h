@@ -20,9 +20,9 @@ enum gk_status gk_scrub_new(struct gk_gateway *gateway, struct gk_scrub **out,
 /* Stops what runs here, which may be resumed. NULL is fine. */
 void gk_scrub_free(struct gk_scrub *scrub);
 
-/* GK_E_CONFLICT (409): one is running. */
+/* rate: reads of the store in a second, 0 for one after the other. GK_E_CONFLICT (409): one is running. */
 enum gk_status gk_scrub_start(struct gk_scrub *scrub, const struct gk_scrub_options *options,
-                              struct gk_error *error) GK_MUST_USE;
+                              uint32_t rate, struct gk_error *error) GK_MUST_USE;
 /* Goes on with the last one, with its options. GK_E_CONFLICT (409): one is running, or the last one came
  * to its end. GK_E_NOT_FOUND (404): there was none. */
 enum gk_status gk_scrub_resume(struct gk_scrub *scrub, struct gk_error *error) GK_MUST_USE;

@@ -11,16 +11,13 @@
 #define STATE_KEY        "state"
 #define STATE_BYTES_MAX  ((size_t)1 << 20)
 #define BLOB_BYTES_SHOWN 512u
+#define STOPPED          "stopped"
 
-static const char *const status_names[] = {"running", "stopped", "interrupted", "failed", "done"};
 static const char *const phase_names[] = {"references", "data", "meta", "verify", "end"};
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static const struct {
-    const char *name;
-    size_t offset;
-} count_names[] = {
+static const struct gk_job_count count_names[] = {
     {"accounts", offsetof(struct gk_scrub_counts, accounts)},
     {"containers", offsetof(struct gk_scrub_counts, containers)},
     {"blobs", offsetof(struct gk_scrub_counts, blobs)},
@@ -40,11 +37,6 @@ static const struct {
     {"foreignObjects", offsetof(struct gk_scrub_counts, foreign)},
     {"relisted", offsetof(struct gk_scrub_counts, relisted)},
 };
-
-static uint64_t *count_at(struct gk_scrub_counts *counts, size_t index)
-{
-    return (uint64_t *)(void *)((char *)counts + count_names[index].offset);
-}
 
 void gk_scrub_state_init(struct gk_scrub_state *state)
 {
@@ -68,36 +60,20 @@ void gk_scrub_state_cleanup(struct gk_scrub_state *state)
 
 static json_t *counts_json(const struct gk_scrub_counts *counts)
 {
-    struct gk_scrub_counts copy = *counts;
-    json_t *object = json_object();
-    for (size_t i = 0; i < COUNT(count_names); i++) {
-        json_object_set_new(object, count_names[i].name,
-                            json_integer((json_int_t)*count_at(&copy, i)));
-    }
-    return object;
-}
-
-static json_t *time_json(int64_t wall_ms)
-{
-    char text[GK_TIME_TEXT_BYTES];
-    gk_time_iso(wall_ms, text);
-    return wall_ms == 0 ? json_null() : json_string(text);
+    return gk_job_counts_json(count_names, COUNT(count_names), counts);
 }
 
 json_t *gk_scrub_state_json(const struct gk_scrub_state *state)
 {
     const struct gk_scrub_options *options = &state->options;
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:f, s:{s:b, s:b, s:I, s:I}, s:o, "
-                     "s:O, s:O, s:O}",
-                     "id", state->id, "status", status_names[state->status], "phase",
-                     phase_names[state->phase], "gateway", state->gateway, "failure",
-                     state->failure, "started", time_json(state->started_wall_ms), "updated",
-                     time_json(state->updated_wall_ms), "ended", time_json(state->ended_wall_ms),
-                     "progress", state->progress, "options", "verify", options->verify, "remove",
-                     options->remove, "olderThanSeconds", (json_int_t)options->older_than_s, "rate",
-                     (json_int_t)options->rate, "counts", counts_json(&state->counts), "damaged",
-                     state->damaged, "notVerifiable", state->not_verifiable, "unreferenced",
-                     state->unreferenced);
+    json_t *object = json_pack(
+        "{s:s, s:{s:b, s:b, s:I, s:I}, s:o, s:O, s:O, s:O}", "phase", phase_names[state->phase],
+        "options", "verify", options->verify, "remove", options->remove, "olderThanSeconds",
+        (json_int_t)options->older_than_s, "rate", (json_int_t)state->job.rate, "counts",
+        counts_json(&state->counts), "damaged", state->damaged, "notVerifiable",
+        state->not_verifiable, "unreferenced", state->unreferenced);
+    gk_job_state_show(&state->job, STOPPED, object);
+    return object;
 }
 
 static json_t *cursor_json(const struct gk_scrub_state *state)
@@ -108,64 +84,30 @@ static json_t *cursor_json(const struct gk_scrub_state *state)
     gk_hex_encode(&after, gk_buf_span(&state->after));
     snprintf(range, sizeof range, "%016" PRIx64, state->range_first);
     json_t *cursor =
-        json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:o}", "range", range, "account",
-                  state->account, "container", state->container, "shard", (json_int_t)state->shard,
-                  "after", gk_buf_str(&after), "startedMs", (json_int_t)state->started_wall_ms,
-                  "updatedMs", (json_int_t)state->updated_wall_ms, "endedMs",
-                  (json_int_t)state->ended_wall_ms, "before", counts_json(&state->before));
+        json_pack("{s:s, s:s, s:s, s:I, s:s, s:o}", "range", range, "account", state->account,
+                  "container", state->container, "shard", (json_int_t)state->shard, "after",
+                  gk_buf_str(&after), "before", counts_json(&state->before));
+    gk_job_state_show_times(&state->job, cursor);
     gk_buf_cleanup(&after);
     return cursor;
 }
 
 /* --- from JSON ----------------------------------------------------------------------------------*/
 
-static bool read_name(const json_t *object, const char *member, const char *const *names,
-                      size_t count, unsigned *out)
-{
-    const char *text = json_string_value(json_object_get(object, member));
-    for (unsigned i = 0; text != NULL && i < count; i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *out = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool read_text(const json_t *object, const char *member, char *out, size_t out_bytes)
-{
-    const char *text = json_string_value(json_object_get(object, member));
-    if (text == NULL || strlen(text) >= out_bytes) {
-        return false;
-    }
-    memcpy(out, text, strlen(text) + 1);
-    return true;
-}
-
-static bool read_number(const json_t *object, const char *member, uint64_t *out)
-{
-    const json_t *value = json_object_get(object, member);
-    *out = (uint64_t)json_integer_value(value);
-    return json_is_integer(value) && json_integer_value(value) >= 0;
-}
-
 static bool read_counts(const json_t *object, struct gk_scrub_counts *counts)
 {
-    bool good = json_is_object(object);
-    for (size_t i = 0; good && i < COUNT(count_names); i++) {
-        good = read_number(object, count_names[i].name, count_at(counts, i));
-    }
-    return good;
+    return gk_job_counts_parse(object, count_names, COUNT(count_names), counts);
 }
 
-static bool read_options(const json_t *object, struct gk_scrub_options *options)
+static bool read_options(const json_t *object, struct gk_scrub_state *state)
 {
     uint64_t rate = 0;
-    options->verify = json_is_true(json_object_get(object, "verify"));
-    options->remove = json_is_true(json_object_get(object, "remove"));
-    const bool good = read_number(object, "olderThanSeconds", &options->older_than_s) &&
-                      read_number(object, "rate", &rate) && rate <= UINT32_MAX;
-    options->rate = (uint32_t)rate;
+    state->options.verify = json_is_true(json_object_get(object, "verify"));
+    state->options.remove = json_is_true(json_object_get(object, "remove"));
+    const bool good =
+        gk_job_parse_number(object, "olderThanSeconds", INT64_MAX, &state->options.older_than_s) &&
+        gk_job_parse_number(object, "rate", UINT32_MAX, &rate);
+    state->job.rate = (uint32_t)rate;
     return good;
 }
 
@@ -174,22 +116,16 @@ static bool read_cursor(const json_t *cursor, struct gk_scrub_state *state)
     char range[32];
     char after[2 * GK_MAP_KEY_BYTES_MAX + 1];
     uint64_t shard = 0;
-    uint64_t times[3] = {0};
-    if (!read_text(cursor, "range", range, sizeof range) ||
-        !read_text(cursor, "account", state->account, sizeof state->account) ||
-        !read_text(cursor, "container", state->container, sizeof state->container) ||
-        !read_text(cursor, "after", after, sizeof after) || !read_number(cursor, "shard", &shard) ||
-        shard > UINT32_MAX || !read_number(cursor, "startedMs", &times[0]) ||
-        !read_number(cursor, "updatedMs", &times[1]) ||
-        !read_number(cursor, "endedMs", &times[2]) ||
+    if (!gk_job_parse_text(cursor, "range", range, sizeof range) ||
+        !gk_job_parse_text(cursor, "account", state->account, sizeof state->account) ||
+        !gk_job_parse_text(cursor, "container", state->container, sizeof state->container) ||
+        !gk_job_parse_text(cursor, "after", after, sizeof after) ||
+        !gk_job_parse_number(cursor, "shard", UINT32_MAX, &shard) ||
         !read_counts(json_object_get(cursor, "before"), &state->before)) {
         return false;
     }
     state->range_first = strtoull(range, NULL, 16);
     state->shard = (uint32_t)shard;
-    state->started_wall_ms = (int64_t)times[0];
-    state->updated_wall_ms = (int64_t)times[1];
-    state->ended_wall_ms = (int64_t)times[2];
     uint8_t *key = gk_buf_extend(&state->after, strlen(after) / 2);
     return strlen(after) == 0 ||
            (key != NULL && gk_hex_decode(gk_span_str(after), key, strlen(after) / 2));
@@ -208,24 +144,16 @@ static bool read_list(const json_t *object, const char *member, json_t **list)
 
 static bool read_state(const json_t *object, struct gk_scrub_state *state)
 {
-    unsigned status = 0;
     unsigned phase = 0;
-    const json_t *progress = json_object_get(object, "progress");
-    const bool good = read_name(object, "status", status_names, COUNT(status_names), &status) &&
-                      read_name(object, "phase", phase_names, COUNT(phase_names), &phase) &&
-                      read_text(object, "id", state->id, sizeof state->id) &&
-                      read_text(object, "gateway", state->gateway, sizeof state->gateway) &&
-                      read_text(object, "failure", state->failure, sizeof state->failure) &&
-                      read_options(json_object_get(object, "options"), &state->options) &&
+    const json_t *cursor = json_object_get(object, "cursor");
+    const bool good = gk_job_state_parse(object, cursor, STOPPED, &state->job) &&
+                      gk_job_parse_name(object, "phase", phase_names, COUNT(phase_names), &phase) &&
+                      read_options(json_object_get(object, "options"), state) &&
                       read_counts(json_object_get(object, "counts"), &state->counts) &&
-                      read_cursor(json_object_get(object, "cursor"), state) &&
-                      read_list(object, "damaged", &state->damaged) &&
+                      read_cursor(cursor, state) && read_list(object, "damaged", &state->damaged) &&
                       read_list(object, "notVerifiable", &state->not_verifiable) &&
-                      read_list(object, "unreferenced", &state->unreferenced) &&
-                      json_is_number(progress);
-    state->status = (enum gk_scrub_status)status;
+                      read_list(object, "unreferenced", &state->unreferenced);
     state->phase = (enum gk_scrub_phase)phase;
-    state->progress = json_number_value(progress);
     return good;
 }
 
@@ -234,18 +162,13 @@ static bool read_state(const json_t *object, struct gk_scrub_state *state)
 enum gk_status gk_scrub_state_read(struct gk_store *store, struct gk_scrub_state *state,
                                    struct gk_error *error)
 {
-    struct gk_buf text;
-    gk_buf_init(&text, STATE_BYTES_MAX);
-    enum gk_status status = gk_store_map_get(store, GK_POOL_META, GK_SCRUB_OBJECT,
-                                             gk_span_str(STATE_KEY), &text, error);
-    if (status == GK_OK) {
-        json_t *object = json_loadb(gk_buf_str(&text), text.len, JSON_REJECT_DUPLICATES, NULL);
-        if (!read_state(object, state)) {
-            status = gk_fail(error, GK_E_INTEGRITY, "the state of the last scrub cannot be read");
-        }
-        json_decref(object);
+    json_t *object = NULL;
+    enum gk_status status =
+        gk_job_row_read(store, GK_SCRUB_OBJECT, STATE_KEY, STATE_BYTES_MAX, &object, error);
+    if (status == GK_OK && !read_state(object, state)) {
+        status = gk_fail(error, GK_E_INTEGRITY, "the state of the last scrub cannot be read");
     }
-    gk_buf_cleanup(&text);
+    json_decref(object);
     return status;
 }
 
@@ -254,18 +177,7 @@ enum gk_status gk_scrub_state_write(struct gk_store *store, const struct gk_scru
 {
     json_t *object = gk_scrub_state_json(state);
     json_object_set_new(object, "cursor", cursor_json(state));
-    char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
-    json_decref(object);
-    if (text == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
-    }
-    const struct gk_change change = {
-        .kind = GK_CHANGE_MAP_SET, .key = gk_span_str(STATE_KEY), .value = gk_span_str(text)};
-    const struct gk_write_op op = {
-        .pool = GK_POOL_META, .object = GK_SCRUB_OBJECT, .changes = &change, .changes_count = 1};
-    const enum gk_status status = gk_store_write(store, &op, NULL, error);
-    free(text);
-    return status;
+    return gk_job_row_write(store, GK_SCRUB_OBJECT, STATE_KEY, false, object, error);
 }
 
 /* --- parts --------------------------------------------------------------------------------------*/

@@ -8,23 +8,11 @@
 #ifndef GATEWAY_SCRUB_STATE_H
 #define GATEWAY_SCRUB_STATE_H
 
-#include <jansson.h>
-
 #include "common/buf.h"
-#include "common/text.h"
-#include "gatekey/plugin.h"
-#include "gateway/store/store.h"
+#include "gateway/job/state.h"
 
 #define GK_SCRUB_OBJECT       "scrub"
 #define GK_SCRUB_FINDINGS_MAX 100u /* of each list; the counts have no bound, and the log has all */
-
-enum gk_scrub_status {
-    GK_SCRUB_RUNNING,
-    GK_SCRUB_STOPPED,     /* may be resumed, as may the next two */
-    GK_SCRUB_INTERRUPTED, /* its gateway ended */
-    GK_SCRUB_FAILED,
-    GK_SCRUB_DONE
-};
 
 enum gk_scrub_phase {
     GK_SCRUB_REFERENCES, /* what refers to data is read */
@@ -38,7 +26,6 @@ struct gk_scrub_options {
     bool verify;
     bool remove;
     uint64_t older_than_s;
-    uint32_t rate; /* reads of the store in a second; 0: as many as one after the other makes */
 };
 
 struct gk_scrub_counts {
@@ -64,17 +51,10 @@ struct gk_scrub_counts {
 };
 
 struct gk_scrub_state {
-    char id[GK_UUID_TEXT_BYTES];
-    enum gk_scrub_status status;
+    struct gk_job_state job; /* a turn is a read of the store */
     enum gk_scrub_phase phase;
     struct gk_scrub_options options;
     struct gk_scrub_counts counts;
-    char gateway[128];
-    char failure[256];
-    int64_t started_wall_ms;
-    int64_t updated_wall_ms;
-    int64_t ended_wall_ms; /* 0: not yet */
-    double progress;       /* of the phase, 0 to 1 */
     /* Where to go on. */
     struct gk_scrub_counts before; /* counts at the beginning of this part */
     uint64_t range_first;          /* hashes of segments, as refset.h has them */

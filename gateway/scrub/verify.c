@@ -40,7 +40,7 @@ static bool collect(void *ctx, struct gk_span key, struct gk_span value)
 /* Fetches the account's key; its absence is noted with the reason, and is no error. */
 static enum gk_status take_key(struct verification *verification)
 {
-    const struct gk_gateway *gateway = verification->run->gateway;
+    const struct gk_gateway *gateway = verification->run->job.gateway;
     struct gk_gateway_account *account = verification->place.account;
     struct gk_error why = {0};
     const enum gk_status status =
@@ -62,7 +62,7 @@ static enum gk_status take_key(struct verification *verification)
 static enum gk_status explain(struct verification *verification, enum gk_status status,
                               const struct gk_error *why)
 {
-    if (verification->run->stopped || verification->run->status != GK_OK ||
+    if (verification->run->job.stopped || verification->run->job.status != GK_OK ||
         (status != GK_E_DENIED && status != GK_E_UNAVAILABLE && status != GK_E_COLD)) {
         return gk_fail(verification->error, status, "%s", why->message);
     }
@@ -111,7 +111,7 @@ static enum gk_status verify_some(struct verification *verification, const struc
             gk_buf_reset(&state->after);
             gk_buf_append(&state->after, key.data, key.len);
             /* Only now: what is resumed from the state does not count this one again. */
-            status = gk_scrub_check(verification->run, verification->error);
+            status = gk_job_go_on(&verification->run->job, verification->error);
         }
     }
     return status;
@@ -135,9 +135,9 @@ static enum gk_status verify_rows(struct verification *verification, const char 
             .prefix = gk_span_str(kind), .after = gk_buf_span(&after), .limit = STEP};
         gk_buf_reset(&some.rows);
         some.count = 0;
-        gk_scrub_take_turn(run);
-        status = gk_store_map_walk(run->gateway->store, GK_POOL_META, index, &range, collect, &some,
-                                   verification->error);
+        gk_job_take_turn(&run->job);
+        status = gk_store_map_walk(run->job.gateway->store, GK_POOL_META, index, &range, collect,
+                                   &some, verification->error);
         if (status == GK_OK) {
             status = verify_some(verification, &some);
         }
@@ -196,14 +196,14 @@ static enum gk_status verify_containers(struct verification *verification, doubl
     struct gk_scrub_run *run = verification->run;
     const struct gk_scrub_visitor visitor = gk_scrub_run_visitor(run);
     struct gk_scrub_containers containers;
-    enum gk_status status = gk_scrub_containers_of(run->gateway, verification->place.account,
+    enum gk_status status = gk_scrub_containers_of(run->job.gateway, verification->place.account,
                                                    &visitor, &containers, verification->error);
     if (status == GK_E_NOT_FOUND) {
         gk_error_clear(verification->error);
         status = GK_OK;
     }
     for (size_t i = 0; i < containers.count && status == GK_OK; i++) {
-        run->state.progress = begin + width * (double)i / (double)containers.count;
+        run->state.job.progress = begin + width * (double)i / (double)containers.count;
         status = verify_container(verification, &containers.items[i]);
     }
     gk_scrub_containers_cleanup(&containers);
@@ -215,7 +215,7 @@ static enum gk_status verify_account(struct gk_scrub_run *run, const char *name,
 {
     struct verification verification = {.run = run, .error = error};
     enum gk_status status =
-        gk_accounts_look(run->gateway->accounts, name, &verification.place.account, error);
+        gk_accounts_look(run->job.gateway->accounts, name, &verification.place.account, error);
     if (status == GK_E_NOT_FOUND || status == GK_E_INTEGRITY) { /* the walk has told it */
         gk_error_clear(error);
         return GK_OK;
@@ -237,7 +237,7 @@ enum gk_status gk_scrub_verify(struct gk_scrub_run *run, struct gk_error *error)
     struct gk_scrub_state *state = &run->state;
     struct gk_buf names;
     gk_buf_init(&names, NAMES_BYTES_MAX);
-    enum gk_status status = gk_scrub_account_names(run->gateway, &names, error);
+    enum gk_status status = gk_scrub_account_names(run->job.gateway, &names, error);
     for (size_t at = 0; status == GK_OK && at < names.len;) {
         const char *name = (const char *)names.data + at;
         const double begin = (double)at / (double)names.len;

@@ -32,7 +32,7 @@ static void subject_init(struct subject *subject, struct gk_scrub_run *run,
 {
     *subject = (struct subject){.run = run,
                                 .place = place,
-                                .request = {.gateway = run->gateway,
+                                .request = {.gateway = run->job.gateway,
                                             .account = place->account,
                                             .operation = GK_OP_BLOB_GET_BLOB},
                                 .error = error};
@@ -57,7 +57,7 @@ static enum gk_status read_again(struct subject *subject, bool *changed)
     struct gk_buf now;
     gk_buf_init(&now, GK_MAP_VALUE_BYTES_MAX);
     enum gk_status status =
-        gk_store_map_get(subject->run->gateway->store, GK_POOL_META, target->index,
+        gk_store_map_get(subject->run->job.gateway->store, GK_POOL_META, target->index,
                          gk_buf_span(&target->key), &now, subject->error);
     if (status == GK_E_NOT_FOUND) {
         gk_error_clear(subject->error);
@@ -78,8 +78,8 @@ static enum gk_status read_stream(struct subject *subject, struct gk_reader_stre
     enum gk_status status = GK_OK;
     for (uint64_t left = length; left > 0 && status == GK_OK;) {
         size_t got = 0;
-        gk_scrub_take_turn(run);
-        status = gk_scrub_check(run, subject->error);
+        gk_job_take_turn(&run->job);
+        status = gk_job_go_on(&run->job, subject->error);
         if (status == GK_OK) {
             status =
                 gk_reader_stream_next(stream, subject->buffer, READ_BYTES, &got, subject->error);
@@ -101,7 +101,7 @@ static enum gk_status read_beside(struct subject *subject)
     }
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     gk_blob_data_key(&key, gk_buf_span(&target->key));
-    const enum gk_status status = gk_value_get(subject->run->gateway->store, target->index,
+    const enum gk_status status = gk_value_get(subject->run->job.gateway->store, target->index,
                                                gk_buf_span(&key), &target->beside, subject->error);
     gk_buf_cleanup(&key);
     return status == GK_E_NOT_FOUND
@@ -173,7 +173,7 @@ static enum gk_status read_metadata(struct subject *subject)
         status = gk_blob_metadata(&subject->request, &subject->target, data_key, &metadata,
                                   subject->error);
     }
-    subject->run->gateway->host->plugin->data_key_free(data_key);
+    subject->run->job.gateway->host->plugin->data_key_free(data_key);
     gk_metadata_cleanup(&metadata);
     return status;
 }
@@ -236,7 +236,7 @@ static enum gk_status still_staged(struct subject *subject, struct gk_span key,
 {
     struct gk_buf now;
     gk_buf_init(&now, GK_MAP_VALUE_BYTES_MAX);
-    enum gk_status status = gk_store_map_get(subject->run->gateway->store, GK_POOL_META,
+    enum gk_status status = gk_store_map_get(subject->run->job.gateway->store, GK_POOL_META,
                                              subject->target.index, key, &now, subject->error);
     *still = status == GK_OK && gk_span_equal(gk_buf_span(&now), value);
     if (status == GK_E_NOT_FOUND) {
@@ -318,7 +318,7 @@ static enum gk_status verify_staged(struct subject *subject)
             .prefix = gk_buf_span(&prefix), .after = gk_buf_span(&after), .limit = STAGED_STEP};
         gk_buf_reset(&staged.rows);
         staged.count = 0;
-        status = gk_store_map_walk(subject->run->gateway->store, GK_POOL_META, target->index,
+        status = gk_store_map_walk(subject->run->job.gateway->store, GK_POOL_META, target->index,
                                    &range, collect_staged, &staged, subject->error);
         gk_buf_reset(&after);
         gk_buf_append(&after, staged.last.data, staged.last.len);
