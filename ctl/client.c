@@ -24,8 +24,11 @@ void ctl_client_global_init(void)
 struct exchange {
     CURL *curl;
     struct curl_slist *headers;
-    char *token; /* secret memory; NULL: none is sent */
-    char *body;  /* heap */
+    char *token;                  /* secret memory; NULL: none is sent */
+    const char *certificate_file; /* NULL: none is shown */
+    char *key;                    /* of it, PEM in secret memory */
+    size_t key_len;
+    char *body; /* heap */
 };
 
 static void exchange_cleanup(struct exchange *exchange)
@@ -33,6 +36,7 @@ static void exchange_cleanup(struct exchange *exchange)
     curl_slist_free_all(exchange->headers);
     curl_easy_cleanup(exchange->curl);
     gk_secret_free(&exchange->token);
+    gk_secret_free(&exchange->key);
     free(exchange->body);
 }
 
@@ -65,18 +69,29 @@ static enum ctl_exit check_options(const struct ctl_options *options)
                         "give the management endpoint: --endpoint https://127.0.0.1:PORT "
                         "or GATEKEY_ENDPOINT");
     }
-    if (options->token_file == NULL) {
-        return ctl_fail(CTL_USAGE, "give the token's file: --token-file or GATEKEY_TOKEN_FILE");
+    if (options->token_file == NULL && options->client_cert == NULL) {
+        return ctl_fail(CTL_USAGE, "give the token's file: --token-file or GATEKEY_TOKEN_FILE; or "
+                                   "a certificate with its key: --client-cert and --client-key");
+    }
+    if ((options->client_cert == NULL) != (options->client_key == NULL)) {
+        return ctl_fail(CTL_USAGE, "--client-cert and --client-key go together; give both");
     }
     return CTL_OK;
 }
 
-static enum ctl_exit read_token(const char *path, struct exchange *exchange)
+/* Who asks: by a certificate, or else by a token, which the gateway would take before a certificate. */
+static enum ctl_exit read_credentials(const struct ctl_options *options, struct exchange *exchange)
 {
     struct gk_error error = {0};
     size_t len = 0;
-    if (gk_secret_file_read(path, &exchange->token, &len, &error) != GK_OK) {
+    if (options->client_cert == NULL &&
+        gk_secret_file_read(options->token_file, &exchange->token, &len, &error) != GK_OK) {
         return ctl_fail(CTL_USAGE, "token file %s", error.message);
+    }
+    exchange->certificate_file = options->client_cert;
+    if (options->client_key != NULL && gk_secret_pem_read(options->client_key, &exchange->key,
+                                                          &exchange->key_len, &error) != GK_OK) {
+        return ctl_fail(CTL_USAGE, "key of the client's certificate %s", error.message);
     }
     return CTL_OK;
 }
@@ -96,17 +111,30 @@ static enum ctl_exit make_url(const struct ctl_options *options, const char *pat
     return gk_buf_status(url) == GK_OK ? CTL_OK : ctl_fail(CTL_USAGE, "the endpoint is too long");
 }
 
-static void set_transport(const struct ctl_options *options, uint64_t timeout_s,
-                          const struct exchange *exchange, struct ctl_reply *reply)
+static void set_credentials(const struct exchange *exchange)
 {
     CURL *curl = exchange->curl;
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, exchange->token == NULL ? "http,https" : "https");
-    curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* the token is for the gateway alone */
-    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (exchange->token != NULL) {
         curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
         curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, exchange->token);
     }
+    if (exchange->certificate_file != NULL) {
+        struct curl_blob key = {
+            .data = exchange->key, .len = exchange->key_len, .flags = CURL_BLOB_NOCOPY};
+        curl_easy_setopt(curl, CURLOPT_SSLCERT, exchange->certificate_file);
+        curl_easy_setopt(curl, CURLOPT_SSLKEY_BLOB, &key);
+    }
+}
+
+static void set_transport(const struct ctl_options *options, uint64_t timeout_s,
+                          const struct exchange *exchange, struct ctl_reply *reply)
+{
+    CURL *curl = exchange->curl;
+    const bool known = exchange->token != NULL || exchange->certificate_file != NULL;
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, known ? "https" : "http,https");
+    curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* the token is for the gateway alone */
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    set_credentials(exchange);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)timeout_s);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reply->reason);
@@ -182,7 +210,7 @@ static void perform(const struct exchange *exchange, struct ctl_reply *reply)
                         result == CURLE_SSL_CACERT_BADFILE || result == CURLE_SSL_CONNECT_ERROR;
 }
 
-/* exchange has its token, if any. */
+/* exchange has its token and certificate, if any. */
 static enum ctl_exit exchange_at(const struct ctl_options *options, const char *url,
                                  const char *method, const json_t *body, struct exchange *exchange,
                                  struct ctl_reply *reply)
@@ -219,7 +247,7 @@ enum ctl_exit ctl_exchange(const struct ctl_options *options, const char *method
     struct exchange exchange = {0};
     struct gk_buf url;
     gk_buf_init(&url, URL_BYTES_MAX);
-    code = read_token(options->token_file, &exchange);
+    code = read_credentials(options, &exchange);
     if (code == CTL_OK) {
         code = make_url(options, path, &url);
     }
@@ -257,8 +285,8 @@ static enum ctl_exit tell_refusal(long status, const json_t *answer)
     }
     if (status == 401) {
         return ctl_fail(CTL_FAILED,
-                        "%s Is --token-file the one that the gateway's configuration "
-                        "names?",
+                        "%s Is --token-file, or --client-cert, one that the gateway's "
+                        "configuration names?",
                         message);
     }
     return ctl_fail(CTL_FAILED, "%s (%s)", message, code == NULL ? "no code" : code);

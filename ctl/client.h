@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests to the gateway's management listener: JSON over https with a bearer token. */
+/* Requests to the gateway's management listener: JSON over https with a bearer token or a client's certificate. */
 #ifndef CTL_CLIENT_H
 #define CTL_CLIENT_H
 
@@ -38,7 +38,7 @@ struct ctl_reply {
 /* As ctl_request, but judges nothing: CTL_OK also when nobody answered. reply is to be cleaned up. */
 enum ctl_exit ctl_exchange(const struct ctl_options *options, const char *method, const char *path,
                            const json_t *body, struct ctl_reply *reply);
-/* A GET of any http or https URL, without the token. */
+/* A GET of any http or https URL, without token and certificate. */
 enum ctl_exit ctl_look_at(const struct ctl_options *options, const char *url,
                           struct ctl_reply *reply);
 void ctl_reply_cleanup(struct ctl_reply *reply);

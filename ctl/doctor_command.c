@@ -64,13 +64,13 @@ static bool check_endpoint(struct ctl_findings *findings, const struct ctl_optio
     if (!is_good(reply)) {
         ctl_finding(findings, CTL_FINDING_FAILED, "gateway",
                     reply->status == 401
-                        ? "--token-file is to have what management.token_file has, or "
-                          "that of one of management.callers"
+                        ? "--token-file is to have what management.token_file has, or that of one "
+                          "of management.callers, where --client-cert is to be named"
                         : "is this its management listener?",
                     "%s answers with status %ld", options->endpoint, reply->status);
         return false;
     }
-    ctl_finding(findings, CTL_FINDING_OK, "gateway", "", "%s answers, and takes the token",
+    ctl_finding(findings, CTL_FINDING_OK, "gateway", "", "%s answers, and knows who asks",
                 options->endpoint);
     return true;
 }

@@ -24,6 +24,10 @@ static const struct option_rule rules[] = {
      "file with the management token  (or GATEKEY_TOKEN_FILE)"},
     {"--ca-file", OPTION_TEXT, FIELD(ca_file), "FILE",
      "PEM file with the endpoint's authority  (or GATEKEY_CA_FILE)"},
+    {"--client-cert", OPTION_TEXT, FIELD(client_cert), "FILE",
+     "PEM file with a certificate to show instead of a token  (or GATEKEY_CLIENT_CERT)"},
+    {"--client-key", OPTION_TEXT, FIELD(client_key), "FILE",
+     "PEM file with its private key, without a password  (or GATEKEY_CLIENT_KEY)"},
     {"--timeout", OPTION_TEXT, FIELD(timeout_s), "SECONDS", "how long to wait (default 60)"},
     {"--json", OPTION_FLAG, FIELD(json), "", "print the gateway's own JSON"},
     {"--subscription", OPTION_TEXT, FIELD(subscription), "ID",
@@ -86,7 +90,9 @@ static const struct option_rule rules[] = {
     {"--help", OPTION_FLAG, FIELD(help), "", "this text"},
 };
 
-#define GATEWAY_OPTIONS "--endpoint", "--token-file", "--ca-file", "--timeout", "--json"
+#define CLIENT_OPTIONS                                                                             \
+    "--endpoint", "--token-file", "--ca-file", "--client-cert", "--client-key", "--timeout"
+#define GATEWAY_OPTIONS CLIENT_OPTIONS, "--json"
 
 static const char *const create_options[] = {"--vault",
                                              "--key",
@@ -121,8 +127,7 @@ static const char *const plain_options[] = {GATEWAY_OPTIONS, NULL};
 static const char *const delete_options[] = {"--yes", GATEWAY_OPTIONS, NULL};
 static const char *const keys_options[] = {"--regenerate", "--connection-string", "--blob-endpoint",
                                            GATEWAY_OPTIONS, NULL};
-static const char *const export_options[] = {"--out",     "--endpoint", "--token-file",
-                                             "--ca-file", "--timeout",  NULL};
+static const char *const export_options[] = {"--out", CLIENT_OPTIONS, NULL};
 static const char *const restore_options[] = {"--in", "--replace-settings", "--replace-keys",
                                               GATEWAY_OPTIONS, NULL};
 static const char *const status_options[] = {"--no-fail", GATEWAY_OPTIONS, NULL};
@@ -334,6 +339,8 @@ static void set_defaults(struct ctl_options *options)
     options->endpoint = getenv("GATEKEY_ENDPOINT");
     options->token_file = getenv("GATEKEY_TOKEN_FILE");
     options->ca_file = getenv("GATEKEY_CA_FILE");
+    options->client_cert = getenv("GATEKEY_CLIENT_CERT");
+    options->client_key = getenv("GATEKEY_CLIENT_KEY");
     options->subscription = "00000000-0000-0000-0000-000000000000";
     options->resource_group = "gatekey";
     options->location = "local";

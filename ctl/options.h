@@ -32,6 +32,8 @@ struct ctl_options {
     const char *endpoint;
     const char *token_file;
     const char *ca_file;
+    const char *client_cert;
+    const char *client_key;
     const char *timeout_s;
     bool json;
     bool help;

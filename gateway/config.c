@@ -106,6 +106,7 @@ static const struct rule management_rules[] = {
     {"listen", RULE_LOOPBACK, true, FIELD(management.listen), 0, 0},
     {"tls_certificate", RULE_READABLE, true, FIELD(management.tls_certificate), 0, 0},
     {"tls_key", RULE_SECRET, true, FIELD(management.tls_key), 0, 0},
+    {"client_ca", RULE_READABLE, false, FIELD(management.client_ca), 0, 0},
     {"token_file", RULE_SECRET, true, FIELD(management.token_file), 0, 0},
     {"callers", RULE_LIST, false, 0, 0, 0},
     {NULL, RULE_GROUP, false, 0, 0, 0},

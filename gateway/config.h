@@ -62,7 +62,8 @@ enum gk_manage_role {
 };
 struct gk_config_caller {
     const char *name;
-    const char *token_file;
+    const char *token_file;  /* NULL: has no token, but a certificate */
+    const char *certificate; /* manage/certificate_name.h; NULL: shows none */
     enum gk_manage_role role;
 };
 
@@ -99,6 +100,7 @@ struct gk_config {
         struct gk_config_listen listen;
         const char *tls_certificate;
         const char *tls_key;
+        const char *client_ca; /* NULL: clients are not asked for certificates */
         const char *token_file;
         size_t callers_count;
         struct gk_config_caller callers[GK_CALLERS_MAX];
@@ -122,7 +124,7 @@ enum gk_status gk_config_blame(const struct gk_config *config, const char *path,
                                struct gk_error *error);
 /*
  * Whether fresh may take running's place without a restart (config_change.c): all settings are as they are written
- * there, but for log_level, certificates and keys of the listeners, and tokens of the management API. GK_E_INVALID
+ * there, but for log_level, certificates and keys of the listeners, and callers of the management API. GK_E_INVALID
  * names the first other one.
  */
 enum gk_status gk_config_check_change(const struct gk_config *running,

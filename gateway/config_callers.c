@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "gateway/config_value.h"
+#include "gateway/manage/certificate_name.h"
 
 #define NAME_BYTES_MAX 64u
 
@@ -41,6 +42,48 @@ static enum gk_status set_token_file(struct gk_config *config, const config_sett
                            : status;
 }
 
+static bool is_of_another(const struct gk_config *config, const struct gk_certificate_name *name)
+{
+    bool found = false;
+    for (size_t i = 0; i < config->management.callers_count; i++) {
+        const char *text = config->management.callers[i].certificate;
+        struct gk_certificate_name other;
+        if (text != NULL && gk_certificate_name_init(&other, text)) {
+            found = found || gk_certificate_name_equal(name, &other);
+            gk_certificate_name_cleanup(&other);
+        }
+    }
+    return found;
+}
+
+static enum gk_status set_certificate(struct gk_config *config, const config_setting_t *setting,
+                                      struct gk_config_caller *caller, struct gk_error *error)
+{
+    struct gk_certificate_name name;
+    enum gk_status status = gk_config_text(config, setting, &caller->certificate, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    if (config->management.client_ca == NULL) {
+        return gk_config_refuse(config, setting, error,
+                                "certificate: nobody vouches for it; add client_ca beside callers");
+    }
+    if (!gk_certificate_name_init(&name, caller->certificate)) {
+        return gk_config_refuse(config, setting, error,
+                                "certificate: %s names none; write \"uri:...\", \"dns:...\", "
+                                "\"subject:CN=...\" or \"sha256:...\" with 64 digits",
+                                caller->certificate);
+    }
+    if (is_of_another(config, &name)) {
+        status = gk_config_refuse(config, setting, error,
+                                  "certificate: %s is another caller's, too; give each one of "
+                                  "their own",
+                                  caller->certificate);
+    }
+    gk_certificate_name_cleanup(&name);
+    return status;
+}
+
 static enum gk_status set_role(struct gk_config *config, const config_setting_t *setting,
                                struct gk_config_caller *caller, struct gk_error *error)
 {
@@ -77,7 +120,10 @@ static enum gk_status set_member(struct gk_config *config, const config_setting_
     if (strcmp(name, "role") == 0) {
         return set_role(config, setting, caller, error);
     }
-    static const char *const names[] = {"name", "role", "token_file"};
+    if (strcmp(name, "certificate") == 0) {
+        return set_certificate(config, setting, caller, error);
+    }
+    static const char *const names[] = {"name", "role", "token_file", "certificate"};
     return gk_config_refuse_unknown(config, setting, names, sizeof names / sizeof *names, error);
 }
 
@@ -95,9 +141,12 @@ static enum gk_status read_caller(struct gk_config *config, const config_setting
     for (int i = 0; status == GK_OK && i < count; i++) {
         status = set_member(config, config_setting_get_elem(group, (unsigned)i), &caller, error);
     }
-    if (status == GK_OK && (caller.name == NULL || caller.token_file == NULL)) {
-        status = gk_config_refuse(config, group, error, "%s: is missing; add it",
-                                  caller.name == NULL ? "name" : "token_file");
+    if (status == GK_OK && caller.name == NULL) {
+        status = gk_config_refuse(config, group, error, "name: is missing; add it");
+    }
+    if (status == GK_OK && caller.token_file == NULL && caller.certificate == NULL) {
+        status = gk_config_refuse(config, group, error,
+                                  "token_file: is missing, and so is certificate; add one of them");
     }
     if (status == GK_OK) {
         config->management.callers[config->management.callers_count++] = caller;

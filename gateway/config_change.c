@@ -4,9 +4,13 @@
 #include "gateway/config_value.h"
 
 /* What a reload takes over. */
-static const char *const renewable[] = {"log_level",          "blob.tls_certificate",
-                                        "blob.tls_key",       "management.tls_certificate",
-                                        "management.tls_key", "management.token_file",
+static const char *const renewable[] = {"log_level",
+                                        "blob.tls_certificate",
+                                        "blob.tls_key",
+                                        "management.tls_certificate",
+                                        "management.tls_key",
+                                        "management.client_ca",
+                                        "management.token_file",
                                         "management.callers"};
 
 static bool is_renewable(const char *group, const char *name)

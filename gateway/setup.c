@@ -5,13 +5,13 @@
 
 #include "common/error.h"
 
-/* What is wrong with one of the two files is told at the setting that names it. */
-static enum gk_status read_tls(const struct gk_setup *setup, const char *certificate_file,
-                               const char *key_file, const char *const settings[2], int64_t now_s,
-                               struct gk_tls **out, struct gk_error *error)
+/* What is wrong with one of the files is told at the setting that names it. */
+static enum gk_status read_tls(const struct gk_setup *setup, const struct gk_tls_files *files,
+                               const char *const *settings, int64_t now_s, struct gk_tls **out,
+                               struct gk_error *error)
 {
     enum gk_tls_part part = GK_TLS_CERTIFICATE;
-    const enum gk_status status = gk_tls_read(certificate_file, key_file, now_s, out, &part, error);
+    const enum gk_status status = gk_tls_read(files, now_s, out, &part, error);
     return status == GK_OK ? GK_OK : gk_config_blame(setup->config, settings[part], error);
 }
 
@@ -20,18 +20,21 @@ static enum gk_status read_certificates(struct gk_setup *setup, int64_t now_s,
 {
     static const char *const blob_settings[] = {
         [GK_TLS_CERTIFICATE] = "blob.tls_certificate", [GK_TLS_KEY] = "blob.tls_key"};
-    static const char *const settings[] = {
-        [GK_TLS_CERTIFICATE] = "management.tls_certificate", [GK_TLS_KEY] = "management.tls_key"};
+    static const char *const settings[] = {[GK_TLS_CERTIFICATE] = "management.tls_certificate",
+                                           [GK_TLS_KEY] = "management.tls_key",
+                                           [GK_TLS_CLIENT_CA] = "management.client_ca"};
     const struct gk_config *config = setup->config;
+    const struct gk_tls_files blob_files = {.certificate = config->blob.tls_certificate,
+                                            .key = config->blob.tls_key};
+    const struct gk_tls_files files = {.certificate = config->management.tls_certificate,
+                                       .key = config->management.tls_key,
+                                       .client_ca = config->management.client_ca};
     enum gk_status status = GK_OK;
     if (config->blob.tls_listen.given) {
-        status = read_tls(setup, config->blob.tls_certificate, config->blob.tls_key, blob_settings,
-                          now_s, &setup->blob_tls, error);
+        status = read_tls(setup, &blob_files, blob_settings, now_s, &setup->blob_tls, error);
     }
-    return status == GK_OK
-               ? read_tls(setup, config->management.tls_certificate, config->management.tls_key,
-                          settings, now_s, &setup->management_tls, error)
-               : status;
+    return status == GK_OK ? read_tls(setup, &files, settings, now_s, &setup->management_tls, error)
+                           : status;
 }
 
 static enum gk_status read_files(struct gk_setup *setup, int64_t now_s, struct gk_error *error)

@@ -42,10 +42,11 @@ static enum gk_status listen_on(struct kv_listener *listener, const struct kv_co
 static enum gk_status listen_https(struct kv_server *server, struct gk_error *error)
 {
     const struct kv_config_listen *listen = &server->config->listen;
+    const struct gk_tls_files files = {.certificate = listen->certificate_file,
+                                       .key = listen->key_file};
     struct gk_tls *tls = NULL;
     enum gk_tls_part part;
-    enum gk_status status =
-        gk_tls_read(listen->certificate_file, listen->key_file, time(NULL), &tls, &part, error);
+    enum gk_status status = gk_tls_read(&files, time(NULL), &tls, &part, error);
     if (status == GK_OK) {
         status = listen_on(&server->https, listen, server->store->port, tls, error);
     }

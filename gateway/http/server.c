@@ -375,6 +375,15 @@ static enum MHD_Result queue_answer(struct gk_http_inside *inside,
 
 /* --- the exchange ------------------------------------------------------------------------------- */
 
+static void read_certificate(struct gk_http_exchange *exchange, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (exchange->tls && info != NULL) {
+        exchange->client_certificate = gk_tls_client_certificate(info->tls_session);
+    }
+}
+
 static void count_request(struct gk_http_server *server, int change)
 {
     pthread_mutex_lock(&server->mutex);
@@ -394,6 +403,7 @@ static enum MHD_Result on_head(struct gk_http_inside *inside, struct MHD_Connect
     exchange->tls = inside->server->has_tls;
     MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, exchange);
     read_address(exchange, connection);
+    read_certificate(exchange, connection);
     inside->began = true;
     inside->phase = PHASE_BODY;
     count_request(inside->server, 1);
@@ -548,8 +558,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
     struct gk_tls *tls = gk_tls_retain(server->tls);
     pthread_mutex_unlock(&server->mutex);
     *slot = tls;
-    (void)gnutls_credentials_set(info->tls_session, GNUTLS_CRD_CERTIFICATE,
-                                 gk_tls_credentials(tls));
+    gk_tls_begin(tls, info->tls_session);
 }
 
 /* The library asks for credentials of its own. There are none: a connection that was not given any fails. */

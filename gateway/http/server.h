@@ -58,6 +58,8 @@ struct gk_http_exchange {
     const char *path;  /* as on the wire, percent-encoded, without the query */
     const char *query; /* "" when there is none; never logged */
     bool tls;
+    /* DER; that of the client, found good in the handshake; empty: it has shown none */
+    struct gk_span client_certificate;
     char client_address[64];
     struct gk_pair headers[GK_HTTP_HEADERS_MAX];
     size_t headers_count;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "common/secret.h"
 #include "common/secret_file.h"
 #include "common/text.h"
@@ -19,6 +20,7 @@
 
 struct gk_tls {
     gnutls_certificate_credentials_t credentials;
+    bool asks_clients;
     atomic_uint references;
 };
 
@@ -27,6 +29,8 @@ struct reading {
     gnutls_x509_crt_t *certificates; /* the server's own, then its issuers' */
     unsigned count;
     gnutls_x509_privkey_t key;
+    gnutls_x509_crt_t *authorities; /* of clients */
+    unsigned authorities_count;
     int64_t now_s;
 };
 
@@ -39,7 +43,9 @@ static gnutls_datum_t datum_of(const char *pem)
 
 /* --- certificates -------------------------------------------------------------------------------*/
 
-static enum gk_status read_certificates(struct reading *reading, const char *path,
+/* what: what the file is to hold. */
+static enum gk_status read_certificates(const char *path, const char *what,
+                                        gnutls_x509_crt_t **certificates, unsigned *count,
                                         struct gk_error *error)
 {
     char *pem = NULL;
@@ -48,33 +54,32 @@ static enum gk_status read_certificates(struct reading *reading, const char *pat
         return status;
     }
     const gnutls_datum_t datum = datum_of(pem);
-    const int code = gnutls_x509_crt_list_import2(&reading->certificates, &reading->count, &datum,
-                                                  GNUTLS_X509_FMT_PEM, 0);
+    const int code =
+        gnutls_x509_crt_list_import2(certificates, count, &datum, GNUTLS_X509_FMT_PEM, 0);
     gk_pem_file_free(&pem);
-    return code >= 0 && reading->count > 0
+    return code >= 0 && *count > 0
                ? GK_OK
                : gk_fail(error, GK_E_INVALID,
-                         "%s: holds no certificate that can be read (%s); name a PEM file that "
-                         "begins with the server's",
-                         path, gnutls_strerror(code));
+                         "%s: holds no certificate that can be read (%s); name a PEM file that %s",
+                         path, gnutls_strerror(code), what);
 }
 
-static enum gk_status check_dates(const struct reading *reading, const char *path,
-                                  struct gk_error *error)
+static enum gk_status check_dates(const gnutls_x509_crt_t *certificates, unsigned count,
+                                  int64_t now_s, const char *path, struct gk_error *error)
 {
-    for (unsigned i = 0; i < reading->count; i++) {
-        const gnutls_x509_crt_t certificate = reading->certificates[i];
+    for (unsigned i = 0; i < count; i++) {
+        const gnutls_x509_crt_t certificate = certificates[i];
         const int64_t begin_s = gnutls_x509_crt_get_activation_time(certificate);
         const int64_t end_s = gnutls_x509_crt_get_expiration_time(certificate);
         char when[GK_TIME_TEXT_BYTES];
-        if (reading->now_s < begin_s) {
+        if (now_s < begin_s) {
             gk_time_iso(begin_s * MS_PER_S, when);
             return gk_fail(error, GK_E_INVALID,
                            "%s: certificate %u in it is not valid before %s; set the clock right, "
                            "or get another one",
                            path, i + 1, when);
         }
-        if (reading->now_s > end_s) {
+        if (now_s > end_s) {
             gk_time_iso(end_s * MS_PER_S, when);
             return gk_fail(error, GK_E_INVALID, "%s: certificate %u in it ended at %s; renew it",
                            path, i + 1, when);
@@ -173,7 +178,64 @@ static enum gk_status check_pair(const struct reading *reading, const char *cert
                    gnutls_pk_algorithm_get_name((gnutls_pk_algorithm_t)wanted));
 }
 
-/* --- both ---------------------------------------------------------------------------------------*/
+/* --- clients' certificates ----------------------------------------------------------------------*/
+
+static enum gk_status read_authorities(struct reading *reading, const char *path,
+                                       struct gk_error *error)
+{
+    const enum gk_status status =
+        read_certificates(path, "holds those of the clients' authorities", &reading->authorities,
+                          &reading->authorities_count, error);
+    return status == GK_OK ? check_dates(reading->authorities, reading->authorities_count,
+                                         reading->now_s, path, error)
+                           : status;
+}
+
+static void log_refusal(unsigned problems)
+{
+    gnutls_datum_t reason = {0};
+    if (gnutls_certificate_verification_status_print(problems, GNUTLS_CRT_X509, &reason, 0) >= 0) {
+        gk_log(GK_LOG_WARNING, "http", "a client's certificate is refused: %s",
+               (const char *)reason.data);
+        gnutls_free(reason.data);
+    }
+}
+
+/* Of the handshake: whether it may go on. A client that has shown none is what the requests are to judge. */
+static int verify_client(gnutls_session_t session)
+{
+    gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID};
+    static const char client[] = GNUTLS_KP_TLS_WWW_CLIENT;
+    const char *const text = client;
+    memcpy(&purpose.data, &text, sizeof purpose.data); /* the library only reads it */
+    unsigned problems = 0;
+    if (gk_tls_client_certificate(session).len == 0) {
+        return 0;
+    }
+    if (gnutls_certificate_verify_peers(session, &purpose, 1, &problems) < 0) {
+        return GNUTLS_E_CERTIFICATE_ERROR;
+    }
+    if (problems != 0) {
+        log_refusal(problems);
+        return GNUTLS_E_CERTIFICATE_ERROR;
+    }
+    return 0;
+}
+
+/* --- all of it ----------------------------------------------------------------------------------*/
+
+static int fill(const struct reading *reading, struct gk_tls *tls)
+{
+    int code = gnutls_certificate_set_x509_key(tls->credentials, reading->certificates,
+                                               (int)reading->count, reading->key);
+    if (code >= 0 && reading->authorities != NULL) {
+        tls->asks_clients = true;
+        gnutls_certificate_set_verify_function(tls->credentials, verify_client);
+        code = gnutls_certificate_set_x509_trust(tls->credentials, reading->authorities,
+                                                 (int)reading->authorities_count);
+    }
+    return code;
+}
 
 static enum gk_status make(const struct reading *reading, const char *path, struct gk_tls **out,
                            struct gk_error *error)
@@ -184,8 +246,7 @@ static enum gk_status make(const struct reading *reading, const char *path, stru
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     atomic_init(&tls->references, 1);
-    const int code = gnutls_certificate_set_x509_key(tls->credentials, reading->certificates,
-                                                     (int)reading->count, reading->key);
+    const int code = fill(reading, tls);
     if (code < 0) {
         gk_tls_release(tls);
         return gk_fail(error, GK_E_INVALID, "%s: cannot be used: %s", path, gnutls_strerror(code));
@@ -194,45 +255,56 @@ static enum gk_status make(const struct reading *reading, const char *path, stru
     return GK_OK;
 }
 
-static enum gk_status read_both(struct reading *reading, const char *certificate_file,
-                                const char *key_file, enum gk_tls_part *part,
-                                struct gk_error *error)
+static enum gk_status read_pair(struct reading *reading, const struct gk_tls_files *files,
+                                enum gk_tls_part *part, struct gk_error *error)
 {
     *part = GK_TLS_CERTIFICATE;
-    enum gk_status status = read_certificates(reading, certificate_file, error);
+    enum gk_status status = read_certificates(files->certificate, "begins with the server's",
+                                              &reading->certificates, &reading->count, error);
     if (status == GK_OK) {
-        status = check_dates(reading, certificate_file, error);
+        status = check_dates(reading->certificates, reading->count, reading->now_s,
+                             files->certificate, error);
     }
     if (status == GK_OK) {
-        status = check_strength(reading, certificate_file, error);
+        status = check_strength(reading, files->certificate, error);
     }
     if (status == GK_OK) {
         *part = GK_TLS_KEY;
-        status = read_key(reading, key_file, error);
+        status = read_key(reading, files->key, error);
     }
     if (status == GK_OK) {
-        status = check_pair(reading, certificate_file, key_file, part, error);
+        status = check_pair(reading, files->certificate, files->key, part, error);
     }
     if (status == GK_OK) {
         *part = GK_TLS_CERTIFICATE;
-        status = check_order(reading, certificate_file, error);
+        status = check_order(reading, files->certificate, error);
     }
     return status;
 }
 
-enum gk_status gk_tls_read(const char *certificate_file, const char *key_file, int64_t now_s,
-                           struct gk_tls **out, enum gk_tls_part *part, struct gk_error *error)
+static void free_list(gnutls_x509_crt_t *certificates, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        gnutls_x509_crt_deinit(certificates[i]);
+    }
+    gnutls_free(certificates);
+}
+
+enum gk_status gk_tls_read(const struct gk_tls_files *files, int64_t now_s, struct gk_tls **out,
+                           enum gk_tls_part *part, struct gk_error *error)
 {
     struct reading reading = {.now_s = now_s};
     *out = NULL;
-    enum gk_status status = read_both(&reading, certificate_file, key_file, part, error);
+    enum gk_status status = read_pair(&reading, files, part, error);
+    if (status == GK_OK && files->client_ca != NULL) {
+        *part = GK_TLS_CLIENT_CA;
+        status = read_authorities(&reading, files->client_ca, error);
+    }
     if (status == GK_OK) {
-        status = make(&reading, certificate_file, out, error);
+        status = make(&reading, files->certificate, out, error);
     }
-    for (unsigned i = 0; i < reading.count; i++) {
-        gnutls_x509_crt_deinit(reading.certificates[i]);
-    }
-    gnutls_free(reading.certificates);
+    free_list(reading.certificates, reading.count);
+    free_list(reading.authorities, reading.authorities_count);
     if (reading.key != NULL) {
         gnutls_x509_privkey_deinit(reading.key);
     }
@@ -254,7 +326,21 @@ void gk_tls_release(struct gk_tls *tls)
     }
 }
 
-void *gk_tls_credentials(struct gk_tls *tls)
+/* --- sessions -----------------------------------------------------------------------------------*/
+
+void gk_tls_begin(struct gk_tls *tls, void *session)
 {
-    return tls->credentials;
+    (void)gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, tls->credentials);
+    gnutls_certificate_server_set_request(session, tls->asks_clients ? GNUTLS_CERT_REQUEST
+                                                                     : GNUTLS_CERT_IGNORE);
+}
+
+struct gk_span gk_tls_client_certificate(void *session)
+{
+    unsigned count = 0;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+    if (chain == NULL || count == 0) {
+        return gk_span_of(NULL, 0);
+    }
+    return gk_span_of(chain[0].data, chain[0].size);
 }

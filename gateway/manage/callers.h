@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who may use the management API, each by a bearer token of their own: the settings management.token_file, whose
- * holder is called GK_CALLER_OPERATOR, and management.callers. The name is what the audit says of them.
+ * Who may use the management API, each by a bearer token or a TLS certificate of their own: the settings
+ * management.token_file, whose holder is called GK_CALLER_OPERATOR, and management.callers. The name is what the audit
+ * says of them.
  *
  * Immutable once read, and counted: a request keeps those that it began with over a reload. Tokens are in secret
  * memory. Any thread.
@@ -12,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "gateway/config.h"
+#include "gateway/manage/certificate_name.h"
 
 #define GK_CALLER_NAME_BYTES 65u
 
@@ -21,8 +23,9 @@ struct gk_callers {
     struct gk_caller {
         char name[GK_CALLER_NAME_BYTES];
         enum gk_manage_role role;
-        char *token;
+        char *token; /* NULL: none */
         size_t token_len;
+        struct gk_certificate_name certificate;
     } callers[GK_CALLERS_MAX + 1];
 };
 
@@ -37,5 +40,12 @@ void gk_callers_release(struct gk_callers *callers);
 /* Whose "Bearer TOKEN" that is; NULL: nobody's, or authorization is NULL. Takes as long whoever it is. */
 const struct gk_caller *gk_callers_find(const struct gk_callers *callers,
                                         const char *authorization);
+/*
+ * Whose that client's certificate (DER) is, which has been found good: the first that it fits. NULL: nobody's, and sha256
+ * has what an entry in management.callers would name it by ("" for what is no certificate).
+ */
+const struct gk_caller *gk_callers_find_certificate(const struct gk_callers *callers,
+                                                    struct gk_span certificate,
+                                                    char sha256[GK_SHA256_HEX_BYTES]);
 
 #endif

@@ -219,6 +219,26 @@ static enum gk_status deny(const struct gk_manage *manage, const struct gk_manag
                         request->actor);
 }
 
+/* By the token, where there is one, else by the certificate. NULL: by neither, and why. */
+static const struct gk_caller *find_caller(const struct gk_manage_request *request,
+                                           struct gk_error *error)
+{
+    char sha256[GK_SHA256_HEX_BYTES];
+    const struct gk_caller *caller = NULL;
+    if (request->authorization != NULL || request->client_certificate.len == 0) {
+        caller = gk_callers_find(request->callers, request->authorization);
+        (void)gk_fail_http(error, GK_E_INVALID, 401, "InvalidAuthenticationToken",
+                           "The bearer token is missing or is not this gateway's.");
+    } else {
+        caller = gk_callers_find_certificate(request->callers, request->client_certificate, sha256);
+        (void)gk_fail_http(error, GK_E_INVALID, 401, "AuthenticationFailed",
+                           "The client certificate sha256:%s is none that management.callers "
+                           "names.",
+                           sha256);
+    }
+    return caller;
+}
+
 static enum gk_status handle(struct gk_manage *manage, const struct gk_manage_request *request,
                              struct gk_manage_answer *answer, struct gk_error *error)
 {
@@ -228,13 +248,14 @@ static enum gk_status handle(struct gk_manage *manage, const struct gk_manage_re
     const bool known = gk_manage_path_parse(request->path, &path);
     const enum gk_status found = find_operation(&path, request->method, &operation, error);
     const bool open = known && found == GK_OK && operation->role == GK_MANAGE_ANYBODY;
-    const struct gk_caller *caller = gk_callers_find(request->callers, request->authorization);
+    struct gk_error stranger = {0};
+    const struct gk_caller *caller = find_caller(request, &stranger);
     struct gk_manage_request known_request = *request;
     known_request.actor = caller == NULL ? NULL : caller->name;
     if (!open && caller == NULL) {
         answer->challenge = true;
-        return gk_fail_http(error, GK_E_INVALID, 401, "InvalidAuthenticationToken",
-                            "The bearer token is missing or is not this gateway's.");
+        *error = stranger;
+        return GK_E_INVALID;
     }
     if (found != GK_OK) {
         return found;

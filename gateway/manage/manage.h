@@ -20,9 +20,9 @@
  *   /healthz, /readyz                  200, or 503 with reasons
  *
  * One gateway has one set of names: subscription and resource group say where an account is filed,
- * nothing more. All but /healthz, /readyz and /status ask for a bearer token (callers.h): the first two tell whether
- * the process serves and no more, so that a supervisor needs no secret; the page is the same for everybody
- * and asks with the token that is typed into it. /metrics names accounts.
+ * nothing more. All but /healthz, /readyz and /status ask for a bearer token or a client's certificate (callers.h): the
+ * first two tell whether the process serves and no more, so that a supervisor needs no secret; the page is the same for
+ * everybody and asks with the token that is typed into it. /metrics names accounts.
  *
  * Any thread, several at once; a handler may wait for the vault.
  */
@@ -50,13 +50,14 @@ struct gk_manage {
 
 struct gk_manage_request {
     const char *method;
-    const char *path;                 /* as on the wire, without query */
-    const char *api_version;          /* NULL when absent */
-    const char *skip_token;           /* "" when absent: where the page before ended */
-    const struct gk_callers *callers; /* who may ask */
-    const char *authorization;        /* NULL when absent */
+    const char *path;                  /* as on the wire, without query */
+    const char *api_version;           /* NULL when absent */
+    const char *skip_token;            /* "" when absent: where the page before ended */
+    const struct gk_callers *callers;  /* who may ask */
+    const char *authorization;         /* NULL when absent */
+    struct gk_span client_certificate; /* DER, found good; empty when none was shown */
     struct gk_span body;
-    const char *actor; /* whose token it has; set by gk_manage_handle() */
+    const char *actor; /* whose token or certificate it has; set by gk_manage_handle() */
 };
 
 /* Starts zeroed. body's memory is wiped by gk_manage_answer_cleanup, for it may hold keys. */

@@ -147,6 +147,7 @@ static void on_complete(void *ctx, struct gk_http_exchange *exchange)
         .api_version = version,
         .skip_token = skip_token,
         .authorization = gk_http_header(exchange, "Authorization"),
+        .client_certificate = exchange->client_certificate,
         .body = gk_buf_span(&state->body),
     };
     struct gk_manage_answer answer;

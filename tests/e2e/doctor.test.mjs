@@ -37,7 +37,7 @@ test('of a good installation nothing is wrong', async () => {
   assert.deepEqual(failures(found), []);
   assert.equal(code, 0);
   assert.match(found.configuration[0].detail, /is good$/);
-  assert.match(found.gateway[0].detail, /answers, and takes the token$/);
+  assert.match(found.gateway[0].detail, /answers, and knows who asks$/);
   assert.equal(found.store[0].result, 'ok');
   assert.equal(found.audit[0].result, 'ok');
   // No resolver knows the domain of the tests, which is what clients would meet.
@@ -50,7 +50,7 @@ test('of a good installation nothing is wrong', async () => {
 
 test('it is readable, with a summary', async () => {
   const done = await stack.ctl('doctor');
-  assert.match(done.stdout, /^ok {7}gateway {8}https:.* answers, and takes the token$/m);
+  assert.match(done.stdout, /^ok {7}gateway {8}https:.* answers, and knows who asks$/m);
   assert.match(done.stdout, /^\d+ good, \d+ to look at, 0 wrong$/m);
 });
 

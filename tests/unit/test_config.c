@@ -58,9 +58,10 @@ static const char *const good_lines[] = {
 #define GUID "11111111-2222-3333-4444-555555555555"
 #define BEARER(principal)                                                                          \
     "}; bearer = { issuer = \"i\"; jwks_file = \"@/token\"; principals = ( " principal " ); };"
-#define CALLERS(caller) "token_file = \"@/token\"; callers = ( " caller " );"
-#define SERVICE_KEY     "gatekey-service-key-v1 g6aTcBYZgRG4k5ZcMDQvVIOu3Sz/W5JPvH5EHXwQL24=\n"
-#define LINES           (sizeof good_lines / sizeof good_lines[0])
+#define CALLERS(caller)   "token_file = \"@/token\"; callers = ( " caller " );"
+#define CERTIFIED(caller) "client_ca = \"@/cert.pem\"; " CALLERS(caller)
+#define SERVICE_KEY       "gatekey-service-key-v1 g6aTcBYZgRG4k5ZcMDQvVIOu3Sz/W5JPvH5EHXwQL24=\n"
+#define LINES             (sizeof good_lines / sizeof good_lines[0])
 
 static char *in_directory(const char *name)
 {
@@ -347,7 +348,17 @@ static const struct wrong wrongs[] = {
     {11, "connections_max = -1;", 11, "1 to 16384"},
     {11, "connections_max = \"7\";", 11, "whole number"},
     {11, "connections_max = 7.5;", 11, "whole number"},
-    {17, CALLERS("{ name = \"a\"; }"), 17, "token_file: is missing"},
+    {17, CALLERS("{ name = \"a\"; }"), 17, "token_file: is missing, and so is certificate"},
+    {17, CALLERS("{ name = \"a\"; certificate = \"dns:a.example\"; }"), 17, "add client_ca"},
+    {17, CERTIFIED("{ name = \"a\"; certificate = \"a.example\"; }"), 17, "names none; write"},
+    {17, CERTIFIED("{ name = \"a\"; certificate = \"uri:\"; }"), 17, "names none; write"},
+    {17, CERTIFIED("{ name = \"a\"; certificate = \"subject:alice\"; }"), 17, "names none; write"},
+    {17, CERTIFIED("{ name = \"a\"; certificate = \"sha256:12\"; }"), 17, "names none; write"},
+    {17,
+     CERTIFIED("{ name = \"a\"; certificate = \"subject:CN=a, O=b\"; }, "
+               "{ name = \"b\"; certificate = \"subject:CN=a,O=b\"; }"),
+     17, "another caller's, too"},
+    {17, "token_file = \"@/token\"; client_ca = \"@/none\";", 17, "there is no file"},
     {17, CALLERS("{ token_file = \"@/token\"; }"), 17, "name: is missing"},
     {17, CALLERS("{ name = \"operator\"; token_file = \"@/token\"; }"), 17, "is taken"},
     {17, CALLERS("{ name = \"gatekey\"; token_file = \"@/token\"; }"), 17, "is taken"},
@@ -450,6 +461,7 @@ static void test_config__tells_what_takes_a_restart(void **state)
         {16, "  tls_key = \"@/token\";", 0, NULL},
         {17, "  token_file = \"@/service-key\";", 0, NULL},
         {17, CALLERS("{ name = \"a\"; token_file = \"@/key.pem\"; }"), 0, NULL},
+        {17, CERTIFIED("{ name = \"a\"; certificate = \"dns:a.example\"; }"), 0, NULL},
         {1, "state_dir = \"@/other\";", 1, "state_dir: cannot change"},
         {4, "", 1, "audit_file: cannot change"},
         {6, "  listen = \"127.0.0.1:10001\";", 6, "blob.listen: cannot change"},

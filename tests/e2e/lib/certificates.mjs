@@ -6,7 +6,8 @@ import path from 'node:path';
 
 const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'] });
 
-// Makes the authority in directory; returns { caFile, issue(name, hosts) -> {certificateFile, keyFile} }.
+// Makes the authority in directory; returns { caFile, issue(name, hosts, options) -> {certificateFile, keyFile} }.
+// options: uris beside the hosts; subject; usage ('serverAuth'); days that it lasts, which may be over.
 export function makeAuthority(directory) {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = (name) => path.join(directory, name);
@@ -15,13 +16,15 @@ export function makeAuthority(directory) {
     '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign');
   return {
     caFile: file('ca.pem'),
-    issue(name, hosts = ['localhost', '127.0.0.1']) {
-      const names = hosts.map((host) => (/^[\d.]+$|:/.test(host) ? `IP:${host}` : `DNS:${host}`));
-      writeFileSync(file(`${name}.ext`), `subjectAltName=${names.join(',')}\nextendedKeyUsage=serverAuth\n`);
+    issue(name, hosts = ['localhost', '127.0.0.1'],
+      { uris = [], subject = `/CN=${name}`, usage = 'serverAuth', days = 3 } = {}) {
+      const names = [...hosts.map((host) => (/^[\d.]+$|:/.test(host) ? `IP:${host}` : `DNS:${host}`)),
+        ...uris.map((uri) => `URI:${uri}`)];
+      writeFileSync(file(`${name}.ext`), `subjectAltName=${names.join(',')}\nextendedKeyUsage=${usage}\n`);
       openssl('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
-        '-subj', `/CN=${name}`, '-keyout', file(`${name}.key`), '-out', file(`${name}.csr`));
+        '-subj', subject, '-keyout', file(`${name}.key`), '-out', file(`${name}.csr`));
       openssl('x509', '-req', '-in', file(`${name}.csr`), '-CA', file('ca.pem'), '-CAkey', file('ca.key'),
-        '-CAcreateserial', '-days', '3', '-extfile', file(`${name}.ext`), '-out', file(`${name}.pem`));
+        '-CAcreateserial', '-days', `${days}`, '-extfile', file(`${name}.ext`), '-out', file(`${name}.pem`));
       return { certificateFile: file(`${name}.pem`), keyFile: file(`${name}.key`) };
     },
   };
