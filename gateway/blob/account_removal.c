@@ -48,10 +48,10 @@ static enum gk_status note_entry(const struct gk_removal *removal, const struct 
                                  struct gk_span key, struct gk_span value,
                                  struct gk_change_list *changes, struct gk_error *error)
 {
-    if (key_begins(key, GK_SCOPE_KEY_KIND)) {
+    const bool is_container = key_begins(key, "c/") || key_begins(key, GK_KEPT_CONTAINER_KIND);
+    if (!is_container && !key_begins(key, "g/")) {
         return GK_OK;
     }
-    const bool is_container = key_begins(key, "c/") || key_begins(key, GK_KEPT_CONTAINER_KIND);
     const struct gk_place place = {.plugin = removal->plugin,
                                    .account = removal->account,
                                    .kind = is_container ? GK_VALUE_CONTAINER : GK_VALUE_GARBAGE,

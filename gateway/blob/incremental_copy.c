@@ -16,6 +16,7 @@
 #include "gateway/blob/handlers.h"
 #include "gateway/blob/headers.h"
 #include "gateway/blob/incremental_pages.h"
+#include "gateway/blob/key_floor.h"
 #include "gateway/blob/states.h"
 
 /* --- what is copied from and to -----------------------------------------------------------------*/
@@ -186,6 +187,10 @@ static enum gk_status fill_write(struct gk_request *request, struct gk_blob_writ
     }
     if (status == GK_OK) {
         status = take_properties(request, record, error);
+    }
+    /* The snapshot has the data key as well, and stands in the shard by the same write. */
+    if (status == GK_OK) {
+        status = gk_key_floor_keep(write, request, &put->target, put->data_key, record, error);
     }
     if (status == GK_OK) {
         status = make_snapshot(request, write, error);

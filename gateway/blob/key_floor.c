@@ -291,8 +291,10 @@ enum gk_status gk_key_floor_keep(struct gk_blob_write *write, const struct gk_re
     const char *scope = record->encryption.scope;
     uint32_t generation = 0;
     uint32_t floor = 0;
-    if (target->exists && memcmp(record->sealed_data_key, target->record.sealed_data_key,
-                                 sizeof record->sealed_data_key) == 0) {
+    const bool stood_there =
+        target->exists && memcmp(record->sealed_data_key, target->record.sealed_data_key,
+                                 sizeof record->sealed_data_key) == 0;
+    if (stood_there || write->bar_key.len > 0) {
         return GK_OK;
     }
     enum gk_status status = read_floor(request, target, scope, &floor, error);

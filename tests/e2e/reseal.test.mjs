@@ -8,13 +8,16 @@ import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { BlobSASPermissions, BlobServiceClient } from '@azure/storage-blob';
+import { BlobSASPermissions, BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 
 import { damageBlob } from './lib/account_object.mjs';
 import { refused } from './lib/refused.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 
 const BLOCK = Buffer.from('block').toString('base64');
+const DISK_PIECES = 10;
+const DISK_PIECE = 4 << 20;
+const diskPiece = randomBytes(DISK_PIECE);
 const CLIENT_KEY = Buffer.alloc(32, 'client');
 const ofTheClient = { encryptionAlgorithm: 'AES256', encryptionKey: CLIENT_KEY.toString('base64'),
   encryptionKeySha256: createHash('sha256').update(CLIENT_KEY).digest('base64') };
@@ -144,6 +147,21 @@ test('all that is there is sealed anew, and reads back', async () => {
   assert.equal(JSON.parse(stdout).counts.damaged, 0);
 });
 
+// A snapshot that takes its time to be copied, and whose reader has root keys of its own.
+async function diskOfAnother() {
+  await stack.createAccount('another');
+  const [{ value }] = await stack.keysOf('another');
+  const disks = new BlobServiceClient(`${stack.gateway.ready.blob_endpoint}/another`,
+    new StorageSharedKeyCredential('another', value), noRetry).getContainerClient('disks');
+  await disks.create();
+  const disk = disks.getPageBlobClient('disk');
+  await disk.create(DISK_PIECES * DISK_PIECE);
+  for (let i = 0; i < DISK_PIECES; i++) await disk.uploadPages(diskPiece, i * DISK_PIECE, DISK_PIECE);
+  const { snapshot } = await disk.createSnapshot();
+  return disk.withSnapshot(snapshot).generateSasUrl({ permissions: BlobSASPermissions.parse('r'),
+    expiresOn: new Date(Date.now() + 3600e3) });
+}
+
 test('clients who write meanwhile lose nothing', async () => {
   const load = { on: true };
   const client = async (number) => {
@@ -155,7 +173,16 @@ test('clients who write meanwhile lose nothing', async () => {
       await blob.setMetadata({ of: 'test', round: `${i}` });
     }
   };
-  const clients = [0, 1, 2, 3].map(client);
+  const copied = [];
+  const copier = async () => {
+    const url = await diskOfAnother();
+    for (let i = 0; load.on; i++) {
+      const follower = container.getPageBlobClient(`follower ${i}`);
+      assert.equal((await follower.startCopyIncremental(url)).copyStatus, 'success');
+      copied.push(follower);
+    }
+  };
+  const clients = [...[0, 1, 2, 3].map(client), copier()];
   for (let i = 0; i < 3; i++) {
     await newRootKey();
     const { code, counts } = await reseal();
@@ -164,6 +191,10 @@ test('clients who write meanwhile lose nothing', async () => {
   load.on = false;
   await Promise.all(clients);
   await everythingReadsBack();
+  for (const follower of copied) {
+    const { destinationSnapshot } = await follower.getProperties();
+    assert.deepEqual(await follower.withSnapshot(destinationSnapshot).downloadToBuffer(0, DISK_PIECE), diskPiece);
+  }
 });
 
 // Its data key was made under a root key that is gone when its last byte comes.
@@ -294,4 +325,9 @@ test('while the key is revoked it is refused with the reason', async () => {
   await stack.checkKey();
   assert.equal((await reseal('--resume')).status, 'done');
   await everythingReadsBack();
+});
+
+test('an account that was resealed can be deleted', async () => {
+  await stack.management.good('DELETE', stack.accountPath(stack.account));
+  await assert.rejects(stack.keyStatus(), /404/);
 });
