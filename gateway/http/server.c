@@ -7,6 +7,7 @@
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -33,10 +34,12 @@ struct gk_http_server {
     bool has_tls;
     unsigned connections_max;
     unsigned idle_timeout_s;
+    atomic_bool stopping;
     pthread_mutex_t mutex; /* of what follows */
     struct gk_tls *tls;    /* for connections that begin */
-    pthread_cond_t idle;
-    unsigned under_way; /* requests that began and did not end */
+    pthread_cond_t fewer;  /* connections, or requests under way */
+    unsigned connections;  /* that are open */
+    unsigned under_way;    /* requests that began and did not end */
 };
 
 enum phase { PHASE_HEAD, PHASE_BODY, PHASE_DRAIN };
@@ -366,6 +369,10 @@ static enum MHD_Result queue_answer(struct gk_http_inside *inside,
     if (inside->response == NULL) {
         return MHD_NO;
     }
+    if (atomic_load(&inside->server->stopping)) {
+        /* Who would send another one asks somebody else. */
+        (void)MHD_add_response_header(inside->response, MHD_HTTP_HEADER_CONNECTION, "close");
+    }
     const enum MHD_Result result =
         MHD_queue_response(connection, inside->exchange.answer_status, inside->response);
     MHD_destroy_response(inside->response);
@@ -384,13 +391,12 @@ static void read_certificate(struct gk_http_exchange *exchange, struct MHD_Conne
     }
 }
 
-static void count_request(struct gk_http_server *server, int change)
+/* count: one of the server's. */
+static void change_count(struct gk_http_server *server, unsigned *count, int change)
 {
     pthread_mutex_lock(&server->mutex);
-    server->under_way += (unsigned)change;
-    if (server->under_way == 0) {
-        pthread_cond_signal(&server->idle);
-    }
+    *count += (unsigned)change;
+    pthread_cond_signal(&server->fewer);
     pthread_mutex_unlock(&server->mutex);
 }
 
@@ -406,7 +412,7 @@ static enum MHD_Result on_head(struct gk_http_inside *inside, struct MHD_Connect
     read_certificate(exchange, connection);
     inside->began = true;
     inside->phase = PHASE_BODY;
-    count_request(inside->server, 1);
+    change_count(inside->server, &inside->server->under_way, 1);
     service->on_headers(service->ctx, exchange);
     if (exchange->answer_status == 0) {
         return MHD_YES;
@@ -473,7 +479,7 @@ static void on_end(void *ctx, struct MHD_Connection *connection, void **slot,
     }
     if (inside->began) {
         service->on_end(service->ctx, &inside->exchange);
-        count_request(inside->server, -1);
+        change_count(inside->server, &inside->server->under_way, -1);
     }
     free_answer_headers(inside);
     free(inside);
@@ -547,8 +553,10 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         gk_tls_release(*slot);
         *slot = NULL;
+        change_count(server, &server->connections, -1);
         return;
     }
+    change_count(server, &server->connections, 1);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     if (!server->has_tls || info == NULL) {
@@ -575,7 +583,7 @@ static int no_credentials(gnutls_session_t session, const gnutls_datum_t *issuer
 static void free_server(struct gk_http_server *server)
 {
     gk_tls_release(server->tls);
-    pthread_cond_destroy(&server->idle);
+    pthread_cond_destroy(&server->fewer);
     pthread_mutex_destroy(&server->mutex);
     free(server);
 }
@@ -599,7 +607,7 @@ enum gk_status gk_http_server_bind(const struct gk_http_options *options,
     server->connections_max = options->connections_max;
     server->idle_timeout_s = options->idle_timeout_s;
     pthread_mutex_init(&server->mutex, NULL);
-    pthread_cond_init(&server->idle, NULL);
+    pthread_cond_init(&server->fewer, NULL);
     *out = server;
     return GK_OK;
 }
@@ -654,19 +662,33 @@ void gk_http_server_set_tls(struct gk_http_server *server, struct gk_tls *tls)
     gk_tls_release(former);
 }
 
-/* Until no request is under way, or the time is over. */
-static void wait_idle(struct gk_http_server *server)
+/* Until count, one of the server's, is 0, or the time is over. Returns what is left. */
+static unsigned wait_for_none(struct gk_http_server *server, const unsigned *count,
+                              unsigned wait_ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += GK_HTTP_STOP_WAIT_S;
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += wait_ms % 1000 * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
     pthread_mutex_lock(&server->mutex);
     int result = 0;
-    while (server->under_way > 0 && result == 0) {
-        result = pthread_cond_timedwait(&server->idle, &server->mutex, &until);
+    while (*count > 0 && result == 0) {
+        result = pthread_cond_timedwait(&server->fewer, &server->mutex, &until);
     }
-    const unsigned left = server->under_way;
+    const unsigned left = *count;
     pthread_mutex_unlock(&server->mutex);
+    return left;
+}
+
+/* Connections end with the next answer on them. One that has no request now may have one on its way. */
+static void drain(struct gk_http_server *server)
+{
+    (void)wait_for_none(server, &server->connections, GK_HTTP_STOP_LINGER_MS);
+    const unsigned left = wait_for_none(server, &server->under_way, GK_HTTP_STOP_WAIT_S * 1000);
     if (left > 0) {
         gk_log(GK_LOG_WARNING, "http", "%u requests are broken off after %u s", left,
                GK_HTTP_STOP_WAIT_S);
@@ -682,11 +704,12 @@ void gk_http_server_stop(struct gk_http_server *server)
         close(server->listener);
     }
     if (server->daemon != NULL) {
+        atomic_store(&server->stopping, true);
         const MHD_socket listening = MHD_quiesce_daemon(server->daemon);
         if (listening != MHD_INVALID_SOCKET) {
             close(listening);
         }
-        wait_idle(server);
+        drain(server);
         MHD_stop_daemon(server->daemon);
     }
     free_server(server);

@@ -17,7 +17,9 @@
 #define GK_HTTP_STACK_BYTES      (512u * 1024u)
 #define GK_HTTP_BLOCK_BYTES      (256u * 1024u) /* most of an answer's body that is made at once */
 #define GK_HTTP_STOP_WAIT_S      20u
-#define GK_HTTP_HEADERS_MAX      128u
+#define GK_HTTP_STOP_LINGER_MS                                                                     \
+    500u /* that a stop waits for requests on connections that have none */
+#define GK_HTTP_HEADERS_MAX 128u
 /* A body that nobody wants is read up to this size, so that the client sees the answer and not a
  * reset connection; beyond it the connection is closed. */
 #define GK_HTTP_DRAIN_BYTES_MAX (UINT64_C(64) << 20)
@@ -137,8 +139,9 @@ enum gk_status gk_http_server_start(struct gk_http_server *server,
                                     struct gk_error *error) GK_MUST_USE;
 /* Shown to connections that begin from now on; of a server that has TLS. Any thread. */
 void gk_http_server_set_tls(struct gk_http_server *server, struct gk_tls *tls);
-/* Takes no new connections, lets requests under way end for GK_HTTP_STOP_WAIT_S at most, closes. NULL
- * is fine. */
+/* Takes no new connections, answers what comes on those that are there, with "Connection: close", until they have
+ * ended or GK_HTTP_STOP_LINGER_MS is over, lets requests under way end for GK_HTTP_STOP_WAIT_S at most, closes.
+ * NULL is fine. */
 void gk_http_server_stop(struct gk_http_server *server);
 
 #endif

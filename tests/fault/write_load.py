@@ -169,7 +169,10 @@ class Load:
 
     def run(self, port, sas, stop, dies):
         """Until stop is set, or the gateway is gone, which it may be if it dies."""
-        self.client = Client(port, ACCOUNT, sas)
+        self.work(Client(port, ACCOUNT, sas), stop, dies)
+
+    def work(self, client, stop, dies):
+        self.client = client
         try:
             while not stop.is_set():
                 self.step()
