@@ -56,6 +56,8 @@ static const struct option_rule rules[] = {
     {"--public-access", OPTION_FLAG, FIELD(public_access), "",
      "let containers be made readable without a credential"},
     {"--yes", OPTION_FLAG, FIELD(yes), "", "yes, destroy it"},
+    {"--confirm", OPTION_TEXT, FIELD(confirm), "NAME",
+     "its name once more; without it, it is asked for"},
     {"--regenerate", OPTION_TEXT, FIELD(regenerate), "key1|key2", "make this key anew first"},
     {"--connection-string", OPTION_FLAG, FIELD(connection_string), "",
      "print one connection string instead (needs --blob-endpoint)"},
@@ -125,6 +127,7 @@ static const char *const scope_update_options[] = {"--vault",           "--key",
                                                    GATEWAY_OPTIONS,     NULL};
 static const char *const plain_options[] = {GATEWAY_OPTIONS, NULL};
 static const char *const delete_options[] = {"--yes", GATEWAY_OPTIONS, NULL};
+static const char *const shred_options[] = {"--confirm", GATEWAY_OPTIONS, NULL};
 static const char *const keys_options[] = {"--regenerate", "--connection-string", "--blob-endpoint",
                                            GATEWAY_OPTIONS, NULL};
 static const char *const export_options[] = {"--out", CLIENT_OPTIONS, NULL};
@@ -157,6 +160,17 @@ static const struct ctl_command commands[] = {
     {"account", "delete", "NAME", "destroy an account and all its data", delete_options,
      "The root key is destroyed at once: nothing brings the data back. Needs --yes.\n",
      ctl_account_delete},
+    {"account", "shred", "NAME", "destroy an account, with evidence of that", shred_options,
+     "Deletes the account, and prints which wraps of its root keys were destroyed, by their "
+     "SHA-256,\n"
+     "after a second read of the store has found none of them. The audit has the same. Its "
+     "backups\n"
+     "are refused from then on. No vault is asked: it works with the key revoked. Given again it "
+     "ends\n"
+     "what broke off, and prints the evidence of an account that is gone. Who has copied the "
+     "store\n"
+     "before keeps what the key versions open that it names: have those disabled.\n",
+     ctl_account_shred},
     {"account", "keys", "NAME", "print its access keys", keys_options,
      "Whoever has an access key may do anything with the account. Keep the output out of logs.\n",
      ctl_account_keys},

@@ -54,6 +54,7 @@ struct ctl_options {
     bool https_only;
     bool public_access;
     bool yes;
+    const char *confirm; /* account shred */
     /* scopes */
     bool enable;
     bool disable;
@@ -112,12 +113,13 @@ enum ctl_exit ctl_fail(enum ctl_exit code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* account_commands.c, audit_command.c, backup_commands.c, doctor_command.c, key_commands.c, policy_command.c,
- * reseal_command.c, scope_commands.c, scrub_command.c, service_key.c */
+ * reseal_command.c, scope_commands.c, scrub_command.c, service_key.c, shred_command.c */
 enum ctl_exit ctl_account_create(const struct ctl_options *options);
 enum ctl_exit ctl_account_show(const struct ctl_options *options);
 enum ctl_exit ctl_account_list(const struct ctl_options *options);
 enum ctl_exit ctl_account_update(const struct ctl_options *options);
 enum ctl_exit ctl_account_delete(const struct ctl_options *options);
+enum ctl_exit ctl_account_shred(const struct ctl_options *options);
 enum ctl_exit ctl_account_keys(const struct ctl_options *options);
 enum ctl_exit ctl_account_new_root_key(const struct ctl_options *options);
 enum ctl_exit ctl_account_reseal(const struct ctl_options *options);

@@ -10,6 +10,7 @@
 #include "gateway/blob/names.h"
 #include "gateway/blob/record.h"
 #include "gateway/blob/value.h"
+#include "gateway/shredded.h"
 
 #define PREFIX_BYTES 2u
 
@@ -212,6 +213,19 @@ static enum gk_status choose_profile(struct restoring *restoring, struct gk_attr
     return GK_OK;
 }
 
+/* Nothing undoes a shredding, nor one that has only begun. */
+static enum gk_status check_not_shredded(const struct restoring *restoring, struct gk_error *error)
+{
+    bool shredded = false;
+    const enum gk_status status =
+        gk_shredded_has(restoring->gateway->store, restoring->id, &shredded, error);
+    return status == GK_OK && shredded
+               ? gk_fail_http(error, GK_E_INVALID, 409, "AccountShredded",
+                              "The account of this backup was shredded, which nothing undoes; "
+                              "destroy the backup.")
+               : status;
+}
+
 static enum gk_status check(void *ctx, struct gk_account *candidate, const struct gk_id *id,
                             struct gk_attr *beside, struct gk_error *error)
 {
@@ -219,8 +233,12 @@ static enum gk_status check(void *ctx, struct gk_account *candidate, const struc
     const struct gk_account_backup *backup = restoring->backup;
     restoring->candidate = candidate;
     restoring->id = id;
-    enum gk_status status = check_profile(restoring->gateway, candidate, backup->account,
-                                          gk_buf_span(&backup->profile), error);
+    enum gk_status status = check_not_shredded(restoring, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    status = check_profile(restoring->gateway, candidate, backup->account,
+                           gk_buf_span(&backup->profile), error);
     if (status == GK_E_INTEGRITY) {
         return gk_fail_http(error, GK_E_INVALID, 400, "AccountBackupInvalid",
                             "The backup's profile is not this account's, or it was changed since.");

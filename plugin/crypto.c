@@ -70,6 +70,15 @@ void gk_crypto_free(struct gk_crypto **crypto)
     *crypto = NULL;
 }
 
+enum gk_status gk_sha256(const struct gk_crypto *crypto, struct gk_span data,
+                         uint8_t digest[GK_SHA256_BYTES])
+{
+    size_t len = 0;
+    return EVP_Q_digest(crypto->lib, "SHA256", NULL, data.data, data.len, digest, &len) == 1
+               ? GK_OK
+               : GK_E_RESOURCE;
+}
+
 /* A context with key, nonce and additional data in; NULL when memory is out. */
 static EVP_CIPHER_CTX *begin(const struct gk_crypto *crypto, const struct gk_gcm_input *input,
                              int encrypt)

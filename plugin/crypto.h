@@ -14,6 +14,7 @@
 #include "common/span.h"
 
 #define GK_KEY_BYTES       32u
+#define GK_SHA256_BYTES    32u
 #define GK_GCM_NONCE_BYTES 12u
 #define GK_GCM_TAG_BYTES   16u
 
@@ -30,6 +31,10 @@ struct gk_crypto {
 enum gk_status gk_crypto_new(struct gk_crypto **out, struct gk_error *error) GK_MUST_USE;
 /* Sets *crypto to NULL; NULL inside is fine. Everything made with it must be gone. */
 void gk_crypto_free(struct gk_crypto **crypto);
+
+/* GK_E_RESOURCE: memory is out. */
+enum gk_status gk_sha256(const struct gk_crypto *crypto, struct gk_span data,
+                         uint8_t digest[GK_SHA256_BYTES]) GK_MUST_USE;
 
 /*
  * AES-256-GCM with a 96-bit nonce and a 128-bit tag, in one call. The additional data is the

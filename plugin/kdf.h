@@ -12,7 +12,6 @@
 
 #include "plugin/crypto.h"
 
-#define GK_SHA256_BYTES         32u
 #define GK_HKDF_BYTES_MAX       (255u * GK_SHA256_BYTES)
 #define GK_HMAC_KEY_BYTES_MAX   65536u
 #define GK_HKDF_LABEL_PARTS_MAX 8u

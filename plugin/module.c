@@ -3,6 +3,7 @@
  * built in. */
 #include "plugin/account_backup.h"
 #include "plugin/account_change.h"
+#include "plugin/account_wraps.h"
 #include "plugin/handles.h"
 #include "plugin/reread.h"
 #include "plugin/unknown_setting.h"
@@ -107,6 +108,7 @@ static const struct gk_plugin plugin = {
     .data_key_renew = gk_data_key_renew,
     .account_retire_root_keys = gk_account_retire_root_keys,
     .config_check = gk_instance_config_check,
+    .account_wraps = gk_account_wraps,
 };
 
 __attribute__((visibility("default"))) const uint32_t gatekey_plugin_abi_version =

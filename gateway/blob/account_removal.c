@@ -5,13 +5,16 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "gateway/account_attrs.h"
+#include "gateway/blob/protection.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/blob/removal.h"
 #include "gateway/blob/scopes.h"
 #include "gateway/registry.h"
 
-#define ATTEMPTS_MAX     64u
-#define CONTAINERS_BYTES ((size_t)64 << 20)
+#define ATTEMPTS_MAX       64u
+#define CONTAINERS_BYTES   ((size_t)64 << 20)
+#define CONTAINER_KEY_KIND "c/"
+#define GARBAGE_KEY_KIND   "g/"
 
 /* --- deletion -----------------------------------------------------------------------------------*/
 
@@ -42,14 +45,54 @@ static void note_container(struct gk_change_list *changes, const struct gk_id *i
     gk_changes_set(changes, &key, &value);
 }
 
+/* What is under a policy or a legal hold is deleted by nobody. */
+static enum gk_status check_protection(const struct gk_removal *removal, struct gk_span name,
+                                       const struct gk_container *container, struct gk_error *error)
+{
+    const struct gk_request request = {/* of nobody */
+                                       .gateway = removal->gateway,
+                                       .account = removal->owner,
+                                       .container = ""};
+    struct gk_error why = {0};
+    const enum gk_status status = gk_protection_check(&request, container, &why);
+    if (status == GK_E_INVALID) {
+        return gk_fail_http(error, status, why.http_status, why.code, "%.*s: %s", (int)name.len,
+                            (const char *)name.data, why.message);
+    }
+    if (status != GK_OK && error != NULL) {
+        *error = why;
+    }
+    return status;
+}
+
+static enum gk_status note_whole(const struct gk_removal *removal, struct gk_span key,
+                                 struct gk_span open, struct gk_change_list *changes,
+                                 struct gk_error *error)
+{
+    struct gk_container container;
+    enum gk_status status = gk_container_decode(open, &container, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    note_container(changes, &container.id, container.shards);
+    if (key_begins(key, CONTAINER_KEY_KIND)) {
+        const size_t kind = strlen(CONTAINER_KEY_KIND);
+        status = check_protection(removal, gk_span_of(key.data + kind, key.len - kind), &container,
+                                  error);
+    }
+    gk_container_cleanup(&container);
+    return status;
+}
+
 /* The containers that one entry of the account's map names: its own record, also of one that was deleted and
  * is kept, or garbage. */
 static enum gk_status note_entry(const struct gk_removal *removal, const struct gk_id *account,
                                  struct gk_span key, struct gk_span value,
                                  struct gk_change_list *changes, struct gk_error *error)
 {
-    const bool is_container = key_begins(key, "c/") || key_begins(key, GK_KEPT_CONTAINER_KIND);
-    if (!is_container && !key_begins(key, "g/")) {
+    const bool is_container =
+        key_begins(key, CONTAINER_KEY_KIND) || key_begins(key, GK_KEPT_CONTAINER_KIND);
+    if (!is_container && !key_begins(key, GARBAGE_KEY_KIND)) {
         return GK_OK;
     }
     const struct gk_place place = {.plugin = removal->plugin,
@@ -61,12 +104,7 @@ static enum gk_status note_entry(const struct gk_removal *removal, const struct 
     gk_buf_init(&open, GK_GARBAGE_BYTES_MAX);
     enum gk_status status = gk_value_open(&place, value, &open, error);
     if (status == GK_OK && is_container) {
-        struct gk_container container;
-        status = gk_container_decode(gk_buf_span(&open), &container, error);
-        if (status == GK_OK) {
-            note_container(changes, &container.id, container.shards);
-            gk_container_cleanup(&container);
-        }
+        status = note_whole(removal, key, gk_buf_span(&open), changes, error);
     } else if (status == GK_OK) {
         struct gk_garbage garbage;
         int64_t freed_wall_ms = 0;
@@ -91,12 +129,14 @@ static void note_name(struct gk_change_list *changes, const char *name)
     gk_changes_set_attr(changes, &key, &value);
 }
 
-static enum gk_status write_mark(struct gk_gateway *gateway,
-                                 const struct gk_gateway_account *account,
+static enum gk_status write_mark(struct gk_gateway *gateway, struct gk_gateway_account *account,
                                  const struct gk_buf *entries, struct gk_error *error)
 {
-    const struct gk_removal removal = {
-        .store = gateway->store, .plugin = gateway->host->plugin, .account = account->handle};
+    const struct gk_removal removal = {.store = gateway->store,
+                                       .plugin = gateway->host->plugin,
+                                       .account = account->handle,
+                                       .gateway = gateway,
+                                       .owner = account};
     struct gk_change_list changes;
     char mark[GK_INDEX_NAME_BYTES];
     gk_changes_init(&changes);
@@ -138,10 +178,16 @@ static enum gk_status register_mark(struct gk_gateway *gateway, const struct gk_
     return gk_registry_set(gateway->store, &row, error);
 }
 
+/* What the caller wants done before; fn may be NULL. */
+struct before {
+    gk_removal_before_fn *fn;
+    void *ctx;
+};
+
 /* The version is read before the map: what comes in between makes the removal's guard fail. scopes
  * receives what is stored of those that the account had. */
-static enum gk_status delete_once(struct gk_gateway *gateway,
-                                  const struct gk_gateway_account *account, struct gk_buf *scopes,
+static enum gk_status delete_once(struct gk_gateway *gateway, struct gk_gateway_account *account,
+                                  const struct before *before, struct gk_buf *scopes,
                                   struct gk_error *error)
 {
     struct gk_guard guard = {.kind = GK_GUARD_VERSION};
@@ -163,6 +209,9 @@ static enum gk_status delete_once(struct gk_gateway *gateway,
     }
     if (status == GK_OK) {
         status = register_mark(gateway, &account->id, error);
+    }
+    if (status == GK_OK && before->fn != NULL) {
+        status = before->fn(before->ctx, account, error);
     }
     gk_buf_cleanup(&entries);
     if (status != GK_OK) {
@@ -190,8 +239,10 @@ static void unregister(struct gk_gateway *gateway, const char *name)
 }
 
 enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
+                                  gk_removal_before_fn *before, void *before_ctx,
                                   struct gk_error *error)
 {
+    const struct before first = {.fn = before, .ctx = before_ctx};
     struct gk_gateway_account *account = NULL;
     /* What is deleted is what has the name now, also where another gateway has made it anew. */
     gk_accounts_expire(gateway->accounts, name);
@@ -202,7 +253,7 @@ enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
     struct gk_buf scopes;
     gk_buf_init(&scopes, GK_SCOPES_STORED_BYTES_MAX);
     for (unsigned attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-        status = delete_once(gateway, account, &scopes, error);
+        status = delete_once(gateway, account, &first, &scopes, error);
         if (status != GK_E_CONFLICT) {
             break;
         }

@@ -26,6 +26,7 @@
  *                                                                               with its shards, 4 bytes
  *                 registry                   gateway/registry.h
  *                 copies                     copy_list.h
+ *                 shredded                   gateway/shredded.h
  *   GK_POOL_DATA  <container id>/<segment id>/<n>                               64 sealed chunks
  *                 <container id>/<page object id>/0                             1,024 sealed blocks
  *

@@ -37,12 +37,20 @@ enum gk_status gk_removal_container(const struct gk_removal *removal, const stru
                                     uint32_t shards, bool *stays,
                                     struct gk_error *error) GK_MUST_USE;
 
+/* What has to be done before an account is deleted; another status than GK_OK leaves it as it is. */
+typedef enum gk_status gk_removal_before_fn(void *ctx, const struct gk_gateway_account *account,
+                                            struct gk_error *error);
+
 /*
  * Deletes an account: writes the mark "deleted/<id>" with its containers and registers it, then removes
  * the account's object, and with it the wrapped root key, and drops it from memory. The containers are
- * the reaper's. GK_E_NOT_FOUND.
+ * the reaper's. before, unless it is NULL, is called in each attempt, and what it reads of the account's
+ * object is what is removed: when somebody changes it meanwhile there is another attempt. GK_E_NOT_FOUND; GK_E_INVALID: 409
+ * ContainerHasLegalHold, ContainerImmutabilityPolicyLocked, for the container that the message names. What is
+ * protected in the very moment of the deletion is not seen.
  */
 enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
+                                  gk_removal_before_fn *before, void *before_ctx,
                                   struct gk_error *error) GK_MUST_USE;
 /*
  * Removes what the marks of deleted accounts list, and the marks: their records can be opened no more, so

@@ -282,6 +282,16 @@ static enum gk_status remove_stored(const struct gk_gateway *gateway, const char
     return gk_store_write(gateway->store, &op, NULL, error);
 }
 
+void gk_scope_remove(const struct gk_gateway *gateway, const char *path, uint64_t version)
+{
+    struct gk_error error = {0};
+    if (remove_stored(gateway, path, version, &error) != GK_OK) {
+        gk_log(GK_LOG_WARNING, "accounts", "%s stays, of no use: %s", path, error.message);
+    }
+    gateway->host->plugin->account_forget(gateway->host->instance, path);
+    gk_account_attrs_gone(gateway->store, path);
+}
+
 void gk_scopes_remove(const struct gk_gateway *gateway, const char *account,
                       const struct gk_buf *stored)
 {
@@ -291,14 +301,9 @@ void gk_scopes_remove(const struct gk_gateway *gateway, const char *account,
         const uint64_t version = gk_read_u64(&in);
         char name[GK_SCOPE_NAME_BYTES_MAX];
         char path[GK_ACCOUNT_PATH_BYTES_MAX];
-        struct gk_error error = {0};
         snprintf(name, sizeof name, "%.*s", (int)text.len, (const char *)text.data);
         gk_scope_path(account, name, path);
-        if (remove_stored(gateway, path, version, &error) != GK_OK) {
-            gk_log(GK_LOG_WARNING, "accounts", "%s stays, of no use: %s", path, error.message);
-        }
-        gateway->host->plugin->account_forget(gateway->host->instance, path);
-        gk_account_attrs_gone(gateway->store, path);
+        gk_scope_remove(gateway, path, version);
     }
 }
 

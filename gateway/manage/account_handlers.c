@@ -184,7 +184,7 @@ enum gk_status gk_manage_account_delete(struct gk_manage *manage, const struct g
         return status;
     }
     gk_managed_account_cleanup(&managed);
-    status = gk_removal_account(manage->gateway, path->account, error);
+    status = gk_removal_account(manage->gateway, path->account, NULL, NULL, error);
     if (status == GK_OK) {
         gk_manage_audit(manage, request, GK_AUDIT_ACCOUNT_DELETE, path->account,
                         "the root key is destroyed");

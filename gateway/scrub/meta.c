@@ -19,6 +19,7 @@
 #include "gateway/blob/names.h"
 #include "gateway/registry.h"
 #include "gateway/scrub/run.h"
+#include "gateway/shredded.h"
 
 #define NAME_BYTES     GK_ACCOUNT_OBJECT_BYTES_MAX
 #define CANDIDATES_MAX 16384u /* of one run; another finds more */
@@ -159,7 +160,7 @@ static bool is_ours(const char *name)
     static const char *const prefixes[] = {GK_ACCOUNT_OBJECT_PREFIX, GK_SCOPE_OBJECT_PREFIX,
                                            GK_DELETED_NAME_PREFIX, INDEX_PREFIX, LEASE_PREFIX};
     static const char *const names[] = {GK_REGISTRY_OBJECT, GK_COPIES_OBJECT, GK_SCRUB_OBJECT,
-                                        "notices"};
+                                        GK_SHREDDED_OBJECT, "notices"};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         if (begins(name, prefixes[i])) {
             return true;

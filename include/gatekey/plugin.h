@@ -295,6 +295,17 @@ struct gk_account_restore {
     void *check_ctx;
 };
 
+/* A wrap of a root key, but for its bytes. Strings live during the visit. */
+struct gk_wrap_info {
+    struct gk_id account_id;
+    uint32_t generation;
+    const char *key_id; /* what wrapped: a key version, the service key, or a newer root key */
+    const char *algorithm;
+    uint8_t by_vault;   /* key_id is a key version of the customer's */
+    uint8_t sha256[32]; /* of the wrap; tells it from any other, and nothing of what is in it */
+};
+typedef void gk_wrap_visit_fn(void *visit_ctx, const struct gk_wrap_info *wrap);
+
 /* --- plugin
  * --------------------------------------------------------------------------------------- */
 
@@ -569,6 +580,17 @@ struct gk_plugin {
      * the message begins with the setting, as config has it. start asks the same.
      */
     enum gk_status (*config_check)(struct gk_instance *instance, struct gk_error *error);
+
+    /*
+     * Visits every wrap that the store has of the root keys of the account, or of a scope: in its record
+     * and, while a rotation settles, in the one before; so some may come twice. For who is about to
+     * destroy them and is to tell what was destroyed, and for who proves that they are gone. Never asks
+     * the vault, and goes by the store alone, whatever memory has. GK_E_NOT_FOUND; GK_E_INTEGRITY: a
+     * record is not authentic. The visitor must not call back into the plugin.
+     */
+    enum gk_status (*account_wraps)(struct gk_instance *instance, const char *account,
+                                    gk_wrap_visit_fn *visit, void *visit_ctx,
+                                    struct gk_error *error);
 };
 
 /* The two symbols that a module exports. */

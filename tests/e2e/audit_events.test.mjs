@@ -209,6 +209,17 @@ test('the policy', async () => {
 test('an account is deleted', () => tells(() => manage('DELETE', stack.accountPath('audited')),
   { event: 'account.delete', account: 'audited', outcome: 'ok', actor: CALLER }));
 
+test('an account is shredded', async () => {
+  const account = 'shredded';
+  const { keyId } = (await tells(() => manage('PUT', stack.accountPath(account), accountBody(stack.identity, keyOf())),
+    { event: 'account.create', outcome: 'ok', account }))[0];
+  const [wrap, done] = await tells(() => manage('POST', `/gatekey/accounts/${account}/shred`, { confirm: account }),
+    { event: 'account.shred.wrap', account, outcome: 'ok', actor: CALLER }, { event: 'account.shred', account, outcome: 'ok', actor: CALLER });
+  assert.equal(wrap.keyId, keyId);
+  assert.match(wrap.detail, /^account [0-9a-f-]{36}, generation 1, SHA-256 [0-9a-f]{64}$/);
+  assert.match(done.detail, /^account [0-9a-f-]{36}: 1 wraps are destroyed; a second read found none$/);
+});
+
 test('the one token is the operator’s, and none is nobody’s', async () => {
   await tells(() => stack.keysOf(stack.account), { event: 'account.keys.list', actor: 'operator' });
   const answer = await stack.management.request('GET', `/gatekey/accounts?${API}`, { headers: { authorization: 'Bearer x' } });

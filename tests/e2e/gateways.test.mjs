@@ -259,6 +259,22 @@ describe('changes, told by notice: the interval is a minute', { skip: !onRados }
     }
   });
 
+  test('an account that is shredded through one is served by none', async (t) => {
+    const name = 'shredded';
+    await stack.sides[0].createAccount(name);
+    const accountKey = (await stack.sides[0].keysOf(name))[0].value;
+    const sides = stack.sides.map((side) => ({ account: name, accountKey, blobEndpoint: `${side.gateway.ready.blob_endpoint}/${name}` }));
+    const get = async (side) => (await send(side, { method: 'GET', path: '/kept/blob' })).status;
+    await obeyed(t, 'the new account is served', sides, async (side) =>
+      (await send(side, { method: 'GET', path: '/', query: { comp: 'list' } })).status === 200);
+    await send(sides[0], { method: 'PUT', path: '/kept', query: { restype: 'container' } });
+    await send(sides[0], { method: 'PUT', path: '/kept/blob', body: 'x', headers: { 'x-ms-blob-type': 'BlockBlob' } });
+    for (const side of sides) assert.equal(await get(side), 200);
+    const { verified } = await stack.sides[1].management.good('POST', `/gatekey/accounts/${name}/shred`, { body: { confirm: name } });
+    assert.ok(verified);
+    await obeyed(t, 'the shredding', sides, async (side) => (await get(side)) === 403);
+  });
+
   // No gateway goes on with a container by the name that it had, at once and not within a while: nothing is told.
   test('containers that get another name, and that come back', async () => {
     const call = (side, method, path, query = {}, more = {}) =>

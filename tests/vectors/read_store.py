@@ -11,6 +11,9 @@
   ... --container NAME --blob NAME [--time TIME] [--out FILE]
       the blob, or its state of that time, with its metadata; its bytes go to FILE
 
+  read_store.py DIR --service-key FILE --shredded
+      what is kept of accounts that were shredded
+
   --customer-key FILE   a private key (PEM) of a version of the customer's key; may be repeated
   --keyvaultd DIR       the state directory of a keyvaultd that holds it
 
@@ -682,6 +685,24 @@ def index_of(container, name):
     return index_names(container)[fnv1a(name.encode()) % container["shards"]]
 
 
+def shredded(store):
+    """Each account that was shredded, with the wraps that were destroyed."""
+    accounts = {}
+    rows = store.map("shredded", b"") if "shredded" in store.names(META, "shredded") else {}
+    for key, value in sorted(rows.items()):
+        digits, _, digest = key.decode().partition("/")
+        row = json.loads(value)
+        if not digest:  # stands before its wraps
+            need(row["accountId"].replace("-", "") == digits, "a shredded account under another id")
+            accounts[digits] = {**row, "wraps": {}}
+            continue
+        need(digits in accounts, "a destroyed wrap of no account")
+        need(len(bytes.fromhex(digest)) == 32, "a hash of another length")
+        need(row["generation"] > 0 and isinstance(row["byVault"], bool), "a destroyed wrap of none")
+        accounts[digits]["wraps"][digest] = row
+    return list(accounts.values())
+
+
 # --- the command -------------------------------------------------------------------------------------
 
 
@@ -726,6 +747,8 @@ def save(path, pieces):
 def run(arguments):
     store = open_store(arguments.directory)
     service_key = fmt.read_service_key(pathlib.Path(arguments.service_key).read_text())
+    if arguments.shredded:
+        return shredded(store)
     if not arguments.account:
         return [name.partition("/")[2] for name in store.names(META, "account/")]
     keys = [load_pem_private_key(pathlib.Path(path).read_bytes(), None)
@@ -754,6 +777,7 @@ def main():
     parser.add_argument("directory")
     parser.add_argument("--service-key", required=True)
     parser.add_argument("--account")
+    parser.add_argument("--shredded", action="store_true")
     parser.add_argument("--container")
     parser.add_argument("--blob")
     parser.add_argument("--time", type=int)

@@ -22,6 +22,9 @@ function run(stack, args, input) {
 
 const lines = (bytes) => bytes.toString().split('\n').filter((line) => line !== '');
 
+// map[key] := value, of an object in the pool of metadata.
+export const setMapValue = (stack, object, key, value) => run(stack, ['setomapval', object, key, value]);
+
 // The record of every blob of that name, in whatever container, is no record any more.
 export function damageBlob(stack, blob) {
   const key = `b/${blob}`;
