@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "gateway/http/server.h"
+#include "gateway/manage/account_metrics.h"
 #include "gateway/manage/manage.h"
 #include "gateway/store/probe.h"
 
@@ -211,8 +212,11 @@ enum gk_status gk_manage_server_start(struct gk_manage_server *server, struct gk
     };
     server->manage.gateway = gateway;
     server->manage.blob_base_url = blob_base_url;
-    const enum gk_status status =
-        gk_store_probe_start(gateway->store, &server->manage.probe, error);
+    enum gk_status status = gk_store_probe_start(gateway->store, &server->manage.probe, error);
+    if (status == GK_OK) {
+        status = gk_account_metrics_start(gateway, GK_ACCOUNT_METRICS_WAIT_MS,
+                                          &server->manage.account_metrics, error);
+    }
     return status == GK_OK ? gk_http_server_start(server->http, &service, error) : status;
 }
 
@@ -242,6 +246,7 @@ void gk_manage_server_stop(struct gk_manage_server *server)
         return;
     }
     gk_http_server_stop(server->http);
+    gk_account_metrics_stop(server->manage.account_metrics);
     gk_store_probe_stop(server->manage.probe);
     gk_callers_release(server->callers);
     pthread_mutex_destroy(&server->mutex);
