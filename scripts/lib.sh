@@ -10,7 +10,7 @@ demo_packages=(python3 python3-azure python3-azure-storage)
 ceph_packages=(ceph-mon ceph-osd ceph-common python3)
 test_packages=(git clang clang-format clang-tidy libclang-rt-14-dev cppcheck g++ shellcheck gdb rclone
     azure-cli chromium python3-cryptography curl libsecret-1-0 softhsm2 opensc dpkg-dev file systemd
-    logrotate)
+    logrotate ansible ansible-lint debootstrap systemd-container)
 
 say() {
     printf '\n\033[1m%s\033[0m\n' "$*"
