@@ -14,7 +14,18 @@
 #define STATUS_OK          200u
 #define STATUS_BAD_REQUEST 400u
 
+/* The next check comes early, for the interval is a promise: by a tick, since the ticker looks that seldom, and by a
+ * chance of up to this part. Those that a stall or a start made due together so drift apart, and where a vault's pace
+ * has no place for all of them, it is not the same ones each time who are left out. */
+#define EARLY_PART 4
+
 static void unwrap(struct gk_account *account);
+
+static int64_t chance_ms(int64_t most_ms)
+{
+    uint32_t chance = 0;
+    return gk_random(&chance, sizeof chance) ? (int64_t)chance % most_ms : 0;
+}
 
 void gk_recheck_locked_claim(struct gk_account *account)
 {
@@ -22,20 +33,25 @@ void gk_recheck_locked_claim(struct gk_account *account)
     const int64_t interval_ms = instance->settings.check_interval_ms;
     account->checking = true;
     gk_account_retain(account); /* given back by finish() */
-    /* One tick early: the ticker looks that seldom, and the interval is a promise. */
-    account->next_check_mono_ms =
-        gk_instance_now(instance).mono_ms + interval_ms - instance->tick_ms;
+    account->next_check_mono_ms = gk_instance_now(instance).mono_ms + interval_ms -
+                                  instance->tick_ms - chance_ms(interval_ms / EARLY_PART);
+}
+
+/* What the vault asks for puts off who waits for its answer; of a key that is in use, the interval holds. */
+static void locked_put_off(struct gk_account *account, uint32_t retry_after_ms)
+{
+    const uint32_t pause_ms =
+        retry_after_ms < RETRY_AFTER_MS_MAX ? retry_after_ms : RETRY_AFTER_MS_MAX;
+    const int64_t until_ms = gk_instance_now(account->instance).mono_ms + pause_ms;
+    if (!gk_key_state_is_open(&account->state) && account->next_check_mono_ms < until_ms) {
+        account->next_check_mono_ms = until_ms;
+    }
 }
 
 static void finish(struct gk_account *account, uint32_t retry_after_ms)
 {
-    const int64_t now_ms = gk_instance_now(account->instance).mono_ms;
-    const uint32_t pause_ms =
-        retry_after_ms < RETRY_AFTER_MS_MAX ? retry_after_ms : RETRY_AFTER_MS_MAX;
     pthread_mutex_lock(&account->mutex);
-    if (account->next_check_mono_ms < now_ms + pause_ms) {
-        account->next_check_mono_ms = now_ms + pause_ms;
-    }
+    locked_put_off(account, retry_after_ms);
     account->checking = false;
     account->checks++;
     pthread_cond_broadcast(&account->changed);
@@ -188,8 +204,16 @@ bool gk_recheck_begin(struct gk_account *account)
     return !pointless;
 }
 
+/* The follower's next check is the leader's: were each to draw a time of its own, of many who go together the first would
+ * always be as early as can be. */
 void gk_recheck_follow(struct gk_account *leader, struct gk_account *follower)
 {
+    pthread_mutex_lock(&leader->mutex);
+    const int64_t next_check_mono_ms = leader->next_check_mono_ms;
+    pthread_mutex_unlock(&leader->mutex);
+    pthread_mutex_lock(&follower->mutex);
+    follower->next_check_mono_ms = next_check_mono_ms;
+    pthread_mutex_unlock(&follower->mutex);
     follower->next_follower = leader->followers;
     leader->followers = follower;
 }

@@ -18,7 +18,8 @@
 
 #include "plugin/account.h"
 
-/* Marks a check as under way; the mutex is held, and none may be. */
+/* Marks a check as under way, and the next as due within the interval, up to a quarter of it early; the mutex is held,
+ * and none may be under way. */
 void gk_recheck_locked_claim(struct gk_account *account);
 /* Starts what was claimed, for this account alone; returns at once. No lock held. */
 void gk_recheck_run_claimed(struct gk_account *account);

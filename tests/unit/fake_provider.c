@@ -94,6 +94,7 @@ static void refuse(struct gk_vault_answer *answer, enum gk_vault_verdict verdict
     snprintf(answer->message, sizeof answer->message, "the fake vault says so");
     snprintf(answer->request_id, sizeof answer->request_id, "fake-request");
     answer->http_status = verdict == GK_VAULT_UNAVAILABLE ? 0 : 403;
+    answer->retry_after_ms = verdict == GK_VAULT_UNAVAILABLE ? vault.retry_after_ms : 0;
 }
 
 static void locked_answer_get(unsigned version, struct gk_vault_answer *answer)

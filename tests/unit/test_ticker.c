@@ -143,6 +143,19 @@ static void until_checking(struct fixture *fixture)
     }
 }
 
+static int64_t next_check_ms(struct fixture *fixture, unsigned number)
+{
+    char name[8];
+    struct gk_account *account = NULL;
+    name_of(number, name);
+    assert_int_equal(gk_account_open(fixture->instance, name, &account, NULL), GK_OK);
+    pthread_mutex_lock(&account->mutex);
+    const int64_t at_ms = account->next_check_mono_ms;
+    pthread_mutex_unlock(&account->mutex);
+    gk_account_release(account);
+    return at_ms;
+}
+
 static void assert_all_read(struct fixture *fixture, bool may)
 {
     for (unsigned i = 0; i < ACCOUNTS; i++) {
@@ -173,6 +186,68 @@ static void test_ticker__one_that_is_due_takes_the_others_along(void **state)
     until_all(fixture, active_now);
     assert_int_equal(vault_now().unwraps - before, 1);
     assert_int_equal(unwraps_until_all(fixture, active_now), 1);
+}
+
+/* Accounts on keys of their own that were due at one moment are not so for ever, and never late; those on one key stay
+ * together. */
+static void test_ticker__what_was_due_together_drifts_apart(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gk_encryption_settings settings = customer_settings();
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        snprintf(settings.identity.resource_id, sizeof settings.identity.resource_id, "/%u", i / 2);
+        create(fixture, i, &settings);
+    }
+    unsigned apart = 0;
+    for (unsigned round = 0; round < 8; round++) {
+        assert_int_equal(unwraps_until_all(fixture, active_now), 2);
+        const int64_t now_ms = atomic_load(&fixture->host.mono_ms);
+        for (unsigned i = 0; i < ACCOUNTS; i++) {
+            assert_in_range(next_check_ms(fixture, i) - now_ms, INTERVAL_MS / 2, INTERVAL_MS - 1);
+        }
+        assert_int_equal(next_check_ms(fixture, 0), next_check_ms(fixture, 1));
+        assert_int_equal(next_check_ms(fixture, 2), next_check_ms(fixture, 3));
+        apart += next_check_ms(fixture, 0) != next_check_ms(fixture, 2) ? 1 : 0;
+    }
+    assert_true(apart > 0);
+}
+
+static void until_due_at(struct fixture *fixture, int64_t at_ms)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (unsigned number = 0; number < ACCOUNTS; number++) {
+        for (int i = 0; i < UNTIL_MS && next_check_ms(fixture, number) != at_ms; i++) {
+            nanosleep(&pause, NULL);
+        }
+        assert_int_equal(next_check_ms(fixture, number), at_ms);
+    }
+}
+
+static void set_retry_after(uint32_t retry_after_ms)
+{
+    fake_vault_lock()->retry_after_ms = retry_after_ms;
+    fake_vault_unlock();
+}
+
+/* A vault that asks to be left alone does not keep a key in use for longer than the interval; who has none anyway
+ * waits. */
+static void test_ticker__the_interval_holds_whatever_the_vault_asks_for(void **state)
+{
+    struct fixture *fixture = *state;
+    create_all(fixture);
+    set_unwrap(GK_VAULT_UNAVAILABLE);
+    set_retry_after(100 * INTERVAL_MS);
+    assert_int_equal(unwraps_until_all(fixture, unreachable), 1);
+    set_unwrap(GK_VAULT_KEY_REFUSED);
+    assert_int_equal(unwraps_until_all(fixture, revoked), 1);
+    set_unwrap(GK_VAULT_OK);
+    assert_int_equal(unwraps_until_all(fixture, active_now), ACCOUNTS);
+    set_unwrap(GK_VAULT_UNAVAILABLE);
+    (void)unwraps_until_all(fixture, unreachable);
+    fake_host_advance(&fixture->host, GRACE_MS);
+    until_all(fixture, degraded);
+    const int64_t now_ms = atomic_load(&fixture->host.mono_ms);
+    until_due_at(fixture, now_ms + 100 * INTERVAL_MS);
 }
 
 static void test_ticker__other_keys_and_identities_are_asked_for_apart(void **state)
@@ -333,6 +408,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ticker__accounts_on_one_key_cost_one_call,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__one_that_is_due_takes_the_others_along,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__what_was_due_together_drifts_apart,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__the_interval_holds_whatever_the_vault_asks_for,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__other_keys_and_identities_are_asked_for_apart,
                                         fixture_setup, fixture_teardown),
