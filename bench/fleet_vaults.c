@@ -136,7 +136,7 @@ static void ask_vault(struct call *call, unsigned number, struct gk_vault_answer
 static bool has_its_turn(struct gk_provider *provider, const struct call *call, int64_t now_ms)
 {
     const int64_t latest_ms = now_ms + call->deadline_ms;
-    if (gk_kv_breaker_ask(&provider->breakers, call->key.vault_uri, now_ms) > now_ms) {
+    if (gk_kv_breaker_ask(&provider->breakers, call->key.vault_uri, now_ms, latest_ms) > now_ms) {
         return false;
     }
     const uint32_t cost_ms = gk_kv_pace_cost_ms(call->kind == UNWRAP ? WRAPPED_BYTES : 0);

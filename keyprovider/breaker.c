@@ -49,7 +49,8 @@ static int64_t pause_ms(const struct gk_kv_breaker *breaker)
                           breaker->probes);
 }
 
-int64_t gk_kv_breaker_ask(struct gk_kv_breakers *breakers, const char *vault_uri, int64_t now_ms)
+int64_t gk_kv_breaker_ask(struct gk_kv_breakers *breakers, const char *vault_uri, int64_t now_ms,
+                          int64_t probe_by_ms)
 {
     struct gk_kv_breaker *breaker = find(breakers, vault_uri);
     if (!is_open(breaker)) {
@@ -57,6 +58,9 @@ int64_t gk_kv_breaker_ask(struct gk_kv_breakers *breakers, const char *vault_uri
     }
     if (now_ms < breaker->probe_ms) {
         return breaker->probe_ms;
+    }
+    if (now_ms > probe_by_ms) {
+        return INT64_MAX;
     }
     breaker->probes++;
     breaker->probe_ms = now_ms + pause_ms(breaker); /* should nothing be heard of this one */

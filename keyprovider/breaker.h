@@ -31,8 +31,12 @@ struct gk_kv_breakers {
     struct gk_kv_breaker *first;
 };
 
-/* now_ms: ask; it is the probe when the breaker is open. Later: not before that, and then ask here again. */
-int64_t gk_kv_breaker_ask(struct gk_kv_breakers *breakers, const char *vault_uri, int64_t now_ms);
+/*
+ * now_ms: ask; it is the probe when the breaker is open. Later: not before that, and then ask here again; INT64_MAX: it
+ * is open, and past probe_by_ms there is too little time left for a probe to tell the vault's silence from its own end.
+ */
+int64_t gk_kv_breaker_ask(struct gk_kv_breakers *breakers, const char *vault_uri, int64_t now_ms,
+                          int64_t probe_by_ms);
 /* The vault's silence to one who asked, in its words; true when that opened the breaker. */
 bool gk_kv_breaker_silent(struct gk_kv_breakers *breakers, const char *vault_uri, int64_t now_ms,
                           const char *code, const char *message);

@@ -16,7 +16,10 @@
 #define BACKOFF_MAX_MS   16000u
 #define STATUS_OK        200u
 #define STATUS_TOO_MANY  429u
-#define PROBES_AWAITED   2u /* of the breaker's, by one who is not let through */
+#define PROBES_AWAITED   2u    /* of the breaker's, by one who is not let through */
+#define PROBE_PART       2u    /* of a call's time that has to be left for it to be one */
+#define ANSWER_PART      4u    /* of a call's time that the vault has for its answer, at least, */
+#define ANSWER_MS_MAX    1000u /* or this where that is less */
 
 /* One byte more than a key, so that a longer one is told from one that fits; and one for the NUL. */
 #define UNWRAPPED_BYTES (GK_ROOT_KEY_BYTES + 2u)
@@ -148,11 +151,6 @@ static void note_answer(struct gk_kv_call *call)
 
 static void ask(struct gk_kv_call *call);
 
-static void on_turn(void *ctx)
-{
-    ask(ctx);
-}
-
 /* What is wrapped is as long as the modulus. A get costs as little as the smallest key, and so, unknown as the key's
  * size is to it, a wrap: the unwrap that proves it pays. */
 static uint32_t cost_ms(const struct gk_kv_call *call)
@@ -163,15 +161,58 @@ static uint32_t cost_ms(const struct gk_kv_call *call)
 
 static void on_backoff(void *ctx);
 
+/* A probe that ends with its own deadline says nothing of the vault, and would count as its silence. */
+static int64_t probe_by_ms(const struct gk_kv_call *call)
+{
+    return call->deadline_real_ms - call->deadline_ms / PROBE_PART;
+}
+
 static void hold(struct gk_kv_call *call, int64_t until_ms)
 {
     struct gk_provider *provider = call->provider;
-    if (call->held++ < PROBES_AWAITED && until_ms < call->deadline_real_ms) {
+    if (call->held++ < PROBES_AWAITED && until_ms <= probe_by_ms(call)) {
         gk_kv_loop_arm(&provider->loop, &call->backoff, until_ms, on_backoff, call);
         return;
     }
     gk_kv_breaker_reason(&provider->breakers, call->key.vault_uri, &call->answer);
     finish(call);
+}
+
+/* Whether the vault's breaker lets it through; else it is held, or has ended. */
+static bool is_let_through(struct gk_kv_call *call, int64_t now_ms)
+{
+    const int64_t open_ms = gk_kv_breaker_ask(&call->provider->breakers, call->key.vault_uri,
+                                              now_ms, probe_by_ms(call));
+    if (open_ms > now_ms) {
+        hold(call, open_ms);
+        return false;
+    }
+    call->held = 0;
+    return true;
+}
+
+/* The vault may have fallen silent since the place was taken. */
+static void on_turn(void *ctx)
+{
+    struct gk_kv_call *call = ctx;
+    if (is_let_through(call, gk_kv_real_now_ms())) {
+        ask(call);
+    }
+}
+
+/* A place that leaves the vault no time to answer is none: it would end as the vault's silence. */
+static int64_t latest_turn_ms(const struct gk_kv_call *call)
+{
+    const uint32_t part_ms = call->deadline_ms / ANSWER_PART;
+    return call->deadline_real_ms - (part_ms < ANSWER_MS_MAX ? part_ms : ANSWER_MS_MAX);
+}
+
+static void fail_paced(struct gk_kv_call *call)
+{
+    const struct gk_provider_host *host = &call->provider->host;
+    host->count(host->ctx, "gatekey_vault_paced_total", "", 1);
+    fail(call, GK_VAULT_UNAVAILABLE, "Paced",
+         "more calls wait for the vault than it may be asked within the deadline");
 }
 
 /* Asks when the vault's breaker lets it through and its pace has a place for it. The call may have ended when this
@@ -180,21 +221,18 @@ static void take_turn(struct gk_kv_call *call)
 {
     struct gk_provider *provider = call->provider;
     const int64_t now_ms = gk_kv_real_now_ms();
-    const int64_t open_ms = gk_kv_breaker_ask(&provider->breakers, call->key.vault_uri, now_ms);
-    if (open_ms > now_ms) {
-        hold(call, open_ms);
+    if (!is_let_through(call, now_ms)) {
         return;
     }
-    call->held = 0;
-    const int64_t at_ms = gk_kv_pace_take(&provider->paces, call->key.vault_uri, cost_ms(call),
-                                          now_ms, call->deadline_real_ms);
+    const int64_t latest_ms = latest_turn_ms(call);
+    const int64_t at_ms =
+        gk_kv_pace_take(&provider->paces, call->key.vault_uri, cost_ms(call), now_ms, latest_ms);
     if (at_ms <= now_ms) {
         ask(call);
-    } else if (at_ms < call->deadline_real_ms) {
+    } else if (at_ms < latest_ms) {
         gk_kv_loop_arm(&provider->loop, &call->backoff, at_ms, on_turn, call);
     } else {
-        fail(call, GK_VAULT_UNAVAILABLE, "Paced",
-             "more calls wait for the vault than it may be asked within the deadline");
+        fail_paced(call);
     }
 }
 
@@ -213,7 +251,7 @@ static void log_attempt(const struct gk_kv_call *call, uint32_t wait_ms)
     host->log(host->ctx, GK_LOG_DEBUG, "keyprovider", line);
 }
 
-/* Ends the call at once when its deadline would pass before the next attempt. */
+/* Ends the call at once when its next attempt would leave the vault no time to answer. */
 static void retry_later(struct gk_kv_call *call)
 {
     const uint32_t own_ms = gk_kv_pause_ms(BACKOFF_FIRST_MS, BACKOFF_MAX_MS, call->attempts);
@@ -221,7 +259,7 @@ static void retry_later(struct gk_kv_call *call)
         call->answer.retry_after_ms > own_ms ? call->answer.retry_after_ms : own_ms;
     const int64_t at_ms = gk_kv_real_now_ms() + wait_ms;
     call->attempts++;
-    if (at_ms >= call->deadline_real_ms) {
+    if (at_ms >= latest_turn_ms(call)) {
         finish(call);
         return;
     }

@@ -7,12 +7,13 @@
 #define VAULT "https://a"
 #define OTHER "https://b"
 #define START 5000
+#define NEVER INT64_MAX
 
 /* Silences of it until the breaker is open. */
 static void open_breaker(struct gk_kv_breakers *breakers, int64_t now_ms)
 {
     for (unsigned i = 1; i < GK_KV_BREAKER_SILENCES; i++) {
-        assert_int_equal(gk_kv_breaker_ask(breakers, VAULT, now_ms), now_ms);
+        assert_int_equal(gk_kv_breaker_ask(breakers, VAULT, now_ms, NEVER), now_ms);
         assert_false(gk_kv_breaker_silent(breakers, VAULT, now_ms, "NoAnswer", "timed out"));
     }
     assert_true(gk_kv_breaker_silent(breakers, VAULT, now_ms, "NoAnswer", "refused"));
@@ -27,13 +28,13 @@ static void test_breaker__opens_for_silences_in_a_row(void **state)
         if (i % (GK_KV_BREAKER_SILENCES - 1) == 0) {
             assert_false(gk_kv_breaker_answered(&breakers, VAULT));
         }
-        assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, START), START);
+        assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, START, NEVER), START);
     }
     assert_false(gk_kv_breaker_answered(&breakers, VAULT));
     open_breaker(&breakers, START);
-    assert_true(gk_kv_breaker_ask(&breakers, VAULT, START) > START);
-    assert_true(gk_kv_breaker_ask(&breakers, "HTTPS://A", START) > START);
-    assert_int_equal(gk_kv_breaker_ask(&breakers, OTHER, START), START);
+    assert_true(gk_kv_breaker_ask(&breakers, VAULT, START, NEVER) > START);
+    assert_true(gk_kv_breaker_ask(&breakers, "HTTPS://A", START, NEVER) > START);
+    assert_int_equal(gk_kv_breaker_ask(&breakers, OTHER, START, NEVER), START);
     gk_kv_breakers_cleanup(&breakers);
 }
 
@@ -42,14 +43,26 @@ static void test_breaker__lets_one_probe_through(void **state)
     (void)state;
     struct gk_kv_breakers breakers = {0};
     open_breaker(&breakers, START);
-    const int64_t probe_ms = gk_kv_breaker_ask(&breakers, VAULT, START);
+    const int64_t probe_ms = gk_kv_breaker_ask(&breakers, VAULT, START, NEVER);
     assert_in_range(probe_ms - START, GK_KV_BREAKER_PAUSE_FIRST_MS / 2,
                     GK_KV_BREAKER_PAUSE_FIRST_MS);
-    assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, probe_ms - 1), probe_ms);
-    assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, probe_ms), probe_ms);
+    assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, probe_ms - 1, NEVER), probe_ms);
+    assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, probe_ms, NEVER), probe_ms);
     for (int i = 0; i < 10; i++) {
-        assert_true(gk_kv_breaker_ask(&breakers, VAULT, probe_ms) > probe_ms);
+        assert_true(gk_kv_breaker_ask(&breakers, VAULT, probe_ms, NEVER) > probe_ms);
     }
+    gk_kv_breakers_cleanup(&breakers);
+}
+
+static void test_breaker__who_has_no_time_left_is_no_probe(void **state)
+{
+    (void)state;
+    struct gk_kv_breakers breakers = {0};
+    assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, START, START - 1), START);
+    open_breaker(&breakers, START);
+    const int64_t probe_ms = gk_kv_breaker_ask(&breakers, VAULT, START, NEVER);
+    assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, probe_ms, probe_ms - 1), INT64_MAX);
+    assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, probe_ms, probe_ms), probe_ms);
     gk_kv_breakers_cleanup(&breakers);
 }
 
@@ -60,17 +73,17 @@ static void test_breaker__waits_longer_to_a_bound(void **state)
     open_breaker(&breakers, START);
     int64_t now_ms = START;
     for (unsigned i = 0; i < 20; i++) {
-        const int64_t probe_ms = gk_kv_breaker_ask(&breakers, VAULT, now_ms);
+        const int64_t probe_ms = gk_kv_breaker_ask(&breakers, VAULT, now_ms, NEVER);
         assert_true(probe_ms - now_ms <= GK_KV_BREAKER_PAUSE_MAX_MS);
         assert_true(i < 4 || probe_ms - now_ms >= GK_KV_BREAKER_PAUSE_MAX_MS / 2);
         now_ms = probe_ms;
-        assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, now_ms), now_ms);
+        assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, now_ms, NEVER), now_ms);
         assert_false(gk_kv_breaker_silent(&breakers, VAULT, now_ms, "NoAnswer", ""));
     }
     assert_true(gk_kv_breaker_answered(&breakers, VAULT));
-    assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, now_ms), now_ms);
+    assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, now_ms, NEVER), now_ms);
     open_breaker(&breakers, now_ms);
-    assert_true(gk_kv_breaker_ask(&breakers, VAULT, now_ms) <=
+    assert_true(gk_kv_breaker_ask(&breakers, VAULT, now_ms, NEVER) <=
                 now_ms + GK_KV_BREAKER_PAUSE_FIRST_MS);
     gk_kv_breakers_cleanup(&breakers);
 }
@@ -82,8 +95,8 @@ static void test_breaker__a_probe_that_is_lost_is_followed_by_another(void **sta
     open_breaker(&breakers, START);
     int64_t now_ms = START;
     for (unsigned i = 0; i < 5; i++) {
-        now_ms = gk_kv_breaker_ask(&breakers, VAULT, now_ms);
-        assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, now_ms), now_ms);
+        now_ms = gk_kv_breaker_ask(&breakers, VAULT, now_ms, NEVER);
+        assert_int_equal(gk_kv_breaker_ask(&breakers, VAULT, now_ms, NEVER), now_ms);
     }
     gk_kv_breakers_cleanup(&breakers);
 }
@@ -107,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_breaker__opens_for_silences_in_a_row),
         cmocka_unit_test(test_breaker__lets_one_probe_through),
+        cmocka_unit_test(test_breaker__who_has_no_time_left_is_no_probe),
         cmocka_unit_test(test_breaker__waits_longer_to_a_bound),
         cmocka_unit_test(test_breaker__a_probe_that_is_lost_is_followed_by_another),
         cmocka_unit_test(test_breaker__tells_the_last_silence),
