@@ -140,6 +140,14 @@ static void note_silence(struct gk_kv_call *call)
     }
 }
 
+/* Nothing came at all: while this thread stood still, that is no silence of the vault's. */
+static void note_no_answer(struct gk_kv_call *call)
+{
+    if (!gk_kv_loop_was_late(&call->provider->loop)) {
+        note_silence(call);
+    }
+}
+
 static void note_answer(struct gk_kv_call *call)
 {
     if (gk_kv_breaker_answered(&call->provider->breakers, call->key.vault_uri)) {
@@ -276,7 +284,7 @@ static void on_deadline(void *ctx)
     }
     call->answer.verdict = GK_VAULT_UNAVAILABLE;
     if (call->exchange != NULL) {
-        note_silence(call);
+        note_no_answer(call);
     }
     finish(call);
 }
@@ -409,7 +417,7 @@ static void on_looked_up(void *ctx, bool gone)
         fail(call, GK_VAULT_GONE, "VaultNotFound", "the vault's name does not exist");
         return;
     }
-    note_silence(call);
+    note_no_answer(call);
     retry_later(call);
 }
 
@@ -436,7 +444,7 @@ static void on_no_answer(struct gk_kv_call *call, const struct gk_kv_http_answer
                                           witness, on_looked_up, call);
     }
     if (call->lookup == NULL) {
-        note_silence(call);
+        note_no_answer(call);
         retry_later(call);
     }
 }

@@ -12,6 +12,7 @@
 #define IDLE_WAIT_MS      1000
 #define HOST_WAIT_MS      50 /* the host's clock may jump: nothing but looking tells */
 #define TIMERS_A_ROUND    256u
+#define LATE_MS           100 /* is more than a round takes */
 #define CONNECTIONS_MAX   64L
 #define CONNECTIONS_VAULT 16L
 
@@ -120,6 +121,11 @@ void gk_kv_loop_disarm(struct gk_kv_loop *loop, struct gk_kv_timer *timer)
     }
 }
 
+bool gk_kv_loop_was_late(const struct gk_kv_loop *loop)
+{
+    return gk_kv_real_now_ms() < loop->late_until_real_ms;
+}
+
 /* A timer that arms itself again for now must not keep the network waiting: so many a round. */
 static void run_timers(struct gk_kv_loop *loop)
 {
@@ -183,14 +189,38 @@ static bool close_when_empty(struct gk_kv_loop *loop)
     return closed;
 }
 
+/* Now, which should be due_ms, or before that. */
+static int64_t note_late(struct gk_kv_loop *loop, int64_t due_ms)
+{
+    const int64_t now_ms = gk_kv_real_now_ms();
+    const int64_t late_ms = now_ms - due_ms;
+    if (late_ms > LATE_MS) {
+        loop->late_until_real_ms = now_ms + late_ms;
+        loop->host->count(loop->host->ctx, "gatekey_provider_late_seconds_total", "",
+                          (double)late_ms / MS_PER_S);
+    }
+    return now_ms;
+}
+
+/* Begun at begun_ms; when the next one begins. Each part of it should take no time, but for the wait. */
+static int64_t run_round(struct gk_kv_loop *loop, int64_t begun_ms)
+{
+    run_tasks(take_tasks(loop));
+    run_network(loop);
+    const int64_t heard_ms = note_late(loop, begun_ms);
+    run_timers(loop);
+    const int timeout_ms = wait_ms(loop);
+    const int64_t done_ms = note_late(loop, heard_ms);
+    (void)curl_multi_poll(loop->multi, NULL, 0, timeout_ms, NULL);
+    return note_late(loop, done_ms + timeout_ms);
+}
+
 static void *run(void *ctx)
 {
     struct gk_kv_loop *loop = ctx;
+    int64_t begun_ms = gk_kv_real_now_ms();
     while (!is_stopping(loop)) {
-        run_tasks(take_tasks(loop));
-        run_timers(loop);
-        run_network(loop);
-        (void)curl_multi_poll(loop->multi, NULL, 0, wait_ms(loop), NULL);
+        begun_ms = run_round(loop, begun_ms);
     }
     do {
         loop->on_stop(loop->owner);

@@ -5,6 +5,10 @@
  * Two kinds of time: timers of the host's go by the host's monotonic clock, which a test may move
  * forward by days at once; whatever has to do with the network (deadlines, back-off) goes by the
  * system's, because packets do not travel faster in a test.
+ *
+ * A thread that got no turn, in a process that was stopped or on a machine that has too much to do, finds deadlines over
+ * for which it has read and sent nothing meanwhile. The network comes before the timers, for what has arrived; and
+ * what still has no answer is told apart by gk_kv_loop_was_late().
  */
 #ifndef KEYPROVIDER_LOOP_H
 #define KEYPROVIDER_LOOP_H
@@ -38,7 +42,9 @@ struct gk_kv_loop {
     bool accepting;
     bool stopping;
 
-    struct gk_kv_timers real_timers; /* the provider's thread alone */
+    /* The provider's thread alone. */
+    struct gk_kv_timers real_timers;
+    int64_t late_until_real_ms;
 };
 
 /* host and owner must outlive the loop. */
@@ -62,5 +68,8 @@ int64_t gk_kv_real_now_ms(void);
 void gk_kv_loop_arm(struct gk_kv_loop *loop, struct gk_kv_timer *timer, int64_t real_ms,
                     void (*fire)(void *ctx), void *ctx);
 void gk_kv_loop_disarm(struct gk_kv_loop *loop, struct gk_kv_timer *timer);
+/* Whether the thread has stood still just now, and for as long again after it: what ends without an answer then says
+ * nothing of whoever was to give it. */
+bool gk_kv_loop_was_late(const struct gk_kv_loop *loop);
 
 #endif

@@ -73,6 +73,10 @@ struct world {
     int64_t mono_ms;
     int64_t wall_ms;
     size_t done;
+    bool gate_shut;    /* the server answers when it is opened */
+    unsigned stall_ms; /* of the provider's thread, when its next call has ended */
+    unsigned breaks;
+    double late_s;
     struct gk_vault_answer answer;
     uint8_t value[GK_WRAPPED_BYTES_MAX];
     char fired[8];
@@ -216,6 +220,9 @@ static size_t on_request(void *ctx, const struct scripted_request *request, char
         memcpy(world.last_form, request->body, sizeof world.last_form);
         len = locked_token_answer(answer, max);
     } else {
+        while (world.gate_shut) {
+            locked_wait();
+        }
         memcpy(world.last_line, request->line, sizeof world.last_line);
         memcpy(world.last_authorization, request->authorization, sizeof world.last_authorization);
         memcpy(world.last_body, request->body, sizeof world.last_body);
@@ -258,7 +265,11 @@ static int64_t host_wall_ms(void *ctx)
 
 static void host_count(void *ctx, const char *name, const char *labels, double add)
 {
-    (void)ctx, (void)name, (void)labels, (void)add;
+    (void)ctx, (void)labels;
+    lock();
+    world.breaks += strcmp(name, "gatekey_vault_breaks_total") == 0 ? 1 : 0;
+    world.late_s += strcmp(name, "gatekey_provider_late_seconds_total") == 0 ? add : 0;
+    unlock();
 }
 
 static const char *path_of(const char *name)
@@ -368,7 +379,11 @@ static void on_done(void *ctx, const struct gk_vault_answer *answer)
         memcpy(world.value, answer->value.data, answer->value.len);
     }
     world.done++;
+    const struct timespec stall = {.tv_sec = world.stall_ms / 1000,
+                                   .tv_nsec = world.stall_ms % 1000 * 1000000L};
+    world.stall_ms = 0;
     unlock();
+    nanosleep(&stall, NULL);
 }
 
 static struct gk_key_reference key_reference(const char *version)
@@ -545,6 +560,27 @@ static void test_keyvault_provider__a_silent_vault_is_asked_by_one(void **state)
         assert_true(round == 0 || world.vault_requests - before < CALLS / 2);
     }
     reply_with(1, REPLY_KEY, REPLY_KEY, REPLY_KEY);
+    assert_int_equal(unwrap_once(DEADLINE_MS), GK_VAULT_OK);
+}
+
+/* Deadlines that pass while the provider's own thread stands still say nothing of the vault. */
+static void test_keyvault_provider__its_own_stall_is_no_silence_of_the_vault(void **state)
+{
+    (void)state;
+    enum { CALLS = 20, STALL_MS = 1600, SHORTER_MS = 1500 };
+    lock();
+    world.gate_shut = true;
+    world.stall_ms = STALL_MS;
+    unlock();
+    for (size_t i = 0; i < CALLS; i++) {
+        start_unwrap(SHORTER_MS);
+    }
+    lock();
+    world.gate_shut = false;
+    unlock();
+    wait_for(CALLS);
+    assert_int_equal(world.breaks, 0);
+    assert_true(world.late_s >= STALL_MS / 1000.0);
     assert_int_equal(unwrap_once(DEADLINE_MS), GK_VAULT_OK);
 }
 
@@ -772,6 +808,7 @@ int main(void)
         TEST(renews_a_token_that_is_not_taken),
         TEST(keeps_to_the_deadline),
         TEST(a_silent_vault_is_asked_by_one),
+        TEST(its_own_stall_is_no_silence_of_the_vault),
         TEST(one_token_for_all_who_wait),
         TEST(token_answers),
         TEST(token_is_renewed_ahead_of_its_end),
