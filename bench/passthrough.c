@@ -239,11 +239,13 @@ static enum gk_status data_key_renew(struct gk_data_key *data_key,
     return GK_OK;
 }
 
-static enum gk_status account_retire_root_keys(struct gk_instance *instance, const char *account,
-                                               uint32_t below, const struct gk_call *call,
+static enum gk_status account_retire_root_keys(struct gk_account *account,
+                                               const struct gk_retirement *retirement,
+                                               uint32_t *retired, const struct gk_call *call,
                                                struct gk_error *error)
 {
-    (void)instance, (void)account, (void)below, (void)call, (void)error;
+    (void)account, (void)retirement, (void)call, (void)error;
+    *retired = 0;
     return GK_OK;
 }
 

@@ -66,6 +66,7 @@ static void print_state(const struct ctl_options *options, const json_t *state)
     print_count(state, "Records", "records", true);
     print_count(state, "Data keys sealed anew", "resealed", true);
     print_count(state, "  not, for a client's key", "underClientKeys", false);
+    print_count(state, "  not, busy or damaged", "leftBehind", false);
     print_count(state, "Scopes without a key now", "scopesLeftOut", false);
     print_count(state, "Damaged", "damaged", false);
     print_count(state, "Root keys retired", "retiredRootKeys", true);

@@ -15,8 +15,9 @@ enum gk_status gk_account_set_encryption(struct gk_instance *instance, const cha
 enum gk_status gk_account_new_root_key(struct gk_instance *instance, const char *account,
                                        const struct gk_call *call,
                                        struct gk_error *error) GK_MUST_USE;
-enum gk_status gk_account_retire_root_keys(struct gk_instance *instance, const char *account,
-                                           uint32_t below, const struct gk_call *call,
+enum gk_status gk_account_retire_root_keys(struct gk_account *account,
+                                           const struct gk_retirement *retirement,
+                                           uint32_t *retired, const struct gk_call *call,
                                            struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_account_check_now(struct gk_instance *instance, const char *account,
                                     const struct gk_call *call, struct gk_error *error) GK_MUST_USE;

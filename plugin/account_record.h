@@ -26,7 +26,6 @@
 /* What gk_provider_ops.service_key_derive is asked for to get a struct gk_account_record_key. */
 #define GK_ACCOUNT_RECORD_LABEL "gatekey/v1/account-record"
 
-#define GK_ACCOUNT_GENERATIONS_MAX     8u
 #define GK_ROOT_WRAPS_MAX              2u
 #define GK_WRAP_ALGORITHM_BYTES_MAX    24u
 #define GK_WRAP_ALGORITHM_RSA_OAEP_256 "RSA-OAEP-256"

@@ -9,34 +9,41 @@
 #include "plugin/audit.h"
 #include "plugin/record_change.h"
 
-static bool is_to_go(const struct gk_root_generation *generation, uint32_t below)
+static bool is_to_go(const struct gk_root_generation *generation,
+                     const struct gk_retirement *retirement)
 {
-    return generation->state == GK_GENERATION_DECRYPT_ONLY && generation->generation < below;
+    for (size_t i = 0; i < retirement->kept_count; i++) {
+        if (retirement->kept[i] == generation->generation) {
+            return false;
+        }
+    }
+    return generation->state == GK_GENERATION_DECRYPT_ONLY &&
+           generation->generation < retirement->below;
 }
 
-/* False when there is nothing to retire. */
-static bool retire_in(struct gk_account_record *next, uint32_t below)
+/* How many. */
+static uint32_t retire_in(struct gk_account_record *next, const struct gk_retirement *retirement)
 {
-    bool any = false;
+    uint32_t retired = 0;
     for (uint32_t i = 0; i < next->generations_count; i++) {
         struct gk_root_generation *generation = &next->generations[i];
-        if (is_to_go(generation, below)) {
+        if (is_to_go(generation, retirement)) {
             generation->state = GK_GENERATION_RETIRED;
             generation->wraps_count = 0;
             memset(generation->wraps, 0, sizeof generation->wraps);
-            any = true;
+            retired++;
         }
     }
-    return any;
+    return retired;
 }
 
 /* One event for each, by which it can be told from any other: its commitment. */
 static void tell(const struct gk_record_change *change, const struct gk_account_record *before,
-                 uint32_t below)
+                 const struct gk_retirement *retirement)
 {
     for (uint32_t i = 0; i < before->generations_count; i++) {
         const struct gk_root_generation *generation = &before->generations[i];
-        if (!is_to_go(generation, below)) {
+        if (!is_to_go(generation, retirement)) {
             continue;
         }
         struct gk_buf commitment;
@@ -57,7 +64,8 @@ static void tell(const struct gk_record_change *change, const struct gk_account_
 }
 
 static enum gk_status retire_once(struct gk_record_change *change, struct gk_account *account,
-                                  uint32_t below, struct gk_error *error)
+                                  const struct gk_retirement *retirement, uint32_t *retired,
+                                  struct gk_error *error)
 {
     struct gk_account_record *before = malloc(sizeof *before);
     if (before == NULL) {
@@ -66,10 +74,11 @@ static enum gk_status retire_once(struct gk_record_change *change, struct gk_acc
     enum gk_status status = gk_account_reread(account, change->stored, error);
     *before = change->stored->record;
     *change->next = *before;
-    if (status == GK_OK && retire_in(change->next, below)) {
+    *retired = status == GK_OK ? retire_in(change->next, retirement) : 0;
+    if (*retired > 0) {
         status = gk_account_store_write(change->instance, change->stored, change->next, error);
         if (status == GK_OK) {
-            tell(change, before, below);
+            tell(change, before, retirement);
         }
     }
     free(before);
@@ -77,11 +86,12 @@ static enum gk_status retire_once(struct gk_record_change *change, struct gk_acc
 }
 
 static enum gk_status retire(struct gk_record_change *change, struct gk_account *account,
-                             uint32_t below, struct gk_error *error)
+                             const struct gk_retirement *retirement, uint32_t *retired,
+                             struct gk_error *error)
 {
     enum gk_status status = GK_E_CONFLICT;
     for (unsigned i = 0; status == GK_E_CONFLICT && i < GK_RECORD_CHANGE_ATTEMPTS_MAX; i++) {
-        status = retire_once(change, account, below, error);
+        status = retire_once(change, account, retirement, retired, error);
     }
     if (status == GK_OK) {
         (void)gk_account_adopt_stored(account, change->stored);
@@ -89,28 +99,23 @@ static enum gk_status retire(struct gk_record_change *change, struct gk_account 
     return status;
 }
 
-enum gk_status gk_account_retire_root_keys(struct gk_instance *instance, const char *name,
-                                           uint32_t below, const struct gk_call *call,
+enum gk_status gk_account_retire_root_keys(struct gk_account *account,
+                                           const struct gk_retirement *retirement,
+                                           uint32_t *retired, const struct gk_call *call,
                                            struct gk_error *error)
 {
-    struct gk_error why = {0};
-    struct gk_account *account = NULL;
     struct gk_record_change change = {0};
-    enum gk_status status = gk_account_open(instance, name, &account, &why);
+    *retired = 0;
+    enum gk_status status =
+        gk_record_change_init(&change, account->instance, account->name, NULL, call, error);
     if (status == GK_OK) {
-        status = gk_record_change_init(&change, instance, name, NULL, call, &why);
+        status = gk_account_begin_change(account, &change.deadline, error);
     }
     if (status == GK_OK) {
-        status = gk_account_begin_change(account, &change.deadline, &why);
-    }
-    if (status == GK_OK) {
-        status = retire(&change, account, below, &why);
+        status = retire(&change, account, retirement, retired, error);
         gk_account_end_change(account);
     }
-    if (status != GK_OK && error != NULL) {
-        *error = why;
-    }
+    *retired = status == GK_OK ? *retired : 0;
     gk_record_change_cleanup(&change);
-    gk_account_release(account);
     return status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/blob/container_move.h"
 
+#include "common/error.h"
 #include "gateway/blob/container_cache.h"
 #include "gateway/blob/container_write.h"
 #include "gateway/blob/index.h"
@@ -23,19 +24,25 @@ static enum gk_status move_entry(const struct gk_request *request,
                                  const struct gk_key_floors *floors, struct gk_error *error)
 {
     const bool moves = !gk_span_equal(move->from, move->to);
+    uint8_t mark[GK_FLOORS_MARK_BYTES];
+    struct gk_change marked;
+    if (!gk_key_floors_mark(mark, &marked)) {
+        return gk_fail(error, GK_E_RESOURCE, "no entropy");
+    }
     const struct gk_guard guards[] = {
         {.kind = GK_GUARD_MAP_EQUAL, .key = move->from, .value = move->stored},
         gk_key_floors_guard(floors),
         {.kind = GK_GUARD_MAP_ABSENT, .key = move->to}};
     const struct gk_change changes[] = {
         {.kind = GK_CHANGE_MAP_SET, .key = move->to, .value = value},
+        marked,
         {.kind = GK_CHANGE_MAP_REMOVE, .key = move->from}};
     const struct gk_write_op op = {.pool = GK_POOL_META,
                                    .object = request->account->object,
                                    .guards = guards,
                                    .guards_count = moves ? 3 : 2,
                                    .changes = changes,
-                                   .changes_count = moves ? 2 : 1};
+                                   .changes_count = moves ? 3 : 2};
     return gk_store_write(request->gateway->store, &op, NULL, error);
 }
 

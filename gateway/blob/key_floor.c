@@ -7,7 +7,7 @@
 
 #define STEP             64u /* rows in one write */
 #define GENERATION_BYTES 4u
-#define MARK_BYTES       8u
+#define ATTEMPTS_MAX     16u
 #define KEY_BYTES        (sizeof GK_FLOOR_KIND + GK_SCOPE_NAME_BYTES_MAX + 1u + GENERATION_BYTES)
 #define ROWS_BYTES_MAX   ((size_t)4 << 20)
 
@@ -81,39 +81,97 @@ static enum gk_status bar_all(struct gk_store *store, const char *object,
     return status;
 }
 
-/* The floor, and in an account's map the mark, which is the last to change. */
-static enum gk_status settle(struct gk_store *store, const char *object,
-                             const struct gk_key_bar *bar, const struct gk_id *mark,
-                             struct gk_error *error)
+static bool take_value(void *ctx, struct gk_span key, struct gk_span value)
+{
+    (void)key;
+    gk_buf_append(ctx, value.data, value.len);
+    return true;
+}
+
+static uint32_t floor_of(const struct gk_buf *value)
+{
+    struct gk_reader in = gk_reader_of(gk_buf_span(value));
+    return value->len == 0 ? 0 : gk_read_u32(&in);
+}
+
+static enum gk_status raise_once(struct gk_store *store, const char *object, struct gk_span key,
+                                 uint32_t active, struct gk_error *error)
 {
     uint8_t floor[GENERATION_BYTES];
+    struct gk_buf before;
+    encode(active, floor);
+    gk_buf_init(&before, GK_MAP_VALUE_BYTES_MAX);
+    enum gk_status status =
+        gk_store_map_find(store, GK_POOL_META, object, &key, 1, take_value, &before, error);
+    if (status == GK_OK && floor_of(&before) < active) {
+        const struct gk_guard guards[] = {
+            {.kind = GK_GUARD_EXISTS},
+            {.kind = before.len == 0 ? GK_GUARD_MAP_ABSENT : GK_GUARD_MAP_EQUAL,
+             .key = key,
+             .value = gk_buf_span(&before)}};
+        const struct gk_change change = {
+            .kind = GK_CHANGE_MAP_SET, .key = key, .value = gk_span_of(floor, sizeof floor)};
+        const struct gk_write_op op = {.pool = GK_POOL_META,
+                                       .object = object,
+                                       .guards = guards,
+                                       .guards_count = sizeof guards / sizeof *guards,
+                                       .changes = &change,
+                                       .changes_count = 1};
+        status = gk_store_write(store, &op, NULL, error);
+    }
+    gk_buf_cleanup(&before);
+    return status;
+}
+
+/* A run that was overtaken by another one, with a later root key, does not lower what that has set. */
+static enum gk_status raise_floor(struct gk_store *store, const char *object,
+                                  const struct gk_key_bar *bar, struct gk_error *error)
+{
     struct gk_buf key;
-    encode(bar->active, floor);
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     floor_key(&key, bar->scope);
-    struct gk_span marked = {0};
-    if (mark != NULL) {
-        marked = gk_span_of(mark->bytes, MARK_BYTES);
+    enum gk_status status = GK_E_CONFLICT;
+    for (unsigned i = 0; i < ATTEMPTS_MAX && (status == GK_E_CONFLICT || status == GK_E_EXISTS);
+         i++) {
+        gk_error_clear(error);
+        status = raise_once(store, object, gk_buf_span(&key), bar->active, error);
     }
-    const struct gk_change changes[] = {
-        {.kind = GK_CHANGE_MAP_SET,
-         .key = gk_buf_span(&key),
-         .value = gk_span_of(floor, sizeof floor)},
-        {.kind = GK_CHANGE_MAP_SET, .key = gk_span_str(GK_FLOORS_KEY), .value = marked}};
-    const enum gk_status status = write_rows(store, object, changes, mark == NULL ? 1 : 2, error);
     gk_buf_cleanup(&key);
     return status;
 }
 
+static enum gk_status write_mark(struct gk_store *store, const char *object, struct gk_error *error)
+{
+    uint8_t mark[GK_FLOORS_MARK_BYTES];
+    struct gk_change change = {0};
+    if (!gk_key_floors_mark(mark, &change)) {
+        return gk_fail(error, GK_E_RESOURCE, "no entropy");
+    }
+    return write_rows(store, object, &change, 1, error);
+}
+
+bool gk_key_floors_mark(uint8_t mark[GK_FLOORS_MARK_BYTES], struct gk_change *change)
+{
+    struct gk_id random;
+    if (!gk_id_random(&random)) {
+        return false;
+    }
+    memcpy(mark, random.bytes, GK_FLOORS_MARK_BYTES);
+    *change = (struct gk_change){.kind = GK_CHANGE_MAP_SET,
+                                 .key = gk_span_str(GK_FLOORS_KEY),
+                                 .value = gk_span_of(mark, GK_FLOORS_MARK_BYTES)};
+    return true;
+}
+
+/* The mark is the last to change. */
 enum gk_status gk_key_bar_account(struct gk_store *store, const char *account_object,
                                   const struct gk_key_bar *bar, struct gk_error *error)
 {
-    struct gk_id mark;
-    if (!gk_id_random(&mark)) {
-        return gk_fail(error, GK_E_RESOURCE, "no entropy");
+    enum gk_status status = bar_all(store, account_object, bar, error);
+    if (status == GK_OK) {
+        status = raise_floor(store, account_object, bar, error);
     }
-    const enum gk_status status = bar_all(store, account_object, bar, error);
-    return status == GK_OK ? settle(store, account_object, bar, &mark, error) : status;
+    return status == GK_OK ? write_mark(store, account_object, error) : status;
 }
 
 enum gk_status gk_key_bar_shard(struct gk_store *store, const struct gk_id *container,
@@ -122,7 +180,7 @@ enum gk_status gk_key_bar_shard(struct gk_store *store, const struct gk_id *cont
 {
     char name[GK_INDEX_NAME_BYTES];
     gk_index_name(container, shard, name);
-    enum gk_status status = settle(store, name, bar, NULL, error);
+    enum gk_status status = raise_floor(store, name, bar, error);
     if (status == GK_OK) {
         status = bar_all(store, name, bar, error);
     }
@@ -138,7 +196,7 @@ enum gk_status gk_key_bar_shard(struct gk_store *store, const struct gk_id *cont
 void gk_key_floors_init(struct gk_key_floors *floors)
 {
     gk_buf_init(&floors->rows, ROWS_BYTES_MAX);
-    gk_buf_init(&floors->mark, MARK_BYTES);
+    gk_buf_init(&floors->mark, GK_FLOORS_MARK_BYTES);
 }
 
 void gk_key_floors_cleanup(struct gk_key_floors *floors)
@@ -222,13 +280,6 @@ enum gk_status gk_key_floors_apply(struct gk_store *store, const struct gk_key_f
 
 /* --- records ------------------------------------------------------------------------------------*/
 
-static bool take_value(void *ctx, struct gk_span key, struct gk_span value)
-{
-    (void)key;
-    gk_buf_append(ctx, value.data, value.len);
-    return true;
-}
-
 /* Of the data keys under that scope's root key, 0 for none. The account's own was read with the record. */
 static enum gk_status read_floor(const struct gk_request *request,
                                  const struct gk_blob_target *target, const char *scope,
@@ -247,8 +298,7 @@ static enum gk_status read_floor(const struct gk_request *request,
         status = gk_store_map_find(request->gateway->store, GK_POOL_META, target->index, &one, 1,
                                    take_value, &value, error);
     }
-    struct gk_reader in = gk_reader_of(gk_buf_span(&value));
-    *floor = value.len == 0 ? 0 : gk_read_u32(&in);
+    *floor = floor_of(&value);
     gk_buf_cleanup(&key);
     gk_buf_cleanup(&value);
     return status;

@@ -7,10 +7,13 @@
  *   in a shard's map        "y/"<scope>"/"<generation 4>   0x01: barred; <scope> is "" for the account's own
  *                           "y/"<scope>                    generation 4: all below are barred, or retired
  *   in the account's map    the same: what every index has that is given a name from then on
- *                           "y"                            8 random bytes, others with each change of the above
+ *                           "y"                            8 random bytes, others with each change of the above,
+ *                                                          and with each container that is moved
  *
  * Generations are big endian. What is barred stays so. Who gives a container a name (Create, Rename and Restore
  * Container) gives its shards the account's rows, and writes the entry under the guard that "y" is still the same.
+ * Who moves an entry (the latter two) changes "y" by that, so that whoever lists containers can tell whether one may
+ * have gone past him.
  * Who writes a record with a data key that did not stand there before does so under the guard that its generation
  * is not barred; the second row tells before that when it will be, so that the data key is sealed anew in time.
  * Any thread.
@@ -34,6 +37,11 @@ enum gk_status gk_key_bar_account(struct gk_store *store, const char *account_ob
 enum gk_status gk_key_bar_shard(struct gk_store *store, const struct gk_id *container,
                                 uint32_t shard, const struct gk_key_bar *bar,
                                 struct gk_error *error) GK_MUST_USE;
+
+#define GK_FLOORS_MARK_BYTES 8u
+
+/* The change that gives the account's map another "y"; mark, its value, must live until the write. */
+bool gk_key_floors_mark(uint8_t mark[GK_FLOORS_MARK_BYTES], struct gk_change *change) GK_MUST_USE;
 
 /* What an account has barred. */
 struct gk_key_floors {

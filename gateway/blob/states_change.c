@@ -94,6 +94,9 @@ enum gk_status gk_states_change(struct gk_request *request, struct gk_blob_targe
     enum gk_status status = write_once(&changing, &more, error);
     while (status == GK_OK && more) {
         status = read_again(request, base, change, error);
+        if (status == GK_OK && change->closed_too && base->stored.len == 0) {
+            break; /* removed meanwhile */
+        }
         if (status == GK_OK) {
             status = write_once(&changing, &more, error);
         }

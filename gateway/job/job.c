@@ -41,6 +41,21 @@ static void end_state(struct gk_job_run *run, enum gk_status status, const struc
     }
 }
 
+/* Not when another gateway has it by now: the state is its own. */
+static enum gk_status write_end(struct gk_job_run *run, struct gk_error *error)
+{
+    struct gk_store *store = run->gateway->store;
+    enum gk_status status = run->status;
+    if (status != GK_E_CONFLICT) {
+        status = gk_store_lease_take(store, run->kind->lease, GK_JOB_LEASE_MS, error);
+    }
+    if (status == GK_E_CONFLICT) {
+        gk_error_clear(error);
+        return GK_OK;
+    }
+    return status == GK_OK ? run->kind->save(run, error) : status;
+}
+
 static void *run_thread(void *ctx)
 {
     struct gk_job *job = ctx;
@@ -49,13 +64,10 @@ static void *run_thread(void *ctx)
     const enum gk_status status = run->kind->work(run, &error);
     end_state(run, status, &error);
     atomic_store(&job->ending, true);
-    /* Not when another gateway has it by now: the state is its own. */
-    if (run->status != GK_E_CONFLICT) {
-        gk_error_clear(&error);
-        if (run->kind->save(run, &error) != GK_OK) {
-            gk_log(GK_LOG_WARNING, run->kind->name, "its end cannot be written down: %s",
-                   error.message);
-        }
+    gk_error_clear(&error);
+    if (write_end(run, &error) != GK_OK) {
+        gk_log(GK_LOG_WARNING, run->kind->name, "its end cannot be written down: %s",
+               error.message);
     }
     gk_store_lease_release(job->gateway->store, job->kind->lease);
     atomic_store(&job->running, false);

@@ -9,48 +9,70 @@
 #include "gateway/reseal/run.h"
 
 /* What is stored of the account or scope now: another gateway may have given it its newest root key. */
-static enum gk_status read_status(const struct gk_reseal_run *run, const char *path,
-                                  struct gk_account_status *out, struct gk_error *error)
+static enum gk_status read_generations(const struct gk_reseal_run *run,
+                                       struct gk_reseal_owner *owner, struct gk_error *error)
 {
     const struct gk_plugin_host *host = run->job.gateway->host;
     const struct gk_call call = {.deadline_ms = run->job.gateway->vault_deadline_ms};
-    const enum gk_status status =
-        host->plugin->account_retire_root_keys(host->instance, path, 0, &call, error);
-    return status == GK_OK ? host->plugin->account_status(host->instance, path, out, error)
-                           : status;
+    const struct gk_retirement none = {.below = 0};
+    struct gk_account_status found;
+    uint32_t retired = 0;
+    enum gk_status status =
+        host->plugin->account_retire_root_keys(owner->handle, &none, &retired, &call, error);
+    if (status == GK_OK) {
+        status = host->plugin->account_status(host->instance, owner->path, &found, error);
+    }
+    if (status == GK_OK) {
+        owner->active = found.generation;
+        owner->oldest = found.oldest_generation;
+    }
+    return status;
 }
 
-static enum gk_status add(struct gk_reseal_run *run, const char *scope, const char *path,
-                          const struct gk_account_status *status, struct gk_error *error)
+/* owner is taken over when it is GK_OK. */
+static enum gk_status append(struct gk_reseal_run *run, const struct gk_reseal_owner *owner,
+                             struct gk_error *error)
 {
-    const struct gk_plugin_host *host = run->job.gateway->host;
     struct gk_reseal_owner *owners =
         reallocarray(run->owners, run->owners_count + 1, sizeof *owners);
     if (owners == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     run->owners = owners;
-    struct gk_reseal_owner *owner = &owners[run->owners_count];
-    *owner = (struct gk_reseal_owner){
-        .active = status->generation, .oldest = status->oldest_generation, .left = UINT32_MAX};
-    snprintf(owner->scope, sizeof owner->scope, "%s", scope);
-    snprintf(owner->path, sizeof owner->path, "%s", path);
-    enum gk_status done = host->plugin->account_open(host->instance, path, &owner->handle, error);
-    if (done == GK_OK) {
-        run->owners_count++;
-        done =
-            host->plugin->account_warm(owner->handle, run->job.gateway->vault_deadline_ms, error);
+    owners[run->owners_count++] = *owner;
+    return GK_OK;
+}
+
+/* One that has older root keys in use; others are fine. */
+static enum gk_status add(struct gk_reseal_run *run, const char *scope, const char *path,
+                          struct gk_error *error)
+{
+    const struct gk_plugin_host *host = run->job.gateway->host;
+    struct gk_reseal_owner owner = {.active = 0};
+    snprintf(owner.scope, sizeof owner.scope, "%s", scope);
+    snprintf(owner.path, sizeof owner.path, "%s", path);
+    enum gk_status status = host->plugin->account_open(host->instance, path, &owner.handle, error);
+    if (status != GK_OK) {
+        return status;
     }
-    return done;
+    status = read_generations(run, &owner, error);
+    const bool has_older = status == GK_OK && owner.oldest < owner.active;
+    if (has_older) {
+        status =
+            host->plugin->account_warm(owner.handle, run->job.gateway->vault_deadline_ms, error);
+    }
+    if (has_older && status == GK_OK) {
+        status = append(run, &owner, error);
+    }
+    if (!has_older || status != GK_OK) {
+        host->plugin->account_release(owner.handle);
+    }
+    return status;
 }
 
 /* Its data keys stay as they are, and so do its root keys. */
 static void leave_out(struct gk_reseal_run *run, const char *path, const struct gk_error *why)
 {
-    const struct gk_plugin *plugin = run->job.gateway->host->plugin;
-    if (run->owners_count > 0 && strcmp(run->owners[run->owners_count - 1].path, path) == 0) {
-        plugin->account_release(run->owners[--run->owners_count].handle);
-    }
     run->state.counts.scopes_left_out++;
     gk_log(GK_LOG_WARNING, "reseal", "%s is left out: %s", path, why->message);
 }
@@ -59,13 +81,9 @@ static enum gk_status add_scope(struct gk_reseal_run *run, const char *scope,
                                 struct gk_error *error)
 {
     char path[GK_ACCOUNT_PATH_BYTES_MAX];
-    struct gk_account_status found;
     struct gk_error why = {0};
     gk_scope_path(run->account->name, scope, path);
-    enum gk_status status = read_status(run, path, &found, &why);
-    if (status == GK_OK && found.oldest_generation < found.generation) {
-        status = add(run, scope, path, &found, &why);
-    }
+    const enum gk_status status = add(run, scope, path, &why);
     if (status == GK_E_RESOURCE) {
         return gk_fail(error, status, "%s", why.message);
     }
@@ -77,15 +95,10 @@ static enum gk_status add_scope(struct gk_reseal_run *run, const char *scope,
 
 enum gk_status gk_reseal_owners_load(struct gk_reseal_run *run, struct gk_error *error)
 {
-    const char *name = run->account->name;
-    struct gk_account_status found;
     struct gk_buf scopes;
     run->state.counts.scopes_left_out = 0;
     gk_buf_init(&scopes, GK_SCOPES_STORED_BYTES_MAX);
-    enum gk_status status = read_status(run, name, &found, error);
-    if (status == GK_OK && found.oldest_generation < found.generation) {
-        status = add(run, "", name, &found, error);
-    }
+    enum gk_status status = add(run, "", run->account->name, error);
     if (status == GK_OK) {
         status = gk_scopes_list(run->job.gateway, run->account, &scopes, error);
     }

@@ -141,7 +141,7 @@ static enum gk_status prove(struct gk_reseal_run *run, struct gk_error *error)
     return each_shard(run, &at, gk_reseal_shard, error);
 }
 
-/* Of what nothing was found under, by a proof that has read everything. */
+/* Those that a proof which has read everything has found nothing under. */
 static enum gk_status retire(struct gk_reseal_run *run, struct gk_error *error)
 {
     const struct gk_plugin_host *host = run->job.gateway->host;
@@ -149,12 +149,12 @@ static enum gk_status retire(struct gk_reseal_run *run, struct gk_error *error)
     enum gk_status status = GK_OK;
     for (size_t i = 0; !run->unsure && status == GK_OK && i < run->owners_count; i++) {
         const struct gk_reseal_owner *owner = &run->owners[i];
-        const uint32_t below = owner->left < owner->active ? owner->left : owner->active;
-        if (below > owner->oldest) {
-            status = host->plugin->account_retire_root_keys(host->instance, owner->path, below,
-                                                            &call, error);
-            run->state.counts.retired += status == GK_OK ? below - owner->oldest : 0;
-        }
+        const struct gk_retirement retirement = {
+            .below = owner->active, .kept = owner->met, .kept_count = owner->met_count};
+        uint32_t retired = 0;
+        status = host->plugin->account_retire_root_keys(owner->handle, &retirement, &retired, &call,
+                                                        error);
+        run->state.counts.retired += retired;
     }
     return status;
 }
@@ -166,6 +166,7 @@ enum gk_status gk_reseal_run_all(struct gk_reseal_run *run, struct gk_error *err
     struct gk_reseal_state *state = &run->state;
     state->counts.damaged = 0;
     state->counts.left = 0;
+    state->counts.left_behind = 0;
     enum gk_status status = gk_reseal_owners_load(run, error);
     if (status == GK_OK) {
         status = bar(run, error);

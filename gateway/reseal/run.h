@@ -19,7 +19,9 @@ struct gk_reseal_owner {
     struct gk_account *handle; /* the plugin's */
     uint32_t active;           /* generation */
     uint32_t oldest;
-    uint32_t left; /* the oldest that the proof has found something under; UINT32_MAX: none */
+    uint32_t
+        met[GK_ACCOUNT_GENERATIONS_MAX]; /* older ones that the proof has found something under */
+    size_t met_count;
 };
 
 struct gk_reseal_run {

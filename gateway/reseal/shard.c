@@ -14,8 +14,38 @@ struct look {
     const struct gk_scrub_container *container;
     struct gk_buf last;  /* key of the last one */
     struct gk_buf names; /* of blobs that have to be resealed: length 2 | name ... */
+    size_t last_name;    /* where the last one begins there */
     uint32_t rows;
 };
+
+/* A blob with all its states is resealed at once, and those stand together. */
+static void note_name(struct look *look, struct gk_span name)
+{
+    const struct gk_span last =
+        look->names.len == 0
+            ? gk_span_of(NULL, 0)
+            : gk_span_of(look->names.data + look->last_name, look->names.len - look->last_name);
+    if (look->names.len > 0 && gk_span_equal(last, name)) {
+        return;
+    }
+    gk_buf_append_u16(&look->names, (uint16_t)name.len);
+    look->last_name = look->names.len;
+    gk_buf_append(&look->names, name.data, name.len);
+}
+
+static void note_met(struct gk_reseal_run *run, struct gk_reseal_owner *owner, uint32_t generation)
+{
+    for (size_t i = 0; i < owner->met_count; i++) {
+        if (owner->met[i] == generation) {
+            return;
+        }
+    }
+    if (owner->met_count == GK_ACCOUNT_GENERATIONS_MAX) {
+        run->unsure = true; /* more than there can be: some are of none */
+        return;
+    }
+    owner->met[owner->met_count++] = generation;
+}
 
 /* What a record that was opened says of the root keys in use. */
 static void note(struct look *look, struct gk_span key, const struct gk_blob_record *record)
@@ -37,13 +67,12 @@ static void note(struct look *look, struct gk_span key, const struct gk_blob_rec
     }
     const bool clients = record->encryption.kind == GK_ENCRYPTION_CLIENT_KEY;
     if (run->state.phase == GK_RESEAL_PROOF) {
-        owner->left = generation < owner->left ? generation : owner->left;
+        note_met(run, owner, generation);
         run->state.counts.left += clients;
+        run->state.counts.left_behind += !clients;
     } else if (!clients) {
-        const struct gk_span name =
-            gk_is_state_key(key) ? gk_state_key_name(key) : gk_span_of(key.data + 2, key.len - 2);
-        gk_buf_append_u16(&look->names, (uint16_t)name.len);
-        gk_buf_append(&look->names, name.data, name.len);
+        note_name(look, gk_is_state_key(key) ? gk_state_key_name(key)
+                                             : gk_span_of(key.data + 2, key.len - 2));
     }
 }
 
@@ -89,11 +118,6 @@ static enum gk_status reseal_names(struct look *look, uint32_t shard, struct gk_
         status = gk_job_go_on(&run->job, error);
         if (status == GK_OK) {
             status = gk_reseal_blob(run, look->container, shard, name, error);
-        }
-        if (status == GK_E_INTEGRITY) {
-            gk_reseal_tell_damaged(run, look->container->name, error->message, false);
-            gk_error_clear(error);
-            status = GK_OK;
         }
     }
     return status;

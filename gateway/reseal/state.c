@@ -15,6 +15,7 @@ static const struct gk_job_count count_names[] = {
     {"records", offsetof(struct gk_reseal_counts, blobs)},
     {"resealed", offsetof(struct gk_reseal_counts, resealed)},
     {"underClientKeys", offsetof(struct gk_reseal_counts, left)},
+    {"leftBehind", offsetof(struct gk_reseal_counts, left_behind)},
     {"scopesLeftOut", offsetof(struct gk_reseal_counts, scopes_left_out)},
     {"damaged", offsetof(struct gk_reseal_counts, damaged)},
     {"retiredRootKeys", offsetof(struct gk_reseal_counts, retired)},

@@ -27,6 +27,7 @@ struct gk_reseal_counts {
     uint64_t resealed; /* of those */
     uint64_t
         left; /* data keys under older root keys that stay: a client has the other key to them */
+    uint64_t left_behind; /* others that are: written to all the while, or they cannot be opened */
     uint64_t scopes_left_out; /* whose key cannot be had */
     uint64_t damaged;         /* records that cannot be opened */
     uint64_t retired;         /* root keys */

@@ -13,6 +13,7 @@
 #include "gateway/scrub/shard.h"
 
 #define NAMES_BYTES_MAX ((size_t)256 << 20)
+#define ATTEMPTS_MAX    16u
 
 struct walk {
     struct gk_gateway *gateway;
@@ -208,6 +209,67 @@ static bool collect_garbage(void *ctx, struct gk_span key, struct gk_span value)
     return !collecting->failed;
 }
 
+static bool take_mark(void *ctx, struct gk_span key, struct gk_span value)
+{
+    (void)key;
+    gk_buf_append(ctx, value.data, value.len);
+    return true;
+}
+
+/* Changed by whoever renames or restores a container of the account. */
+static enum gk_status read_mark(const struct collecting *collecting, struct gk_buf *mark,
+                                struct gk_error *error)
+{
+    const struct gk_span key = gk_span_str(GK_FLOORS_KEY);
+    gk_buf_reset(mark);
+    return gk_store_map_find(collecting->gateway->store, GK_POOL_META, collecting->account->object,
+                             &key, 1, take_mark, mark, error);
+}
+
+static enum gk_status collect(struct collecting *collecting, struct gk_error *error)
+{
+    struct gk_store *store = collecting->gateway->store;
+    const char *object = collecting->account->object;
+    const struct gk_map_range named = {.prefix = gk_span_str("c/")};
+    const struct gk_map_range removed = {.prefix = gk_span_str("g/")};
+    enum gk_status status = gk_store_map_walk(store, GK_POOL_META, object, &named,
+                                              collect_container, collecting, error);
+    if (status == GK_OK) {
+        status = gk_store_map_walk(store, GK_POOL_META, object, &removed, collect_garbage,
+                                   collecting, error);
+    }
+    return status == GK_OK && collecting->failed ? gk_fail(error, GK_E_RESOURCE, "out of memory")
+                                                 : status;
+}
+
+/* Once more when one was moved meanwhile: it may have gone from where nothing was read yet to where all was. */
+static enum gk_status collect_unmoved(struct collecting *collecting, struct gk_error *error)
+{
+    struct gk_buf before;
+    struct gk_buf after;
+    bool moved = true;
+    gk_buf_init(&before, GK_MAP_VALUE_BYTES_MAX);
+    gk_buf_init(&after, GK_MAP_VALUE_BYTES_MAX);
+    enum gk_status status = read_mark(collecting, &after, error);
+    for (unsigned i = 0; i < ATTEMPTS_MAX && moved && status == GK_OK; i++) {
+        gk_buf_reset(&before);
+        gk_buf_append(&before, after.data, after.len);
+        gk_scrub_containers_cleanup(collecting->out);
+        status = collect(collecting, error);
+        if (status == GK_OK) {
+            status = read_mark(collecting, &after, error);
+        }
+        moved = !gk_span_equal(gk_buf_span(&before), gk_buf_span(&after));
+    }
+    gk_buf_cleanup(&before);
+    gk_buf_cleanup(&after);
+    return status == GK_OK && moved
+               ? gk_fail(error, GK_E_UNAVAILABLE,
+                         "containers of account %s are renamed or restored all the while",
+                         collecting->account->name)
+               : status;
+}
+
 enum gk_status gk_scrub_containers_of(struct gk_gateway *gateway,
                                       const struct gk_gateway_account *account,
                                       const struct gk_scrub_visitor *visitor,
@@ -217,16 +279,7 @@ enum gk_status gk_scrub_containers_of(struct gk_gateway *gateway,
     struct collecting collecting = {
         .gateway = gateway, .account = account, .visitor = visitor, .out = containers};
     *containers = (struct gk_scrub_containers){0};
-    const struct gk_map_range named = {.prefix = gk_span_str("c/")};
-    const struct gk_map_range removed = {.prefix = gk_span_str("g/")};
-    enum gk_status status = gk_store_map_walk(gateway->store, GK_POOL_META, account->object, &named,
-                                              collect_container, &collecting, error);
-    if (status == GK_OK) {
-        status = gk_store_map_walk(gateway->store, GK_POOL_META, account->object, &removed,
-                                   collect_garbage, &collecting, error);
-    }
-    return status == GK_OK && collecting.failed ? gk_fail(error, GK_E_RESOURCE, "out of memory")
-                                                : status;
+    return collect_unmoved(&collecting, error);
 }
 
 void gk_scrub_containers_cleanup(struct gk_scrub_containers *containers)

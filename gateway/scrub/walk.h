@@ -15,7 +15,7 @@
  *   - then v/, in the same way: what was in b/ when that was walked, and is not any more, is there;
  *   - then m/, whose rows never change: pages of records that were replaced stay until they are reaped;
  *   - g/ last: what left a record meanwhile is there.
- * Likewise containers: the account's c/ before its g/, where one that is deleted and kept has an entry from
+ * Likewise containers: the account's c/, again when one was renamed or restored meanwhile, before its g/, where one that is deleted and kept has an entry from
  * then until the end of its time, whether it is restored or not, and the marks of deleted accounts after all
  * accounts, for a mark is written before its account goes. A copy that shares its source's data refers to none
  * of it: a state of the source does (v/, loan.h), which is made from the base or from an earlier state, and has

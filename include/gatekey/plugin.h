@@ -62,6 +62,7 @@ extern "C" {
 #define GK_RECORD_BYTES_MAX      (16u << 20)
 /* An account's own record, as account_record_export gives it. */
 #define GK_ACCOUNT_RECORD_BYTES_MAX 65536u
+#define GK_ACCOUNT_GENERATIONS_MAX  8u /* root keys in use at a time */
 
 /* --- operations ------------------------------------------------------------------------------ */
 
@@ -305,6 +306,13 @@ struct gk_wrap_info {
     uint8_t sha256[32]; /* of the wrap; tells it from any other, and nothing of what is in it */
 };
 typedef void gk_wrap_visit_fn(void *visit_ctx, const struct gk_wrap_info *wrap);
+
+/* The generations below that number, but for those that are kept and the active one. */
+struct gk_retirement {
+    uint32_t below;
+    const uint32_t *kept;
+    size_t kept_count;
+};
 
 /* --- plugin
  * --------------------------------------------------------------------------------------- */
@@ -566,12 +574,14 @@ struct gk_plugin {
                                      uint32_t at_least, uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
                                      struct gk_error *error);
     /*
-     * Retires the generations below that number, but for the active one: their wraps are destroyed,
-     * and what is sealed under them opens no more (GK_E_CONFLICT). For who has made sure that nothing
-     * is, and that nothing will be. Nothing to retire is fine. Never asks the vault.
+     * Retires root keys: their wraps are destroyed, and what is sealed under them opens no more
+     * (GK_E_CONFLICT). For who has made sure that nothing is, and that nothing will be. *retired is
+     * how many; nothing to retire is fine, and brings the record as it is stored. Of the account that
+     * was opened: GK_E_NOT_FOUND for one that was made under its name since. Never asks the vault.
      */
-    enum gk_status (*account_retire_root_keys)(struct gk_instance *instance, const char *account,
-                                               uint32_t below, const struct gk_call *call,
+    enum gk_status (*account_retire_root_keys)(struct gk_account *account,
+                                               const struct gk_retirement *retirement,
+                                               uint32_t *retired, const struct gk_call *call,
                                                struct gk_error *error);
 
     /*

@@ -260,6 +260,10 @@ test('what is under a client’s key keeps its root key until it is written anew
   // Versions of before are kept, and so is their root key.
   assert.equal((await reseal()).counts.retiredRootKeys, 0);
   assert.equal((await read()).toString(), 'anew');
+  // But none of the root keys between that and the newest.
+  for (let i = 0; i < 3; i++) await newRootKey();
+  assert.equal((await reseal()).counts.retiredRootKeys, 2);
+  assert.equal((await read()).toString(), 'anew');
   await everythingReadsBack();
 });
 

@@ -56,6 +56,16 @@ describe('a reseal with two gateways', { skip: !onRados }, () => {
     return counts;
   }
 
+  // The other one hears of it a moment later, and has still got the root key of before.
+  test('a reseal in a gateway that has not got the new root key yet fetches it', async () => {
+    await write(0, 'seed');
+    for (let i = 0; i < 6; i++) {
+      await newRootKey();
+      assert.equal((await reseal(1)).retiredRootKeys, 1);
+    }
+    await everythingReadsBack();
+  });
+
   // Resolves to { finish } when the gateway has begun with it.
   async function halfAnUpload(side, name) {
     const bytes = randomBytes(1 << 20);

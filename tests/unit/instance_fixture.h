@@ -112,6 +112,24 @@ static inline struct gk_account *open_account(struct fixture *fixture)
     return account;
 }
 
+/* How many. */
+static inline uint32_t retire_root_keys(struct fixture *fixture,
+                                        const struct gk_retirement *retirement)
+{
+    struct gk_account *account = open_account(fixture);
+    uint32_t retired = 0;
+    assert_int_equal(
+        gk_account_retire_root_keys(account, retirement, &retired, &by_tester, &fixture->error),
+        GK_OK);
+    gk_account_release(account);
+    return retired;
+}
+
+static inline uint32_t retire_below(struct fixture *fixture, uint32_t below)
+{
+    return retire_root_keys(fixture, &(const struct gk_retirement){.below = below});
+}
+
 static inline enum gk_status authorize_read(struct fixture *fixture)
 {
     struct gk_account *account = open_account(fixture);

@@ -409,8 +409,7 @@ static void test_gateways__a_data_key_of_before_is_sealed_anew(void **state)
     struct gk_account *account = open_account(&pair->there);
     assert_int_equal(gk_data_key_create(account, &scope, sealed, &data_key, NULL), GK_OK);
     new_root_key_here(pair);
-    const struct gk_call call = {.deadline_ms = DEADLINE_MS};
-    assert_int_equal(gk_account_retire_root_keys(pair->here.instance, NAME, 2, &call, NULL), GK_OK);
+    assert_int_equal(retire_below(&pair->here, 2), 1);
     assert_int_equal(gk_data_key_renew(data_key, &scope, none, 2, sealed, NULL), GK_OK);
     assert_int_equal(open_there(pair, account, sealed), GK_OK);
     gk_data_key_free(data_key);

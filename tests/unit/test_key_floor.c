@@ -145,6 +145,30 @@ static void test_key_floor__a_shard_by_itself(void **state)
     assert_int_equal(rows(store, name, gk_span_str("y")), 3);
 }
 
+/* A run that was overtaken goes on with what it knew. */
+static void test_key_floor__a_floor_never_falls(void **state)
+{
+    struct gk_store *store = ((struct world *)*state)->store;
+    const struct gk_key_bar later = {.scope = "", .oldest = 1, .active = 3};
+    const struct gk_key_bar earlier = {.scope = "", .oldest = 1, .active = 2};
+    static const char key[] = "y/";
+    static const uint8_t third[] = {0, 0, 0, 3};
+    const struct gk_guard is_third = {.kind = GK_GUARD_MAP_EQUAL,
+                                      .key = gk_span_of(key, sizeof key - 1),
+                                      .value = gk_span_of(third, sizeof third)};
+    char name[GK_INDEX_NAME_BYTES];
+    gk_index_name(&container, 0, name);
+    make_object(store, name);
+    make_object(store, ACCOUNT);
+    assert_int_equal(gk_key_bar_shard(store, &container, 0, &later, NULL), GK_OK);
+    assert_int_equal(gk_key_bar_shard(store, &container, 0, &earlier, NULL), GK_OK);
+    assert_true(holds(store, name, is_third));
+    assert_int_equal(gk_key_bar_account(store, ACCOUNT, &earlier, NULL), GK_OK);
+    assert_false(holds(store, ACCOUNT, is_third));
+    assert_int_equal(gk_key_bar_account(store, ACCOUNT, &later, NULL), GK_OK);
+    assert_true(holds(store, ACCOUNT, is_third));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -153,6 +177,7 @@ int main(void)
         TEST(test_key_floor__generations_below_the_active_one),
         TEST(test_key_floor__an_index_gets_what_its_account_has),
         TEST(test_key_floor__a_shard_by_itself),
+        TEST(test_key_floor__a_floor_never_falls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

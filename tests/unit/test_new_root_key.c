@@ -237,13 +237,6 @@ static void test_new_root_key__there_is_a_limit_and_it_says_what_to_do(void **st
     assert_all_open(fixture, sealed, GENERATIONS);
 }
 
-static void retire_below(struct fixture *fixture, uint32_t below)
-{
-    const struct gk_call call = {.deadline_ms = DEADLINE_MS};
-    assert_int_equal(
-        gk_account_retire_root_keys(fixture->instance, NAME, below, &call, &fixture->error), GK_OK);
-}
-
 static void check_retired(struct fixture *fixture, enum gk_key_source source)
 {
     struct sealed sealed[3];
@@ -281,6 +274,59 @@ static void test_new_root_key__what_is_retired_opens_nothing_customer(void **sta
 static void test_new_root_key__what_is_retired_opens_nothing_service(void **state)
 {
     check_retired(*state, GK_KEY_SOURCE_SERVICE);
+}
+
+/* One that something is left under stays, and holds up none of the later ones. */
+static void test_new_root_key__what_is_kept_goes_on_opening(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sealed sealed[GENERATIONS];
+    const uint32_t kept[] = {2, 5};
+    create_customer(fixture);
+    for (size_t i = 0; i < GENERATIONS; i++) {
+        seal(fixture, &sealed[i]);
+        assert_int_equal(i + 1 < GENERATIONS ? new_root_key(fixture) : GK_OK, GK_OK);
+    }
+    const struct gk_retirement retirement = {
+        .below = GENERATIONS, .kept = kept, .kept_count = sizeof kept / sizeof *kept};
+    assert_int_equal(retire_root_keys(fixture, &retirement), GENERATIONS - 3);
+    assert_int_equal(retire_root_keys(fixture, &retirement), 0);
+    for (unsigned round = 0; round < 2; round++) {
+        gk_account_release(warm_account(fixture));
+        for (uint32_t i = 0; i < GENERATIONS; i++) {
+            const bool stays = i + 1 == 2 || i + 1 == 5 || i + 1 == GENERATIONS;
+            assert_int_equal(open_sealed(fixture, &sealed[i]), stays ? GK_OK : GK_E_CONFLICT);
+        }
+        assert_int_equal(status_of(fixture).oldest_generation, 2);
+        fixture_restart(fixture);
+    }
+    for (uint32_t i = 0; i < GENERATIONS - 3; i++) {
+        assert_int_equal(new_root_key(fixture), GK_OK);
+    }
+    assert_int_equal(open_sealed(fixture, &sealed[1]), GK_OK);
+    assert_int_equal(open_sealed(fixture, &sealed[4]), GK_OK);
+    assert_int_equal(new_root_key(fixture), GK_E_INVALID);
+}
+
+/* Of the account that was opened, not of who has its name by now. */
+static void test_new_root_key__of_another_account_none_is_retired(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sealed sealed;
+    const struct gk_call call = {.deadline_ms = DEADLINE_MS};
+    uint32_t retired = 0;
+    create_customer(fixture);
+    struct gk_account *before = warm_account(fixture);
+    fake_host_delete(&fixture->host, NAME);
+    gk_account_forget(fixture->instance, NAME);
+    create_customer(fixture);
+    seal(fixture, &sealed);
+    assert_int_equal(new_root_key(fixture), GK_OK);
+    assert_int_equal(gk_account_retire_root_keys(before, &(const struct gk_retirement){.below = 2},
+                                                 &retired, &call, NULL),
+                     GK_E_NOT_FOUND);
+    assert_int_equal(open_sealed(fixture, &sealed), GK_OK);
+    gk_account_release(before);
 }
 
 static void test_new_root_key__retired_ones_make_room(void **state)
@@ -392,6 +438,8 @@ int main(void)
         TEST(test_new_root_key__there_is_a_limit_and_it_says_what_to_do),
         TEST(test_new_root_key__what_is_retired_opens_nothing_customer),
         TEST(test_new_root_key__what_is_retired_opens_nothing_service),
+        TEST(test_new_root_key__what_is_kept_goes_on_opening),
+        TEST(test_new_root_key__of_another_account_none_is_retired),
         TEST(test_new_root_key__retired_ones_make_room),
         TEST(test_new_root_key__a_handle_is_sealed_anew),
         TEST(test_new_root_key__a_wrap_that_does_not_open_changes_nothing),
