@@ -29,7 +29,7 @@ import tempfile
 from typing import NamedTuple, Optional
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-TIMEOUT_S = 840
+TIMEOUT_S = 600
 SHOWN_CHARACTERS = 6000
 # Below those that the kernel gives to connections, so that none of them is taken before it is bound.
 PORTS = range(20000, 32000)
@@ -218,6 +218,7 @@ def main():
     parser.add_argument("guide", type=pathlib.Path)
     parser.add_argument("--ports", default="")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and end what was started
     try:
         wrong = run(arguments.guide, [name for name in arguments.ports.split(",") if name])
     except Unreadable as error:
