@@ -208,6 +208,14 @@ static const struct ctl_command commands[] = {
      "keeps its settings and its access keys unless the options say otherwise: a backup from\n"
      "before a change of the key would undo that change.\n",
      ctl_account_restore},
+    {"blob", "shred", "ACCOUNT/CONTAINER/BLOB", "destroy a blob, with evidence of that",
+     delete_options,
+     "Its record goes at once, with its snapshots, its versions and what was deleted and is kept, "
+     "and so\n"
+     "each sealed data key of it; a legal hold, a policy or a lease refuses that. Copies within "
+     "the\n"
+     "account that have the same data key stay, and are counted. Needs --yes.\n",
+     ctl_blob_shred},
     {"doctor", "", "", "go over the installation, and say what is wrong and what to do",
      doctor_options,
      "Checks the configuration (with --config), the clock, the gateway, its certificates, the "

@@ -125,6 +125,7 @@ enum ctl_exit ctl_account_new_root_key(const struct ctl_options *options);
 enum ctl_exit ctl_account_reseal(const struct ctl_options *options);
 enum ctl_exit ctl_account_export(const struct ctl_options *options);
 enum ctl_exit ctl_account_restore(const struct ctl_options *options);
+enum ctl_exit ctl_blob_shred(const struct ctl_options *options);
 enum ctl_exit ctl_audit_verify(const struct ctl_options *options);
 enum ctl_exit ctl_doctor(const struct ctl_options *options);
 enum ctl_exit ctl_key_status(const struct ctl_options *options);

@@ -63,7 +63,55 @@ static void print_evidence(const json_t *evidence)
     print_advice(json_object_get(evidence, "keyVersions"));
 }
 
-/* --- the command --------------------------------------------------------------------------------*/
+static void print_root_keys(const json_t *keys)
+{
+    size_t index = 0;
+    json_t *key = NULL;
+    json_array_foreach(keys, index, key)
+    {
+        const char *of = ctl_text_of(key, "of");
+        printf("  root key %lld of ",
+               (long long)json_integer_value(json_object_get(key, "generation")));
+        ctl_print_plain(of, 0);
+        printf(": gatekeyctl %s new-root-key ", strchr(of, '/') == NULL ? "account" : "scope");
+        ctl_print_plain(of, 0);
+        putchar('\n');
+    }
+}
+
+static void print_blob_evidence(const json_t *evidence)
+{
+    const json_int_t lent = json_integer_value(json_object_get(evidence, "lentTo"));
+    const json_int_t borrowed = json_integer_value(json_object_get(evidence, "borrowed"));
+    const char *account = ctl_text_of(evidence, "account");
+    printf("Blob ");
+    ctl_print_plain(ctl_text_of(evidence, "container"), 0);
+    putchar('/');
+    ctl_print_plain(ctl_text_of(evidence, "blob"), 0);
+    printf(" of account ");
+    ctl_print_plain(account, 0);
+    printf(" is shredded: %lld records with a sealed data key are destroyed.\n"
+           "A second read of the store, at ",
+           (long long)json_integer_value(json_object_get(evidence, "records")));
+    ctl_print_plain(ctl_text_of(evidence, "verified"), 0);
+    printf(", has found none of them.\n");
+    if (lent > 0) {
+        printf("Its data is not gone: %lld copies within the account have the same data key.\n",
+               (long long)lent);
+    }
+    if (borrowed > 0) {
+        printf("Its data is not gone: %lld of the records were of a copy, and what that was made "
+               "from has the\nsame data key.\n",
+               (long long)borrowed);
+    }
+    printf("Who has copied the records before opens them until these are retired:\n");
+    print_root_keys(json_object_get(evidence, "rootKeys"));
+    printf("and then: gatekeyctl account reseal ");
+    ctl_print_plain(account, 0);
+    putchar('\n');
+}
+
+/* --- the commands -------------------------------------------------------------------------------*/
 
 static bool is_typed(const char *name)
 {
@@ -112,6 +160,42 @@ enum ctl_exit ctl_account_shred(const struct ctl_options *options)
         ctl_show_json(evidence);
     } else if (code == CTL_OK) {
         print_evidence(evidence);
+    }
+    json_decref(evidence);
+    return code;
+}
+
+enum ctl_exit ctl_blob_shred(const struct ctl_options *options)
+{
+    const char *container = strchr(options->name, '/');
+    const char *blob = container == NULL ? NULL : strchr(container + 1, '/');
+    char account[NAME_BYTES_MAX];
+    char path[PATH_BYTES_MAX];
+    if (blob == NULL) {
+        return ctl_fail(CTL_USAGE, "blob shred takes ACCOUNT/CONTAINER/BLOB");
+    }
+    if (!options->yes) {
+        return ctl_fail(CTL_USAGE,
+                        "shredding '%s' destroys it with its snapshots, its versions and what was "
+                        "deleted and is kept, for good; add --yes if that is wanted",
+                        options->name);
+    }
+    snprintf(account, sizeof account, "%.*s", (int)(container - options->name), options->name);
+    enum ctl_exit code = ctl_check_account_name(account);
+    if (code != CTL_OK) {
+        return code;
+    }
+    snprintf(path, sizeof path, "/gatekey/accounts/%s/shredBlob", account);
+    json_t *evidence = NULL;
+    json_t *body = json_pack("{s:s%, s:s}", "container", container + 1,
+                             (size_t)(blob - container - 1), "blob", blob + 1);
+    code = body == NULL ? ctl_fail(CTL_USAGE, "that name is not UTF-8")
+                        : ctl_request(options, "POST", path, body, &evidence);
+    json_decref(body);
+    if (code == CTL_OK && options->json) {
+        ctl_show_json(evidence);
+    } else if (code == CTL_OK) {
+        print_blob_evidence(evidence);
     }
     json_decref(evidence);
     return code;

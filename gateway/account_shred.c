@@ -199,14 +199,13 @@ static enum gk_status prove(const struct shredding *shredding, struct gk_error *
 /* --- the evidence -------------------------------------------------------------------------------*/
 
 static void tell(const struct shredding *shredding, enum gk_audit_event_id event,
-                 const char *account, const char *key_id, const char *outcome, const char *reason,
-                 const char *detail)
+                 const char *account, const char *key_id, const char *detail)
 {
     const struct gk_audit_event told = {.event = event,
                                         .account = account,
                                         .key_id = key_id,
-                                        .outcome = outcome,
-                                        .reason = reason,
+                                        .outcome = "ok",
+                                        .reason = "",
                                         .detail = detail,
                                         .request_id = "",
                                         .actor = shredding->actor};
@@ -225,20 +224,22 @@ static void tell_done(const struct shredding *shredding)
                  text_of(noted->about, "accountId"),
                  (long long)json_integer_value(json_object_get(wrap, "generation")), digest);
         tell(shredding, GK_AUDIT_ACCOUNT_SHRED_WRAP, text_of(wrap, "of"), text_of(wrap, "keyId"),
-             "ok", "", detail);
+             detail);
     }
     snprintf(detail, sizeof detail, "account %s: %zu wraps are destroyed; a second read found none",
              text_of(noted->about, "accountId"), json_object_size(noted->wraps));
-    tell(shredding, GK_AUDIT_ACCOUNT_SHRED, shredding->name, "", "ok", "", detail);
+    tell(shredding, GK_AUDIT_ACCOUNT_SHRED, shredding->name, "", detail);
 }
 
 static void tell_failed(const struct shredding *shredding, enum gk_status status,
                         const struct gk_error *why)
 {
-    const char *outcome = status == GK_E_INVALID       ? "refused"
-                          : status == GK_E_UNAVAILABLE ? "unavailable"
-                                                       : "failed";
-    tell(shredding, GK_AUDIT_ACCOUNT_SHRED, shredding->name, "", outcome, why->code, why->message);
+    const struct gk_audit_event told = {.event = GK_AUDIT_ACCOUNT_SHRED,
+                                        .account = shredding->name,
+                                        .key_id = "",
+                                        .request_id = "",
+                                        .actor = shredding->actor};
+    gk_plugin_host_audit_failure(shredding->gateway->host, &told, status, why);
 }
 
 /* Proves and tells, unless that was done before. */

@@ -394,6 +394,21 @@ void gk_plugin_host_audit(struct gk_plugin_host *host, const struct gk_audit_eve
     gk_audit_log_write(host->private_->audit, &dated);
 }
 
+void gk_plugin_host_audit_failure(struct gk_plugin_host *host, const struct gk_audit_event *event,
+                                  enum gk_status status, const struct gk_error *why)
+{
+    struct gk_audit_event told = *event;
+    told.outcome = "failed";
+    if (status == GK_E_INVALID || status == GK_E_DENIED) {
+        told.outcome = "refused";
+    } else if (status == GK_E_UNAVAILABLE || status == GK_E_CONFLICT) {
+        told.outcome = "unavailable";
+    }
+    told.reason = why->code;
+    told.detail = why->message;
+    gk_plugin_host_audit(host, &told);
+}
+
 struct gk_recent_events *gk_plugin_host_recent(struct gk_plugin_host *host)
 {
     return gk_audit_log_recent(host->private_->audit);

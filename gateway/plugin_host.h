@@ -43,6 +43,9 @@ void gk_plugin_host_set_policy(struct gk_plugin_host *host, const struct gk_site
 
 /* Writes an event of the gateway's own beside the plugin's. Any thread. */
 void gk_plugin_host_audit(struct gk_plugin_host *host, const struct gk_audit_event *event);
+/* The same of what failed: the event's outcome, reason and detail are what status and why say. */
+void gk_plugin_host_audit_failure(struct gk_plugin_host *host, const struct gk_audit_event *event,
+                                  enum gk_status status, const struct gk_error *why);
 /* The last events, for people; it lives as long as the host. */
 struct gk_recent_events *gk_plugin_host_recent(struct gk_plugin_host *host);
 

@@ -10,7 +10,7 @@
  *   /subscriptions/{s}/providers/Microsoft.Storage/checkNameAvailability   POST
  *   /gatekey/accounts[/{name}]         GET (ours): all accounts, or one, wherever they are filed
  *   /gatekey/accounts/{name}/export, .../restore   POST (ours): backup of what opens an account
- *   /gatekey/accounts/{name}/shred     POST (ours): destroys it, with evidence
+ *   /gatekey/accounts/{name}/shred, .../shredBlob   POST (ours): destroys it, or a blob of it, with evidence
  *   /gatekey/accounts/{name}/reseal    GET POST (ours): its last reseal, or a new one; POST .../resealPause, resealResume
  *   /gatekey/scrub                     GET POST (ours): the last scrub, or a new one
  *   /gatekey/scrub/{action}            POST (ours): stop, resume, removeDamaged
@@ -125,6 +125,7 @@ gk_manage_fn gk_manage_account_get;
 gk_manage_fn gk_manage_account_patch;
 gk_manage_fn gk_manage_account_delete;
 gk_manage_fn gk_manage_account_shred;
+gk_manage_fn gk_manage_blob_shred;
 gk_manage_fn gk_manage_blob_service_put;
 gk_manage_fn gk_manage_blob_service_get;
 gk_manage_fn gk_manage_scope_put;

@@ -30,7 +30,7 @@ let kept;
 before(async () => {
   stack = await startStack(options);
   for (const request of [{ path: '/kept', query: { restype: 'container' } },
-    { path: '/kept/spoilt', body: 'x', headers: { 'x-ms-blob-type': 'BlockBlob' } }]) {
+    ...['spoilt', 'secret'].map((name) => ({ path: `/kept/${name}`, body: 'x', headers: { 'x-ms-blob-type': 'BlockBlob' } }))]) {
     assert.equal((await send(stack, { method: 'PUT', ...request })).status, 201);
   }
 });
@@ -208,6 +208,12 @@ test('the policy', async () => {
 
 test('an account is deleted', () => tells(() => manage('DELETE', stack.accountPath('audited')),
   { event: 'account.delete', account: 'audited', outcome: 'ok', actor: CALLER }));
+
+test('a blob is shredded', async () => {
+  const [done] = await tells(() => manage('POST', `/gatekey/accounts/${stack.account}/shredBlob`, { container: 'kept', blob: 'secret' }),
+    { event: 'blob.shred', account: stack.account, outcome: 'ok', actor: CALLER });
+  assert.equal(done.detail, 'kept/secret: 1 records are destroyed; a second read found none; 0 copies have its data key');
+});
 
 test('an account is shredded', async () => {
   const account = 'shredded';

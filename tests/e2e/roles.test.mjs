@@ -49,7 +49,7 @@ const operations = () => {
     ['owner', 'PUT', `${absent}/encryptionScopes/scope`],
     ['owner', 'PATCH', `${absent}/encryptionScopes/scope`],
     ['owner', 'POST', `${own}/restore`],
-    ['owner', 'POST', `${own}/shred`],
+    ...['shred', 'shredBlob'].map((action) => ['owner', 'POST', `${own}/${action}`]),
     ...['', '/stop', '/resume', '/removeDamaged'].map((action) => ['owner', 'POST', `/gatekey/scrub${action}`]),
   ];
 };
