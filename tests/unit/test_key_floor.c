@@ -3,37 +3,10 @@
  * of one scope concerns no other. Method: maps of a real store. */
 #include "gateway/blob/key_floor.h"
 
-#include <stdlib.h>
-
-#include "unit/cmocka_all.h"
-#include "unit/store_place.h"
+#include "unit/store_world.h"
 
 #define ACCOUNT "account/floors"
 #define SHARDS  3u
-
-struct world {
-    char directory[STORE_PLACE_BYTES];
-    struct gk_store *store;
-};
-
-static int setup(void **state)
-{
-    struct world *world = calloc(1, sizeof *world);
-    assert_non_null(world);
-    assert_true(store_place_make(world->directory));
-    assert_int_equal(gk_store_embedded_open(world->directory, &world->store, NULL), GK_OK);
-    *state = world;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *world = *state;
-    gk_store_close(world->store);
-    store_place_remove(world->directory);
-    free(world);
-    return 0;
-}
 
 static const struct gk_id container = {{7}};
 
@@ -77,7 +50,7 @@ static bool is_barred(struct gk_store *store, const char *object, const char *ke
 
 static void test_key_floor__generations_below_the_active_one(void **state)
 {
-    struct gk_store *store = ((struct world *)*state)->store;
+    struct gk_store *store = ((struct store_world *)*state)->store;
     const struct gk_key_bar own = {.scope = "", .oldest = 2, .active = 4};
     const struct gk_key_bar scoped = {.scope = "s", .oldest = 1, .active = 300};
     make_object(store, ACCOUNT);
@@ -97,7 +70,7 @@ static void test_key_floor__generations_below_the_active_one(void **state)
 
 static void test_key_floor__an_index_gets_what_its_account_has(void **state)
 {
-    struct gk_store *store = ((struct world *)*state)->store;
+    struct gk_store *store = ((struct store_world *)*state)->store;
     const struct gk_key_bar own = {.scope = "", .oldest = 1, .active = 100};
     struct gk_key_floors floors;
     struct gk_key_floors again;
@@ -134,7 +107,7 @@ static void test_key_floor__an_index_gets_what_its_account_has(void **state)
 
 static void test_key_floor__a_shard_by_itself(void **state)
 {
-    struct gk_store *store = ((struct world *)*state)->store;
+    struct gk_store *store = ((struct store_world *)*state)->store;
     const struct gk_key_bar own = {.scope = "", .oldest = 1, .active = 3};
     char name[GK_INDEX_NAME_BYTES];
     gk_index_name(&container, 0, name);
@@ -148,7 +121,7 @@ static void test_key_floor__a_shard_by_itself(void **state)
 /* A run that was overtaken goes on with what it knew. */
 static void test_key_floor__a_floor_never_falls(void **state)
 {
-    struct gk_store *store = ((struct world *)*state)->store;
+    struct gk_store *store = ((struct store_world *)*state)->store;
     const struct gk_key_bar later = {.scope = "", .oldest = 1, .active = 3};
     const struct gk_key_bar earlier = {.scope = "", .oldest = 1, .active = 2};
     static const char key[] = "y/";
@@ -169,7 +142,7 @@ static void test_key_floor__a_floor_never_falls(void **state)
     assert_true(holds(store, ACCOUNT, is_third));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_world_setup, store_world_teardown)
 
 int main(void)
 {

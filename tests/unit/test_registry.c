@@ -7,39 +7,13 @@
 #include "gateway/registry.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "common/buf.h"
-#include "unit/cmocka_all.h"
-#include "unit/store_place.h"
+#include "unit/store_world.h"
 
 #define ACCOUNTS 700u /* more than are written at once */
 
-struct world {
-    char directory[STORE_PLACE_BYTES];
-    struct gk_store *store;
-};
-
-static int setup(void **state)
-{
-    struct world *world = calloc(1, sizeof *world);
-    assert_non_null(world);
-    assert_true(store_place_make(world->directory));
-    assert_int_equal(gk_store_embedded_open(world->directory, &world->store, NULL), GK_OK);
-    *state = world;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *world = *state;
-    gk_store_close(world->store);
-    store_place_remove(world->directory);
-    free(world);
-    return 0;
-}
-
-static void make(struct world *world, const char *object)
+static void make(struct store_world *world, const char *object)
 {
     const struct gk_change change = {.kind = GK_CHANGE_CREATE};
     const struct gk_write_op op = {
@@ -54,14 +28,14 @@ static bool count_row(void *ctx, const struct gk_registry_row *row)
     return true;
 }
 
-static size_t count(struct world *world, enum gk_registry_kind kind)
+static size_t count(struct store_world *world, enum gk_registry_kind kind)
 {
     size_t rows = 0;
     assert_int_equal(gk_registry_list(world->store, kind, count_row, &rows, NULL), GK_OK);
     return rows;
 }
 
-static void set(struct world *world, const char *name, int64_t wall_ms)
+static void set(struct store_world *world, const char *name, int64_t wall_ms)
 {
     const struct gk_registry_row row = {
         .kind = GK_REGISTRY_ACCOUNT, .name = gk_span_str(name), .written_wall_ms = wall_ms};
@@ -70,7 +44,7 @@ static void set(struct world *world, const char *name, int64_t wall_ms)
 
 static void test_registry__is_made_from_the_objects_of_a_store_of_before(void **state)
 {
-    struct world *world = *state;
+    struct store_world *world = *state;
     for (unsigned i = 0; i < ACCOUNTS; i++) {
         char object[64];
         snprintf(object, sizeof object, "account/acct%u", i);
@@ -87,7 +61,7 @@ static void test_registry__is_made_from_the_objects_of_a_store_of_before(void **
 
 static void test_registry__is_made_once(void **state)
 {
-    struct world *world = *state;
+    struct store_world *world = *state;
     assert_int_equal(gk_registry_open(world->store, 5, NULL), GK_OK);
     make(world, "account/unlisted");
     assert_int_equal(gk_registry_open(world->store, 6, NULL), GK_OK);
@@ -96,7 +70,7 @@ static void test_registry__is_made_once(void **state)
 
 static void test_registry__rows(void **state)
 {
-    struct world *world = *state;
+    struct store_world *world = *state;
     set(world, "one", 1);
     set(world, "two", 1);
     set(world, "two", 2);
@@ -118,7 +92,7 @@ static void test_registry__rows(void **state)
 /* What is not a row of ours is passed over. */
 static void test_registry__foreign_rows(void **state)
 {
-    struct world *world = *state;
+    struct store_world *world = *state;
     set(world, "one", 1);
     const struct gk_change change = {
         .kind = GK_CHANGE_MAP_SET, .key = gk_span_str("a/other"), .value = gk_span_str("short")};
@@ -130,7 +104,7 @@ static void test_registry__foreign_rows(void **state)
 
 static void test_registry__the_last_search(void **state)
 {
-    struct world *world = *state;
+    struct store_world *world = *state;
     int64_t began = 7;
     assert_int_equal(gk_registry_last_search(world->store, &began, NULL), GK_OK);
     assert_int_equal(began, 0);
@@ -143,11 +117,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
-            test_registry__is_made_from_the_objects_of_a_store_of_before, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_registry__is_made_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_registry__rows, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_registry__foreign_rows, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_registry__the_last_search, setup, teardown),
+            test_registry__is_made_from_the_objects_of_a_store_of_before, store_world_setup,
+            store_world_teardown),
+        cmocka_unit_test_setup_teardown(test_registry__is_made_once, store_world_setup,
+                                        store_world_teardown),
+        cmocka_unit_test_setup_teardown(test_registry__rows, store_world_setup,
+                                        store_world_teardown),
+        cmocka_unit_test_setup_teardown(test_registry__foreign_rows, store_world_setup,
+                                        store_world_teardown),
+        cmocka_unit_test_setup_teardown(test_registry__the_last_search, store_world_setup,
+                                        store_world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,37 +5,11 @@
  */
 #include "gateway/shredded.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "unit/cmocka_all.h"
-#include "unit/store_place.h"
+#include "unit/store_world.h"
 
-struct world {
-    char directory[STORE_PLACE_BYTES];
-    struct gk_store *store;
-};
-
-static int setup(void **state)
-{
-    struct world *world = calloc(1, sizeof *world);
-    assert_non_null(world);
-    assert_true(store_place_make(world->directory));
-    assert_int_equal(gk_store_embedded_open(world->directory, &world->store, NULL), GK_OK);
-    *state = world;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *world = *state;
-    gk_store_close(world->store);
-    store_place_remove(world->directory);
-    free(world);
-    return 0;
-}
-
-static void note(struct world *world, uint8_t id, const char *account, const char *began,
+static void note(struct store_world *world, uint8_t id, const char *account, const char *began,
                  const char *wrap)
 {
     struct gk_shredded shredded = {.id.bytes = {id},
@@ -46,12 +20,13 @@ static void note(struct world *world, uint8_t id, const char *account, const cha
     gk_shredded_cleanup(&shredded);
 }
 
-static enum gk_status find(struct world *world, const char *account, struct gk_shredded *found)
+static enum gk_status find(struct store_world *world, const char *account,
+                           struct gk_shredded *found)
 {
     return gk_shredded_find(world->store, account, found, NULL);
 }
 
-static bool has(struct world *world, uint8_t id)
+static bool has(struct store_world *world, uint8_t id)
 {
     const struct gk_id wanted = {.bytes = {id}};
     bool found = true;
@@ -61,7 +36,7 @@ static bool has(struct world *world, uint8_t id)
 
 static void test_shredded__is_found_by_name_and_by_id(void **state)
 {
-    struct world *world = *state;
+    struct store_world *world = *state;
     struct gk_shredded found = {0};
     assert_int_equal(find(world, "acme", &found), GK_E_NOT_FOUND);
     gk_shredded_cleanup(&found);
@@ -83,7 +58,7 @@ static void test_shredded__is_found_by_name_and_by_id(void **state)
 
 static void test_shredded__is_written_again_beside_what_is_there(void **state)
 {
-    struct world *world = *state;
+    struct store_world *world = *state;
     struct gk_shredded found = {0};
     note(world, 1, "acme", "2026-11-28T12:00:00Z", "aa");
     note(world, 1, "acme", "2026-11-28T12:00:01Z", "bb");
@@ -97,9 +72,10 @@ static void test_shredded__is_written_again_beside_what_is_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_shredded__is_found_by_name_and_by_id, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_shredded__is_written_again_beside_what_is_there, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(test_shredded__is_found_by_name_and_by_id,
+                                        store_world_setup, store_world_teardown),
+        cmocka_unit_test_setup_teardown(test_shredded__is_written_again_beside_what_is_there,
+                                        store_world_setup, store_world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
