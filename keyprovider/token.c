@@ -50,6 +50,57 @@ static void count(const struct gk_kv_token *token, const char *labels)
     host->count(host->ctx, "gatekey_token_requests_total", labels, 1);
 }
 
+/* --- which are kept --------------------------------------------------------------------------- */
+
+static bool is_under_way(const struct gk_kv_token *token)
+{
+    return token->exchange != NULL || token->vouching.token != NULL;
+}
+
+static bool is_good(const struct gk_kv_token *token)
+{
+    return token->bearer != NULL && wall_ms(token->owner) < token->expires_wall_ms;
+}
+
+static void free_token(struct gk_kv_token *token)
+{
+    gk_secret_free(&token->form);
+    gk_secret_free(&token->bearer);
+    free(token);
+}
+
+static void sweep(struct gk_kv_tokens *tokens)
+{
+    unsigned kept = 0;
+    struct gk_kv_token **link = &tokens->first;
+    while (*link != NULL) {
+        struct gk_kv_token *token = *link;
+        const bool vouched = gk_kv_grant_is_vouched(&token->grant);
+        const bool wanted = is_under_way(token) || token->waiters != NULL;
+        if (vouched && !wanted && (!is_good(token) || kept >= GK_KV_VOUCHED_MAX)) {
+            *link = token->next;
+            free_token(token);
+            tokens->vouched--;
+        } else {
+            kept += vouched ? 1 : 0;
+            link = &token->next;
+        }
+    }
+}
+
+/* Tokens are swept by whoever leaves last: nobody further up has a hold on one then. */
+static void enter(struct gk_kv_tokens *tokens)
+{
+    tokens->inside++;
+}
+
+static void leave(struct gk_kv_tokens *tokens)
+{
+    if (--tokens->inside == 0) {
+        sweep(tokens);
+    }
+}
+
 /* --- giving out --------------------------------------------------------------------------------- */
 
 static void give_to_all(struct gk_kv_token *token, const struct gk_kv_token_result *result)
@@ -86,7 +137,7 @@ static bool keep(struct gk_kv_token *token, const struct gk_kv_token_response *r
     memcpy(bearer, response->access_token.data, response->access_token.len);
     gk_secret_free(&token->bearer);
     token->bearer = bearer;
-    token->serial++;
+    token->serial = ++token->owner->serial;
     /* A duration does not depend on whose clock is right, so it goes first. */
     token->expires_wall_ms = response->expires_in_s > 0
                                  ? token->asked_wall_ms + (int64_t)response->expires_in_s * MS_PER_S
@@ -310,11 +361,6 @@ static void begin_fetch(struct gk_kv_token *token)
     }
 }
 
-static bool is_under_way(const struct gk_kv_token *token)
-{
-    return token->exchange != NULL || token->vouching.token != NULL;
-}
-
 /* The agent of Azure Arc answers the first request with the name of a file that may be read by
  * whoever may have tokens, and the one with its content with a token. */
 static bool is_challenged(const struct gk_kv_token *token, const struct gk_kv_http_answer *answer)
@@ -348,9 +394,8 @@ static bool vouch_anew(struct gk_kv_token *token)
     return true;
 }
 
-static void on_answer(void *ctx, const struct gk_kv_http_answer *answer)
+static void take_answer(struct gk_kv_token *token, const struct gk_kv_http_answer *answer)
 {
-    struct gk_kv_token *token = ctx;
     struct gk_error error = {0};
     token->exchange = NULL;
     gk_secret_free(&token->form);
@@ -366,6 +411,15 @@ static void on_answer(void *ctx, const struct gk_kv_http_answer *answer)
         return;
     }
     finish(token, &result);
+}
+
+static void on_answer(void *ctx, const struct gk_kv_http_answer *answer)
+{
+    struct gk_kv_token *token = ctx;
+    struct gk_kv_tokens *tokens = token->owner;
+    enter(tokens);
+    take_answer(token, answer);
+    leave(tokens);
 }
 
 static bool is_grant(const struct gk_kv_grant *a, const struct gk_kv_grant *b)
@@ -398,6 +452,7 @@ static struct gk_kv_token *find_or_add(struct gk_kv_tokens *tokens, const struct
         token->grant.resource = token->resource;
         token->next = tokens->first;
         tokens->first = token;
+        tokens->vouched += gk_kv_grant_is_vouched(grant) ? 1 : 0;
     }
     return token;
 }
@@ -410,19 +465,18 @@ static void renew_ahead(struct gk_kv_token *token, int64_t now_ms)
     }
 }
 
-void gk_kv_token_get(struct gk_kv_tokens *tokens, const struct gk_kv_grant *grant,
-                     struct gk_kv_token_waiter *waiter)
+static void get(struct gk_kv_tokens *tokens, const struct gk_kv_grant *grant,
+                struct gk_kv_token_waiter *waiter)
 {
     struct gk_kv_token *token = find_or_add(tokens, grant);
-    const int64_t now_ms = wall_ms(tokens);
     if (token == NULL) {
         const struct gk_kv_token_result result =
             bad_result(GK_VAULT_UNAVAILABLE, true, "TokenRequestImpossible", "out of memory");
         waiter->got(waiter->ctx, &result);
         return;
     }
-    if (token->bearer != NULL && now_ms < token->expires_wall_ms) {
-        renew_ahead(token, now_ms);
+    if (is_good(token)) {
+        renew_ahead(token, wall_ms(tokens));
         const struct gk_kv_token_result result = good_result(token);
         waiter->got(waiter->ctx, &result);
         return;
@@ -433,6 +487,14 @@ void gk_kv_token_get(struct gk_kv_tokens *tokens, const struct gk_kv_grant *gran
     if (!is_under_way(token)) {
         begin_fetch(token);
     }
+}
+
+void gk_kv_token_get(struct gk_kv_tokens *tokens, const struct gk_kv_grant *grant,
+                     struct gk_kv_token_waiter *waiter)
+{
+    enter(tokens);
+    get(tokens, grant, waiter);
+    leave(tokens);
 }
 
 void gk_kv_token_forget(struct gk_kv_token_waiter *waiter)
@@ -464,8 +526,7 @@ void gk_kv_tokens_cleanup(struct gk_kv_tokens *tokens)
         struct gk_kv_token *token = tokens->first;
         tokens->first = token->next;
         gk_kv_exchange_cancel(token->exchange);
-        gk_secret_free(&token->form);
-        gk_secret_free(&token->bearer);
-        free(token);
+        free_token(token);
     }
+    tokens->vouched = 0;
 }

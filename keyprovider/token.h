@@ -10,6 +10,9 @@
  *   identity's token, kept or new -> application's: 200: keep it -> done
  *        ^                                 refused: was it a kept one? reject it -+
  *        +------------------------------------------------------------------------+
+ *
+ * Whose tokens applications' are, others say: vaults name tenants, and customers applications. So these are kept while
+ * they are good, and the newest GK_KV_VOUCHED_MAX of them; the identities' stand in the configuration, and stay.
  */
 #ifndef KEYPROVIDER_TOKEN_H
 #define KEYPROVIDER_TOKEN_H
@@ -18,10 +21,15 @@
 #include "keyprovider/transport.h"
 #include "keyprovider/verdict.h"
 
+#define GK_KV_VOUCHED_MAX 256u /* besides those that somebody waits for */
+
 struct gk_kv_tokens {
     struct gk_kv_transport *transport;
     uint32_t timeout_ms;
-    struct gk_kv_token *first;
+    struct gk_kv_token *first; /* the newest */
+    unsigned vouched;          /* how many are applications' */
+    unsigned inside;           /* how often this module is entered: tokens stay where they are */
+    uint64_t serial;           /* the latest token's */
 };
 
 /* Valid during got alone. */
