@@ -50,7 +50,8 @@ struct gk_account {
     uint64_t checks; /* how many checks have ended */
     int64_t next_check_mono_ms;
     int64_t next_reread_mono_ms;
-    bool unread; /* the stored record could not be read last time */
+    bool unread;               /* the stored record could not be read last time */
+    bool version_check_failed; /* as the log has it */
     int64_t last_version_check_wall_ms;
     int64_t version_check_not_before_mono_ms; /* after one that failed */
     int64_t last_used_mono_ms; /* by who has a handle, as the ticker saw, or got a key */

@@ -48,14 +48,19 @@ enum gk_status gk_encryption_settings_check(const struct gk_instance *instance,
     return status;
 }
 
+bool gk_identity_reference_equal(const struct gk_identity_reference *a,
+                                 const struct gk_identity_reference *b)
+{
+    return a->kind == b->kind && strcmp(a->resource_id, b->resource_id) == 0 &&
+           strcmp(a->federated_client_id, b->federated_client_id) == 0;
+}
+
 bool gk_encryption_settings_equal(const struct gk_encryption_settings *a,
                                   const struct gk_encryption_settings *b)
 {
     return a->source == b->source && strcmp(a->key.vault_uri, b->key.vault_uri) == 0 &&
            strcmp(a->key.name, b->key.name) == 0 && strcmp(a->key.version, b->key.version) == 0 &&
-           a->identity.kind == b->identity.kind &&
-           strcmp(a->identity.resource_id, b->identity.resource_id) == 0 &&
-           strcmp(a->identity.federated_client_id, b->identity.federated_client_id) == 0;
+           gk_identity_reference_equal(&a->identity, &b->identity);
 }
 
 /* --- a key ------------------------------------------------------------------------------------ */

@@ -10,6 +10,8 @@
 enum gk_status gk_encryption_settings_check(const struct gk_instance *instance,
                                             const struct gk_encryption_settings *settings,
                                             struct gk_error *error) GK_MUST_USE;
+bool gk_identity_reference_equal(const struct gk_identity_reference *a,
+                                 const struct gk_identity_reference *b);
 bool gk_encryption_settings_equal(const struct gk_encryption_settings *a,
                                   const struct gk_encryption_settings *b);
 

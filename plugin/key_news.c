@@ -6,22 +6,35 @@
 #include "common/hash.h"
 #include "plugin/encryption_settings.h"
 
-#define BUCKETS 4096u
+#define BUCKETS          4096u
+#define SILENCE_BUCKETS  256u
+#define REFUSED_FIRST_MS INT64_C(300000)
+#define NEVER            INT64_MIN
 
 /* One key as one identity asks for it. Stays until the end of the instance. */
 struct told {
     struct told *next;
     struct gk_encryption_settings settings;
+    int64_t refused_pause_ms; /* 0: the last answer was none */
+    int64_t refused_until_mono_ms;
     int64_t asked_wall_ms;
-    char key_id[GK_KEY_ID_BYTES_MAX];
+    char key_id[GK_KEY_ID_BYTES_MAX]; /* "": nothing was told yet */
     char request_id[64];
     struct gk_key_info info;
     bool info_unknown;
 };
 
+/* One vault as one identity asks it. Stays until the end of the instance. */
+struct silence {
+    struct silence *next;
+    struct gk_encryption_settings settings; /* of one of its keys */
+    int64_t until_mono_ms;
+};
+
 struct gk_key_news {
     pthread_mutex_t mutex;
     struct told *buckets[BUCKETS];
+    struct silence *silences[SILENCE_BUCKETS];
 };
 
 struct gk_key_news *gk_key_news_new(void)
@@ -45,6 +58,13 @@ void gk_key_news_free(struct gk_key_news **news)
             free(told);
         }
     }
+    for (unsigned i = 0; i < SILENCE_BUCKETS; i++) {
+        while ((*news)->silences[i] != NULL) {
+            struct silence *silence = (*news)->silences[i];
+            (*news)->silences[i] = silence->next;
+            free(silence);
+        }
+    }
     pthread_mutex_destroy(&(*news)->mutex);
     free(*news);
     *news = NULL;
@@ -62,16 +82,47 @@ static struct told **locked_find(struct gk_key_news *news,
     return link;
 }
 
-void gk_key_news_note(struct gk_key_news *news, const struct gk_encryption_settings *settings,
-                      const struct gk_vault_result *result, int64_t asked_wall_ms)
+static struct told *locked_find_or_add(struct gk_key_news *news,
+                                       const struct gk_encryption_settings *settings)
 {
-    pthread_mutex_lock(&news->mutex);
     struct told **link = locked_find(news, settings);
     if (*link == NULL && (*link = calloc(1, sizeof **link)) != NULL) {
         (*link)->settings = *settings;
     }
-    if (*link != NULL) {
-        struct told *told = *link;
+    return *link;
+}
+
+static struct silence **locked_find_silence(struct gk_key_news *news,
+                                            const struct gk_encryption_settings *settings)
+{
+    const uint64_t hash = gk_hash(GK_HASH_START, gk_span_str(settings->key.vault_uri));
+    struct silence **link = &news->silences[hash % SILENCE_BUCKETS];
+    while (*link != NULL &&
+           (strcmp((*link)->settings.key.vault_uri, settings->key.vault_uri) != 0 ||
+            !gk_identity_reference_equal(&(*link)->settings.identity, &settings->identity))) {
+        link = &(*link)->next;
+    }
+    return link;
+}
+
+/* It answers. */
+static void locked_end_silence(struct gk_key_news *news,
+                               const struct gk_encryption_settings *settings)
+{
+    struct silence *silence = *locked_find_silence(news, settings);
+    if (silence != NULL) {
+        silence->until_mono_ms = NEVER;
+    }
+}
+
+void gk_key_news_note(struct gk_key_news *news, const struct gk_encryption_settings *settings,
+                      const struct gk_vault_result *result, int64_t asked_wall_ms)
+{
+    pthread_mutex_lock(&news->mutex);
+    locked_end_silence(news, settings);
+    struct told *told = locked_find_or_add(news, settings);
+    if (told != NULL) {
+        told->refused_pause_ms = 0;
         told->asked_wall_ms = asked_wall_ms;
         memcpy(told->key_id, result->key_id, sizeof told->key_id);
         memcpy(told->request_id, result->request_id, sizeof told->request_id);
@@ -87,8 +138,8 @@ bool gk_key_news_find(struct gk_key_news *news, const struct gk_encryption_setti
 {
     pthread_mutex_lock(&news->mutex);
     const struct told *told = *locked_find(news, settings);
-    const bool found =
-        told != NULL && told->asked_wall_ms > after_wall_ms && told->asked_wall_ms <= now_wall_ms;
+    const bool found = told != NULL && told->key_id[0] != '\0' &&
+                       told->asked_wall_ms > after_wall_ms && told->asked_wall_ms <= now_wall_ms;
     if (found) {
         *result = (struct gk_vault_result){
             .verdict = GK_VAULT_OK, .info = told->info, .info_unknown = told->info_unknown};
@@ -98,4 +149,49 @@ bool gk_key_news_find(struct gk_key_news *news, const struct gk_encryption_setti
     }
     pthread_mutex_unlock(&news->mutex);
     return found;
+}
+
+bool gk_key_news_note_refused(struct gk_key_news *news,
+                              const struct gk_encryption_settings *settings, int64_t now_mono_ms,
+                              int64_t longest_ms)
+{
+    bool again = false;
+    pthread_mutex_lock(&news->mutex);
+    locked_end_silence(news, settings);
+    struct told *told = locked_find_or_add(news, settings);
+    if (told != NULL) {
+        again = told->refused_pause_ms > 0;
+        const int64_t pause_ms = again ? 2 * told->refused_pause_ms : REFUSED_FIRST_MS;
+        told->refused_pause_ms = pause_ms < longest_ms ? pause_ms : longest_ms;
+        told->refused_until_mono_ms = now_mono_ms + told->refused_pause_ms;
+    }
+    pthread_mutex_unlock(&news->mutex);
+    return again;
+}
+
+void gk_key_news_note_silent(struct gk_key_news *news,
+                             const struct gk_encryption_settings *settings, int64_t until_mono_ms)
+{
+    pthread_mutex_lock(&news->mutex);
+    struct silence **link = locked_find_silence(news, settings);
+    if (*link == NULL && (*link = calloc(1, sizeof **link)) != NULL) {
+        (*link)->settings = *settings;
+    }
+    if (*link != NULL) {
+        (*link)->until_mono_ms = until_mono_ms;
+    }
+    pthread_mutex_unlock(&news->mutex);
+}
+
+int64_t gk_key_news_put_off_until(struct gk_key_news *news,
+                                  const struct gk_encryption_settings *settings)
+{
+    pthread_mutex_lock(&news->mutex);
+    const struct told *told = *locked_find(news, settings);
+    const struct silence *silence = *locked_find_silence(news, settings);
+    const int64_t silent_ms = silence == NULL ? NEVER : silence->until_mono_ms;
+    const int64_t refused_ms =
+        told == NULL || told->refused_pause_ms == 0 ? NEVER : told->refused_until_mono_ms;
+    pthread_mutex_unlock(&news->mutex);
+    return silent_ms > refused_ms ? silent_ms : refused_ms;
 }

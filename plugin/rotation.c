@@ -13,10 +13,11 @@
 #include "plugin/key_warnings.h"
 #include "plugin/root_wrap.h"
 
-/* After a check that was refused: soon enough for a day's work, too seldom to fill a log. After one
- * without an answer it is the check interval: a vault that stays silent makes the account
- * unreachable, and then it is not asked for versions. */
-#define REFUSED_RETRY_MS 300000
+/* After a check that failed otherwise than by silence: soon enough for a day's work. One whose get was refused
+ * waits for longer each time (key_news.h). */
+#define FAILED_RETRY_MS 300000
+#define STATUS_TOO_MANY 429u
+#define STATUS_SERVER   500u
 /* What a check takes beside its calls to the vault, which have a deadline: reading and writing the
  * record. Who dies in the middle holds others up for so much longer; who is slower than that may see
  * another wrap as well, and one of the two records get through. */
@@ -34,6 +35,7 @@ struct rotation {
     struct gk_key_proof proof;
     struct gk_vault_result newest;
     int64_t asked_wall_ms; /* when the vault was asked for newest, for this account or another */
+    bool refused_again;    /* the get, as the one before, whoever made that */
 };
 
 /* --- when ------------------------------------------------------------------------------------- */
@@ -60,7 +62,14 @@ bool gk_rotation_locked_due(const struct gk_account *account, struct gk_moment n
         return true;
     }
     return locked_may_ask(account) &&
-           interval_is_over(account->instance, account->last_version_check_wall_ms, now.wall_ms);
+           interval_is_over(account->instance, account->last_version_check_wall_ms, now.wall_ms) &&
+           now.mono_ms >=
+               gk_key_news_put_off_until(account->instance->news, &account->record.settings);
+}
+
+static int64_t later_of(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms > b_ms ? a_ms : b_ms;
 }
 
 int64_t gk_rotation_locked_next_due_wall_ms(const struct gk_account *account, struct gk_moment now)
@@ -69,14 +78,19 @@ int64_t gk_rotation_locked_next_due_wall_ms(const struct gk_account *account, st
     const int64_t pause_ms = account->version_check_not_before_mono_ms - now.mono_ms;
     int64_t due_wall_ms = INT64_MAX;
     if (record->settings.source == GK_KEY_SOURCE_CUSTOMER) {
+        const int64_t put_off_ms =
+            gk_key_news_put_off_until(account->instance->news, &record->settings);
         due_wall_ms = account->last_version_check_wall_ms +
                       account->instance->settings.version_check_interval_ms;
+        if (put_off_ms > now.mono_ms) {
+            due_wall_ms = later_of(due_wall_ms, now.wall_ms + put_off_ms - now.mono_ms);
+        }
     }
     if (gk_account_record_active(record)->wraps_count > 1 &&
         record->previous_wrap_until_wall_ms < due_wall_ms) {
         due_wall_ms = record->previous_wrap_until_wall_ms;
     }
-    return due_wall_ms > now.wall_ms + pause_ms ? due_wall_ms : now.wall_ms + pause_ms;
+    return later_of(due_wall_ms, now.wall_ms + pause_ms);
 }
 
 /* --- one check -------------------------------------------------------------------------------- */
@@ -102,10 +116,37 @@ static bool is_told(struct rotation *rotation, int64_t wall_ms)
 {
     const int64_t last_wall_ms = rotation->stored->last_version_check_wall_ms;
     const int64_t interval_ms = rotation->instance->settings.version_check_interval_ms;
-    const int64_t oldest_wall_ms = wall_ms - interval_ms;
     return gk_key_news_find(rotation->instance->news, &rotation->next->settings,
-                            last_wall_ms > oldest_wall_ms ? last_wall_ms : oldest_wall_ms, wall_ms,
+                            later_of(last_wall_ms, wall_ms - interval_ms), wall_ms,
                             &rotation->newest, &rotation->asked_wall_ms);
+}
+
+/* Whether the vault has no answer for anybody, rather than an odd one for this key. */
+static bool is_silent(const struct gk_vault_result *result)
+{
+    return result->http_status == 0 || result->http_status == STATUS_TOO_MANY ||
+           result->http_status >= STATUS_SERVER;
+}
+
+static enum gk_status note_silent(struct rotation *rotation, struct gk_error *error)
+{
+    const struct gk_instance *instance = rotation->instance;
+    if (is_silent(&rotation->newest)) {
+        /* A tick sooner than this account (end): it is somebody else's turn to find out. */
+        gk_key_news_note_silent(instance->news, &rotation->next->settings,
+                                gk_instance_now(instance).mono_ms +
+                                    instance->settings.check_interval_ms - instance->tick_ms);
+    }
+    return gk_vault_silent_error(instance, &rotation->newest, error);
+}
+
+static enum gk_status note_refused(struct rotation *rotation, struct gk_error *error)
+{
+    const struct gk_instance *instance = rotation->instance;
+    rotation->refused_again = gk_key_news_note_refused(
+        instance->news, &rotation->next->settings, gk_instance_now(instance).mono_ms,
+        instance->settings.version_check_interval_ms);
+    return gk_key_refusal_error(rotation->newest.verdict, error);
 }
 
 /* Who is asked for it asks the vault itself. */
@@ -117,10 +158,10 @@ static enum gk_status ask(struct rotation *rotation, int64_t wall_ms, struct gk_
     rotation->asked_wall_ms = wall_ms;
     gk_key_get(&rotation->caller, &rotation->next->settings.key, &rotation->newest);
     if (rotation->newest.verdict == GK_VAULT_UNAVAILABLE) {
-        return gk_vault_silent_error(rotation->instance, &rotation->newest, error);
+        return note_silent(rotation, error);
     }
     if (rotation->newest.verdict != GK_VAULT_OK) {
-        return gk_key_refusal_error(rotation->newest.verdict, error);
+        return note_refused(rotation, error);
     }
     gk_key_news_note(rotation->instance->news, &rotation->next->settings, &rotation->newest,
                      wall_ms);
@@ -308,8 +349,9 @@ static void end(struct rotation *rotation, enum gk_status status)
     if (status != GK_OK) {
         const bool soon = status == GK_E_UNAVAILABLE || status == GK_E_CONFLICT;
         account->version_check_not_before_mono_ms =
-            now.mono_ms +
-            (soon ? rotation->instance->settings.check_interval_ms : REFUSED_RETRY_MS);
+            now.mono_ms + (soon ? rotation->instance->settings.check_interval_ms : FAILED_RETRY_MS);
+        /* What the log has of an account that was closed since, it has. */
+        account->version_check_failed |= rotation->refused_again;
     } else if (rotation->stored->last_version_check_wall_ms > account->last_version_check_wall_ms ||
                account->last_version_check_wall_ms > now.wall_ms) {
         account->last_version_check_wall_ms = rotation->stored->last_version_check_wall_ms;
@@ -411,8 +453,6 @@ static enum gk_status run_leased(struct gk_account *account, const char *actor,
     if (status == GK_OK) {
         status = run_alone(account, actor, deadline, error);
         host->account_lease_release(host->ctx, account->name);
-    } else if (actor == NULL && status == GK_E_CONFLICT) {
-        status = GK_OK; /* another gateway does it */
     }
     return status;
 }
@@ -434,6 +474,22 @@ enum gk_status gk_rotation_check(struct gk_account *account, const struct gk_dea
     return run(account, actor, deadline, error);
 }
 
+/* One line when it begins and one when it ends, not one each time. */
+static void note_outcome(struct gk_account *account, bool failed, const char *why)
+{
+    pthread_mutex_lock(&account->mutex);
+    const bool changed = account->version_check_failed != failed;
+    account->version_check_failed = failed;
+    pthread_mutex_unlock(&account->mutex);
+    if (changed && failed) {
+        gk_instance_log(account->instance, GK_LOG_WARNING, "account %s: version check: %s",
+                        account->name, why);
+    } else if (changed) {
+        gk_instance_log(account->instance, GK_LOG_INFO, "account %s: version check: made again",
+                        account->name);
+    }
+}
+
 void gk_rotation_run_due(struct gk_account *account)
 {
     struct gk_instance *instance = account->instance;
@@ -444,9 +500,9 @@ void gk_rotation_run_due(struct gk_account *account)
         struct gk_error why = {0};
         const struct gk_deadline deadline =
             gk_vault_deadline_in(instance->settings.vault_deadline_ms);
-        if (run(account, NULL, &deadline, &why) != GK_OK) {
-            gk_instance_log(instance, GK_LOG_WARNING, "account %s: version check: %s",
-                            account->name, why.message);
+        const enum gk_status status = run(account, NULL, &deadline, &why);
+        if (status != GK_E_CONFLICT) { /* else another gateway does it */
+            note_outcome(account, status != GK_OK, why.message);
         }
     }
     gk_account_release(account);

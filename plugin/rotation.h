@@ -6,7 +6,8 @@
  * gateways that have not seen the new record; dropping it takes no vault and waits for none. Touches
  * no data; requests go on meanwhile.
  *
- * What a vault has told of a key counts for all accounts on it (key_news.h).
+ * What a vault has told of a key counts for all accounts on it, and so does its silence or refusal (key_news.h):
+ * one thread makes all the looks that are due, and a vault that is silent must not keep it from the others.
  *
  * Of several gateways the one that holds the account's lease does it, and reads the record first, so
  * that all of them together wrap once. The others come again a check interval later, when they have

@@ -5,6 +5,7 @@
 
 #include "common/hash.h"
 #include "plugin/absent_accounts.h"
+#include "plugin/encryption_settings.h"
 #include "plugin/recheck.h"
 #include "plugin/reread.h"
 #include "plugin/rotation.h"
@@ -97,9 +98,7 @@ static bool same_question(const struct gk_recheck *one, const char *key_id,
                           const struct gk_identity_reference *identity)
 {
     return strcmp(one->generation.wraps[0].key_id, key_id) == 0 &&
-           one->identity.kind == identity->kind &&
-           strcmp(one->identity.resource_id, identity->resource_id) == 0 &&
-           strcmp(one->identity.federated_client_id, identity->federated_client_id) == 0;
+           gk_identity_reference_equal(&one->identity, identity);
 }
 
 /* NULL when nobody asks for that. */

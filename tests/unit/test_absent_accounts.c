@@ -6,6 +6,7 @@
 #define IDLE_S      "60"
 #define IDLE_MS     60000
 #define INTERVAL_MS 1000
+#define MINUTE_MS   60000
 #define DAY_MS      86400000
 
 static int setup(void **state)
@@ -193,6 +194,28 @@ static void test_absent_accounts__a_store_that_is_away_is_asked_again(void **sta
     until_gets(fixture, gets + 1);
 }
 
+/* How long it is put off stands with the key, not with the account that comes and goes. */
+static void test_absent_accounts__who_may_not_be_told_is_asked_less_and_less(void **state)
+{
+    struct fixture *fixture = *state;
+    create_and_close(fixture);
+    const unsigned gets = vault_now().gets;
+    const unsigned warnings = fake_host_warnings(&fixture->host);
+    fake_vault_lock()->get_verdict = GK_VAULT_KEY_REFUSED;
+    fake_vault_unlock();
+    fake_host_advance(&fixture->host, DAY_MS);
+    until_gets(fixture, gets + 1);
+    for (unsigned step = 0; step < 2 * DAY_MS / (10 * MINUTE_MS); step++) {
+        fake_host_advance(&fixture->host, 10 * MINUTE_MS);
+        tick(fixture);
+        if (step % 32 == 0) {
+            until_closed(fixture);
+        }
+    }
+    assert_in_range(vault_now().gets - gets, 2, 13); /* after 0, 5, 15, 35 minutes, ... */
+    assert_int_equal(fake_host_warnings(&fixture->host), warnings + 1);
+}
+
 static void test_absent_accounts__an_older_record_is_not_taken(void **state)
 {
     struct fixture *fixture = *state;
@@ -238,6 +261,7 @@ int main(void)
         TEST(test_absent_accounts__the_daily_check_is_made),
         TEST(test_absent_accounts__the_wrap_before_goes_when_its_time_is_over),
         TEST(test_absent_accounts__a_store_that_is_away_is_asked_again),
+        TEST(test_absent_accounts__who_may_not_be_told_is_asked_less_and_less),
         TEST(test_absent_accounts__an_older_record_is_not_taken),
         TEST(test_absent_accounts__one_that_was_deleted_is_let_be),
     };

@@ -313,6 +313,60 @@ static void test_ticker__one_look_finds_a_version_for_all(void **state)
     }
 }
 
+static void set_get(enum gk_vault_verdict verdict)
+{
+    fake_vault_lock()->get_verdict = verdict;
+    fake_vault_unlock();
+}
+
+/* How many gets have been made when so much time has gone by, in steps in which whoever is due gets its turn. */
+static unsigned gets_after(struct fixture *fixture, int64_t ms, int64_t step_ms)
+{
+    const struct timespec pause = {.tv_nsec = 3000000};
+    for (int64_t at_ms = 0; at_ms < ms; at_ms += step_ms) {
+        fake_host_advance(&fixture->host, step_ms);
+        nanosleep(&pause, NULL);
+    }
+    return vault_now().gets;
+}
+
+/* Those whose keys are in a vault that is silent wait for each other, and not those of other vaults for them. */
+static void test_ticker__one_look_finds_a_vault_silent_for_all(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gk_encryption_settings settings = customer_settings();
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        snprintf(settings.key.name, sizeof settings.key.name, "key%u", i);
+        create(fixture, i, &settings);
+    }
+    set_get(GK_VAULT_UNAVAILABLE);
+    const unsigned before = vault_now().gets;
+    enum { ROUNDS = 8 };
+    fake_host_advance(&fixture->host, DAY_MS);
+    const unsigned asked = gets_after(fixture, ROUNDS * INTERVAL_MS, NUDGE_MS) - before;
+    assert_in_range(asked, 1, 2 * ROUNDS);
+    set_get(GK_VAULT_OK);
+    fake_host_advance(&fixture->host, INTERVAL_MS);
+    until_all(fixture, looked_today);
+}
+
+/* Whoever may not be told of a key is asked less and less often, for all accounts on it, and told of once. */
+static void test_ticker__one_refusal_to_tell_is_for_all(void **state)
+{
+    struct fixture *fixture = *state;
+    create_all(fixture);
+    set_get(GK_VAULT_KEY_REFUSED);
+    const unsigned before = vault_now().gets;
+    const unsigned warnings = fake_host_warnings(&fixture->host);
+    fake_host_advance(&fixture->host, DAY_MS);
+    const unsigned asked = gets_after(fixture, 2 * DAY_MS, DAY_MS / 144) - before;
+    assert_in_range(asked, 1, 13); /* after 0, 5, 15, 35 minutes, ... */
+    assert_in_range(fake_host_warnings(&fixture->host) - warnings, 1, ACCOUNTS);
+    set_get(GK_VAULT_OK);
+    fake_host_advance(&fixture->host, DAY_MS);
+    until_all(fixture, looked_today);
+}
+
 static bool is_cold(const struct gk_account_status *status, int64_t now_wall_ms)
 {
     (void)now_wall_ms;
@@ -419,6 +473,10 @@ int main(void)
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__one_look_finds_a_version_for_all,
                                         fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__one_look_finds_a_vault_silent_for_all,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__one_refusal_to_tell_is_for_all, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__a_restart_causes_no_storm, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__silence_counts_for_all, fixture_setup,
