@@ -242,7 +242,7 @@ static void tell_failed(const struct shredding *shredding, enum gk_status status
     gk_plugin_host_audit_failure(shredding->gateway->host, &told, status, why);
 }
 
-/* Proves and tells, unless that was done before. */
+/* Proves and tells, unless that was done before. Told first: who ends in between tells it twice, not never. */
 static enum gk_status finish(struct shredding *shredding, struct gk_error *error)
 {
     struct gk_shredded *noted = &shredding->noted;
@@ -250,14 +250,12 @@ static enum gk_status finish(struct shredding *shredding, struct gk_error *error
         return GK_OK;
     }
     enum gk_status status = prove(shredding, error);
-    if (status == GK_OK) {
-        set_time(noted->about, "verified", shredding->gateway);
-        status = gk_shredded_write(shredding->gateway->store, noted, error);
+    if (status != GK_OK) {
+        return status;
     }
-    if (status == GK_OK) {
-        tell_done(shredding);
-    }
-    return status;
+    tell_done(shredding);
+    set_time(noted->about, "verified", shredding->gateway);
+    return gk_shredded_write(shredding->gateway->store, noted, error);
 }
 
 /* A wrap in the order that the evidence has, by path and generation, whenever it is given. */

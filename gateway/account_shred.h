@@ -8,7 +8,7 @@
  *   2. the account's object goes, with the wraps, in one write, guarded by its being as it was read; then
  *      those of its scopes
  *   3. the store is read again; what is left of a scope goes
- *   4. that is noted, and told to the audit: each wrap, and the account
+ *   4. that is told to the audit, each wrap and the account, and noted
  *
  * Needs no key. Broken off anywhere it is whole when it is asked for again, also when the account is gone by
  * then. Any thread. BLOCKS on the store.

@@ -9,7 +9,7 @@ from open_store import BLOCK_BYTES, DATA, META, OpenStore, read_store
 
 SETTLE_S = 120
 REGISTRY = "registry"
-NOT_DATA = {REGISTRY, "notices", "scrub"}  # objects of the meta pool that always may be there
+NOT_DATA = {REGISTRY, "notices", "scrub", "shredded"}  # objects of the meta pool that always may be there
 LEASES = "lease/"
 SCRUB_OK, SCRUB_UNREFERENCED = 0, 6
 OBJECT_PLAIN = read_store.fmt.CHUNK_BYTES * read_store.OBJECT_CHUNKS

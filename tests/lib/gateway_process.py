@@ -190,12 +190,18 @@ provider: {{ service_key_file = "{self.service_key_file}"; {vault} }};
 
     def ctl(self, *arguments):
         """gatekeyctl, whatever comes of it."""
+        with self.begin_ctl(*arguments) as process:
+            stdout, stderr = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    def begin_ctl(self, *arguments):
+        """The same, under way."""
         environment = dict(os.environ, GATEKEY_TOKEN_FILE=str(self.directory / "token"),
                            GATEKEY_CA_FILE=str(self.directory / "tls.crt"))
         if self.management:
             environment["GATEKEY_ENDPOINT"] = self.management
-        return subprocess.run([BUILD / "ctl" / "gatekeyctl", *arguments], env=environment,
-                              capture_output=True, text=True)
+        return subprocess.Popen([BUILD / "ctl" / "gatekeyctl", *arguments], env=environment,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def _ctl(self, *arguments):
         done = self.ctl(*arguments)
