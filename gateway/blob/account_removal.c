@@ -65,9 +65,10 @@ static enum gk_status check_protection(const struct gk_removal *removal, struct 
     return status;
 }
 
-static enum gk_status note_whole(const struct gk_removal *removal, struct gk_span key,
-                                 struct gk_span open, struct gk_change_list *changes,
-                                 struct gk_error *error)
+/* One by its own record, which may be deleted then. */
+static enum gk_status note_record(const struct gk_removal *removal, struct gk_span key,
+                                  struct gk_span open, struct gk_change_list *changes,
+                                  struct gk_error *error)
 {
     struct gk_container container;
     enum gk_status status = gk_container_decode(open, &container, error);
@@ -104,7 +105,7 @@ static enum gk_status note_entry(const struct gk_removal *removal, const struct 
     gk_buf_init(&open, GK_GARBAGE_BYTES_MAX);
     enum gk_status status = gk_value_open(&place, value, &open, error);
     if (status == GK_OK && is_container) {
-        status = note_whole(removal, key, gk_buf_span(&open), changes, error);
+        status = note_record(removal, key, gk_buf_span(&open), changes, error);
     } else if (status == GK_OK) {
         struct gk_garbage garbage;
         int64_t freed_wall_ms = 0;
