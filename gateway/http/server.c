@@ -2,6 +2,7 @@
 #include "gateway/http/server.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
@@ -38,7 +39,8 @@ struct gk_http_server {
     pthread_mutex_t mutex; /* of what follows */
     struct gk_tls *tls;    /* for connections that begin */
     pthread_cond_t fewer;  /* connections, or requests under way */
-    unsigned connections;  /* that are open */
+    unsigned connections;  /* that are open, or expected */
+    unsigned expected;     /* that were given to the library, and did not begin yet */
     unsigned under_way;    /* requests that began and did not end */
 };
 
@@ -544,6 +546,17 @@ __attribute__((format(printf, 2, 0))) static void on_library_log(void *ctx, cons
     gk_log_text(GK_LOG_DEBUG, "http", message);
 }
 
+static void begin_connection(struct gk_http_server *server)
+{
+    pthread_mutex_lock(&server->mutex);
+    if (server->expected > 0) {
+        server->expected--; /* counted already */
+    } else {
+        server->connections++;
+    }
+    pthread_mutex_unlock(&server->mutex);
+}
+
 /* Each connection has the credentials of its begin, by a reference of its own: the library's are for all
  * connections, and could not be renewed under them. */
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **slot,
@@ -556,7 +569,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
         change_count(server, &server->connections, -1);
         return;
     }
-    change_count(server, &server->connections, 1);
+    begin_connection(server);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     if (!server->has_tls || info == NULL) {
@@ -684,6 +697,42 @@ static unsigned wait_for_none(struct gk_http_server *server, const unsigned *cou
     return left;
 }
 
+/* Of one that is given to the library, which begins it by and by, or refuses it. */
+static void expect_connection(struct gk_http_server *server, bool begins)
+{
+    pthread_mutex_lock(&server->mutex);
+    if (begins) {
+        server->connections++;
+        server->expected++;
+    } else if (server->expected > 0) { /* else another one that began stands for it */
+        server->connections--;
+        server->expected--;
+    }
+    pthread_mutex_unlock(&server->mutex);
+}
+
+/* Who is connected, and was not taken over by the library yet, would see the connection break. */
+static void take_waiting(struct gk_http_server *server, int listening)
+{
+    const int flags = fcntl(listening, F_GETFL);
+    if (flags < 0 || fcntl(listening, F_SETFL, flags | O_NONBLOCK) < 0) {
+        return;
+    }
+    for (;;) {
+        struct sockaddr_storage address;
+        socklen_t len = sizeof address;
+        const int fd = accept4(listening, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
+        if (fd < 0) {
+            return;
+        }
+        expect_connection(server, true);
+        if (MHD_add_connection(server->daemon, fd, (const struct sockaddr *)&address, len) !=
+            MHD_YES) {
+            expect_connection(server, false);
+        }
+    }
+}
+
 /* Connections end with the next answer on them. One that has no request now may have one on its way. */
 static void drain(struct gk_http_server *server)
 {
@@ -707,6 +756,7 @@ void gk_http_server_stop(struct gk_http_server *server)
         atomic_store(&server->stopping, true);
         const MHD_socket listening = MHD_quiesce_daemon(server->daemon);
         if (listening != MHD_INVALID_SOCKET) {
+            take_waiting(server, listening);
             close(listening);
         }
         drain(server);

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """A gateway that is told to end, with connections open: a download that is under way comes whole, a request on a
-connection that was there before is answered and is the last one there, and nobody new is let in.
+connection that was there before, or that the kernel has taken and nobody else yet, is answered and is the last one
+there, and nobody new is let in.
 
 usage: drain.py
 """
@@ -17,6 +18,8 @@ from blob_client import Client  # noqa: E402
 from gateway_process import STOP_TIMEOUT_S, Gateway, account_sas  # noqa: E402
 
 LARGE = random.Random(1).randbytes(32 << 20)  # more than is under way in sockets
+
+EARLY = 50
 
 
 def refuses(port):
@@ -41,7 +44,13 @@ def run(gateway):
     check(beside.put("box/small", b"small").headers.get("connection") is None, "a connection ends while none has to")
 
     download.begin("GET", "box/large")
+    gateway.process.send_signal(signal.SIGSTOP)
+    early = [Client(gateway.port, "drained", sas) for _ in range(EARLY)]
+    for client in early:
+        client.begin("GET", "box/small")
     gateway.process.send_signal(signal.SIGTERM)
+    gateway.process.send_signal(signal.SIGCONT)
+    check(all(client.finish("GET").body == b"small" for client in early), "a request in time is not answered")
     while not refuses(gateway.port):
         gateway.check_alive()
     answer = beside.get("box/small")
