@@ -157,19 +157,18 @@ enum ctl_exit ctl_account_show(const struct ctl_options *options)
 
 enum ctl_exit ctl_account_list(const struct ctl_options *options)
 {
-    json_t *answer = NULL;
-    const enum ctl_exit code = ctl_request(options, "GET", "/gatekey/accounts", NULL, &answer);
+    json_t *accounts = NULL;
+    const enum ctl_exit code = ctl_list(options, "/gatekey/accounts", &accounts);
     if (code != CTL_OK) {
         return code;
     }
-    const json_t *accounts = json_object_get(answer, "value");
     if (options->json) {
         ctl_show_json(accounts);
     } else {
         ctl_show_list(accounts);
     }
     const bool readable = ctl_all_readable(accounts);
-    json_decref(answer);
+    json_decref(accounts);
     return readable ? CTL_OK : CTL_DAMAGED;
 }
 

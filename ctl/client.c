@@ -106,8 +106,10 @@ static enum ctl_exit make_url(const struct ctl_options *options, const char *pat
     }
     gk_buf_append(url, options->endpoint, len);
     gk_buf_append_str(url, path);
-    gk_buf_append_str(url, strchr(path, '?') == NULL ? "?api-version=" API_VERSION
-                                                     : "&api-version=" API_VERSION);
+    if (strstr(path, "api-version=") == NULL) {
+        gk_buf_append_str(url, strchr(path, '?') == NULL ? "?api-version=" API_VERSION
+                                                         : "&api-version=" API_VERSION);
+    }
     return gk_buf_status(url) == GK_OK ? CTL_OK : ctl_fail(CTL_USAGE, "the endpoint is too long");
 }
 
@@ -325,6 +327,36 @@ enum ctl_exit ctl_request(const struct ctl_options *options, const char *method,
         code = read_answer(&reply, answer);
     }
     ctl_reply_cleanup(&reply);
+    return code;
+}
+
+/* The path in the URL of the page that follows, which the endpoint may know by another name; NULL: there is none. */
+static char *next_path(const json_t *page)
+{
+    const char *link = json_string_value(json_object_get(page, "nextLink"));
+    const char *authority = link == NULL ? NULL : strstr(link, "://");
+    const char *path = authority == NULL ? link : strchr(authority + strlen("://"), '/');
+    return path == NULL ? NULL : strdup(path);
+}
+
+enum ctl_exit ctl_list(const struct ctl_options *options, const char *path, json_t **values)
+{
+    enum ctl_exit code = CTL_OK;
+    char *next = strdup(path);
+    *values = json_array();
+    while (code == CTL_OK && next != NULL) {
+        json_t *page = NULL;
+        code = ctl_request(options, "GET", next, NULL, &page);
+        free(next);
+        next = next_path(page);
+        json_array_extend(*values, json_object_get(page, "value"));
+        json_decref(page);
+    }
+    free(next);
+    if (code != CTL_OK) {
+        json_decref(*values);
+        *values = NULL;
+    }
     return code;
 }
 

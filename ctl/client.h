@@ -25,6 +25,9 @@ enum ctl_exit ctl_request(const struct ctl_options *options, const char *method,
 /* CTL_USAGE, with the reason printed, for a name that no account can have: it goes into paths. */
 enum ctl_exit ctl_check_account_name(const char *name);
 
+/* The members of a list, of all its pages, from path on: *values is an array, owned by the caller, as above. */
+enum ctl_exit ctl_list(const struct ctl_options *options, const char *path, json_t **values);
+
 /* What came of an exchange, as it is. */
 struct ctl_reply {
     long status; /* of HTTP; 0: there was none, and reason says why */

@@ -158,17 +158,20 @@ static void check_metrics(struct ctl_findings *findings, const struct ctl_reply 
 static enum ctl_exit check_gateway(const struct ctl_options *options, struct ctl_findings *findings)
 {
     struct ctl_reply reply;
-    enum ctl_exit code = ctl_exchange(options, "GET", "/gatekey/accounts", NULL, &reply);
+    enum ctl_exit code =
+        ctl_exchange(options, "GET", "/gatekey/accounts?$maxpagesize=1", NULL, &reply);
     if (code == CTL_OK && check_endpoint(findings, options, &reply)) {
-        json_t *answer = json_loadb((const char *)reply.body.data, reply.body.len, 0, NULL);
-        const json_t *accounts = json_object_get(answer, "value");
+        json_t *accounts = NULL;
         code = ask(options, "/readyz", check_ready, findings);
         if (code == CTL_OK) {
             code = ask(options, "/metrics", check_metrics, findings);
         }
+        if (code == CTL_OK) {
+            code = ctl_list(options, "/gatekey/accounts", &accounts);
+        }
         check_blob(findings, options, accounts);
         ctl_doctor_accounts(findings, accounts);
-        json_decref(answer);
+        json_decref(accounts);
     }
     ctl_reply_cleanup(&reply);
     return code;

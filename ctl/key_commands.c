@@ -11,12 +11,11 @@ static enum ctl_exit health_code(const struct ctl_options *options, bool healthy
 
 static enum ctl_exit status_of_all(const struct ctl_options *options)
 {
-    json_t *answer = NULL;
-    const enum ctl_exit code = ctl_request(options, "GET", "/gatekey/accounts", NULL, &answer);
+    json_t *accounts = NULL;
+    const enum ctl_exit code = ctl_list(options, "/gatekey/accounts", &accounts);
     if (code != CTL_OK) {
         return code;
     }
-    const json_t *accounts = json_object_get(answer, "value");
     const bool readable = ctl_all_readable(accounts);
     const bool healthy = ctl_all_healthy(accounts);
     if (options->json) {
@@ -24,7 +23,7 @@ static enum ctl_exit status_of_all(const struct ctl_options *options)
     } else {
         ctl_show_list(accounts);
     }
-    json_decref(answer);
+    json_decref(accounts);
     return readable || options->no_fail ? health_code(options, healthy) : CTL_DAMAGED;
 }
 

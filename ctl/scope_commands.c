@@ -150,12 +150,11 @@ enum ctl_exit ctl_scope_new_root_key(const struct ctl_options *options)
 enum ctl_exit ctl_scope_list(const struct ctl_options *options)
 {
     char id[ID_BYTES_MAX];
-    json_t *answer = NULL;
+    json_t *scopes = NULL;
     enum ctl_exit code = find(options, true, id, sizeof id);
     if (code == CTL_OK) {
-        code = ctl_request(options, "GET", id, NULL, &answer);
+        code = ctl_list(options, id, &scopes);
     }
-    const json_t *scopes = json_object_get(answer, "value");
     size_t i;
     json_t *scope;
     if (code == CTL_OK && options->json) {
@@ -166,6 +165,6 @@ enum ctl_exit ctl_scope_list(const struct ctl_options *options)
             ctl_show_scope_line(scope);
         }
     }
-    json_decref(answer);
+    json_decref(scopes);
     return code;
 }

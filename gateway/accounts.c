@@ -516,9 +516,10 @@ static bool visit_row(void *ctx, const struct gk_registry_row *row)
     return !gk_account_name_valid(name) || listing->visit(listing->ctx, name);
 }
 
-enum gk_status gk_accounts_list(struct gk_accounts *accounts, gk_accounts_visit_fn *visit,
-                                void *ctx, struct gk_error *error)
+enum gk_status gk_accounts_list(struct gk_accounts *accounts, const char *after,
+                                gk_accounts_visit_fn *visit, void *ctx, struct gk_error *error)
 {
     struct listing listing = {.visit = visit, .ctx = ctx};
-    return gk_registry_list(accounts->store, GK_REGISTRY_ACCOUNT, visit_row, &listing, error);
+    return gk_registry_list(accounts->store, GK_REGISTRY_ACCOUNT, gk_span_str(after), visit_row,
+                            &listing, error);
 }

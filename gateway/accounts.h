@@ -112,10 +112,11 @@ void gk_accounts_drop(struct gk_accounts *accounts, const char *name);
 /* Another gateway may have changed it: the next get compares it with the store. name NULL: all. */
 void gk_accounts_expire(struct gk_accounts *accounts, const char *name);
 
-/* By the registry (registry.h): a name may come whose account is half created or gone. A visitor may use
- * the store and the accounts. */
+/* In order of their names, those that come behind after ("": all), by the registry (registry.h): a name may come whose
+ * account is half created or gone. A visitor may use the store and the accounts. */
 typedef bool gk_accounts_visit_fn(void *ctx, const char *name);
-enum gk_status gk_accounts_list(struct gk_accounts *accounts, gk_accounts_visit_fn *visit,
-                                void *ctx, struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_accounts_list(struct gk_accounts *accounts, const char *after,
+                                gk_accounts_visit_fn *visit, void *ctx,
+                                struct gk_error *error) GK_MUST_USE;
 
 #endif

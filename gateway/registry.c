@@ -131,11 +131,15 @@ static void visit_rows(enum gk_registry_kind kind, const struct gk_buf *rows,
 }
 
 enum gk_status gk_registry_list(struct gk_store *store, enum gk_registry_kind kind,
-                                gk_registry_visit_fn *visit, void *ctx, struct gk_error *error)
+                                struct gk_span after, gk_registry_visit_fn *visit, void *ctx,
+                                struct gk_error *error)
 {
     struct gk_buf rows;
+    struct encoded from;
+    encode(&from, kind, after, 0);
     gk_buf_init(&rows, ROWS_BYTES_MAX);
-    const struct gk_map_range range = {.prefix = gk_span_str(prefixes[kind])};
+    const struct gk_map_range range = {.prefix = gk_span_str(prefixes[kind]),
+                                       .after = gk_buf_span(&from.key)};
     enum gk_status status = gk_store_map_walk(store, GK_POOL_META, GK_REGISTRY_OBJECT, &range,
                                               collect_row, &rows, error);
     if (status == GK_E_NOT_FOUND) { /* somebody removed it: the next start makes it anew */

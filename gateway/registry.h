@@ -54,9 +54,10 @@ enum gk_status gk_registry_has(struct gk_store *store, enum gk_registry_kind kin
 
 /* Return false to end. */
 typedef bool gk_registry_visit_fn(void *ctx, const struct gk_registry_row *row);
-/* All rows are collected first, so that a visitor may use the store. */
+/* In order of their names, those behind the name after, which may be empty. All rows are collected first, so that a
+ * visitor may use the store. */
 enum gk_status gk_registry_list(struct gk_store *store, enum gk_registry_kind kind,
-                                gk_registry_visit_fn *visit, void *ctx,
+                                struct gk_span after, gk_registry_visit_fn *visit, void *ctx,
                                 struct gk_error *error) GK_MUST_USE;
 
 /* 0 when there was none. */

@@ -249,8 +249,8 @@ static enum gk_status remove_once(struct deleted *deleted, struct gk_error *erro
     gk_buf_init(&deleted->accounts, CONTAINERS_BYTES);
     gk_buf_init(&deleted->containers, CONTAINERS_BYTES);
     deleted->more = false;
-    enum gk_status status =
-        gk_registry_list(deleted->gateway->store, GK_REGISTRY_DELETED, visit_mark, deleted, error);
+    enum gk_status status = gk_registry_list(deleted->gateway->store, GK_REGISTRY_DELETED,
+                                             gk_span_of(NULL, 0), visit_mark, deleted, error);
     if (status == GK_OK && (gk_buf_status(&deleted->accounts) != GK_OK ||
                             gk_buf_status(&deleted->containers) != GK_OK)) {
         status = gk_fail(error, GK_E_RESOURCE, "what they had does not fit into memory");

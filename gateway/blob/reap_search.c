@@ -151,8 +151,8 @@ enum gk_status gk_reap_search(const struct gk_reap *reap, gk_reap_visit_fn *visi
                               struct gk_error *error)
 {
     struct search search = {.reap = reap, .visit = visit, .ctx = ctx};
-    const enum gk_status status =
-        gk_registry_list(reap->gateway->store, GK_REGISTRY_ACCOUNT, search_row, &search, error);
+    const enum gk_status status = gk_registry_list(reap->gateway->store, GK_REGISTRY_ACCOUNT,
+                                                   gk_span_of(NULL, 0), search_row, &search, error);
     return status == GK_OK && search.stopped ? gk_fail(error, GK_E_UNAVAILABLE, "broken off")
                                              : status;
 }

@@ -6,22 +6,31 @@
  * it with what is wrong. Where it is filed stands in the part that cannot be read, so the lists of a
  * subscription leave it out; while the store is silent they fail, for a client must not take an account
  * for deleted that will be there in a minute.
+ *
+ * A page is of so many accounts that were looked at, wherever they are filed: what a request costs is bounded.
  */
+#include <stdio.h>
 #include <strings.h>
 
 #include "common/error.h"
 #include "gateway/account_attrs.h"
 #include "gateway/account_profile.h"
 #include "gateway/manage/account_load.h"
+#include "gateway/manage/list_page.h"
 
 /* Each account that a silent store is asked for costs the store's time-out: after so many, the rest are
  * shown without being asked for. */
 #define SILENT_MAX 3u
+#define PAGE_MAX   1000u
 
 struct listing {
     struct gk_manage *manage;
     const struct gk_manage_path *path;
     json_t *values;
+    uint32_t page_size;
+    uint32_t looked_at;
+    char last[GK_ACCOUNT_NAME_BYTES_MAX]; /* of those */
+    bool more;
     unsigned silent; /* accounts that the store has not answered for */
     enum gk_status status;
     struct gk_error *error;
@@ -127,6 +136,12 @@ static bool list_one(void *ctx, const char *name)
     struct listing *listing = ctx;
     struct gk_managed_account managed = {0};
     struct gk_error why = {0};
+    if (listing->looked_at == listing->page_size) {
+        listing->more = true;
+        return false;
+    }
+    listing->looked_at++;
+    snprintf(listing->last, sizeof listing->last, "%s", name);
     const enum gk_status status =
         listing->silent < SILENT_MAX
             ? load(listing->manage, name, &managed, &why)
@@ -145,17 +160,22 @@ enum gk_status gk_manage_account_list(struct gk_manage *manage, const struct gk_
                                       const struct gk_manage_request *request,
                                       struct gk_manage_answer *answer, struct gk_error *error)
 {
-    (void)request;
-    struct listing listing = {
-        .manage = manage, .path = path, .values = json_array(), .status = GK_OK, .error = error};
-    if (listing.values == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    struct listing listing = {.manage = manage, .path = path, .status = GK_OK, .error = error};
+    enum gk_status status = gk_list_page_size(request, PAGE_MAX, &listing.page_size, error);
+    if (status != GK_OK) {
+        return status;
     }
-    enum gk_status status = gk_accounts_list(manage->gateway->accounts, list_one, &listing, error);
+    listing.values = json_array();
+    status =
+        gk_accounts_list(manage->gateway->accounts, request->skip_token, list_one, &listing, error);
     status = status == GK_OK ? listing.status : status;
     if (status != GK_OK) {
         json_decref(listing.values);
         return status;
     }
-    return gk_manage_answer_json(answer, 200, json_pack("{s:o}", "value", listing.values), error);
+    json_t *list = json_pack("{s:o}", "value", listing.values);
+    if (listing.more) {
+        gk_list_page_next(list, request, listing.last);
+    }
+    return gk_manage_answer_json(answer, 200, list, error);
 }

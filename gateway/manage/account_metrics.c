@@ -185,7 +185,7 @@ static enum gk_status read_all(const struct gk_account_metrics *metrics, struct 
     for (size_t i = 0; i < SERIES; i++) {
         gk_buf_init(&gauges.out[i], GK_MANAGE_ANSWER_BYTES_MAX);
     }
-    enum gk_status status = gk_accounts_list(gateway->accounts, add_account, &gauges, error);
+    enum gk_status status = gk_accounts_list(gateway->accounts, "", add_account, &gauges, error);
     if (status == GK_OK) {
         join(&gauges, begun_wall_ms, text);
     }

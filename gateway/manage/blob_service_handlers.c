@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Blob Services: Set and Get Service Properties, of what an account keeps of its blobs. What else there is
  * to set, Set Blob Service Properties of the Blob service sets. */
+#include <stdio.h>
+
 #include "common/error.h"
 #include "gateway/manage/account_load.h"
 #include "gateway/manage/json_body.h"
@@ -107,6 +109,25 @@ static json_t *policy_json(const struct gk_retention *retention)
     return policy;
 }
 
+static json_t *service_json(const struct gk_managed_account *managed)
+{
+    const struct gk_blob_service *settings = &managed->account->blob_service;
+    json_t *of_blobs = policy_json(&settings->delete_retention);
+    if (of_blobs != NULL) {
+        json_object_set_new(of_blobs, "allowPermanentDelete",
+                            json_boolean(settings->delete_retention.permanent_deletes));
+    }
+    char id[400];
+    snprintf(id, sizeof id,
+             "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Storage/storageAccounts/%s/"
+             "blobServices/default",
+             managed->arm.subscription, managed->arm.resource_group, managed->account->name);
+    return json_pack("{s:s, s:s, s:s, s:{s:b, s:o, s:o}}", "id", id, "name", "default", "type",
+                     "Microsoft.Storage/storageAccounts/blobServices", "properties",
+                     "isVersioningEnabled", settings->versioning, "deleteRetentionPolicy", of_blobs,
+                     "containerDeleteRetentionPolicy", policy_json(&settings->container_retention));
+}
+
 enum gk_status gk_manage_blob_service_get(struct gk_manage *manage,
                                           const struct gk_manage_path *path,
                                           const struct gk_manage_request *request,
@@ -118,17 +139,24 @@ enum gk_status gk_manage_blob_service_get(struct gk_manage *manage,
     if (status != GK_OK) {
         return status;
     }
-    const struct gk_blob_service *settings = &managed.account->blob_service;
-    json_t *of_blobs = policy_json(&settings->delete_retention);
-    if (of_blobs != NULL) {
-        json_object_set_new(of_blobs, "allowPermanentDelete",
-                            json_boolean(settings->delete_retention.permanent_deletes));
+    json_t *body = service_json(&managed);
+    gk_managed_account_cleanup(&managed);
+    return gk_manage_answer_json(answer, 200, body, error);
+}
+
+/* Of one, the default. */
+enum gk_status gk_manage_blob_service_list(struct gk_manage *manage,
+                                           const struct gk_manage_path *path,
+                                           const struct gk_manage_request *request,
+                                           struct gk_manage_answer *answer, struct gk_error *error)
+{
+    (void)request;
+    struct gk_managed_account managed;
+    const enum gk_status status = gk_managed_account_find(manage, path, &managed, error);
+    if (status != GK_OK) {
+        return status;
     }
-    json_t *body =
-        json_pack("{s:s, s:s, s:{s:b, s:o, s:o}}", "name", "default", "type",
-                  "Microsoft.Storage/storageAccounts/blobServices", "properties",
-                  "isVersioningEnabled", settings->versioning, "deleteRetentionPolicy", of_blobs,
-                  "containerDeleteRetentionPolicy", policy_json(&settings->container_retention));
+    json_t *body = json_pack("{s:[o]}", "value", service_json(&managed));
     gk_managed_account_cleanup(&managed);
     return gk_manage_answer_json(answer, 200, body, error);
 }

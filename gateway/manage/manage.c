@@ -119,6 +119,7 @@ static const struct operation operations[] = {
      GK_MANAGE_KEY_OPERATOR},
     {GK_ROUTE_ACCOUNT_ACTION, "POST", "gatekeyNewRootKey", gk_manage_new_root_key, true,
      GK_MANAGE_KEY_OPERATOR},
+    {GK_ROUTE_BLOB_SERVICES, "GET", NULL, gk_manage_blob_service_list, true, GK_MANAGE_READER},
     {GK_ROUTE_BLOB_SERVICE, "PUT", NULL, gk_manage_blob_service_put, true, GK_MANAGE_OWNER},
     {GK_ROUTE_BLOB_SERVICE, "GET", NULL, gk_manage_blob_service_get, true, GK_MANAGE_READER},
     {GK_ROUTE_SCOPES, "GET", NULL, gk_manage_scope_list, true, GK_MANAGE_READER},
@@ -162,6 +163,10 @@ static enum gk_status find_operation(const struct gk_manage_path *path, const ch
                                      const struct operation **out, struct gk_error *error)
 {
     bool route_known = false;
+    if (path->route == GK_ROUTE_NOT_SERVED) {
+        return gk_fail_http(error, GK_E_UNSUPPORTED, 501, "NotImplemented",
+                            "This gateway does not serve %s.", path->action);
+    }
     for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
         const struct operation *operation = &operations[i];
         const bool same =

@@ -4,7 +4,7 @@
  *
  *   /subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Storage/storageAccounts/{name}
  *       PUT GET PATCH DELETE; POST {name}/listKeys, regenerateKey, gatekeyCheckKey, gatekeyNewRootKey (ours)
- *   .../storageAccounts/{name}/blobServices/default   PUT GET: settings of its Blob service
+ *   .../storageAccounts/{name}/blobServices[/default]   GET; PUT: settings of its Blob service
  *   .../storageAccounts/{name}/encryptionScopes[/{scope}]   GET; PUT PATCH; POST {scope}/gatekeyCheckKey, gatekeyNewRootKey (ours)
  *   .../storageAccounts                GET: of a resource group, or of a subscription
  *   /subscriptions/{s}/providers/Microsoft.Storage/checkNameAvailability   POST
@@ -52,9 +52,13 @@ struct gk_manage {
 
 struct gk_manage_request {
     const char *method;
-    const char *path;                  /* as on the wire, without query */
-    const char *api_version;           /* NULL when absent */
-    const char *skip_token;            /* "" when absent: where the page before ended */
+    const char *path;        /* as on the wire, without query */
+    const char *host;        /* with its port, as the client calls this listener; "" */
+    const char *api_version; /* NULL when absent */
+    const char *skip_token;  /* "" when absent: where the page before ended */
+    const char *page_size;   /* "" when absent; these are of lists (list_page.h) */
+    const char *filter;
+    const char *include;
     const struct gk_callers *callers;  /* who may ask */
     const char *authorization;         /* NULL when absent */
     struct gk_span client_certificate; /* DER, found good; empty when none was shown */
@@ -82,6 +86,7 @@ enum gk_manage_route {
     GK_ROUTE_NONE,
     GK_ROUTE_ACCOUNT,
     GK_ROUTE_ACCOUNT_ACTION,
+    GK_ROUTE_BLOB_SERVICES,
     GK_ROUTE_BLOB_SERVICE,
     GK_ROUTE_SCOPES,
     GK_ROUTE_SCOPE,
@@ -89,6 +94,7 @@ enum gk_manage_route {
     GK_ROUTE_LIST_GROUP,
     GK_ROUTE_LIST_SUBSCRIPTION,
     GK_ROUTE_CHECK_NAME,
+    GK_ROUTE_NOT_SERVED, /* the vendor's, which this gateway has not; action is what */
     GK_ROUTE_OWN_LIST,
     GK_ROUTE_OWN_ACCOUNT,
     GK_ROUTE_OWN_ACTION,
@@ -107,7 +113,7 @@ struct gk_manage_path {
     char subscription[65];
     char resource_group[91];
     char account[64]; /* as written; whether it is a valid name is for the handler */
-    char action[32];
+    char action[48];
     char scope[128]; /* as account */
 };
 
@@ -128,6 +134,7 @@ gk_manage_fn gk_manage_account_shred;
 gk_manage_fn gk_manage_blob_shred;
 gk_manage_fn gk_manage_blob_service_put;
 gk_manage_fn gk_manage_blob_service_get;
+gk_manage_fn gk_manage_blob_service_list;
 gk_manage_fn gk_manage_scope_put;
 gk_manage_fn gk_manage_scope_patch;
 gk_manage_fn gk_manage_scope_get;

@@ -5,7 +5,7 @@
 #include "common/text.h"
 #include "gateway/manage/manage.h"
 
-#define SEGMENTS_MAX      12u
+#define SEGMENTS_MAX      16u
 #define SEGMENT_BYTES_MAX 128u
 
 struct segments {
@@ -79,6 +79,51 @@ static bool copy_segment(const struct segments *segments, size_t index, char *ou
     return true;
 }
 
+/* Whether it is one of the vendor's collections and actions that are not served, which is told from a mistake. */
+static bool parse_not_served(const struct segments *segments, size_t index,
+                             const char *const *names, struct gk_manage_path *out)
+{
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (is(segments, index, names[i])) {
+            out->route = GK_ROUTE_NOT_SERVED;
+            return copy_segment(segments, index, out->action, sizeof out->action);
+        }
+    }
+    return false;
+}
+
+static bool parse_not_served_of_account(const struct segments *segments, size_t from,
+                                        struct gk_manage_path *out)
+{
+    static const char *const names[] = {"abortHnsOnMigration",
+                                        "accountMigrations",
+                                        "connectors",
+                                        "dataShares",
+                                        "failover",
+                                        "fileServices",
+                                        "hnsOnMigration",
+                                        "inventoryPolicies",
+                                        "listAccountSas",
+                                        "listServiceSas",
+                                        "localUsers",
+                                        "managementPolicies",
+                                        "networkSecurityPerimeterConfigurations",
+                                        "objectReplicationPolicies",
+                                        "privateEndpointConnections",
+                                        "privateLinkResources",
+                                        "queueServices",
+                                        "reports",
+                                        "restoreBlobRanges",
+                                        "startAccountMigration",
+                                        "storageTaskAssignments",
+                                        "tableServices",
+                                        NULL};
+    static const char *const of_blobs[] = {"containers", NULL};
+    return parse_not_served(segments, from, names, out) ||
+           (is(segments, from, "blobServices") && is(segments, from + 1, "default") &&
+            parse_not_served(segments, from + 2, of_blobs, out));
+}
+
 /* What follows an account's name: at segments[from]. */
 static bool parse_account(const struct segments *segments, size_t from, struct gk_manage_path *out)
 {
@@ -89,6 +134,13 @@ static bool parse_account(const struct segments *segments, size_t from, struct g
         out->route = routes[rest - 1];
         return (rest < 2 || copy_segment(segments, from + 1, out->scope, sizeof out->scope)) &&
                (rest < 3 || copy_segment(segments, from + 2, out->action, sizeof out->action));
+    }
+    if (parse_not_served_of_account(segments, from, out)) {
+        return true;
+    }
+    if (rest == 1 && is(segments, from, "blobServices")) {
+        out->route = GK_ROUTE_BLOB_SERVICES;
+        return true;
     }
     if (rest == 2 && is(segments, from, "blobServices") && is(segments, from + 1, "default")) {
         out->route = GK_ROUTE_BLOB_SERVICE;
@@ -109,7 +161,8 @@ static bool parse_storage(const struct segments *segments, size_t from, bool in_
         return true;
     }
     if (!is(segments, from, "storageAccounts")) {
-        return false;
+        static const char *const names[] = {"deletedAccounts", "locations", "skus", NULL};
+        return !in_group && parse_not_served(segments, from, names, out);
     }
     if (rest == 1) {
         out->route = in_group ? GK_ROUTE_LIST_GROUP : GK_ROUTE_LIST_SUBSCRIPTION;
@@ -203,6 +256,10 @@ bool gk_manage_path_parse(const char *path, struct gk_manage_path *out)
         good = copy_segment(&segments, 1, out->action, sizeof out->action);
     } else if (good && is(&segments, 0, "subscriptions")) {
         good = parse_arm(&segments, out);
+    } else if (good && segments.count == 3 && is(&segments, 0, "providers") &&
+               is(&segments, 1, "Microsoft.Storage")) {
+        static const char *const names[] = {"operations", NULL};
+        good = parse_not_served(&segments, 2, names, out);
     } else if (good && is(&segments, 0, "gatekey")) {
         good = parse_own(&segments, out);
     } else {

@@ -16,7 +16,7 @@
 
 #define CONNECTIONS_MAX 64u
 #define IDLE_TIMEOUT_S  60u
-#define PARAMETER_BYTES 64u
+#define PARAMETER_BYTES 128u
 
 struct gk_manage_server {
     struct gk_http_server *http;
@@ -138,15 +138,26 @@ static void on_complete(void *ctx, struct gk_http_exchange *exchange)
     const struct state *state = exchange->state;
     char version[PARAMETER_BYTES];
     char skip_token[PARAMETER_BYTES];
+    char page_size[PARAMETER_BYTES];
+    char filter[PARAMETER_BYTES];
+    char include[PARAMETER_BYTES];
+    const char *host = gk_http_header(exchange, "Host");
     find_parameter(exchange->query, "api-version", version);
     find_parameter(exchange->query, "$skiptoken", skip_token);
+    find_parameter(exchange->query, "$maxpagesize", page_size);
+    find_parameter(exchange->query, "$filter", filter);
+    find_parameter(exchange->query, "$include", include);
     struct gk_callers *callers = take_callers(server);
     const struct gk_manage_request request = {
         .callers = callers,
         .method = exchange->method,
         .path = exchange->path,
         .api_version = version,
+        .host = host == NULL ? "" : host,
         .skip_token = skip_token,
+        .page_size = page_size,
+        .filter = filter,
+        .include = include,
         .authorization = gk_http_header(exchange, "Authorization"),
         .client_certificate = exchange->client_certificate,
         .body = gk_buf_span(&state->body),

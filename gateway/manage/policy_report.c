@@ -11,14 +11,15 @@
 #include "common/text.h"
 #include "gateway/blob/scopes.h"
 #include "gateway/manage/account_load.h"
+#include "gateway/manage/list_page.h"
 #include "gateway/site_policy.h"
 
 #define PAGE_ACCOUNTS 100u
 
 struct reporting {
     struct gk_manage *manage;
-    const char *after; /* names up to it were on earlier pages */
-    unsigned accounts;
+    uint32_t page_size;
+    uint32_t accounts;
     bool more;
     char last[GK_ACCOUNT_NAME_BYTES_MAX];
     json_t *values;
@@ -171,10 +172,7 @@ static bool report_account(void *ctx, const char *name)
     struct reporting *reporting = ctx;
     struct gk_managed_account managed = {0};
     struct gk_error why = {0};
-    if (strcmp(name, reporting->after) <= 0) {
-        return true;
-    }
-    if (reporting->accounts == PAGE_ACCOUNTS) {
+    if (reporting->accounts == reporting->page_size) {
         reporting->more = true;
         return false;
     }
@@ -199,13 +197,16 @@ enum gk_status gk_manage_policy_report(struct gk_manage *manage, const struct gk
                                        struct gk_manage_answer *answer, struct gk_error *error)
 {
     (void)path;
-    struct reporting reporting = {
-        .manage = manage, .after = request->skip_token, .values = json_array(), .error = error};
-    if (reporting.values == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    uint32_t page_size = PAGE_ACCOUNTS;
+    struct reporting reporting = {.manage = manage, .error = error};
+    enum gk_status status = gk_list_page_size(request, PAGE_ACCOUNTS, &page_size, error);
+    if (status != GK_OK) {
+        return status;
     }
-    enum gk_status status =
-        gk_accounts_list(manage->gateway->accounts, report_account, &reporting, error);
+    reporting.values = json_array();
+    reporting.page_size = page_size;
+    status = gk_accounts_list(manage->gateway->accounts, request->skip_token, report_account,
+                              &reporting, error);
     status = status == GK_OK ? reporting.status : status;
     if (status != GK_OK) {
         json_decref(reporting.values);

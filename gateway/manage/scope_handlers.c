@@ -7,6 +7,9 @@
 #include "gateway/manage/account_load.h"
 #include "gateway/manage/arm_scope.h"
 #include "gateway/manage/json_body.h"
+#include "gateway/manage/list_page.h"
+
+#define PAGE_MAX 5000u /* as documented */
 
 /* A scope as this API sees it: its account, the gateway's part, the plugin's part. */
 struct managed_scope {
@@ -236,15 +239,76 @@ enum gk_status gk_manage_scope_get(struct gk_manage *manage, const struct gk_man
     return status;
 }
 
+/* What a list is of. */
+struct wanted {
+    char prefix[GK_SCOPE_NAME_BYTES_MAX];
+    bool enabled;
+    bool disabled;
+    uint32_t page_size;
+};
+
+/* "prefix", as the specification has it, or "startswith(name, prefix)", as its examples do. */
+static bool read_filter(const char *filter, char prefix[GK_SCOPE_NAME_BYTES_MAX])
+{
+    static const char function[] = "startswith(name,";
+    size_t len = strlen(filter);
+    if (strncasecmp(filter, function, sizeof function - 1) == 0) {
+        filter += sizeof function - 1;
+        filter += strspn(filter, " '");
+        len = strcspn(filter, "')");
+        if (filter[len + strspn(filter + len, "'")] != ')') {
+            return false;
+        }
+    }
+    if (len >= GK_SCOPE_NAME_BYTES_MAX) {
+        return false;
+    }
+    memcpy(prefix, filter, len);
+    prefix[len] = '\0';
+    return true;
+}
+
+static enum gk_status read_wanted(const struct gk_manage_request *request, struct wanted *wanted,
+                                  struct gk_error *error)
+{
+    const char *include = request->include[0] == '\0' ? "All" : request->include;
+    *wanted = (struct wanted){.enabled = strcasecmp(include, "Disabled") != 0,
+                              .disabled = strcasecmp(include, "Enabled") != 0};
+    if (wanted->enabled && wanted->disabled && strcasecmp(include, "All") != 0) {
+        return gk_fail_http(error, GK_E_INVALID, 400, "InvalidQueryParameterValue",
+                            "$include is All, Enabled or Disabled.");
+    }
+    if (!read_filter(request->filter, wanted->prefix)) {
+        return gk_fail_http(error, GK_E_INVALID, 400, "InvalidQueryParameterValue",
+                            "$filter is startswith(name, prefix).");
+    }
+    return gk_list_page_size(request, PAGE_MAX, &wanted->page_size, error);
+}
+
+/* *next: of the page that follows; NULL: there is none. It points into names. */
 static enum gk_status list(struct gk_manage *manage, struct managed_scope *managed,
-                           const struct gk_buf *names, json_t *value, struct gk_error *error)
+                           const struct gk_buf *names, const struct wanted *wanted,
+                           const char *after, json_t *value, const char **next,
+                           struct gk_error *error)
 {
     enum gk_status status = GK_OK;
-    for (size_t at = 0; status == GK_OK && at < names->len;) {
+    const char *last = NULL;
+    *next = NULL;
+    for (size_t at = 0; status == GK_OK && at < names->len && *next == NULL;) {
         const char *name = (const char *)names->data + at;
         at += strlen(name) + 1;
+        if (strcmp(name, after) <= 0 ||
+            strncmp(name, wanted->prefix, strlen(wanted->prefix)) != 0) {
+            continue;
+        }
+        if (json_array_size(value) == wanted->page_size) {
+            *next = last;
+            break;
+        }
+        last = name;
         status = load_scope(manage, name, managed, error);
-        if (status == GK_OK && json_array_append_new(value, scope_json(managed, name)) != 0) {
+        if (status == GK_OK && (managed->scope.disabled ? wanted->disabled : wanted->enabled) &&
+            json_array_append_new(value, scope_json(managed, name)) != 0) {
             status = gk_fail(error, GK_E_RESOURCE, "out of memory");
         }
     }
@@ -255,10 +319,14 @@ enum gk_status gk_manage_scope_list(struct gk_manage *manage, const struct gk_ma
                                     const struct gk_manage_request *request,
                                     struct gk_manage_answer *answer, struct gk_error *error)
 {
-    (void)request;
     struct managed_scope managed;
+    struct wanted wanted;
     struct gk_buf names;
-    enum gk_status status = gk_managed_account_find(manage, path, &managed.account, error);
+    const char *next = NULL;
+    enum gk_status status = read_wanted(request, &wanted, error);
+    if (status == GK_OK) {
+        status = gk_managed_account_find(manage, path, &managed.account, error);
+    }
     if (status != GK_OK) {
         return status;
     }
@@ -266,16 +334,19 @@ enum gk_status gk_manage_scope_list(struct gk_manage *manage, const struct gk_ma
     gk_buf_init(&names, (GK_SCOPES_MAX + 1) * (size_t)GK_SCOPE_NAME_BYTES_MAX);
     status = gk_scopes_list(manage->gateway, managed.account.account, &names, error);
     if (status == GK_OK) {
-        status = list(manage, &managed, &names, value, error);
+        status = list(manage, &managed, &names, &wanted, request->skip_token, value, &next, error);
+    }
+    json_t *page = json_pack("{s:o}", "value", value);
+    if (status == GK_OK && next != NULL) {
+        gk_list_page_next(page, request, next);
     }
     gk_buf_cleanup(&names);
     cleanup(&managed);
     if (status != GK_OK) {
-        json_decref(value);
+        json_decref(page);
         return status;
     }
-    return gk_manage_answer_json(answer, 200, json_pack("{s:o, s:n}", "value", value, "nextLink"),
-                                 error);
+    return gk_manage_answer_json(answer, 200, page, error);
 }
 
 enum gk_status gk_manage_scope_check_key(struct gk_manage *manage,

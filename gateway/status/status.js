@@ -2,6 +2,7 @@
 // The status page: reads the management API with the token that was typed in, and shows it. The token is in
 // this module's memory alone. Everything that comes from the API is put in as text, never as markup.
 const REFRESH_MS = 10_000;
+const ACCOUNTS_MAX = 2000;
 const API = 'api-version=2023-05-01';
 
 const STATES = {
@@ -19,6 +20,7 @@ const element = (id) => document.getElementById(id);
 let token = null;
 let timer = null;
 let accounts = [];
+let more = false; // there are others than these
 let wanted = null; // a state, or null for all
 const open = new Set(); // names of accounts whose details are shown
 
@@ -34,6 +36,19 @@ async function ask(path) {
 }
 
 const json = async (path) => (await (await ask(`${path}?${API}`)).json()).value;
+
+// The first of them by name, by pages: reading very many each few seconds would cost the gateway more than they tell.
+async function firstAccounts() {
+  const found = [];
+  let next = `/gatekey/accounts?${API}`;
+  while (next && found.length < ACCOUNTS_MAX) {
+    const { value, nextLink } = await (await ask(next)).json();
+    found.push(...value);
+    const { pathname, search } = new URL(nextLink ?? '', location.href);
+    next = nextLink && pathname + search;
+  }
+  return { found, more: Boolean(next) };
+}
 
 // Series of Prometheus' text form: { name, labels, value }.
 function series(text) {
@@ -161,7 +176,8 @@ function showAccounts() {
   element('accounts').tBodies[0].replaceChildren(...shown.flatMap(rowsOf));
   // What had the focus is a new element now.
   if (focused) document.querySelector(`button[data-account="${CSS.escape(focused)}"]`)?.focus();
-  const words = shown.length === accounts.length ? `${accounts.length} accounts` : `${shown.length} of ${accounts.length} accounts`;
+  const all = more ? `the first ${accounts.length} accounts by name` : `${accounts.length} accounts`;
+  const words = shown.length === accounts.length ? all : `${shown.length} of ${all}`;
   if (element('shown').textContent !== words) element('shown').textContent = words;
 }
 
@@ -247,11 +263,12 @@ function leave(text = '') {
 async function refresh() {
   clearTimeout(timer);
   try {
-    const [list, events, text] = await Promise.all([json('/gatekey/accounts'), json('/gatekey/events'),
+    const [list, events, text] = await Promise.all([firstAccounts(), json('/gatekey/events'),
       ask('/metrics').then((answer) => answer.text())]);
     if (token === null) return; // forgotten meanwhile
     const metrics = series(text);
-    accounts = list.map(known).sort((a, b) => a.name.localeCompare(b.name));
+    more = list.more;
+    accounts = list.found.map(known).sort((a, b) => a.name.localeCompare(b.name));
     element('gateway').textContent = `${location.host} · release ${metrics.find(({ name }) => name === 'gatekey_build_info').labels.version}`;
     showStates();
     showAccounts();

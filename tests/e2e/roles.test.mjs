@@ -23,6 +23,7 @@ const operations = () => {
   const own = '/gatekey/accounts/absent';
   return [
     ['reader', 'GET', absent],
+    ['reader', 'GET', `${absent}/blobServices`],
     ['reader', 'GET', `${absent}/blobServices/default`],
     ['reader', 'GET', `${absent}/encryptionScopes`],
     ['reader', 'GET', `${absent}/encryptionScopes/scope`],

@@ -22,12 +22,14 @@ static struct {
     unsigned readings;
 } fake = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
-enum gk_status __wrap_gk_accounts_list(struct gk_accounts *accounts, gk_accounts_visit_fn *visit,
-                                       void *ctx, struct gk_error *error);
-enum gk_status __wrap_gk_accounts_list(struct gk_accounts *accounts, gk_accounts_visit_fn *visit,
-                                       void *ctx, struct gk_error *error)
+enum gk_status __wrap_gk_accounts_list(struct gk_accounts *accounts, const char *after,
+                                       gk_accounts_visit_fn *visit, void *ctx,
+                                       struct gk_error *error);
+enum gk_status __wrap_gk_accounts_list(struct gk_accounts *accounts, const char *after,
+                                       gk_accounts_visit_fn *visit, void *ctx,
+                                       struct gk_error *error)
 {
-    (void)accounts;
+    (void)accounts, (void)after;
     char name[32];
     pthread_mutex_lock(&fake.mutex);
     snprintf(name, sizeof name, "reading%u", ++fake.readings);

@@ -358,7 +358,7 @@ static void test_accounts__list(void **state)
     struct world *world = *state;
     static const char *const made[] = {"bbb", "aaa", "ccc"};
     struct names names = {.left = 10};
-    assert_int_equal(gk_accounts_list(world->accounts, add_name, &names, NULL), GK_OK);
+    assert_int_equal(gk_accounts_list(world->accounts, "", add_name, &names, NULL), GK_OK);
     assert_string_equal(names.text, "");
     for (size_t i = 0; i < 3; i++) {
         assert_true(create(world, made[i]));
@@ -370,11 +370,16 @@ static void test_accounts__list(void **state)
                                    .changes = &change,
                                    .changes_count = 1};
     assert_int_equal(gk_store_write(world->store, &op, NULL, NULL), GK_OK);
-    assert_int_equal(gk_accounts_list(world->accounts, add_name, &names, NULL), GK_OK);
+    assert_int_equal(gk_accounts_list(world->accounts, "", add_name, &names, NULL), GK_OK);
     assert_string_equal(names.text, "aaa bbb ccc ");
     struct names two = {.left = 2};
-    assert_int_equal(gk_accounts_list(world->accounts, add_name, &two, NULL), GK_OK);
+    assert_int_equal(gk_accounts_list(world->accounts, "", add_name, &two, NULL), GK_OK);
     assert_string_equal(two.text, "aaa bbb ");
+    struct names rest = {.left = 10};
+    assert_int_equal(gk_accounts_list(world->accounts, "aaa", add_name, &rest, NULL), GK_OK);
+    assert_string_equal(rest.text, "bbb ccc ");
+    assert_int_equal(gk_accounts_list(world->accounts, "ccc", add_name, &rest, NULL), GK_OK);
+    assert_string_equal(rest.text, "bbb ccc ");
 }
 
 /* --- threads ------------------------------------------------------------------------------------ */

@@ -25,6 +25,16 @@ static const struct {
      {GK_ROUTE_ACCOUNT_ACTION, "s", "g", "acct", "anything", ""}},
     {GROUP "/storageAccounts/acct/blobServices/default",
      {GK_ROUTE_BLOB_SERVICE, "s", "g", "acct", "", ""}},
+    {GROUP "/storageAccounts/acct/blobServices",
+     {GK_ROUTE_BLOB_SERVICES, "s", "g", "acct", "", ""}},
+    {GROUP
+     "/storageAccounts/acct/BLOBservices/default/containers/c/immutabilityPolicies/default/lock",
+     {GK_ROUTE_NOT_SERVED, "s", "g", "acct", "containers", ""}},
+    {GROUP "/storageAccounts/acct/networkSecurityPerimeterConfigurations/x/reconcile",
+     {GK_ROUTE_NOT_SERVED, "s", "g", "acct", "networkSecurityPerimeterConfigurations", ""}},
+    {SUBSCRIPTION "/skus", {GK_ROUTE_NOT_SERVED, "s", "", "", "skus", ""}},
+    {"/providers/microsoft.storage/operations",
+     {GK_ROUTE_NOT_SERVED, "", "", "", "operations", ""}},
     {GROUP "/storageAccounts/acct/encryptionScopes", {GK_ROUTE_SCOPES, "s", "g", "acct", "", ""}},
     {GROUP "/storageAccounts/acct/ENCRYPTIONscopes/one/",
      {GK_ROUTE_SCOPE, "s", "g", "acct", "", "one"}},
@@ -59,6 +69,11 @@ static const struct {
 };
 
 static const char *const nowhere[] = {
+    GROUP "/skus",
+    GROUP "/storageAccounts/acct/blobServices/other",
+    GROUP "/storageAccounts/acct/blobServices/default/other",
+    "/providers/Microsoft.Storage",
+    "/providers/Microsoft.Compute/operations",
     "",
     "/",
     "//",
@@ -87,9 +102,9 @@ static const char *const nowhere[] = {
     "/gatekey",
     "/gatekey/account",
     "/gatekey/accounts/acct/export/more",
-    "/gatekey/accounts/acct/" SIXTEEN SIXTEEN,
+    "/gatekey/accounts/acct/" SIXTEEN SIXTEEN SIXTEEN,
     "/gatekey/scrub/stop/more",
-    "/gatekey/scrub/01234567890123456789012345678901",
+    "/gatekey/scrub/" SIXTEEN SIXTEEN SIXTEEN,
     /* What an answer repeats holds no surprises. */
     "/subscriptions/s%22/resourceGroups/g" STORAGE "/storageAccounts/acct",
     "/subscriptions/s/resourceGroups/%2e%2f" STORAGE "/storageAccounts/acct",
@@ -99,7 +114,7 @@ static const char *const nowhere[] = {
     GROUP "/storageAccounts/%4",
     GROUP "/storageAccounts/a%00b",
     GROUP "/storageAccounts/" SIXTEEN SIXTEEN SIXTEEN SIXTEEN,
-    GROUP "/storageAccounts/acct/" SIXTEEN SIXTEEN,
+    GROUP "/storageAccounts/acct/" SIXTEEN SIXTEEN SIXTEEN,
     "/gatekey/accounts/" SIXTEEN SIXTEEN SIXTEEN SIXTEEN,
     "/subscriptions/" SIXTEEN SIXTEEN SIXTEEN SIXTEEN "x/resourceGroups/g" STORAGE
     "/storageAccounts/acct",

@@ -31,7 +31,8 @@ static bool count_row(void *ctx, const struct gk_registry_row *row)
 static size_t count(struct store_world *world, enum gk_registry_kind kind)
 {
     size_t rows = 0;
-    assert_int_equal(gk_registry_list(world->store, kind, count_row, &rows, NULL), GK_OK);
+    assert_int_equal(
+        gk_registry_list(world->store, kind, gk_span_of(NULL, 0), count_row, &rows, NULL), GK_OK);
     return rows;
 }
 

@@ -3,7 +3,7 @@
 import json
 import os
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from ansible.module_utils.basic import env_fallback
 from ansible.module_utils.urls import open_url
@@ -79,8 +79,9 @@ class Management:
         """The answer's JSON. None where missing_is_none, and there is no such thing."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        status, _, text = ask(self.module, method, f"{self.endpoint}{path}?api-version={API_VERSION}", headers, data,
-                              self.ca_file, self.timeout_s)
+        version = "" if "?api-version=" in path else f"?api-version={API_VERSION}"
+        status, _, text = ask(self.module, method, f"{self.endpoint}{path}{version}", headers, data, self.ca_file,
+                              self.timeout_s)
         if status == 404 and missing_is_none:
             return None
         answer = as_json(self.module, text, path)
@@ -89,6 +90,16 @@ class Management:
             self.module.fail_json(msg=f"{method} {path}: {status} {error.get('code')}: {error.get('message')}",
                                   status=status, code=error.get("code"))
         return answer
+
+    def list(self, path):
+        """The members of a list, of all its pages."""
+        found = []
+        while path:
+            page = self.request("GET", path)
+            found += page["value"]
+            following = urlsplit(page.get("nextLink", ""))
+            path = following.path and f"{following.path}?{following.query}"
+        return found
 
     def account(self, name):
         """An account, wherever it is filed, or None."""

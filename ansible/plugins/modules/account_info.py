@@ -58,11 +58,11 @@ def main():
         account = management.account(module.params["name"])
         accounts = [] if account is None else [account]
     else:
-        accounts = management.request("GET", "/gatekey/accounts")["value"]
+        accounts = management.list("/gatekey/accounts")
     result = {"changed": False, "accounts": accounts}
     if module.params["scopes"]:
         result["scopes"] = [scope for account in accounts if "properties" in account
-                            for scope in management.request("GET", f"{account['id']}/encryptionScopes")["value"]]
+                            for scope in management.list(f"{account['id']}/encryptionScopes")]
     module.exit_json(**result)
 
 
