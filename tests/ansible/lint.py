@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 import yaml
-from collection import SOURCE, environment, install, need, run
+from collection import ROOT, SOURCE, environment, install, need, run
 
 sys.path.insert(0, str(SOURCE / "plugins/filter"))
 
@@ -34,9 +34,19 @@ def check_filter():
                     'provider: {\n  vaults = ( { uri = "u"; bits = [ 1, 2 ]; } );\n};\n'), text
 
 
+def check_reloads():
+    """The role takes for reloadable what the gateway does."""
+    source = (ROOT / "gateway/config_change.c").read_text(encoding="utf-8")
+    table = re.search(r"renewable\[\] = \{(.*?)\}", source, re.S)[1]
+    names = {name.rsplit(".", 1)[-1] for name in re.findall(r'"([^"]+)"', table)}
+    own = yaml.safe_load((SOURCE / "roles/gatekey/vars/main.yml").read_text(encoding="utf-8"))["gatekey_reloadable"]
+    assert set(re.search(r"\(([a-z_|]+)\)", own)[1].split("|")) == names, names
+
+
 def main():
     need("ansible-galaxy", "ansible-lint", "ansible-playbook", "ansible-doc")
     check_filter()
+    check_reloads()
     with tempfile.TemporaryDirectory(prefix="gatekey-ansible-") as directory:
         place = pathlib.Path(directory)
         installed = install(place)
