@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 
+#include "common/buf.h"
 #include "gateway/blob/copy_hosts.h"
 #include "gateway/plugin_host.h"
 #include "gateway/site_policy.h"
@@ -130,6 +131,10 @@ enum gk_status gk_config_blame(const struct gk_config *config, const char *path,
 enum gk_status gk_config_check_change(const struct gk_config *running,
                                       const struct gk_config *fresh,
                                       struct gk_error *error) GK_MUST_USE;
+/* Appends the names of those settings that fresh has written otherwise, ", " between them, of what a reload takes over.
+ * Not their values: a file that is named as before may hold another secret, and that is told nowhere. */
+void gk_config_changes(const struct gk_config *running, const struct gk_config *fresh,
+                       struct gk_buf *names);
 /* NULL is fine. */
 void gk_config_free(struct gk_config *config);
 

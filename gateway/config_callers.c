@@ -23,7 +23,8 @@ static enum gk_status set_name(struct gk_config *config, const config_setting_t 
                                 "at signs",
                                 NAME_BYTES_MAX);
     }
-    bool taken = strcmp(name, GK_CALLER_OPERATOR) == 0 || strcmp(name, GK_AUDIT_ACTOR_SELF) == 0;
+    bool taken = strcmp(name, GK_CALLER_OPERATOR) == 0 || strcmp(name, GK_AUDIT_ACTOR_SELF) == 0 ||
+                 strcmp(name, GK_AUDIT_ACTOR_SIGNAL) == 0;
     for (size_t i = 0; i < config->management.callers_count; i++) {
         taken = taken || strcmp(name, config->management.callers[i].name) == 0;
     }

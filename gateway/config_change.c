@@ -117,3 +117,17 @@ enum gk_status gk_config_check_change(const struct gk_config *running,
     }
     return status;
 }
+
+void gk_config_changes(const struct gk_config *running, const struct gk_config *fresh,
+                       struct gk_buf *names)
+{
+    for (size_t i = 0; i < sizeof renewable / sizeof *renewable; i++) {
+        const config_setting_t *before = config_lookup(&running->private_->file, renewable[i]);
+        const config_setting_t *after = config_lookup(&fresh->private_->file, renewable[i]);
+        const bool same =
+            before == NULL || after == NULL ? before == after : same_setting(before, after);
+        if (!same) {
+            gk_buf_printf(names, "%s%s", names->len == 0 ? "" : ", ", renewable[i]);
+        }
+    }
+}

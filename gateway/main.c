@@ -32,6 +32,7 @@
 #define EXIT_USAGE          2
 #define BLOB_IDLE_TIMEOUT_S 120u
 #define URL_BYTES           128u
+#define CHANGES_BYTES_MAX   512u
 /* One file holds all shards of the embedded engine: several would only be more to look into. On RADOS
  * each is written by an OSD of its own and should hold no more than some 200,000 entries. */
 #define INDEX_SHARDS_EMBEDDED 1u
@@ -49,7 +50,8 @@ struct process {
     struct gk_http_server *blob;
     struct gk_http_server *blob_tls;
     struct gk_manage_server *manage;
-    char blob_url[URL_BYTES]; /* "" without that listener */
+    struct gk_config *reloaded; /* what was read last; NULL: nothing since the start */
+    char blob_url[URL_BYTES];   /* "" without that listener */
     char blob_tls_url[URL_BYTES];
     char manage_url[URL_BYTES];
 };
@@ -340,16 +342,34 @@ static enum gk_status read_setup(const char *path, struct gk_setup **out, struct
     return status == GK_OK ? gk_setup_new(config, time(NULL), out, error) : status;
 }
 
-/* Reads the file again: what can be renewed is, for connections and requests that begin from now on, or nothing is. */
-static void reload(struct process *process, const struct gk_config *running, const char *path)
+static void audit_reload(const struct process *process, bool good, const char *changes)
+{
+    gk_plugin_host_audit(process->gateway.host, &(const struct gk_audit_event){
+                                                    .event = GK_AUDIT_GATEWAY_RELOAD,
+                                                    .account = "",
+                                                    .key_id = "",
+                                                    .outcome = good ? "ok" : "refused",
+                                                    .reason = good ? "" : "InvalidConfiguration",
+                                                    .detail = changes,
+                                                    .request_id = "",
+                                                    .actor = GK_AUDIT_ACTOR_SIGNAL,
+                                                });
+}
+
+/* Reads the file again: what can be renewed is, for connections and requests that begin from now on, or nothing is.
+ * running is the configuration of now, and becomes the one that was read. */
+static void reload(struct process *process, struct gk_config **running, const char *path)
 {
     struct gk_setup *fresh = NULL;
     struct gk_error error = {0};
+    struct gk_buf changes;
+    gk_buf_init(&changes, CHANGES_BYTES_MAX);
     enum gk_status status = read_setup(path, &fresh, &error);
     if (status == GK_OK) {
-        status = gk_config_check_change(running, fresh->config, &error);
+        status = gk_config_check_change(*running, fresh->config, &error);
     }
     if (status == GK_OK) {
+        gk_config_changes(*running, fresh->config, &changes);
         gk_log_set_level(fresh->config->log_level);
         if (process->blob_tls != NULL) {
             gk_http_server_set_tls(process->blob_tls, fresh->blob_tls);
@@ -358,6 +378,14 @@ static void reload(struct process *process, const struct gk_config *running, con
         gk_log(GK_LOG_INFO, "main", "reloaded %s", path);
     } else {
         gk_log(GK_LOG_ERROR, "main", "nothing was reloaded: %s", error.message);
+    }
+    audit_reload(process, status == GK_OK, gk_buf_str(&changes));
+    gk_buf_cleanup(&changes);
+    if (status == GK_OK) {
+        gk_config_free(process->reloaded);
+        process->reloaded = fresh->config;
+        fresh->config = NULL;
+        *running = process->reloaded;
     }
     gk_setup_free(fresh);
     gk_metrics_count("gatekey_config_reloads_total",
@@ -378,17 +406,19 @@ static int serve(struct gk_setup *setup, const struct options *options, const si
         return EXIT_FAILURE;
     }
     gk_setup_hand_over(setup);
+    struct gk_config *running = setup->config;
     gk_log(GK_LOG_INFO, "main", "version %s serves Blob at %s %s, management at %s",
            GATEKEY_VERSION, process.blob_url, process.blob_tls_url, process.manage_url);
     int signal = 0;
     while ((signal = gk_process_wait(signals)) == SIGHUP) {
-        reload(&process, setup->config, options->config);
+        reload(&process, &running, options->config);
     }
     gk_log(GK_LOG_INFO, "main", "ending on signal %d", signal);
     if (options->ready_file != NULL) {
         unlink(options->ready_file);
     }
     stop(&process);
+    gk_config_free(process.reloaded);
     return EXIT_SUCCESS;
 }
 

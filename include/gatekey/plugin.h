@@ -97,7 +97,8 @@ enum gk_audit_event_id {
 };
 
 /* The actor of what the product does of its own accord. */
-#define GK_AUDIT_ACTOR_SELF "gatekey"
+#define GK_AUDIT_ACTOR_SELF   "gatekey"
+#define GK_AUDIT_ACTOR_SIGNAL "signal" /* whoever may send one to the process */
 
 /* Something the security officer wants to know. All strings NUL-terminated, "" when not known. */
 struct gk_audit_event {

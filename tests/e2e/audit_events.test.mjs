@@ -2,7 +2,7 @@
 // Every event of include/gatekey/audit_events.def is caused, and told with who, when, which account and key
 // version, and the request's id as the vault knows it.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -237,6 +237,21 @@ test('a caller whose role does not allow it', async () => {
   const [denied] = await tells(() => stack.management.request('DELETE', `${at}?${API}`, { headers: as(READER) }),
     { event: 'manage.denied', account: stack.account, outcome: 'refused', actor: READER });
   assert.equal(denied.detail, `DELETE ${at}`);
+});
+
+test('a configuration that is read again', async () => {
+  const { configFile, pid } = stack.gateway;
+  const text = readFileSync(configFile, 'utf8');
+  const reload = (changed, ...wanted) => tells(() => {
+    writeFileSync(configFile, changed);
+    process.kill(pid, 'SIGHUP');
+  }, ...wanted);
+  const event = 'gateway.reload';
+  const quieter = text.replace('log_level = "info"', 'log_level = "warning"');
+  await reload(quieter, { event, outcome: 'ok', actor: 'signal', detail: 'log_level' });
+  await reload(text.replace(`name = "${READER}"`, 'name = "carol"'), { event, outcome: 'ok', actor: 'signal', detail: 'log_level, management.callers' });
+  await reload(quieter.replace('domain = ', 'domian = '), { event, outcome: 'refused', actor: 'signal', reason: 'InvalidConfiguration' });
+  await reload(text, { event, outcome: 'ok', actor: 'signal', detail: 'management.callers' });
 });
 
 test('every event that is documented was told, and no other; the chain is whole', async () => {

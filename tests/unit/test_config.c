@@ -362,6 +362,7 @@ static const struct wrong wrongs[] = {
     {17, CALLERS("{ token_file = \"@/token\"; }"), 17, "name: is missing"},
     {17, CALLERS("{ name = \"operator\"; token_file = \"@/token\"; }"), 17, "is taken"},
     {17, CALLERS("{ name = \"gatekey\"; token_file = \"@/token\"; }"), 17, "is taken"},
+    {17, CALLERS("{ name = \"signal\"; token_file = \"@/token\"; }"), 17, "is taken"},
     {17, CALLERS("{ name = \"a b\"; token_file = \"@/token\"; }"), 17, "letters, digits"},
     {17, CALLERS("{ name = \"a\"; token_file = \"@/open-secret\"; }"), 17, "open to others"},
     {17, CALLERS("{ name = \"a\"; token_file = \"@/token\"; role = \"x\"; }"), 17,
