@@ -88,14 +88,28 @@ static void send_body(struct gk_http_exchange *exchange, struct gk_manage_answer
     gk_http_answer_bytes(exchange, answer->status, body.data, body.len);
 }
 
+/* One of our own, and the one by which a client knows all requests of one piece of work: this one's, if it says none. */
+static void answer_ids(struct gk_http_exchange *exchange)
+{
+    const char *given = gk_http_header(exchange, "x-ms-correlation-request-id");
+    struct gk_id id;
+    struct gk_id correlation;
+    char text[GK_UUID_TEXT_BYTES];
+    if (!gk_id_random(&id)) {
+        return;
+    }
+    if (given == NULL || !gk_id_parse(given, &correlation)) {
+        correlation = id;
+    }
+    gk_id_format(&id, text);
+    gk_http_answer_header(exchange, "x-ms-request-id", text);
+    gk_id_format(&correlation, text);
+    gk_http_answer_header(exchange, "x-ms-correlation-request-id", text);
+}
+
 static void send_answer(struct gk_http_exchange *exchange, struct gk_manage_answer *answer)
 {
-    struct gk_id id;
-    char text[GK_UUID_TEXT_BYTES];
-    if (gk_id_random(&id)) {
-        gk_id_format(&id, text);
-        gk_http_answer_header(exchange, "x-ms-request-id", text);
-    }
+    answer_ids(exchange);
     gk_http_answer_header(exchange, "Cache-Control", "no-store");
     if (answer->page) {
         /* Its own files and this listener, and nothing else: no frame around it, no form that is sent. */

@@ -124,6 +124,22 @@ test('versions of the API: one has to be named, and newer and older ones are tak
   }
 });
 
+test('answers have an id, and that of the work which they belong to', async () => {
+  const work = '0f8fad5b-d9cb-469f-a165-70867728950e';
+  const ids = async (given) => {
+    const { headers } = await stack.management.request('GET', `/gatekey/accounts?${API}`,
+      { headers: { authorization: `Bearer ${stack.managementToken}`, ...given } });
+    return [headers['x-ms-request-id'], headers['x-ms-correlation-request-id']];
+  };
+  const [id, correlation] = await ids({ 'x-ms-correlation-request-id': work.toUpperCase() });
+  assert.notEqual(id, work);
+  assert.equal(correlation, work);
+  for (const given of [{}, { 'x-ms-correlation-request-id': 'none' }]) {
+    const [own, same] = await ids(given);
+    assert.equal(own, same);
+  }
+});
+
 // Every method of the client, with names and bodies that would do if it were served.
 async function tryAll(group, methods) {
   for (const [name, method] of Object.entries(methods)) {
