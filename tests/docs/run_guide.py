@@ -120,11 +120,12 @@ def free_port(taken):
 
 
 def environment_of(names):
-    """Like that of a reader who has just logged in, but for the ports."""
+    """Like that of a reader who has just logged in, but for the ports and for what goes to other hosts."""
     ports = set()
     environment = {name: os.environ[name] for name in ("PATH", "GATEKEY_BUILD") if name in os.environ}
     environment["GATEKEY_BUILD"] = str(ROOT / environment.get("GATEKEY_BUILD", "build/release"))
     environment["GATEKEY_SOURCE"] = str(ROOT)
+    environment["AZURE_CORE_COLLECT_TELEMETRY"] = "no"  # az would tell of it from here
     for name in names:
         port = free_port(ports)
         ports.add(port)
