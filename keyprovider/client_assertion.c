@@ -58,11 +58,12 @@ static bool append_claims(struct gk_buf *out, const char *client_id, const char 
         return false;
     }
     gk_id_format(&id, jti);
+    const int64_t begins_s = now_s - GK_KV_CLOCK_SLACK_S;
     gk_buf_init(&claims, CLAIMS_BYTES_MAX);
     gk_buf_printf(&claims,
                   "{\"aud\":\"%s\",\"iss\":\"%s\",\"sub\":\"%s\",\"jti\":\"%s\",\"iat\":%" PRId64
                   ",\"nbf\":%" PRId64 ",\"exp\":%" PRId64 "}",
-                  audience, client_id, client_id, jti, now_s, now_s, now_s + LIFE_S);
+                  audience, client_id, client_id, jti, begins_s, begins_s, now_s + LIFE_S);
     const bool good = gk_buf_status(&claims) == GK_OK;
     gk_base64url_encode(out, gk_buf_span(&claims));
     gk_buf_cleanup(&claims);

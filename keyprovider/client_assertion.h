@@ -5,12 +5,16 @@
  *
  *   {"alg":"PS256","typ":"JWT","x5t#S256":"..."}          which certificate: SHA-256 of its DER
  *   {"aud":"<token URL>","iss":"<client id>","sub":"<client id>","jti":"<new for each>",
- *    "iat":now,"nbf":now,"exp":now + 5 minutes}
+ *    "iat":now - 3 minutes,"nbf":the same,"exp":now + 5 minutes}
+ *
+ * It begins before now for an authority whose clock is behind ours.
  */
 #ifndef KEYPROVIDER_CLIENT_ASSERTION_H
 #define KEYPROVIDER_CLIENT_ASSERTION_H
 
 #include "common/buf.h"
+
+#define GK_KV_CLOCK_SLACK_S 180 /* by which a clock may differ from ours */
 
 /*
  * Appends one; out is over secret memory. The PEM file holds the RSA private key, without a password,

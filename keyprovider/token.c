@@ -8,6 +8,7 @@
 
 #include "common/secret.h"
 #include "keyprovider/arc_challenge.h"
+#include "keyprovider/client_assertion.h"
 #include "keyprovider/response.h"
 #include "keyprovider/transit/response.h"
 #include "keyprovider/transit/verdict.h"
@@ -193,6 +194,35 @@ static struct gk_kv_token_result judge_refusal(const struct gk_kv_token *token,
     return result;
 }
 
+/* How many seconds our clock is ahead of the one of whoever answered; 0 where that told no time. */
+static int64_t seconds_ahead(const struct gk_kv_token *token,
+                             const struct gk_kv_http_answer *answer)
+{
+    return answer->date_wall_ms == 0 ? 0
+                                     : (wall_ms(token->owner) - answer->date_wall_ms) / MS_PER_S;
+}
+
+/* Who refuses what is dated, and has another time than we, may refuse our clock. Then the identity is not gone, and
+ * whose clock it is that is wrong, people have to find out. */
+static struct gk_kv_token_result judge(const struct gk_kv_token *token,
+                                       const struct gk_kv_http_answer *answer, bool login)
+{
+    const struct gk_kv_token_result refused =
+        login ? judge_login(token, answer) : judge_refusal(token, answer);
+    const int64_t ahead_s = seconds_ahead(token, answer);
+    if (refused.judgement.verdict != GK_VAULT_IDENTITY_GONE ||
+        !gk_kv_grant_is_dated(&token->grant) || llabs(ahead_s) <= GK_KV_CLOCK_SLACK_S) {
+        return refused;
+    }
+    struct gk_kv_token_result result = bad_result(GK_VAULT_UNAVAILABLE, false, "ClockWrong", "");
+    result.http_status = answer->http_status;
+    snprintf(result.message, sizeof result.message,
+             "this machine's clock is %lld seconds %s that of the token endpoint, which refuses "
+             "what is dated by it (%.64s): put it right",
+             llabs(ahead_s), ahead_s > 0 ? "ahead of" : "behind", refused.code);
+    return result;
+}
+
 static bool is_text(struct gk_span span, const char *text)
 {
     return span.len == strlen(text) && strncasecmp((const char *)span.data, text, span.len) == 0;
@@ -222,7 +252,7 @@ static struct gk_kv_token_result read_answer(struct gk_kv_token *token,
         return bad_result(GK_VAULT_UNAVAILABLE, true, "TokenEndpointUnreachable", answer->failure);
     }
     if (answer->http_status != 200) {
-        return login ? judge_login(token, answer) : judge_refusal(token, answer);
+        return judge(token, answer, login);
     }
     if (login ? !gk_transit_response_token(answer->body, &response)
               : !gk_kv_response_token(answer->body, &response)) {

@@ -37,6 +37,16 @@ static inline bool gk_kv_grant_is_of_host(const struct gk_kv_grant *grant)
     return !gk_kv_grant_is_vouched(grant) && gk_kv_source_is_host(grant->identity->source);
 }
 
+/* Whether it is shown something that is good from one time to another: then a wrong clock, ours or the authority's, is
+ * refused like a wrong proof. What vouches is as new as its own authority made it. */
+static inline bool gk_kv_grant_is_dated(const struct gk_kv_grant *grant)
+{
+    const enum gk_kv_identity_source source = grant->identity->source;
+    return !gk_kv_grant_is_vouched(grant) &&
+           (source == GK_KV_SOURCE_CLIENT_CERTIFICATE || source == GK_KV_SOURCE_WORKLOAD ||
+            source == GK_KV_SOURCE_JWT);
+}
+
 /* The audience of the token by which an identity vouches for an application. */
 const char *gk_kv_exchange_resource(const struct gk_kv_application *application);
 

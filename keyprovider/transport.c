@@ -29,6 +29,7 @@ struct gk_kv_exchange {
     size_t sent_len;
     struct gk_buf body;
     uint32_t retry_after_ms;
+    int64_t date_wall_ms;
     char challenge[GK_KV_CHALLENGE_BYTES_MAX];
     char request_id[REQUEST_ID_BYTES];
     gk_kv_http_done_fn *done;
@@ -80,22 +81,25 @@ static void copy_header(char *out, size_t out_bytes, struct gk_span value)
     out[value.len] = '\0';
 }
 
+/* 0: it is none. */
+static int64_t date_ms(struct gk_span value)
+{
+    int64_t at_ms = 0;
+    char text[GK_TIME_TEXT_BYTES] = "";
+    copy_header(text, sizeof text, value);
+    return gk_time_http_parse(text, &at_ms) ? at_ms : 0;
+}
+
 /* Seconds, or a date, which is taken by the host's clock. */
 static uint32_t retry_after_ms(const struct gk_kv_exchange *exchange, struct gk_span value)
 {
     uint64_t seconds = 0;
-    int64_t at_ms = 0;
-    char text[GK_TIME_TEXT_BYTES] = "";
     if (gk_parse_u64(value, UINT32_MAX, &seconds)) {
         return seconds < RETRY_AFTER_MAX_MS / MS_PER_S ? (uint32_t)seconds * MS_PER_S
                                                        : RETRY_AFTER_MAX_MS;
     }
-    copy_header(text, sizeof text, value);
-    if (!gk_time_http_parse(text, &at_ms)) {
-        return 0;
-    }
     const struct gk_provider_host *host = exchange->transport->loop->host;
-    const int64_t left_ms = at_ms - host->clock_wall_ms(host->ctx);
+    const int64_t left_ms = date_ms(value) - host->clock_wall_ms(host->ctx);
     return left_ms <= 0 ? 0 : left_ms < RETRY_AFTER_MAX_MS ? (uint32_t)left_ms : RETRY_AFTER_MAX_MS;
 }
 
@@ -109,6 +113,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
         exchange->challenge[0] = '\0';
         exchange->request_id[0] = '\0';
         exchange->retry_after_ms = 0;
+        exchange->date_wall_ms = 0;
     } else if (header_is(line, "WWW-Authenticate", &value)) {
         const size_t scheme_len = strlen(exchange->scheme);
         if (exchange->challenge[0] == '\0' && value.len > scheme_len &&
@@ -120,6 +125,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
         copy_header(exchange->request_id, sizeof exchange->request_id, value);
     } else if (header_is(line, "Retry-After", &value)) {
         exchange->retry_after_ms = retry_after_ms(exchange, value);
+    } else if (header_is(line, "Date", &value)) {
+        exchange->date_wall_ms = date_ms(value);
     }
     return line.len;
 }
@@ -385,6 +392,7 @@ void gk_kv_exchange_ended(CURL *easy, CURLcode result)
                                                           : GK_KV_FAILED,
         .http_status = answered ? (uint16_t)http_status : 0,
         .retry_after_ms = answered ? exchange->retry_after_ms : 0,
+        .date_wall_ms = answered ? exchange->date_wall_ms : 0,
         .body = answered ? gk_buf_span(&exchange->body) : gk_span_of(NULL, 0),
         .challenge = answered ? exchange->challenge : "",
         .request_id = answered ? exchange->request_id : "",

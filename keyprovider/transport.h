@@ -43,6 +43,7 @@ struct gk_kv_http_answer {
     enum gk_kv_outcome outcome;
     uint16_t http_status;    /* 0 unless answered */
     uint32_t retry_after_ms; /* 0: not told; at most an hour */
+    int64_t date_wall_ms;    /* when, by the clock of whoever answered; 0: not told */
     struct gk_span body;
     const char *challenge;  /* the WWW-Authenticate header of the request's scheme, or "" */
     const char *request_id; /* or "" */

@@ -65,6 +65,8 @@ struct world {
     size_t token_requests;
     enum token_reply token_reply;
     unsigned token_life_s;
+    int64_t date_ms; /* of the server's answers; 0: it does not tell */
+    bool workload;   /* the identity is one with a federated token */
     char last_line[512];
     char last_authorization[256];
     char last_body[2048];
@@ -105,11 +107,15 @@ static void locked_wait(void)
 
 static size_t put(char *answer, size_t max, unsigned status, const char *headers, const char *body)
 {
+    char date[GK_TIME_TEXT_BYTES] = "";
+    if (world.date_ms != 0) {
+        gk_time_http(world.date_ms, date);
+    }
     return (size_t)snprintf(answer, max,
                             "HTTP/1.1 %u X\r\nContent-Type: application/json\r\n"
-                            "x-ms-request-id: request-7\r\n%sContent-Length: %zu\r\n"
+                            "x-ms-request-id: request-7\r\nDate: %s\r\n%sContent-Length: %zu\r\n"
                             "Connection: close\r\n\r\n%s",
-                            status, headers, strlen(body), body);
+                            status, date, headers, strlen(body), body);
 }
 
 static size_t put_value(char *answer, size_t max, const char *name, const char *value)
@@ -310,10 +316,11 @@ static void start_provider(bool trusting, const char *pins)
     if (trusting) {
         config("ca_file", path_of("ca.pem"));
     }
-    config("identity.0.kind", "client-secret");
+    config("identity.0.kind", world.workload ? "workload" : "client-secret");
     config("identity.0.client_id", "client");
     config("identity.0.tenant_id", "tenant");
-    config("identity.0.client_secret_file", path_of("client.secret"));
+    config(world.workload ? "identity.0.federated_token_file" : "identity.0.client_secret_file",
+           path_of(world.workload ? "federated.token" : "client.secret"));
     config("identity.0.authority", uri);
     config("vault.0.uri", uri);
     if (pins != NULL) {
@@ -335,6 +342,7 @@ static int set_up_world(void **state)
     write_file("service.key",
                "gatekey-service-key-v1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n");
     write_file("client.secret", "correct-horse&battery=staple\n");
+    write_file("federated.token", "e30.eyJleHAiOjQwMDAwMDAwMDB9.c2ln\n"); /* until 2096 */
     world.replies[0] = REPLY_KEY;
     world.replies_count = 1;
     world.token_life_s = 3600;
@@ -353,7 +361,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    static const char *const names[] = {"service.key", "client.secret", "ca.pem"};
+    static const char *const names[] = {"service.key", "client.secret", "federated.token",
+                                        "ca.pem"};
     world.ops->stop(world.provider);
     world.ops->destroy(world.provider);
     scripted_server_stop(world.server);
@@ -627,6 +636,44 @@ static void move_wall(int64_t add_ms)
     unlock();
 }
 
+/* What is dated, and refused by somebody with another time, says nothing of the identity; nor is a clock an excuse for
+ * what has no date. */
+static void expect_of_refusal(int64_t ahead_ms, enum gk_vault_verdict verdict, const char *code)
+{
+    lock();
+    world.token_reply = TOKEN_REFUSED;
+    world.date_ms = ahead_ms == INT64_MAX ? 0 : world.wall_ms - ahead_ms;
+    unlock();
+    assert_int_equal(unwrap_once(DEADLINE_MS), verdict);
+    assert_string_equal(world.answer.code, code);
+}
+
+static int set_up_workload(void **state)
+{
+    set_up_world(state);
+    world.workload = true;
+    start_provider(true, NULL);
+    return 0;
+}
+
+static void test_keyvault_provider__a_wrong_clock_is_no_refusal(void **state)
+{
+    (void)state;
+    expect_of_refusal(INT64_MAX, GK_VAULT_IDENTITY_GONE, "invalid_client");
+    expect_of_refusal(170000, GK_VAULT_IDENTITY_GONE, "invalid_client");
+    expect_of_refusal(-170000, GK_VAULT_IDENTITY_GONE, "invalid_client");
+    expect_of_refusal(200000, GK_VAULT_UNAVAILABLE, "ClockWrong");
+    assert_non_null(strstr(world.answer.message, "clock is 200 seconds ahead of"));
+    expect_of_refusal(-200000, GK_VAULT_UNAVAILABLE, "ClockWrong");
+    assert_non_null(strstr(world.answer.message, "clock is 200 seconds behind"));
+}
+
+static void test_keyvault_provider__a_clock_is_no_excuse_for_a_secret(void **state)
+{
+    (void)state;
+    expect_of_refusal(200000, GK_VAULT_IDENTITY_GONE, "invalid_client");
+}
+
 static void wait_for_tokens(size_t count)
 {
     lock();
@@ -813,6 +860,9 @@ int main(void)
         TEST(token_answers),
         TEST(token_is_renewed_ahead_of_its_end),
         TEST(an_old_token_outlives_a_failed_renewal),
+        cmocka_unit_test_setup_teardown(test_keyvault_provider__a_wrong_clock_is_no_refusal,
+                                        set_up_workload, tear_down),
+        TEST(a_clock_is_no_excuse_for_a_secret),
         cmocka_unit_test_setup_teardown(test_keyvault_provider__a_certificate_that_is_not_trusted,
                                         set_up_without_trust, tear_down),
         cmocka_unit_test_setup_teardown(test_keyvault_provider__a_server_with_a_pinned_key,

@@ -320,7 +320,7 @@ static void test_client_assertion__is_signed(void **state)
     check_part(assertion, first, "{\"alg\":\"PS256\",\"typ\":\"JWT\",\"x5t#S256\":\"", "\"}");
     check_part(first + 1, second,
                "{\"aud\":\"https://a/t/token\",\"iss\":\"client\",\"sub\":\"client\",\"jti\":\"",
-               "\",\"iat\":1800000000,\"nbf\":1800000000,\"exp\":1800000300}");
+               "\",\"iat\":1799999820,\"nbf\":1799999820,\"exp\":1800000300}");
     check_signature(key, assertion);
     gk_buf_cleanup(&out);
     X509_free(certificate);
