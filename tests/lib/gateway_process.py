@@ -219,6 +219,14 @@ provider: {{ service_key_file = "{self.service_key_file}"; {vault} }};
         """The status that /healthz or /readyz answers, and its body."""
         return self.session.ask("GET", self.management + path, timeout_s=timeout_s)
 
+    def _authorization(self):
+        return f"Bearer {(self.directory / 'token').read_text().strip()}"
+
+    def metric(self, name):
+        """Its series in /metrics, as lines."""
+        _, text = self.session.fetch("GET", f"{self.management}/metrics", headers={"Authorization": self._authorization()})
+        return [line for line in text.decode().splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+
     def resource(self, method, name, path="", body=None):
         """The status and the answer of the management API for an account, or for what stands below it."""
         return self.session.ask(
@@ -226,7 +234,7 @@ provider: {{ service_key_file = "{self.service_key_file}"; {vault} }};
             f"{self.management}/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/gatekey/providers/"
             f"Microsoft.Storage/storageAccounts/{name}{path}?api-version=2023-05-01",
             None if body is None else json.dumps(body).encode(),
-            {"Content-Type": "application/json", "Authorization": f"Bearer {(self.directory / 'token').read_text().strip()}"})
+            {"Content-Type": "application/json", "Authorization": self._authorization()})
 
     def set_blob_service(self, name, properties):
         """Settings of an account's Blob service, as the resource provider has them."""

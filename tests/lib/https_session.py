@@ -18,6 +18,11 @@ class Session:
 
     def ask(self, method, url, body=None, headers=None, timeout_s=TIMEOUT_S):
         """The status, and the answer's JSON."""
+        status, text = self.fetch(method, url, body, headers, timeout_s)
+        return status, json.loads(text)
+
+    def fetch(self, method, url, body=None, headers=None, timeout_s=TIMEOUT_S):
+        """The status, and the answer's bytes."""
         parts = urllib.parse.urlsplit(url)
         place = (os.getpid(), threading.get_ident(), parts.netloc)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
@@ -34,6 +39,6 @@ class Session:
             connection.close()
             if kept is None:
                 raise
-            return self.ask(method, url, body, headers, timeout_s)  # it had been closed at the other end
+            return self.fetch(method, url, body, headers, timeout_s)  # it had been closed at the other end
         self.connections[place] = connection
-        return status, json.loads(text)
+        return status, text
