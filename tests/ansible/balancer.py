@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A load balancer as a site has one, in small: a TCP listener that gives each new connection to the next gateway in
-rotation. A gateway is taken out by a file out/NAME, and has no connection left when there is idle/NAME: what the rolling
-upgrade's tasks before and after each gateway's turn work with."""
+"""A load balancer as a site has one, in small: a TCP listener that gives each new connection to the next gateway
+in rotation. A gateway is taken out by a file out/NAME, and has no connection left when there is idle/NAME: what
+the rolling upgrade's tasks before and after each gateway's turn work with."""
 import pathlib
 import selectors
 import socket

@@ -33,8 +33,9 @@ def run(*command, **options):
 def environment(place):
     """Ansible's own files are in place, and nothing of the user's reaches it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    return {**kept, "HOME": str(place), "ANSIBLE_HOME": str(place / "home"), "ANSIBLE_COLLECTIONS_PATH": str(place / "collections"),
-            "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "false", "LC_ALL": "C.UTF-8"}
+    return {**kept, "HOME": str(place), "ANSIBLE_HOME": str(place / "home"),
+            "ANSIBLE_COLLECTIONS_PATH": str(place / "collections"), "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_LOCALHOST_WARNING": "false", "LC_ALL": "C.UTF-8"}
 
 
 def install(place):

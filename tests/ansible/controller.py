@@ -45,18 +45,20 @@ class Controller:
                 {"name": "holder", "client_id": HOLDER, "client_secret": self.secrets["holder"], "administer": True}],
             "drill_vault_host": "vault",
             "drill_vault_key": {"vault_uri": uri, "authority": uri, "tenant_id": TENANT, "client_id": HOLDER,
-                                "client_secret_file": "/etc/keyvaultd/secrets/holder", "ca_file": "/etc/keyvaultd/ca.crt",
-                                "name": "storage"}}
+                                "client_secret_file": "/etc/keyvaultd/secrets/holder",
+                                "ca_file": "/etc/keyvaultd/ca.crt", "name": "storage"}}
 
     def gateway_variables(self, vault_port):
         uri = f"https://localhost:{vault_port}"
         return {
-            "gatekey_packages_dir": str(self.packages), "gatekey_tls": "trial", "gatekey_tls_ca_dir": str(self.place / "ca"),
+            "gatekey_packages_dir": str(self.packages), "gatekey_tls": "trial",
+            "gatekey_tls_ca_dir": str(self.place / "ca"),
             "gatekey_secrets": [{"name": "gateway", "content": self.secrets["gateway"]}],
             "gatekey_settings": {"provider": {
                 "ca_file": "{{ gatekey_listeners_dir }}/ca.crt", "vaults": [{"uri": uri}],
-                "identities": [{"kind": "client-secret", "resource_id": IDENTITY, "client_id": GATEWAY, "tenant_id": TENANT,
-                                "authority": uri, "client_secret_file": "{{ gatekey_credentials }}gateway"}]}},
+                "identities": [{"kind": "client-secret", "resource_id": IDENTITY, "client_id": GATEWAY,
+                                "tenant_id": TENANT, "authority": uri,
+                                "client_secret_file": "{{ gatekey_credentials }}gateway"}]}},
             "accounts_present": [{"name": "archive", "user_identity": IDENTITY, "key_source": "Microsoft.Keyvault",
                                   "vault_uri": uri, "key_name": "storage",
                                   "scopes": [{"name": "payroll", "key_source": "Microsoft.KeyVault", "vault_uri": uri,
@@ -70,10 +72,10 @@ class Controller:
         else:
             name = f"gatekey.gateway.{playbook}"
         (self.place / "more.json").write_text(json.dumps(more), encoding="utf-8")
-        command = ["ansible-playbook", "-i", self.place / "hosts.json", "--diff", "-v", "-e", f"@{self.place}/more.json",
-                   name, *options]
-        done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              check=False, env=environment(self.place), stdin=subprocess.DEVNULL)
+        command = ["ansible-playbook", "-i", self.place / "hosts.json", "--diff", "-v",
+                   "-e", f"@{self.place}/more.json", name, *options]
+        done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False, env=environment(self.place))
         self.said += done.stdout
         if (done.returncode != 0) != fails:
             sys.exit(f"{' '.join(map(str, command))} ends with {done.returncode}\n{done.stdout[-8000:]}")

@@ -137,8 +137,8 @@ def check_keys(site, container):
 
 def check_backup(site):
     place = site.controller.place
-    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=keeper", "-keyout", place / "keeper.key",
-        "-out", place / "keeper.crt")
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=keeper",
+        "-keyout", place / "keeper.key", "-out", place / "keeper.crt")
     site.controller.play("backup", backup_dir=str(place / "backup"), backup_recipient=str(place / "keeper.crt"))
     saved = place / "backup/archive.json"
     assert saved.stat().st_mode & 0o777 == 0o600 and '"archive"' in saved.read_text(encoding="utf-8")

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The Ansible collection without a host: what ansible-galaxy builds of it passes ansible-lint's production profile, every
-playbook parses, every role and module explains itself, and its filter writes what libconfig reads. Takes some 20 s."""
+"""The Ansible collection without a host: what ansible-galaxy builds of it passes ansible-lint's production profile,
+every playbook parses, every role and module explains itself, its filter writes what libconfig reads, and it
+reloads what the gateway does. Takes some 20 s."""
 import pathlib
 import re
 import sys

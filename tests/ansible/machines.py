@@ -13,6 +13,7 @@ from collection import need, run, skip
 
 PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-apt,ca-certificates"
 BOOT_S = 180
+BOOTED = ("running", "degraded")
 MIRROR = "$(ORIGIN) $(CODENAME) $(COMPONENT) $(SITE)"
 
 
@@ -23,8 +24,8 @@ def free_port():
 
 
 def codename():
-    release = dict(line.split("=", 1) for line in pathlib.Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
-                   if "=" in line)
+    lines = pathlib.Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
+    release = dict(line.split("=", 1) for line in lines if "=" in line)
     return release.get("VERSION_CODENAME", "").strip('"')
 
 
@@ -43,7 +44,11 @@ def make_root(place):
     if root.exists():
         return root
     shutil.rmtree(place / "unfinished", ignore_errors=True)
-    run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", codename(), place / "unfinished", mirror(codename()))
+    command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", codename(), place / "unfinished",
+               mirror(codename())]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 0:
+        skip(f"debootstrap makes no root here: {done.stdout[-800:]}")
     (place / "unfinished/etc/hosts").write_text("127.0.0.1 localhost\n", encoding="ascii")
     (place / "unfinished").rename(root)
     return root
@@ -76,8 +81,8 @@ class Machine:
         deadline = time.monotonic() + BOOT_S
         while time.monotonic() < deadline and self.process.poll() is None:
             children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-            self.leader = children.read_text(encoding="ascii").split()[0] if children.read_text(encoding="ascii") else None
-            if self.leader and self.ask("systemctl", "is-system-running", "--wait").stdout.strip() in ("running", "degraded"):
+            self.leader = next(iter(children.read_text(encoding="ascii").split()), None)
+            if self.leader and self.ask("systemctl", "is-system-running", "--wait").stdout.strip() in BOOTED:
                 return self
             time.sleep(0.2)
         said = self.log.read_text(encoding="utf-8", errors="replace")[-800:]

@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The rolling upgrade: two gateways on the fixture's Ceph cluster, each on a fresh Debian machine, deployed with pools, a
-user and a service key that the collection makes, and upgraded to new packages behind a load balancer while clients write
-and read without a retry. No request fails, and both gateways are new. Needs root and some five minutes.
+"""The rolling upgrade: two gateways on the fixture's Ceph cluster, each on a fresh Debian machine, deployed with
+pools, a user and a service key that the collection makes, and upgraded to new packages behind a load balancer while
+clients write and read without a retry. No request fails, and both gateways are new. Needs root and some five minutes.
 
   upgrade.py BUILD
 """
 import contextlib
 import os
 import pathlib
+import re
 import sys
 import tempfile
 import threading
@@ -58,9 +59,8 @@ def new_packages(packages, place):
         tree = place / name
         run("dpkg-deb", "-R", next(packages.glob(f"{name}_*.deb")), tree)
         control = tree / "DEBIAN/control"
-        lines = control.read_text(encoding="utf-8").splitlines()
-        control.write_text("\n".join(f"Version: {NEXT}" if line.startswith("Version:") else line for line in lines) + "\n",
-                           encoding="utf-8")
+        text = re.sub(r"^Version: .*$", f"Version: {NEXT}", control.read_text(encoding="utf-8"), flags=re.M)
+        control.write_text(text, encoding="utf-8")
         run("dpkg-deb", "-b", tree, place / f"{name}_{NEXT}_all.deb")
     return place
 
@@ -70,7 +70,8 @@ def set_up(controller, machines, ceph):
     vault_port = free_port()
     ports = {name: free_port() for name in GATEWAYS}
     gateways = {name: machines[name].inventory(gatekey_blob_tls_listen=f"127.0.0.1:{ports[name]}",
-                                               gatekey_management_listen=f"127.0.0.1:{free_port()}") for name in GATEWAYS}
+                                               gatekey_management_listen=f"127.0.0.1:{free_port()}")
+                for name in GATEWAYS}
     controller.set_hosts(
         {"keyvaultd": {"vault": machines["vault"].inventory()}, "gatekey": gateways},
         {**controller.vault_variables(vault_port), **controller.gateway_variables(vault_port), "gatekey_store": "rados",
@@ -95,9 +96,9 @@ def check_deployment(controller, machines):
 def connection_string(controller, machine, port):
     management = controller.hosts["gatekey"][machine.name]["gatekey_management_listen"]
     done = machine.ask("env", "GATEKEY_TOKEN_FILE=/etc/gatekey/listeners/management.token",
-                       "GATEKEY_CA_FILE=/etc/gatekey/listeners/management.crt", f"GATEKEY_ENDPOINT=https://{management}",
-                       "gatekeyctl", "account", "keys", "archive", "--connection-string", "--blob-endpoint",
-                       f"https://127.0.0.1:{port}")
+                       "GATEKEY_CA_FILE=/etc/gatekey/listeners/management.crt",
+                       f"GATEKEY_ENDPOINT=https://{management}", "gatekeyctl", "account", "keys", "archive",
+                       "--connection-string", "--blob-endpoint", f"https://127.0.0.1:{port}")
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -151,8 +152,8 @@ def main(build, ceph):
         connection = connection_string(controller, machines["one"], balancer.port)
 
         def make_client():
-            return ContainerClient.from_connection_string(connection, "films", connection_verify=str(place / "ca/ca.crt"),
-                                                          retry_total=0)
+            return ContainerClient.from_connection_string(connection, "films", retry_total=0,
+                                                          connection_verify=str(place / "ca/ca.crt"))
 
         make_client().create_container()
         check_upgrade(controller, machines, balancer, make_client)

@@ -21,7 +21,8 @@ options:
     choices: [present, absent]
     default: present
   destroy_data:
-    description: Has to be true for C(absent). An account's wrapped root key is destroyed at once; no key brings it back.
+    description:
+      - Has to be true for C(absent). An account's wrapped root key is destroyed at once; no key brings it back.
     type: bool
     default: false
   subscription:
