@@ -58,7 +58,7 @@ static void show_progress(const struct ctl_job *job, const json_t *state)
     memset(bar, '#', (size_t)filled);
     bar[BAR_WIDTH] = '\0';
     fprintf(stderr, "\r[%s] %3d %%  ", bar, (int)(100 * progress));
-    job->show(stderr, state);
+    job->show(job->ctx, stderr, state);
     fflush(stderr);
 }
 

@@ -11,7 +11,8 @@ struct ctl_job {
     const char *path;      /* GET: its state, with member "status" */
     const char *stop_path; /* POST: orders it to stop */
     /* One line, without its end: what stands behind the bar. */
-    void (*show)(FILE *stream, const json_t *state);
+    void (*show)(const void *ctx, FILE *stream, const json_t *state);
+    const void *ctx;
 };
 
 /* --rate, where it was given, into the body of what starts the work; of: what the number counts. */

@@ -139,8 +139,8 @@ static const char *const scrub_options[] = {
     "--stop",   "--remove-damaged", "--yes",        GATEWAY_OPTIONS, NULL};
 static const char *const doctor_options[] = {"--config", "--no-fail", GATEWAY_OPTIONS, NULL};
 static const char *const audit_options[] = {"--head", "--json", NULL};
-static const char *const reseal_options[] = {"--rate",   "--pause",       "--resume",
-                                             "--status", GATEWAY_OPTIONS, NULL};
+static const char *const account_job_options[] = {"--rate",   "--pause",       "--resume",
+                                                  "--status", GATEWAY_OPTIONS, NULL};
 static const char *const service_key_options[] = {"--out", NULL};
 
 static const struct ctl_command commands[] = {
@@ -182,7 +182,20 @@ static const struct ctl_command commands[] = {
      "and stays under the root key that it was written under, until gatekeyctl account reseal.\n"
      "Export the account again: an older backup does not have the new root key, and is refused.\n",
      ctl_account_new_root_key},
-    {"account", "reseal", "NAME", "move all that is there to the newest root key", reseal_options,
+    {"account", "reencrypt", "NAME", "encrypt all data anew, under new data keys",
+     account_job_options,
+     "For an account whose data keys may be known to somebody. All data that are under data keys "
+     "from\n"
+     "before are read, verified and written anew under other ones; clients notice nothing. The "
+     "gateway\n"
+     "does it; this shows how far it is. Ctrl-C pauses it, --resume goes on, --rate bounds the MiB "
+     "in a\n"
+     "second. Page blobs, blobs under a client's key and those with uncommitted blocks stay as "
+     "they are,\n"
+     "and are counted. Exit code 5 when something cannot be read; 7 when it was paused.\n",
+     ctl_account_reencrypt},
+    {"account", "reseal", "NAME", "move all that is there to the newest root key",
+     account_job_options,
      "Seals every data key of the account and its scopes under the newest root key, and retires "
      "older\n"
      "ones with nothing left under them, for good; no data is rewritten. The gateway does it; "
@@ -444,7 +457,8 @@ static void print_overview(FILE *stream)
         "list,\n"
         "key status: an account's record cannot be read; 5 audit verify: the file is not what\n"
         "was written; 5, 6, 7 scrub: something is damaged;\n"
-        "objects that nothing refers to stay; it was stopped (account reseal as well); 8 policy "
+        "objects that nothing refers to stay; it was stopped (account reseal and reencrypt as "
+        "well); 8 policy "
         "report: something is not\n"
         "compliant\n",
         stream);

@@ -16,10 +16,10 @@ enum ctl_exit {
     CTL_NOT_HEALTHY = 4, /* key status: a key is revoked, unreachable or degraded; doctor: something
                             does not work */
     CTL_DAMAGED =
-        5, /* scrub, account reseal, audit verify: something is damaged; lists: an account's record cannot be
+        5, /* scrub, account reseal and reencrypt, audit verify: something is damaged; lists: an account's record cannot be
                         read */
     CTL_UNREFERENCED = 6, /* scrub: there are objects that nothing refers to, and they stay */
-    CTL_STOPPED = 7,      /* scrub, account reseal: it was stopped, and may be resumed */
+    CTL_STOPPED = 7, /* scrub, account reseal and reencrypt: it was stopped, and may be resumed */
     CTL_NOT_COMPLIANT = 8 /* policy report: something is not compliant, or not known to be */
 };
 
@@ -74,7 +74,7 @@ struct ctl_options {
     /* scrub */
     bool verify;
     bool remove;
-    bool pause; /* account reseal */
+    bool pause; /* account reseal and reencrypt */
     bool resume;
     bool status;
     bool stop;
@@ -113,7 +113,7 @@ enum ctl_exit ctl_fail(enum ctl_exit code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* account_commands.c, audit_command.c, backup_commands.c, doctor_command.c, key_commands.c, policy_command.c,
- * reseal_command.c, scope_commands.c, scrub_command.c, service_key.c, shred_command.c */
+ * reencrypt_command.c, reseal_command.c, scope_commands.c, scrub_command.c, service_key.c, shred_command.c */
 enum ctl_exit ctl_account_create(const struct ctl_options *options);
 enum ctl_exit ctl_account_show(const struct ctl_options *options);
 enum ctl_exit ctl_account_list(const struct ctl_options *options);
@@ -122,6 +122,7 @@ enum ctl_exit ctl_account_delete(const struct ctl_options *options);
 enum ctl_exit ctl_account_shred(const struct ctl_options *options);
 enum ctl_exit ctl_account_keys(const struct ctl_options *options);
 enum ctl_exit ctl_account_new_root_key(const struct ctl_options *options);
+enum ctl_exit ctl_account_reencrypt(const struct ctl_options *options);
 enum ctl_exit ctl_account_reseal(const struct ctl_options *options);
 enum ctl_exit ctl_account_export(const struct ctl_options *options);
 enum ctl_exit ctl_account_restore(const struct ctl_options *options);

@@ -40,8 +40,9 @@ static const char *phase_text(const json_t *state)
     return "";
 }
 
-void ctl_scrub_show_in_short(FILE *stream, const json_t *state)
+void ctl_scrub_show_in_short(const void *ctx, FILE *stream, const json_t *state)
 {
+    (void)ctx;
     fprintf(
         stream, "%-28s %lld blobs, %lld damaged, %lld unreferenced ", phase_text(state),
         (long long)count_of(

@@ -8,7 +8,7 @@
 #include "ctl/options.h"
 
 /* As struct ctl_job has it. */
-void ctl_scrub_show_in_short(FILE *stream, const json_t *state);
+void ctl_scrub_show_in_short(const void *ctx, FILE *stream, const json_t *state);
 /* The report, on standard output. */
 void ctl_scrub_show(const json_t *state);
 /* What the report says, as an exit code. */

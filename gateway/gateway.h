@@ -10,6 +10,7 @@
 #include "gateway/plugin_host.h"
 #include "gateway/store/store.h"
 
+struct gk_account_job;     /* job/account_job.h */
 struct gk_bearer;          /* auth/bearer.h */
 struct gk_reaper;          /* blob/reaper.h */
 struct gk_copier;          /* blob/copier.h */
@@ -17,7 +18,6 @@ struct gk_container_cache; /* blob/container_cache.h */
 struct gk_copy_host;       /* blob/copy_hosts.h */
 struct gk_hasher;          /* blob/hasher.h */
 struct gk_notices;         /* notices.h */
-struct gk_reseal;          /* reseal/reseal.h */
 struct gk_scrub;           /* scrub/scrub.h */
 struct gk_site_policy;     /* site_policy.h */
 
@@ -41,7 +41,8 @@ struct gk_gateway {
     uint32_t
         copy_wait_bytes; /* a larger copy that cannot be shared is pending (blob/copy_pend.h) */
     struct gk_scrub *scrub;
-    struct gk_reseal *reseal;
+    struct gk_account_job *reseal;
+    struct gk_account_job *reencrypt;
     const char
         *blob_domain; /* host-style requests: <account>.<blob_domain>; NULL: path style only */
     const char *web_domain;                /* websites: <account>.<web_domain>; NULL: none */

@@ -24,6 +24,7 @@
 #include "gateway/manage/manage_server.h"
 #include "gateway/metrics.h"
 #include "gateway/notices.h"
+#include "gateway/reencrypt/reencrypt.h"
 #include "gateway/registry.h"
 #include "gateway/reseal/reseal.h"
 #include "gateway/scrub/scrub.h"
@@ -192,14 +193,18 @@ static enum gk_status open_gateway(const struct gk_setup *setup, struct gk_gatew
         status = gk_scrub_new(gateway, &gateway->scrub, error);
     }
     if (status == GK_OK) {
-        status = gk_reseal_new(gateway, &gateway->reseal, error);
+        status = gk_account_job_new(gateway, &gk_reseal_kind, &gateway->reseal, error);
+    }
+    if (status == GK_OK) {
+        status = gk_account_job_new(gateway, &gk_reencrypt_kind, &gateway->reencrypt, error);
     }
     return status;
 }
 
 static void close_gateway(struct gk_gateway *gateway)
 {
-    gk_reseal_free(gateway->reseal);
+    gk_account_job_free(gateway->reencrypt);
+    gk_account_job_free(gateway->reseal);
     gk_scrub_free(gateway->scrub);
     gk_copier_stop(gateway->copier);
     gk_reaper_stop(gateway->reaper);

@@ -140,13 +140,38 @@ static enum gk_status put_value(struct gk_blob_write *write, const struct gk_blo
     return status;
 }
 
+/* A record's value. The sealed part of a state's is bound to the base, where states have theirs from. */
+static enum gk_status seal_value(const struct gk_request *request,
+                                 const struct gk_blob_target *target, struct gk_data_key *data_key,
+                                 struct gk_span open_part, struct gk_span sealed_part,
+                                 struct gk_buf *value, struct gk_error *error)
+{
+    const struct gk_place place = gk_blob_place(request, target);
+    if (sealed_part.len == 0 || !gk_is_state_key(place.key)) {
+        return gk_value_seal(&place, data_key, open_part, sealed_part, value, error);
+    }
+    struct gk_place base = place;
+    struct gk_buf base_key;
+    struct gk_buf of_base;
+    gk_buf_init(&base_key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&of_base, 2 * GK_BLOB_RECORD_BYTES_MAX);
+    gk_base_key(&base_key, place.key);
+    base.key = gk_buf_span(&base_key);
+    enum gk_status status = gk_value_seal(&base, data_key, open_part, sealed_part, &of_base, error);
+    if (status == GK_OK) {
+        status = gk_value_rebind(&base, &place, gk_buf_span(&of_base), open_part, value, error);
+    }
+    gk_buf_cleanup(&base_key);
+    gk_buf_cleanup(&of_base);
+    return status;
+}
+
 enum gk_status gk_blob_write_record(struct gk_blob_write *write, const struct gk_request *request,
                                     const struct gk_blob_target *target,
                                     const struct gk_blob_record *record,
                                     struct gk_data_key *data_key,
                                     const struct gk_metadata *metadata, struct gk_error *error)
 {
-    const struct gk_place place = gk_blob_place(request, target);
     const bool sealed = metadata != NULL && metadata->count > 0;
     struct gk_buf open_part;
     struct gk_buf sealed_part;
@@ -165,8 +190,8 @@ enum gk_status gk_blob_write_record(struct gk_blob_write *write, const struct gk
         gk_metadata_encode(metadata, &sealed_part);
     }
     if (status == GK_OK) {
-        status = gk_value_seal(&place, sealed ? data_key : NULL, gk_buf_span(&open_part),
-                               gk_buf_span(&sealed_part), &value, error);
+        status = seal_value(request, target, sealed ? data_key : NULL, gk_buf_span(&open_part),
+                            gk_buf_span(&sealed_part), &value, error);
     }
     gk_buf_cleanup(&open_part);
     gk_buf_cleanup_wipe(&sealed_part);

@@ -53,7 +53,7 @@ enum gk_status gk_blob_write_discard_staged(struct gk_blob_write *write,
 /* What the record of target, a base or a state, refers to is garbage, as far as nothing else does. */
 void gk_blob_write_drop(struct gk_blob_write *write, const struct gk_blob_target *target);
 
-/* The blob's new record. metadata NULL or empty: without a sealed part. data_key, of the record, may be NULL then
+/* The new record of a base or a state. metadata NULL or empty: without a sealed part. data_key, of the record, may be NULL then
  * when it is not a new one. */
 enum gk_status gk_blob_write_record(struct gk_blob_write *write, const struct gk_request *request,
                                     const struct gk_blob_target *target,

@@ -176,6 +176,7 @@ enum gk_status gk_copy_share_key(const struct gk_request *request, struct gk_upl
         return gk_fail(error, GK_E_RESOURCE, "no entropy for a new object");
     }
     record->object = to.object;
+    record->keyed_wall_ms = source->record.keyed_wall_ms;
     const enum gk_status status = plugin->data_key_reseal(
         request->account->handle, &from,
         gk_span_of(source->record.sealed_data_key, sizeof source->record.sealed_data_key), &to,

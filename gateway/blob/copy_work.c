@@ -117,13 +117,12 @@ static void describe_source(struct step *step)
     }
 }
 
-/* The source is still what the copy was asked of. */
+/* The source is still what the copy was asked of; its object is another once it was re-encrypted. */
 static enum gk_status check_source(const struct step *step, struct gk_error *error)
 {
     const struct gk_copy_origin *origin = &step->target.record.copy.unfinished.origin;
     const struct gk_blob_record *record = &step->source.record;
-    return gk_id_equal(&record->object, &origin->object) && record->etag == origin->etag &&
-                   record->size == step->target.record.copy.bytes
+    return record->etag == origin->etag && record->size == step->target.record.copy.bytes
                ? GK_OK
                : gk_refuse(error, 412, "SourceConditionNotMet");
 }

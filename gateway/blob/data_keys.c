@@ -166,6 +166,7 @@ enum gk_status gk_blob_new_data_key(const struct gk_request *request,
         return gk_fail(error, GK_E_RESOURCE, "no entropy for a new object");
     }
     record->object = scope.object;
+    record->keyed_wall_ms = gk_clock_wall_ms(&request->gateway->clock);
     const enum gk_status status =
         gk_encryption_of_new(request, &target->for_new, &record->encryption, error);
     if (status != GK_OK) {
@@ -180,4 +181,21 @@ enum gk_status gk_blob_new_data_key(const struct gk_request *request,
         return plugin_of(request)->data_key_create(request->account->handle, &scope,
                                                    record->sealed_data_key, out, error);
     }
+}
+
+enum gk_status gk_blob_another_data_key(const struct gk_request *request,
+                                        const struct gk_blob_target *target,
+                                        struct gk_blob_record *record, struct gk_data_key **out,
+                                        struct gk_error *error)
+{
+    struct gk_object_scope scope = {.container = target->container};
+    struct gk_account *owner = key_owner(request, target);
+    if (!gk_id_random(&scope.object)) {
+        return gk_fail(error, GK_E_RESOURCE, "no entropy for a new object");
+    }
+    record->object = scope.object;
+    record->keyed_wall_ms = gk_clock_wall_ms(&request->gateway->clock);
+    return owner == NULL ? gk_fail(error, GK_E_INTERNAL, "a blob's scope was not looked for")
+                         : plugin_of(request)->data_key_create(owner, &scope,
+                                                               record->sealed_data_key, out, error);
 }

@@ -27,5 +27,11 @@ enum gk_status gk_blob_new_data_key(const struct gk_request *request,
                                     const struct gk_blob_target *target,
                                     struct gk_blob_record *record, struct gk_data_key **out,
                                     struct gk_error *error) GK_MUST_USE;
+/* The same for what target, whose scope was looked for, has already: under the same key as the data key that it has,
+ * which is the account's or a scope's. */
+enum gk_status gk_blob_another_data_key(const struct gk_request *request,
+                                        const struct gk_blob_target *target,
+                                        struct gk_blob_record *record, struct gk_data_key **out,
+                                        struct gk_error *error) GK_MUST_USE;
 
 #endif

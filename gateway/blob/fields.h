@@ -31,6 +31,7 @@ enum gk_field_tag {
     GK_FIELD_TAGS = 16,
     GK_FIELD_CONTENT_MD5 = 17,
     GK_FIELD_HISTORY = 20,
+    GK_FIELD_KEYED = 21,
 };
 
 /* What a field holds. Empty is all zero. */

@@ -23,8 +23,9 @@
  *   8     space      0        a page blob's rows and its page objects
  *   9     container  shards   that the account's map names by what stands where else a blob's name does,
  *                             deleted and not kept any more (container_expiry.h); freed as in kind 7
- *   10    loan       0        what another blob lends to the one that had it (loan.h); alone in an entry
- *                             with a time to come: perhaps, and not before that time
+ *   10    loan       0        what another blob lends to the one that had it (loan.h); first in an entry
+ *                             with a time to come: perhaps, and not before that time, as all that
+ *                             comes after it in that entry
  */
 #ifndef GATEWAY_BLOB_GARBAGE_H
 #define GATEWAY_BLOB_GARBAGE_H

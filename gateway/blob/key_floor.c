@@ -357,7 +357,8 @@ enum gk_status gk_key_floor_keep(struct gk_blob_write *write, const struct gk_re
             status = generation_of(request, record, &generation, error);
         }
     }
-    if (status == GK_OK) {
+    if (status == GK_OK &&
+        write->bar_key.len == 0) { /* else another record of the blob has brought it */
         bar_key(&write->bar_key, scope, generation);
         gk_blob_write_guard(write, (struct gk_guard){.kind = GK_GUARD_MAP_ABSENT,
                                                      .key = gk_buf_span(&write->bar_key)});

@@ -61,6 +61,7 @@ static enum gk_status write_lent(struct lending *lending, struct gk_blob_write *
     const struct gk_blob_record *from = &source->record;
     struct gk_blob_record lent = {.state = GK_BLOB_COMMITTED, /* borrows what source owns */
                                   .object = from->object,
+                                  .keyed_wall_ms = from->keyed_wall_ms,
                                   .etag = from->etag,
                                   .created_wall_ms = from->created_wall_ms,
                                   .modified_wall_ms = from->modified_wall_ms,

@@ -203,6 +203,7 @@ static enum gk_status keep_identity(struct gk_request *request, struct gk_upload
     }
     record->object = old->object;
     record->encryption = old->encryption;
+    record->keyed_wall_ms = old->keyed_wall_ms;
     record->epoch = old->epoch + 1;
     memcpy(record->sealed_data_key, old->sealed_data_key, sizeof old->sealed_data_key);
     return upload->metadata.count == 0

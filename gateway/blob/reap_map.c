@@ -70,7 +70,8 @@ static bool is_of_kind(const struct gk_garbage *garbage, enum gk_garbage_kind ki
 static bool has_its_time(const struct gk_garbage *garbage)
 {
     return is_of_kind(garbage, GK_GARBAGE_EXPIRED) ||
-           is_of_kind(garbage, GK_GARBAGE_KEPT_CONTAINER) || is_of_kind(garbage, GK_GARBAGE_LOAN);
+           is_of_kind(garbage, GK_GARBAGE_KEPT_CONTAINER) ||
+           (garbage->count > 0 && garbage->items[0].kind == GK_GARBAGE_LOAN);
 }
 
 /* What an entry that is due stands for: to due, or, when a blob may still refer to some of it, removed as

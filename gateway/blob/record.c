@@ -119,6 +119,26 @@ static void tags_cleanup(void *value)
 static const struct gk_field_kind tags_field = {
     .given = tags_given, .encode = tags_encode, .decode = tags_decode, .cleanup = tags_cleanup};
 
+static bool keyed_given(const void *value)
+{
+    return *(const int64_t *)value != 0;
+}
+
+static void keyed_encode(const void *value, struct gk_buf *out)
+{
+    gk_buf_append_u64(out, (uint64_t) * (const int64_t *)value);
+}
+
+static enum gk_status keyed_decode(struct gk_reader *in, void *value, struct gk_error *error)
+{
+    int64_t *keyed_wall_ms = value;
+    *keyed_wall_ms = (int64_t)gk_read_u64(in);
+    return *keyed_wall_ms > 0 ? GK_OK : not_well_formed(error, "blob");
+}
+
+static const struct gk_field_kind keyed_field = {
+    .given = keyed_given, .encode = keyed_encode, .decode = keyed_decode};
+
 static const struct gk_field blob_fields[] = {
     {GK_FIELD_LEASE, offsetof(struct gk_blob_record, lease), &gk_lease_field},
     {GK_FIELD_TIER_TIMES, offsetof(struct gk_blob_record, tier_times), &gk_tier_times_field},
@@ -135,6 +155,7 @@ static const struct gk_field blob_fields[] = {
     {GK_FIELD_TAGS, offsetof(struct gk_blob_record, tags), &tags_field},
     {GK_FIELD_CONTENT_MD5, offsetof(struct gk_blob_record, odd_md5), &gk_content_md5_field},
     {GK_FIELD_HISTORY, offsetof(struct gk_blob_record, history), &gk_history_field},
+    {GK_FIELD_KEYED, offsetof(struct gk_blob_record, keyed_wall_ms), &keyed_field},
 };
 #define BLOB_FIELDS (sizeof blob_fields / sizeof *blob_fields)
 

@@ -140,6 +140,7 @@ struct gk_blob_record {
     struct gk_id object;
     uint8_t sealed_data_key[GK_SEALED_DATA_KEY_BYTES];
     struct gk_encryption encryption; /* of the data key */
+    int64_t keyed_wall_ms;           /* when the data key was made; 0: before that was noted */
     uint64_t etag;
     int64_t created_wall_ms;
     int64_t modified_wall_ms;

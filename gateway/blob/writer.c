@@ -98,6 +98,18 @@ enum gk_status gk_writer_new(struct gk_gateway *gateway, struct gk_data_key *dat
     return GK_OK;
 }
 
+enum gk_status gk_writer_again(struct gk_writer *writer, uint64_t length, struct gk_error *error)
+{
+    if (writer->keep || writer->received != writer->length || length == 0 ||
+        length > GK_WRITER_BYTES_MAX) {
+        return gk_fail(error, GK_E_INTERNAL, "a writer cannot begin another body");
+    }
+    writer->length = length;
+    writer->received = 0;
+    writer->segments = 0;
+    return begin_segment(writer, error);
+}
+
 void gk_writer_free(struct gk_writer *writer)
 {
     if (writer == NULL) {

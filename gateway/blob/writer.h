@@ -39,6 +39,10 @@ void gk_writer_free(struct gk_writer *writer);
 
 enum gk_status gk_writer_append(struct gk_writer *writer, struct gk_span bytes,
                                 struct gk_error *error) GK_MUST_USE;
+/* One that does not keep its chunk and has all its bytes begins another body, in the same batch: the next commit
+ * makes both durable. */
+enum gk_status gk_writer_again(struct gk_writer *writer, uint64_t length,
+                               struct gk_error *error) GK_MUST_USE;
 /* After exactly length bytes. Only what was asked for is filled in. */
 void gk_writer_sums(struct gk_writer *writer, uint8_t md5[GK_MD5_BYTES], uint64_t *crc64);
 /* The segments as entries of a manifest, without a block's name; returns how many. */

@@ -212,42 +212,40 @@ static bool locked_runs(struct gk_job *job)
     return false;
 }
 
-static enum gk_status locked_check(struct gk_job *job, const char *object,
-                                   struct gk_job_state *state, gk_job_read_fn *read, void *ctx,
+static enum gk_status locked_check(struct gk_job *job, struct gk_job_run *run,
                                    struct gk_error *error)
 {
-    const bool runs_here = locked_runs_here(job, object);
+    const bool runs_here = locked_runs_here(job, run->object);
     const bool another_here = !runs_here && atomic_load(&job->running);
-    const enum gk_status status = read(ctx, error);
+    run->gateway = job->gateway;
+    const enum gk_status status = job->kind->read(run, error);
     if (status == GK_E_NOT_FOUND) {
         return refuse(status, &job->kind->not_found, error);
     }
-    if (status == GK_OK && state->status == GK_JOB_RUNNING && !runs_here &&
+    if (status == GK_OK && run->state->status == GK_JOB_RUNNING && !runs_here &&
         (another_here || !locked_runs(job))) {
-        state->status = GK_JOB_INTERRUPTED;
+        run->state->status = GK_JOB_INTERRUPTED;
     }
     return status;
 }
 
-enum gk_status gk_job_check(struct gk_job *job, const char *object, struct gk_job_state *state,
-                            gk_job_read_fn *read, void *ctx, struct gk_error *error)
+enum gk_status gk_job_check(struct gk_job *job, struct gk_job_run *run, struct gk_error *error)
 {
     pthread_mutex_lock(&job->mutex);
-    const enum gk_status status = locked_check(job, object, state, read, ctx, error);
+    const enum gk_status status = locked_check(job, run, error);
     pthread_mutex_unlock(&job->mutex);
     return status;
 }
 
-enum gk_status gk_job_stop(struct gk_job *job, const char *object, struct gk_job_state *state,
-                           gk_job_read_fn *read, void *ctx, struct gk_error *error)
+enum gk_status gk_job_stop(struct gk_job *job, struct gk_job_run *run, struct gk_error *error)
 {
     pthread_mutex_lock(&job->mutex);
-    enum gk_status status = locked_check(job, object, state, read, ctx, error);
-    if (locked_runs_here(job, object)) {
+    enum gk_status status = locked_check(job, run, error);
+    if (locked_runs_here(job, run->object)) {
         atomic_store(&job->stopping, true);
-    } else if (status == GK_OK && state->status == GK_JOB_RUNNING) {
-        status =
-            gk_job_order_write(job->gateway->store, object, job->kind->order_key, state->id, error);
+    } else if (status == GK_OK && run->state->status == GK_JOB_RUNNING) {
+        status = gk_job_order_write(job->gateway->store, run->object, job->kind->order_key,
+                                    run->state->id, error);
     }
     pthread_mutex_unlock(&job->mutex);
     return status;

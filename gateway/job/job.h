@@ -83,17 +83,14 @@ void gk_job_cleanup(struct gk_job *job);
 enum gk_status gk_job_begin(struct gk_job *job, struct gk_job_run *run, bool resume,
                             struct gk_error *error) GK_MUST_USE;
 
-/*
- * For who shows or stops what the object's state, which read fills, is of: one that says that it runs and does
- * not was interrupted, and state says so. GK_E_NOT_FOUND (404).
- */
-typedef enum gk_status gk_job_read_fn(void *ctx, struct gk_error *error);
-enum gk_status gk_job_check(struct gk_job *job, const char *object, struct gk_job_state *state,
-                            gk_job_read_fn *read, void *ctx, struct gk_error *error) GK_MUST_USE;
+/* The last one of the object of run, which never runs, into its state: one that says that it runs and does not was
+ * interrupted, and the state says so. GK_E_NOT_FOUND (404). */
+enum gk_status gk_job_check(struct gk_job *job, struct gk_job_run *run,
+                            struct gk_error *error) GK_MUST_USE;
 /* The same, and what runs, wherever it does, is ordered to stop; it does so within a second. Nothing to stop is
  * fine. */
-enum gk_status gk_job_stop(struct gk_job *job, const char *object, struct gk_job_state *state,
-                           gk_job_read_fn *read, void *ctx, struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_job_stop(struct gk_job *job, struct gk_job_run *run,
+                           struct gk_error *error) GK_MUST_USE;
 
 /* Saves the state, renews the lease and looks for an order to stop when it is time for that. Not GK_OK: to be
  * ended, as run says. */

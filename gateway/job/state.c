@@ -48,6 +48,12 @@ void gk_job_state_show_times(const struct gk_job_state *state, json_t *object)
     json_object_set_new(object, "endedMs", json_integer((json_int_t)state->ended_wall_ms));
 }
 
+void gk_job_cursor_show(const struct gk_job_cursor *cursor, json_t *object)
+{
+    json_object_set_new(object, "container", json_string(cursor->container));
+    json_object_set_new(object, "shard", json_integer((json_int_t)cursor->shard));
+}
+
 static uint64_t count_at(const void *counts, size_t offset)
 {
     uint64_t count = 0;
@@ -132,6 +138,16 @@ bool gk_job_state_parse(const json_t *object, const json_t *times, const char *s
     state->updated_wall_ms = (int64_t)updated_ms;
     state->ended_wall_ms = (int64_t)ended_ms;
     state->progress = json_number_value(progress);
+    return good;
+}
+
+bool gk_job_cursor_parse(const json_t *object, struct gk_job_cursor *cursor)
+{
+    uint64_t shard = 0;
+    const bool good =
+        gk_job_parse_text(object, "container", cursor->container, sizeof cursor->container) &&
+        gk_job_parse_number(object, "shard", UINT32_MAX, &shard);
+    cursor->shard = (uint32_t)shard;
     return good;
 }
 

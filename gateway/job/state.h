@@ -33,6 +33,12 @@ struct gk_job_state {
     uint32_t rate; /* turns in a second, of what the job counts as one; 0: one after the other */
 };
 
+/* A shard of an account's containers. */
+struct gk_job_cursor {
+    char container[GK_UUID_TEXT_BYTES]; /* its id; "" before the first */
+    uint32_t shard;
+};
+
 /* --- JSON ---------------------------------------------------------------------------------------*/
 
 /* Sets the members that the API shows; all but the rate. stopped: how this job says GK_JOB_STOPPED. */
@@ -42,6 +48,9 @@ void gk_job_state_show_times(const struct gk_job_state *state, json_t *object);
 /* What both have set; not the rate. times may be object. False: it is not what was written. */
 bool gk_job_state_parse(const json_t *object, const json_t *times, const char *stopped,
                         struct gk_job_state *state) GK_MUST_USE;
+
+void gk_job_cursor_show(const struct gk_job_cursor *cursor, json_t *object);
+bool gk_job_cursor_parse(const json_t *object, struct gk_job_cursor *cursor) GK_MUST_USE;
 
 /* A structure of uint64_t, each with its name. */
 struct gk_job_count {

@@ -11,7 +11,9 @@
  *   /gatekey/accounts[/{name}]         GET (ours): all accounts, or one, wherever they are filed
  *   /gatekey/accounts/{name}/export, .../restore   POST (ours): backup of what opens an account
  *   /gatekey/accounts/{name}/shred, .../shredBlob   POST (ours): destroys it, or a blob of it, with evidence
- *   /gatekey/accounts/{name}/reseal    GET POST (ours): its last reseal, or a new one; POST .../resealPause, resealResume
+ *   /gatekey/accounts/{name}/reencrypt GET POST (ours): its last re-encryption, or a new one; POST
+ *                                      .../reencryptPause, reencryptResume
+ *   /gatekey/accounts/{name}/reseal    the same, of its reseal
  *   /gatekey/scrub                     GET POST (ours): the last scrub, or a new one
  *   /gatekey/scrub/{action}            POST (ours): stop, resume, removeDamaged
  *   /gatekey/policy/report             GET (ours): who keeps the operator's policy, by pages
@@ -144,10 +146,10 @@ gk_manage_fn gk_manage_scope_new_root_key;
 gk_manage_fn gk_manage_account_list;
 gk_manage_fn gk_manage_own_account_get;
 gk_manage_fn gk_manage_export;
-gk_manage_fn gk_manage_reseal_get;
-gk_manage_fn gk_manage_reseal_start;
-gk_manage_fn gk_manage_reseal_pause;
-gk_manage_fn gk_manage_reseal_resume;
+gk_manage_fn gk_manage_account_job_get;
+gk_manage_fn gk_manage_account_job_start;
+gk_manage_fn gk_manage_account_job_pause;
+gk_manage_fn gk_manage_account_job_resume;
 gk_manage_fn gk_manage_restore;
 gk_manage_fn gk_manage_list_keys;
 gk_manage_fn gk_manage_regenerate_key;

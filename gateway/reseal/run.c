@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/reseal/run.h"
 
-#include <string.h>
-
 #include "common/error.h"
 #include "common/log.h"
 #include "gateway/blob/key_floor.h"
@@ -19,91 +17,20 @@ void gk_reseal_tell_damaged(struct gk_reseal_run *run, const char *container, co
            what);
 }
 
-/* --- containers ---------------------------------------------------------------------------------*/
+/* --- phases -------------------------------------------------------------------------------------*/
 
-static bool visit_go_on(void *ctx)
+static void tell_hidden(void *ctx, const char *container, const char *what)
 {
-    struct gk_reseal_run *run = ctx;
-    return gk_job_go_on(&run->job, NULL) == GK_OK;
-}
-
-static void visit_damaged(void *ctx, const char *account, const char *container,
-                          struct gk_span blob, const char *what)
-{
-    (void)account, (void)blob;
     gk_reseal_tell_damaged(ctx, container, what, true);
 }
 
-/* Those that clients can come to see: with a name, or deleted and kept. */
-static enum gk_status list_containers(struct gk_reseal_run *run,
-                                      struct gk_scrub_containers *containers,
-                                      struct gk_error *error)
+static enum gk_status each_shard(struct gk_reseal_run *run, struct gk_job_cursor *at,
+                                 gk_job_shard_fn *work, struct gk_error *error)
 {
-    const struct gk_scrub_visitor visitor = {
-        .ctx = run, .go_on = visit_go_on, .damaged = visit_damaged};
-    const enum gk_status status =
-        gk_scrub_containers_of(run->job.gateway, run->account, &visitor, containers, error);
-    size_t kept = 0;
-    for (size_t i = 0; status == GK_OK && i < containers->count; i++) {
-        if (containers->items[i].name[0] != '\0' || containers->items[i].kept) {
-            containers->items[kept++] = containers->items[i];
-        }
-    }
-    containers->count = kept;
-    return status;
+    const struct gk_job_shards shards = {
+        .account = run->account, .ctx = run, .work = work, .hidden = tell_hidden};
+    return gk_job_each_shard(&run->job, &shards, at, error);
 }
-
-/* Where to go on: the first one, when the one of the cursor is gone. */
-static size_t first_container(const struct gk_scrub_containers *containers,
-                              const struct gk_reseal_cursor *at)
-{
-    for (size_t i = 0; i < containers->count; i++) {
-        char id[GK_UUID_TEXT_BYTES];
-        gk_id_format(&containers->items[i].id, id);
-        if (strcmp(id, at->container) == 0) {
-            return i;
-        }
-    }
-    return 0;
-}
-
-/* To this container, unless it is there. */
-static void move_to(struct gk_reseal_cursor *at, const struct gk_scrub_container *container)
-{
-    char id[GK_UUID_TEXT_BYTES];
-    gk_id_format(&container->id, id);
-    if (strcmp(id, at->container) != 0) {
-        memcpy(at->container, id, sizeof id);
-        at->shard = 0;
-    }
-}
-
-typedef enum gk_status shard_fn(struct gk_reseal_run *run,
-                                const struct gk_scrub_container *container, uint32_t shard,
-                                struct gk_error *error);
-
-/* From at on, which moves along. */
-static enum gk_status each_shard(struct gk_reseal_run *run, struct gk_reseal_cursor *at,
-                                 shard_fn *work, struct gk_error *error)
-{
-    struct gk_scrub_containers containers;
-    enum gk_status status = list_containers(run, &containers, error);
-    for (size_t i = first_container(&containers, at); status == GK_OK && i < containers.count;
-         i++) {
-        const struct gk_scrub_container *container = &containers.items[i];
-        move_to(at, container);
-        while (status == GK_OK && at->shard < container->shards) {
-            const double part = (double)at->shard / (double)container->shards;
-            run->state.job.progress = ((double)i + part) / (double)containers.count;
-            status = work(run, container, at->shard, error);
-            at->shard += status == GK_OK;
-        }
-    }
-    gk_scrub_containers_cleanup(&containers);
-    return status;
-}
-
-/* --- phases -------------------------------------------------------------------------------------*/
 
 static struct gk_key_bar bar_of(const struct gk_reseal_owner *owner)
 {
@@ -111,10 +38,10 @@ static struct gk_key_bar bar_of(const struct gk_reseal_owner *owner)
         .scope = owner->scope, .oldest = owner->oldest, .active = owner->active};
 }
 
-static enum gk_status bar_shard(struct gk_reseal_run *run,
-                                const struct gk_scrub_container *container, uint32_t shard,
-                                struct gk_error *error)
+static enum gk_status bar_shard(void *ctx, const struct gk_scrub_container *container,
+                                uint32_t shard, struct gk_error *error)
 {
+    struct gk_reseal_run *run = ctx;
     enum gk_status status = gk_job_go_on(&run->job, error);
     for (size_t i = 0; status == GK_OK && i < run->owners_count; i++) {
         const struct gk_key_bar bar = bar_of(&run->owners[i]);
@@ -126,7 +53,7 @@ static enum gk_status bar_shard(struct gk_reseal_run *run,
 /* The account's first: what is given a name from then on has it. */
 static enum gk_status bar(struct gk_reseal_run *run, struct gk_error *error)
 {
-    struct gk_reseal_cursor at = {.shard = 0};
+    struct gk_job_cursor at = {.shard = 0};
     enum gk_status status = GK_OK;
     for (size_t i = 0; status == GK_OK && i < run->owners_count; i++) {
         const struct gk_key_bar bar = bar_of(&run->owners[i]);
@@ -137,7 +64,7 @@ static enum gk_status bar(struct gk_reseal_run *run, struct gk_error *error)
 
 static enum gk_status prove(struct gk_reseal_run *run, struct gk_error *error)
 {
-    struct gk_reseal_cursor at = {.shard = 0};
+    struct gk_job_cursor at = {.shard = 0};
     return each_shard(run, &at, gk_reseal_shard, error);
 }
 

@@ -7,9 +7,8 @@
 #define GATEWAY_RESEAL_RUN_H
 
 #include "gateway/blob/encryption.h"
-#include "gateway/job/job.h"
+#include "gateway/job/shards.h"
 #include "gateway/reseal/state.h"
-#include "gateway/scrub/walk.h"
 
 /* Whose root keys there are: the account's own, and those of its scopes; of them only who has older ones in
  * use. */
@@ -48,11 +47,9 @@ void gk_reseal_owners_free(struct gk_reseal_run *run);
 struct gk_reseal_owner *gk_reseal_owner_of(const struct gk_reseal_run *run,
                                            const struct gk_encryption *encryption);
 
-/* One shard of a container: in GK_RESEAL_KEYS all of it is sealed anew, in GK_RESEAL_PROOF what is found noted
- * with the owners. */
-enum gk_status gk_reseal_shard(struct gk_reseal_run *run,
-                               const struct gk_scrub_container *container, uint32_t shard,
-                               struct gk_error *error) GK_MUST_USE;
+/* One shard of a container, for a run (ctx): in GK_RESEAL_KEYS all of it is sealed anew, in GK_RESEAL_PROOF what is
+ * found noted with the owners. */
+gk_job_shard_fn gk_reseal_shard;
 /* The blob of that name, a base with all its states. */
 enum gk_status gk_reseal_blob(struct gk_reseal_run *run, const struct gk_scrub_container *container,
                               uint32_t shard, struct gk_span name,

@@ -153,10 +153,10 @@ static enum gk_status walk(struct look *look, const char *index, uint32_t shard,
 }
 
 /* Bases first: what leaves one becomes a state of the same blob. */
-enum gk_status gk_reseal_shard(struct gk_reseal_run *run,
-                               const struct gk_scrub_container *container, uint32_t shard,
-                               struct gk_error *error)
+enum gk_status gk_reseal_shard(void *ctx, const struct gk_scrub_container *container,
+                               uint32_t shard, struct gk_error *error)
 {
+    struct gk_reseal_run *run = ctx;
     char index[GK_INDEX_NAME_BYTES];
     struct look look = {.run = run, .container = container};
     gk_index_name(&container->id, shard, index);

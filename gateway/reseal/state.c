@@ -29,8 +29,7 @@ json_t *gk_reseal_state_json(const struct gk_reseal_state *state)
     json_object_set_new(object, "rate", json_integer((json_int_t)state->job.rate));
     json_object_set_new(object, "counts",
                         gk_job_counts_json(count_names, COUNT(count_names), &state->counts));
-    json_object_set_new(object, "container", json_string(state->at.container));
-    json_object_set_new(object, "shard", json_integer((json_int_t)state->at.shard));
+    gk_job_cursor_show(&state->at, object);
     gk_job_state_show_times(&state->job, object);
     return object;
 }
@@ -38,18 +37,14 @@ json_t *gk_reseal_state_json(const struct gk_reseal_state *state)
 static bool parse(const json_t *object, struct gk_reseal_state *state)
 {
     unsigned phase = 0;
-    uint64_t shard = 0;
     uint64_t rate = 0;
-    const bool good =
-        gk_job_state_parse(object, object, PAUSED, &state->job) &&
-        gk_job_parse_name(object, "phase", phase_names, COUNT(phase_names), &phase) &&
-        gk_job_parse_text(object, "container", state->at.container, sizeof state->at.container) &&
-        gk_job_parse_number(object, "shard", UINT32_MAX, &shard) &&
-        gk_job_parse_number(object, "rate", UINT32_MAX, &rate) &&
-        gk_job_counts_parse(json_object_get(object, "counts"), count_names, COUNT(count_names),
-                            &state->counts);
+    const bool good = gk_job_state_parse(object, object, PAUSED, &state->job) &&
+                      gk_job_parse_name(object, "phase", phase_names, COUNT(phase_names), &phase) &&
+                      gk_job_cursor_parse(object, &state->at) &&
+                      gk_job_parse_number(object, "rate", UINT32_MAX, &rate) &&
+                      gk_job_counts_parse(json_object_get(object, "counts"), count_names,
+                                          COUNT(count_names), &state->counts);
     state->phase = (enum gk_reseal_phase)phase;
-    state->at.shard = (uint32_t)shard;
     state->job.rate = (uint32_t)rate;
     return good;
 }

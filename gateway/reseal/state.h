@@ -12,8 +12,6 @@
 
 #include "gateway/job/state.h"
 
-#define GK_RESEAL_ORDER_KEY "r/pause"
-
 enum gk_reseal_phase {
     GK_RESEAL_BAR,   /* nothing comes to stand under older root keys any more */
     GK_RESEAL_KEYS,  /* what stands there is sealed anew */
@@ -33,17 +31,11 @@ struct gk_reseal_counts {
     uint64_t retired;         /* root keys */
 };
 
-/* A shard of the account's containers. */
-struct gk_reseal_cursor {
-    char container[GK_UUID_TEXT_BYTES]; /* its id; "" before the first */
-    uint32_t shard;
-};
-
 struct gk_reseal_state {
     struct gk_job_state job; /* "stopped" is "paused" here; a turn is a blob */
     enum gk_reseal_phase phase;
     struct gk_reseal_counts counts;
-    struct gk_reseal_cursor at; /* that is gone through, of GK_RESEAL_KEYS */
+    struct gk_job_cursor at; /* that is gone through, of GK_RESEAL_KEYS */
 };
 
 /* GK_E_NOT_FOUND: there was no reseal yet, or no account. GK_E_INTEGRITY: what stands there is not what was

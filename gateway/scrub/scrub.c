@@ -9,7 +9,6 @@
 #define MEMORY_BYTES ((size_t)64 << 20)
 
 struct gk_scrub {
-    struct gk_gateway *gateway;
     struct gk_job job;
 };
 
@@ -68,7 +67,6 @@ enum gk_status gk_scrub_new(struct gk_gateway *gateway, struct gk_scrub **out,
     if (scrub == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
-    scrub->gateway = gateway;
     gk_job_init(&scrub->job, &kind, gateway);
     return GK_OK;
 }
@@ -114,39 +112,29 @@ enum gk_status gk_scrub_resume(struct gk_scrub *scrub, struct gk_error *error)
     return run == NULL ? GK_E_RESOURCE : gk_job_begin(&scrub->job, &run->job, true, error);
 }
 
-/* What is shown, or is to stop. */
-struct looked {
-    struct gk_store *store;
-    struct gk_scrub_state state;
-};
-
-static enum gk_status read_looked(void *ctx, struct gk_error *error)
-{
-    struct looked *looked = ctx;
-    return gk_scrub_state_read(looked->store, &looked->state, error);
-}
-
 enum gk_status gk_scrub_show(struct gk_scrub *scrub, json_t **out, struct gk_error *error)
 {
-    struct looked looked = {.store = scrub->gateway->store};
+    struct gk_scrub_run *run = new_run(error);
     *out = NULL;
-    gk_scrub_state_init(&looked.state);
-    enum gk_status status =
-        gk_job_check(&scrub->job, GK_SCRUB_OBJECT, &looked.state.job, read_looked, &looked, error);
+    if (run == NULL) {
+        return GK_E_RESOURCE;
+    }
+    enum gk_status status = gk_job_check(&scrub->job, &run->job, error);
     if (status == GK_OK) {
-        *out = gk_scrub_state_json(&looked.state);
+        *out = gk_scrub_state_json(&run->state);
         status = *out == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory") : GK_OK;
     }
-    gk_scrub_state_cleanup(&looked.state);
+    free_run(&run->job);
     return status;
 }
 
 enum gk_status gk_scrub_order_stop(struct gk_scrub *scrub, struct gk_error *error)
 {
-    struct looked looked = {.store = scrub->gateway->store};
-    gk_scrub_state_init(&looked.state);
-    const enum gk_status status =
-        gk_job_stop(&scrub->job, GK_SCRUB_OBJECT, &looked.state.job, read_looked, &looked, error);
-    gk_scrub_state_cleanup(&looked.state);
+    struct gk_scrub_run *run = new_run(error);
+    if (run == NULL) {
+        return GK_E_RESOURCE;
+    }
+    const enum gk_status status = gk_job_stop(&scrub->job, &run->job, error);
+    free_run(&run->job);
     return status;
 }

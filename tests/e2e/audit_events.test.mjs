@@ -123,6 +123,10 @@ test('versions and switches', async () => {
     { event: 'account.root-key.retire', outcome: 'ok', actor: 'gatekey' },
     { event: 'account.reseal', outcome: 'ok', actor: 'gatekey' });
   assert.match(resealed.detail, /^[0-9]+ data keys are sealed anew, 1 root keys retired$/);
+  const [, reencrypted] = await tells(() => manage('POST', `/gatekey/accounts/${stack.account}/reencrypt`, {}, 202),
+    { event: 'account.reencrypt', outcome: 'ok', actor: CALLER, detail: 'it begins' },
+    { event: 'account.reencrypt', outcome: 'ok', actor: 'gatekey' });
+  assert.match(reencrypted.detail, /^[0-9]+ records with [0-9]+ bytes are encrypted anew, [0-9]+ are left$/);
   assert.match(retired.detail, /^generation 1, commitment [0-9a-f]{64}, is destroyed$/);
   await tells(() => manage('PATCH', stack.accountPath(stack.account), encryption()),
     { event: 'account.encryption', outcome: 'ok', keyId: rotated.keyId });

@@ -221,23 +221,29 @@ class Sharing:
         if self.failures:
             for gateway in self.gateways:
                 print(gateway.log_file.read_text(errors="replace")[-3000:], file=sys.stderr)
-            sys.exit(f"share.py: seed {self.arguments.seed}: {self.failures}")
+            sys.exit(f"{sys.argv[0]}: seed {self.arguments.seed}: {self.failures}")
+
+    def run_to_the_end(self):
+        try:
+            self.run()
+        finally:
+            for gateway in self.gateways:
+                if gateway.process is not None and gateway.process.poll() is None:
+                    gateway.kill()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
+def parser_of(description):
+    parser = argparse.ArgumentParser(description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    return parser
+
+
+def main():
     with tempfile.TemporaryDirectory(prefix="gatekey-share.") as directory:
-        sharing = Sharing(pathlib.Path(directory), parser.parse_args())
-        try:
-            sharing.run()
-        finally:
-            for gateway in sharing.gateways:
-                if gateway.process is not None and gateway.process.poll() is None:
-                    gateway.kill()
+        Sharing(pathlib.Path(directory), parser_of(__doc__).parse_args()).run_to_the_end()
 
 
 if __name__ == "__main__":

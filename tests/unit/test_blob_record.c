@@ -148,6 +148,7 @@ static struct gk_blob_record some_blob(void)
     memset(record.encryption.client_key_hash, 4, sizeof record.encryption.client_key_hash);
     record.incremental =
         (struct gk_incremental){.source = id_of(5), .era = UINT32_MAX, .snapshot = UINT64_MAX};
+    record.keyed_wall_ms = 1795000000123;
     record.history = (struct gk_history){.kind = GK_STATE_VERSION,
                                          .newest = UINT64_MAX,
                                          .version = 1,
@@ -202,6 +203,7 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
     assert_true(gk_id_equal(&a->incremental.source, &b->incremental.source));
     assert_int_equal(a->incremental.era, b->incremental.era);
     assert_true(a->incremental.snapshot == b->incremental.snapshot);
+    assert_int_equal(a->keyed_wall_ms, b->keyed_wall_ms);
     assert_same_history(&a->history, &b->history);
     assert_int_equal(a->manifest.paged, b->manifest.paged);
     assert_int_equal(a->manifest.beside, b->manifest.beside);

@@ -44,23 +44,18 @@ static struct counting *counting_of(struct gk_job_run *run)
     return (struct counting *)(void *)run;
 }
 
-static enum gk_status read_row(struct gk_store *store, struct gk_job_state *state,
-                               struct counts *counts, struct gk_error *error)
+static enum gk_status read_last(struct gk_job_run *run, struct gk_error *error)
 {
     json_t *json = NULL;
-    enum gk_status status = gk_job_row_read(store, OBJECT, STATE_KEY, 4096, &json, error);
-    if (status == GK_OK &&
-        (!gk_job_state_parse(json, json, "paused", state) ||
-         !gk_job_counts_parse(json_object_get(json, "counts"), count_names, 1, counts))) {
+    enum gk_status status =
+        gk_job_row_read(run->gateway->store, OBJECT, STATE_KEY, 4096, &json, error);
+    if (status == GK_OK && (!gk_job_state_parse(json, json, "paused", run->state) ||
+                            !gk_job_counts_parse(json_object_get(json, "counts"), count_names, 1,
+                                                 &counting_of(run)->counts))) {
         status = gk_fail(error, GK_E_INTEGRITY, "no state");
     }
     json_decref(json);
     return status;
-}
-
-static enum gk_status read_last(struct gk_job_run *run, struct gk_error *error)
-{
-    return read_row(run->gateway->store, run->state, &counting_of(run)->counts, error);
 }
 
 static enum gk_status save(struct gk_job_run *run, struct gk_error *error)
@@ -160,23 +155,12 @@ static void join(struct world *world)
     gk_job_init(&world->job, &kind, &world->gateway);
 }
 
-struct looked {
-    struct world *world;
-    struct gk_job_state state;
-    struct counts counts;
-};
-
-static enum gk_status look(void *ctx, struct gk_error *error)
+static struct counting check(struct world *world)
 {
-    struct looked *looked = ctx;
-    return read_row(looked->world->gateway.store, &looked->state, &looked->counts, error);
-}
-
-static struct looked check(struct world *world)
-{
-    struct looked looked = {.world = world};
-    assert_int_equal(gk_job_check(&world->job, OBJECT, &looked.state, look, &looked, NULL), GK_OK);
-    return looked;
+    struct counting shown = {.world = world};
+    shown.job = (struct gk_job_run){.object = OBJECT, .state = &shown.state};
+    assert_int_equal(gk_job_check(&world->job, &shown.job, NULL), GK_OK);
+    return shown;
 }
 
 static void assert_refused(enum gk_status got, enum gk_status status, int http, const char *code,
@@ -199,7 +183,7 @@ static void test_job__runs_to_its_end_once(void **state)
     while (check(world).state.status == GK_JOB_RUNNING) {
     }
     join(world);
-    const struct looked looked = check(world);
+    const struct counting looked = check(world);
     assert_int_equal(looked.state.status, GK_JOB_DONE);
     assert_int_equal(looked.counts.turns, TURNS);
     assert_true(looked.state.ended_wall_ms >= looked.state.started_wall_ms);
@@ -211,9 +195,10 @@ static void test_job__runs_to_its_end_once(void **state)
 static void test_job__stops_and_goes_on(void **state)
 {
     struct world *world = *state;
-    struct looked looked = {.world = world};
+    struct counting looked = {.world = world};
     assert_int_equal(begin(world, false, NULL), GK_OK);
-    assert_int_equal(gk_job_stop(&world->job, OBJECT, &looked.state, look, &looked, NULL), GK_OK);
+    looked.job = (struct gk_job_run){.object = OBJECT, .state = &looked.state};
+    assert_int_equal(gk_job_stop(&world->job, &looked.job, NULL), GK_OK);
     give_turns(world, 1);
     join(world);
     looked = check(world);
@@ -221,7 +206,7 @@ static void test_job__stops_and_goes_on(void **state)
     assert_int_equal(looked.counts.turns, 0);
     assert_int_equal(world->ended, 0);
 
-    const struct looked before = looked;
+    const struct counting before = looked;
     assert_int_equal(begin(world, true, NULL), GK_OK);
     /* As through another gateway. */
     assert_int_equal(

@@ -319,6 +319,7 @@ FIELDS = {
     16: ("tags", read_metadata),
     17: ("oddMd5", read_rest),
     20: ("history", read_history),
+    21: ("keyed", lambda reader: reader.number(8)),
 }
 
 

@@ -103,6 +103,7 @@ blob = {
 ${setting('connections_max', options.connectionsMax)}\
 ${setting('copy_wait_bytes', options.copyWaitBytes)}\
 ${setting('copy_threads', options.copyThreads)}\
+${setting('removal_delay_s', options.removalDelayS)}\
 ${setting('copy_sources', copySources(options.copySources))}};
 management = {
   listen = ${address('management')};

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Jobs of one account, whose state and order stand in the account's map and go with it: ordered, shown and stopped
+ * by the account's name. Any thread. Errors carry what the management API answers.
+ */
+#ifndef GATEWAY_JOB_ACCOUNT_JOB_H
+#define GATEWAY_JOB_ACCOUNT_JOB_H
+
+#include "gateway/job/job.h"
+
+struct gk_account_job_kind {
+    struct gk_job_kind job;
+    /* A run of the account's, all zeros but for job.state; takes the account over. NULL: memory is out. */
+    struct gk_job_run *(*make)(struct gk_gateway_account *account);
+    /* Its state as the API shows it; NULL when memory is out. Owned by the caller. */
+    json_t *(*show)(const struct gk_job_run *run);
+};
+
+struct gk_account_job;
+
+/* kind and gateway must outlive it. */
+enum gk_status gk_account_job_new(struct gk_gateway *gateway,
+                                  const struct gk_account_job_kind *kind,
+                                  struct gk_account_job **out, struct gk_error *error) GK_MUST_USE;
+/* Ends what runs here, which may be resumed. NULL is fine. */
+void gk_account_job_free(struct gk_account_job *job);
+
+/* rate: turns in a second, of what the job counts as one; 0 for one after the other. GK_E_CONFLICT (409): one is
+ * running, of this account or of another. */
+enum gk_status gk_account_job_start(struct gk_account_job *job, const char *account, uint32_t rate,
+                                    struct gk_error *error) GK_MUST_USE;
+/* Goes on with the account's last one, at its rate. GK_E_CONFLICT (409): one is running, or the last one came
+ * to its end. GK_E_NOT_FOUND (404): there was none. */
+enum gk_status gk_account_job_resume(struct gk_account_job *job, const char *account,
+                                     struct gk_error *error) GK_MUST_USE;
+/* Orders the one that runs, wherever it does, to pause; it does so within a second. Nothing to pause is
+ * fine. */
+enum gk_status gk_account_job_pause(struct gk_account_job *job, const char *account,
+                                    struct gk_error *error) GK_MUST_USE;
+/* The account's last one, or the one that runs, as the API shows it; the caller owns *out. GK_E_NOT_FOUND
+ * (404). */
+enum gk_status gk_account_job_show(struct gk_account_job *job, const char *account, json_t **out,
+                                   struct gk_error *error) GK_MUST_USE;
+
+#endif
