@@ -291,6 +291,8 @@ static void stop(struct process *process)
     if (process->manage != NULL) {
         gk_manage_server_announce_stop(process->manage);
     }
+    gk_http_server_close(process->blob);
+    gk_http_server_close(process->blob_tls);
     gk_http_server_stop(process->blob);
     gk_http_server_stop(process->blob_tls);
     gk_manage_server_stop(process->manage);

@@ -157,6 +157,8 @@ void kv_server_stop(struct kv_server *server)
     if (server->faults != NULL) {
         kv_faults_stop(server->faults);
     }
+    gk_http_server_close(server->imds.http);
+    gk_http_server_close(server->https.http);
     gk_http_server_stop(server->imds.http);
     gk_http_server_stop(server->https.http);
     kv_store_close(server->store);

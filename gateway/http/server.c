@@ -36,12 +36,13 @@ struct gk_http_server {
     unsigned connections_max;
     unsigned idle_timeout_s;
     atomic_bool stopping;
-    pthread_mutex_t mutex; /* of what follows */
-    struct gk_tls *tls;    /* for connections that begin */
-    pthread_cond_t fewer;  /* connections, or requests under way */
-    unsigned connections;  /* that are open, or expected */
-    unsigned expected;     /* that were given to the library, and did not begin yet */
-    unsigned under_way;    /* requests that began and did not end */
+    struct timespec closed; /* when that began */
+    pthread_mutex_t mutex;  /* of what follows */
+    struct gk_tls *tls;     /* for connections that begin */
+    pthread_cond_t fewer;   /* connections, or requests under way */
+    unsigned connections;   /* that are open, or expected */
+    unsigned expected;      /* that were given to the library, and did not begin yet */
+    unsigned under_way;     /* requests that began and did not end */
 };
 
 enum phase { PHASE_HEAD, PHASE_BODY, PHASE_DRAIN };
@@ -675,18 +676,22 @@ void gk_http_server_set_tls(struct gk_http_server *server, struct gk_tls *tls)
     gk_tls_release(former);
 }
 
-/* Until count, one of the server's, is 0, or the time is over. Returns what is left. */
+static struct timespec after(struct timespec time, unsigned ms)
+{
+    time.tv_sec += ms / 1000;
+    time.tv_nsec += ms % 1000 * 1000000L;
+    if (time.tv_nsec >= 1000000000L) {
+        time.tv_sec++;
+        time.tv_nsec -= 1000000000L;
+    }
+    return time;
+}
+
+/* Until count, one of the server's, is 0, or so long after its close. Returns what is left. */
 static unsigned wait_for_none(struct gk_http_server *server, const unsigned *count,
                               unsigned wait_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += wait_ms % 1000 * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
+    const struct timespec until = after(server->closed, wait_ms);
     pthread_mutex_lock(&server->mutex);
     int result = 0;
     while (*count > 0 && result == 0) {
@@ -744,21 +749,33 @@ static void drain(struct gk_http_server *server)
     }
 }
 
-void gk_http_server_stop(struct gk_http_server *server)
+void gk_http_server_close(struct gk_http_server *server)
 {
-    if (server == NULL) {
+    if (server == NULL || atomic_load(&server->stopping)) {
         return;
     }
     if (server->listener >= 0) {
         close(server->listener);
+        server->listener = -1;
     }
+    clock_gettime(CLOCK_REALTIME, &server->closed);
+    atomic_store(&server->stopping, true);
     if (server->daemon != NULL) {
-        atomic_store(&server->stopping, true);
         const MHD_socket listening = MHD_quiesce_daemon(server->daemon);
         if (listening != MHD_INVALID_SOCKET) {
             take_waiting(server, listening);
             close(listening);
         }
+    }
+}
+
+void gk_http_server_stop(struct gk_http_server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    gk_http_server_close(server);
+    if (server->daemon != NULL) {
         drain(server);
         MHD_stop_daemon(server->daemon);
     }

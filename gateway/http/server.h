@@ -139,9 +139,12 @@ enum gk_status gk_http_server_start(struct gk_http_server *server,
                                     struct gk_error *error) GK_MUST_USE;
 /* Shown to connections that begin from now on; of a server that has TLS. Any thread. */
 void gk_http_server_set_tls(struct gk_http_server *server, struct gk_tls *tls);
-/* Takes no new connections, answers what comes on those that are there, with "Connection: close", until they have
- * ended or GK_HTTP_STOP_LINGER_MS is over, lets requests under way end for GK_HTTP_STOP_WAIT_S at most, closes.
- * NULL is fine. */
+/* Takes no new connections from now on, and says "Connection: close" with each answer. Of several servers that are
+ * to be stopped, each is closed before the first is waited for. Not beside a stop. NULL is fine. */
+void gk_http_server_close(struct gk_http_server *server);
+/* Closes it, and answers what comes on the connections that are there until they have ended or
+ * GK_HTTP_STOP_LINGER_MS since the close is over, lets requests under way end for GK_HTTP_STOP_WAIT_S at most, and
+ * breaks off the rest. NULL is fine. */
 void gk_http_server_stop(struct gk_http_server *server);
 
 #endif
