@@ -344,7 +344,7 @@ enum gk_status gk_key_floor_keep(struct gk_blob_write *write, const struct gk_re
     const bool stood_there =
         target->exists && memcmp(record->sealed_data_key, target->record.sealed_data_key,
                                  sizeof record->sealed_data_key) == 0;
-    if (stood_there || write->bar_key.len > 0) {
+    if (stood_there) {
         return GK_OK;
     }
     enum gk_status status = read_floor(request, target, scope, &floor, error);
@@ -357,8 +357,8 @@ enum gk_status gk_key_floor_keep(struct gk_blob_write *write, const struct gk_re
             status = generation_of(request, record, &generation, error);
         }
     }
-    if (status == GK_OK &&
-        write->bar_key.len == 0) { /* else another record of the blob has brought it */
+    /* Of another record that brings it, under this generation or one before, which is barred earlier. */
+    if (status == GK_OK && write->bar_key.len == 0) {
         bar_key(&write->bar_key, scope, generation);
         gk_blob_write_guard(write, (struct gk_guard){.kind = GK_GUARD_MAP_ABSENT,
                                                      .key = gk_buf_span(&write->bar_key)});

@@ -62,8 +62,8 @@ enum gk_status gk_key_floors_apply(struct gk_store *store, const struct gk_key_f
 
 /*
  * To be called for a record that is written with data_key, its own: when that did not stand in target's place
- * before, record->sealed_data_key is sealed anew if its generation is barred, and write gets the guard. Once for a
- * write: whatever else of that data key goes into it is made from record after that.
+ * before, record->sealed_data_key is sealed anew if its generation is barred, and write gets the guard. For each
+ * record of a write that brings the data key; a second time for the same one changes nothing.
  */
 enum gk_status gk_key_floor_keep(struct gk_blob_write *write, const struct gk_request *request,
                                  const struct gk_blob_target *target, struct gk_data_key *data_key,

@@ -64,6 +64,14 @@ static bool collect_container(void *ctx, struct gk_span key, struct gk_span valu
     return gk_buf_status(&search->containers) == GK_OK && !stop(search);
 }
 
+static enum gk_status collect_containers(struct search *search, const char *kind,
+                                         struct gk_error *error)
+{
+    const struct gk_map_range range = {.prefix = gk_span_str(kind)};
+    return gk_store_map_walk(search->reap->gateway->store, GK_POOL_META, search->account->object,
+                             &range, collect_container, search, error);
+}
+
 /* When the walk is over: it holds a reader of the store. */
 static void visit_containers(struct search *search)
 {
@@ -86,11 +94,11 @@ static void search_account(struct search *search)
     struct gk_reap_place own = {.of_account = true};
     snprintf(own.account, sizeof own.account, "%s", search->account->name);
     search->visit(search->ctx, &own);
-    const struct gk_map_range range = {.prefix = gk_span_str("c/")};
     gk_buf_init(&search->containers, CONTAINERS_BYTES_MAX);
-    enum gk_status status =
-        gk_store_map_walk(search->reap->gateway->store, GK_POOL_META, search->account->object,
-                          &range, collect_container, search, &error);
+    enum gk_status status = collect_containers(search, "c/", &error);
+    if (status == GK_OK) {
+        status = collect_containers(search, GK_KEPT_CONTAINER_KIND, &error);
+    }
     if (status == GK_OK && gk_buf_status(&search->containers) != GK_OK) {
         status = gk_fail(&error, GK_E_RESOURCE, "they do not fit into memory");
     }

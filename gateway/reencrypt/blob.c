@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "gateway/blob/block_id.h"
 #include "gateway/blob/data_keys.h"
 #include "gateway/http/key_policy.h"
@@ -12,9 +14,21 @@
 
 /* --- what is too old ----------------------------------------------------------------------------*/
 
+/* Groups of one blob that are left as they are, by their object. */
+struct left_group {
+    struct gk_id object;
+    bool damaged; /* else written again and again, by whoever */
+};
+
+struct left_groups {
+    struct left_group *items;
+    size_t count;
+};
+
 /* One look at a blob's records. */
 struct survey {
     struct gk_regroup *group; /* filled with the first that is too old */
+    const struct left_groups *left_groups;
     bool found;
     bool staged; /* blocks are, for the base */
     uint64_t records;
@@ -52,6 +66,12 @@ static uint64_t *reason_of(struct survey *survey, const struct gk_blob_target *t
         (survey->staged && gk_id_equal(&record->object, &base->object))) {
         return &survey->left.uncommitted;
     }
+    for (size_t i = 0; i < survey->left_groups->count; i++) {
+        const struct left_group *left = &survey->left_groups->items[i];
+        if (gk_id_equal(&left->object, &record->object)) {
+            return left->damaged ? &survey->left.damaged : &survey->left.changing;
+        }
+    }
     return NULL;
 }
 
@@ -62,7 +82,7 @@ static enum gk_status begin_group(struct survey *survey, struct gk_blob_target *
     struct gk_regroup *group = survey->group;
     const int64_t ordered_wall_ms = group->run->state.job.started_wall_ms;
     enum gk_status status = gk_blob_use_scope(group->request, target, error);
-    if (status != GK_OK && status != GK_E_RESOURCE &&
+    if (status != GK_OK && status != GK_E_RESOURCE && status != GK_E_UNAVAILABLE &&
         target->record.encryption.kind == GK_ENCRYPTION_SCOPE) {
         gk_error_clear(error);
         survey->left.scopes++;
@@ -247,37 +267,66 @@ static void add_left(struct gk_reencrypt_run *run, const struct survey *survey)
     gk_reencrypt_left_add(&run->left, &survey->left);
 }
 
+/* A client or another gateway has written meanwhile. Of what the container's name explains, too: one that was renamed,
+ * or is kept without a name, is not gone. */
+static bool is_conflict(enum gk_status status, const struct gk_error *error)
+{
+    return status == GK_E_CONFLICT || status == GK_E_EXISTS ||
+           (status == GK_E_INVALID &&
+            (error->http_status == 400 || error->http_status == 404 || error->http_status == 409));
+}
+
+static enum gk_status leave_group(struct left_groups *left, const struct gk_regroup *group,
+                                  bool damaged, struct gk_error *error)
+{
+    struct left_group *items = reallocarray(left->items, left->count + 1, sizeof *items);
+    if (items == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    left->items = items;
+    items[left->count++] = (struct left_group){.object = group->object, .damaged = damaged};
+    gk_error_clear(error);
+    return GK_OK;
+}
+
+/* In how many starts a conflict may end, and what is left because all did, or because it cannot be read. */
+static enum gk_status move_or_leave(struct gk_regroup *group, struct left_groups *left,
+                                    unsigned *starts, struct gk_error *error)
+{
+    const enum gk_status status = move_group(group, error);
+    if (status == GK_E_INTEGRITY) {
+        gk_log(GK_LOG_ERROR, "reencrypt", "account %s, container %s: %s", group->run->account->name,
+               group->request->container, error->message);
+    }
+    if (is_conflict(status, error) && ++*starts < STARTS_MAX) {
+        gk_error_clear(error);
+        return GK_OK;
+    }
+    *starts = 0;
+    return status == GK_E_INTEGRITY || is_conflict(status, error)
+               ? leave_group(left, group, status == GK_E_INTEGRITY, error)
+               : status;
+}
+
 /* The first of its groups that is too old, if one is. */
 static enum gk_status step(struct gk_reencrypt_run *run, struct gk_request *request,
-                           struct gk_blob_target *base, bool *found, struct gk_error *error)
+                           struct gk_blob_target *base, struct left_groups *left, unsigned *starts,
+                           bool *found, struct gk_error *error)
 {
     struct gk_regroup group = {.run = run, .request = request, .base = base};
-    struct survey survey = {.group = &group};
+    struct survey survey = {.group = &group, .left_groups = left};
     enum gk_status status = gk_key_policy_check(request, error);
     if (status == GK_OK) {
         status = survey_blob(&survey, error);
     }
     *found = survey.found;
     if (status == GK_OK && survey.found) {
-        status = move_group(&group, error);
+        status = move_or_leave(&group, left, starts, error);
     } else if (status == GK_OK) {
         add_left(run, &survey);
     }
     end_group(&group);
     return status;
-}
-
-/* Some group of it is written again and again, by whoever. */
-static enum gk_status leave_changing(struct gk_reencrypt_run *run, enum gk_status status,
-                                     struct gk_error *error)
-{
-    if (status != GK_E_CONFLICT && status != GK_E_EXISTS) {
-        return status;
-    }
-    gk_error_clear(error);
-    run->left.changing++;
-    run->records++;
-    return GK_OK;
 }
 
 enum gk_status gk_reencrypt_blob(struct gk_reencrypt_run *run,
@@ -289,23 +338,21 @@ enum gk_status gk_reencrypt_blob(struct gk_reencrypt_run *run,
                                  .operation = GK_OP_BLOB_COPY_BLOB,
                                  .container = container->name};
     struct gk_blob_target base;
-    enum gk_status status = GK_OK;
+    struct left_groups left = {.count = 0};
+    unsigned starts = 0;
     bool found = true;
+    enum gk_status status = GK_OK;
     gk_blob_target_name(&base, &container->id, shard, name);
-    for (unsigned starts = 0; found && starts < STARTS_MAX;) {
-        gk_error_clear(error);
-        status = step(run, &request, &base, &found, error);
-        const bool again = status == GK_E_CONFLICT || status == GK_E_EXISTS;
-        if (status != GK_OK && !again) {
-            break;
-        }
-        starts += again;
+    while (status == GK_OK && found) {
+        status = step(run, &request, &base, &left, &starts, &found, error);
     }
+    free(left.items);
     gk_blob_target_cleanup(&base);
-    if (status != GK_OK && error != NULL &&
-        (error->http_status == 404 || error->http_status == 409)) {
-        gk_error_clear(error); /* the container goes; if it does not after all, it is found again */
+    if (is_conflict(status, error)) { /* while it was looked at */
+        gk_error_clear(error);
+        run->left.changing++;
+        run->records++;
         return GK_OK;
     }
-    return leave_changing(run, status, error);
+    return status;
 }
