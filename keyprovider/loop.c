@@ -99,9 +99,12 @@ struct gk_provider_timer *gk_kv_loop_call_at(struct gk_kv_loop *loop, int64_t mo
 void gk_kv_loop_cancel(struct gk_kv_loop *loop, struct gk_provider_timer *timer)
 {
     pthread_mutex_lock(&loop->mutex);
-    const bool found = gk_kv_timers_remove(&loop->host_timers, (struct gk_kv_timer *)timer);
+    struct gk_kv_timer *found = gk_kv_timers_find(&loop->host_timers, (struct gk_kv_timer *)timer);
+    if (found != NULL) {
+        gk_kv_timers_remove(&loop->host_timers, found);
+    }
     pthread_mutex_unlock(&loop->mutex);
-    if (found) {
+    if (found != NULL) {
         free(timer);
     }
 }

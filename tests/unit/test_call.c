@@ -60,7 +60,9 @@ void __wrap_gk_kv_loop_disarm(struct gk_kv_loop *loop, struct gk_kv_timer *timer
 void __wrap_gk_kv_loop_disarm(struct gk_kv_loop *loop, struct gk_kv_timer *timer)
 {
     (void)loop;
-    (void)gk_kv_timers_remove(&world.timers, timer);
+    if (timer->armed) {
+        gk_kv_timers_remove(&world.timers, timer);
+    }
 }
 
 void __wrap_gk_kv_loop_arm(struct gk_kv_loop *loop, struct gk_kv_timer *timer, int64_t real_ms,
@@ -115,7 +117,8 @@ void __wrap_gk_kv_exchange_cancel(struct gk_kv_exchange *exchange);
 void __wrap_gk_kv_exchange_cancel(struct gk_kv_exchange *exchange)
 {
     if (exchange != NULL) {
-        assert_true(gk_kv_timers_remove(&world.timers, &exchange->end));
+        assert_true(exchange->end.armed);
+        gk_kv_timers_remove(&world.timers, &exchange->end);
         free(exchange);
     }
 }
