@@ -373,7 +373,9 @@ static void tick(void)
     fleet_run_timers(world.instance->provider);
     await(&world.instance->reader, NULL);
     await(&world.instance->rotator, NULL);
-    await(&world.instance->refresher, NULL);
+    for (unsigned i = 0; i < GK_REFRESHERS; i++) {
+        await(&world.instance->refreshers[i], NULL);
+    }
 }
 
 static void advance(int64_t ms)

@@ -336,8 +336,10 @@ enum gk_status gk_account_reread(struct gk_account *account, struct gk_stored_ac
 {
     pthread_mutex_lock(&account->mutex);
     const struct gk_record_witness seen = account->witness;
+    stored->record = account->record;
     pthread_mutex_unlock(&account->mutex);
-    enum gk_status status = gk_account_store_read(account->instance, account->name, stored, error);
+    enum gk_status status =
+        gk_account_store_read_again(account->instance, account->name, &seen.mac, stored, error);
     if (status == GK_OK && !gk_id_equal(&stored->record.id, &account->id)) {
         status = gk_fail_http(error, GK_E_NOT_FOUND, 404, "ResourceNotFound",
                               "the account was made anew meanwhile");

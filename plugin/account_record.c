@@ -303,6 +303,16 @@ enum gk_status gk_account_record_parse(const struct gk_crypto *crypto,
     return GK_OK;
 }
 
+bool gk_account_record_is(const struct gk_crypto *crypto, const struct gk_account_record_key *key,
+                          const char *account, struct gk_span bytes,
+                          const struct gk_account_record_mac *known)
+{
+    struct gk_span json;
+    const struct gk_account_record_mac mac = gk_account_record_mac_of(bytes);
+    return memcmp(mac.digits, known->digits, sizeof mac.digits) == 0 &&
+           authentic_json(crypto, key, account, bytes, &json) == GK_OK;
+}
+
 static enum gk_status append_record(const struct gk_crypto *crypto,
                                     const struct gk_account_record_key *key,
                                     const struct gk_account_record *record, struct gk_buf *json,

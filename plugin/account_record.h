@@ -118,6 +118,11 @@ enum gk_status gk_account_record_parse(const struct gk_crypto *crypto,
                                        const struct gk_account_record_key *key, const char *account,
                                        struct gk_span bytes, struct gk_account_record *record,
                                        struct gk_error *error) GK_MUST_USE;
+/* Whether bytes are authentic, and word for word what known is the MAC of: then the record that they hold need not be
+ * read again. */
+bool gk_account_record_is(const struct gk_crypto *crypto, const struct gk_account_record_key *key,
+                          const char *account, struct gk_span bytes,
+                          const struct gk_account_record_mac *known);
 /* Appends the record to out. GK_E_INVALID: parse would refuse it, so it is not written. */
 enum gk_status gk_account_record_serialise(const struct gk_crypto *crypto,
                                            const struct gk_account_record_key *key,

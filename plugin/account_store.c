@@ -152,13 +152,24 @@ enum gk_status gk_stored_account_take(const struct gk_instance *instance, const 
     return parse(instance, account, stored, error);
 }
 
-enum gk_status gk_account_store_read(const struct gk_instance *instance, const char *account,
-                                     struct gk_stored_account *stored, struct gk_error *error)
+static bool is_known(const struct gk_instance *instance, const char *account,
+                     const struct gk_stored_account *stored,
+                     const struct gk_account_record_mac *known)
 {
-    memset(&stored->record, 0, sizeof stored->record);
+    return known != NULL && gk_account_record_is(instance->crypto, &instance->keys->record, account,
+                                                 gk_buf_span(&stored->bytes), known);
+}
+
+/* known: of the record that stored holds, or NULL. */
+static enum gk_status read_stored(const struct gk_instance *instance, const char *account,
+                                  const struct gk_account_record_mac *known,
+                                  struct gk_stored_account *stored, struct gk_error *error)
+{
     struct reading reading = {.bytes = &stored->bytes};
     enum gk_status status = read_bytes(instance, account, &reading, &stored->version, error);
-    if (status == GK_OK) {
+    if (status != GK_OK) {
+        memset(&stored->record, 0, sizeof stored->record);
+    } else if (!is_known(instance, account, stored, known)) {
         status = parse(instance, account, stored, error);
     }
     const int64_t noted_ms = (int64_t)reading.last_check_ms;
@@ -166,6 +177,19 @@ enum gk_status gk_account_store_read(const struct gk_instance *instance, const c
     stored->last_version_check_wall_ms = noted_ms > recorded_ms ? noted_ms : recorded_ms;
     stored->has_previous = reading.has_previous;
     return status;
+}
+
+enum gk_status gk_account_store_read(const struct gk_instance *instance, const char *account,
+                                     struct gk_stored_account *stored, struct gk_error *error)
+{
+    return read_stored(instance, account, NULL, stored, error);
+}
+
+enum gk_status gk_account_store_read_again(const struct gk_instance *instance, const char *account,
+                                           const struct gk_account_record_mac *known,
+                                           struct gk_stored_account *stored, struct gk_error *error)
+{
+    return read_stored(instance, account, known, stored, error);
 }
 
 enum gk_status gk_account_store_read_parent(const struct gk_instance *instance, const char *scope,

@@ -36,6 +36,13 @@ void gk_stored_account_free(struct gk_stored_account **stored);
 enum gk_status gk_account_store_read(const struct gk_instance *instance, const char *account,
                                      struct gk_stored_account *stored,
                                      struct gk_error *error) GK_MUST_USE;
+/* The same for whom has a record already: stored->record is the one that known is the MAC of, and stays as it is, unread,
+ * when the store has that one still. Reading one takes ten times what its MAC does, and accounts in use are read again
+ * with each check of their keys. */
+enum gk_status gk_account_store_read_again(const struct gk_instance *instance, const char *account,
+                                           const struct gk_account_record_mac *known,
+                                           struct gk_stored_account *stored,
+                                           struct gk_error *error) GK_MUST_USE;
 /* The id of the account that the scope of this name is in, as stored now. As above. */
 enum gk_status gk_account_store_read_parent(const struct gk_instance *instance, const char *scope,
                                             struct gk_id *id, struct gk_error *error) GK_MUST_USE;

@@ -196,7 +196,9 @@ enum gk_status gk_instance_create_with(const struct gk_provider_ops *ops,
     };
     atomic_init(&instance->stopping, false);
     pthread_mutex_init(&instance->accounts_lock, NULL);
-    gk_worker_init(&instance->refresher);
+    for (unsigned i = 0; i < GK_REFRESHERS; i++) {
+        gk_worker_init(&instance->refreshers[i]);
+    }
     gk_worker_init(&instance->reader);
     gk_worker_init(&instance->rotator);
     status = create_parts(instance, error);
@@ -220,7 +222,9 @@ void gk_instance_destroy(struct gk_instance *instance)
     if (instance->provider != NULL) {
         instance->ops->destroy(instance->provider);
     }
-    gk_worker_cleanup(&instance->refresher);
+    for (unsigned i = 0; i < GK_REFRESHERS; i++) {
+        gk_worker_cleanup(&instance->refreshers[i]);
+    }
     gk_worker_cleanup(&instance->reader);
     gk_worker_cleanup(&instance->rotator);
     pthread_mutex_destroy(&instance->accounts_lock);
@@ -294,8 +298,8 @@ enum gk_status gk_instance_start(struct gk_instance *instance, struct gk_error *
     }
     instance->started = true;
     status = derive_keys(instance, error);
-    if (status == GK_OK) {
-        status = gk_worker_start(&instance->refresher, error);
+    for (unsigned i = 0; status == GK_OK && i < GK_REFRESHERS; i++) {
+        status = gk_worker_start(&instance->refreshers[i], error);
     }
     if (status == GK_OK) {
         status = gk_worker_start(&instance->reader, error);
@@ -321,7 +325,9 @@ void gk_instance_stop(struct gk_instance *instance)
         instance->started = false;
     }
     gk_worker_stop(&instance->rotator);
-    gk_worker_stop(&instance->refresher);
+    for (unsigned i = 0; i < GK_REFRESHERS; i++) {
+        gk_worker_stop(&instance->refreshers[i]);
+    }
     gk_worker_stop(&instance->reader);
     if (instance->unwraps != NULL) {
         gk_unwrap_counts_tell(instance);
@@ -339,6 +345,11 @@ struct gk_moment gk_instance_now(const struct gk_instance *instance)
 unsigned gk_instance_bucket(const char *name)
 {
     return (unsigned)(gk_hash(GK_HASH_START, gk_span_str(name)) % GK_ACCOUNT_BUCKETS);
+}
+
+struct gk_worker *gk_instance_refresher(struct gk_instance *instance, const char *name)
+{
+    return &instance->refreshers[gk_instance_bucket(name) % GK_REFRESHERS];
 }
 
 uint32_t gk_instance_retry_after_s(const struct gk_instance *instance)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One loaded plugin: settings, the provider, keys derived from the service key, the threads, and
- * the accounts in memory. Four threads beside the host's:
+ * the accounts in memory. Threads beside the host's:
  *
  *   provider's   completions and the ticker, which finds what is due; never blocks
- *   refresher    reads account records anew after a refusal; blocks on storage alone
+ *   refreshers   read account records anew after a refusal; block on storage alone, and so are several: all accounts
+ *                on a key are refused at once, and none is dark before its record has been read
  *   reader       reads them anew because others may have changed them; the same, and apart so that
  *                no refusal waits behind what is done again and again
  *   rotator      version checks and rotations; blocks on the vault and on storage
@@ -25,6 +26,7 @@
 #include "plugin/worker.h"
 
 #define GK_ACCOUNT_BUCKETS 1024u
+#define GK_REFRESHERS      8u
 
 struct gk_instance_settings {
     uint32_t check_interval_ms;
@@ -57,7 +59,7 @@ struct gk_instance {
     uint32_t tick_ms;
     bool started;
     atomic_bool stopping;
-    struct gk_worker refresher;
+    struct gk_worker refreshers[GK_REFRESHERS];
     struct gk_worker reader;
     struct gk_worker rotator;
     pthread_mutex_t accounts_lock; /* of what follows */
@@ -84,6 +86,8 @@ void gk_instance_destroy(struct gk_instance *instance);
 struct gk_moment gk_instance_now(const struct gk_instance *instance);
 /* Where an account of that name stands in accounts. */
 unsigned gk_instance_bucket(const char *name);
+/* The refresher that an account of that name has. */
+struct gk_worker *gk_instance_refresher(struct gk_instance *instance, const char *name);
 /* What a client is told to wait when the vault is silent. */
 uint32_t gk_instance_retry_after_s(const struct gk_instance *instance);
 void gk_instance_log(const struct gk_instance *instance, enum gk_log_level level,

@@ -75,7 +75,8 @@ static void conclude(struct gk_account *account)
 {
     struct gk_root_key *none = NULL;
     if (account->recheck.outcome.verdict == GK_VAULT_UNAVAILABLE ||
-        !gk_worker_submit(&account->instance->refresher, &account->refresh)) {
+        !gk_worker_submit(gk_instance_refresher(account->instance, account->name),
+                          &account->refresh)) {
         report(account, &none);
     }
 }

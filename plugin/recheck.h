@@ -4,7 +4,7 @@
  * disabled key still answers get. One check at a time for an account; all who wait share it.
  *
  *   claim (mutex held) -> run -> unwrap of the current wrap -> opened: take it, done
- *                                 refused -> refresher: is there a newer record? -> run again
+ *                                 refused -> a refresher: is there a newer record? -> run again
  *                                                       no: revoked
  *                                 silent
  *   the account has another record by then -> run again
@@ -31,7 +31,7 @@ void gk_recheck_follow(struct gk_account *leader, struct gk_account *follower);
 void gk_recheck_ask(struct gk_account *leader);
 /* Starts a check of a customer's key unless one is under way. Any thread, no lock held. */
 void gk_recheck_soon(struct gk_account *account);
-/* The refresher's part. */
+/* A refresher's part. */
 void gk_recheck_refused(struct gk_account *account);
 /* A whole check that began after the call did. GK_E_UNAVAILABLE: it did not end in time. */
 enum gk_status gk_recheck_now(struct gk_account *account, const struct gk_deadline *deadline,

@@ -389,6 +389,42 @@ static void test_stored_record__a_service_wrap_does_not_stand_in_for_the_custome
     gk_stored_account_free(&stored);
 }
 
+/* What is known is the record alone: who changes what is stored, and leaves its MAC, is found out. */
+static void
+test_stored_record__the_known_one_is_not_read_but_what_is_stored_is_checked(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct gk_instance *instance = fixture->instance;
+    static struct saved saved;
+    create_customer(fixture);
+    struct gk_stored_account *stored = gk_stored_account_new();
+    assert_non_null(stored);
+    assert_int_equal(gk_account_store_read(instance, NAME, stored, NULL), GK_OK);
+    const struct gk_account_record_mac known =
+        gk_account_record_mac_of(gk_buf_span(&stored->bytes));
+    const uint64_t sequence = stored->record.sequence;
+
+    stored->record.sequence = 12345; /* by which to tell that it stays as it was */
+    assert_int_equal(gk_account_store_read_again(instance, NAME, &known, stored, NULL), GK_OK);
+    assert_int_equal(stored->record.sequence, 12345);
+    const struct gk_account_record_mac other = {{0}};
+    assert_int_equal(gk_account_store_read_again(instance, NAME, &other, stored, NULL), GK_OK);
+    assert_int_equal(stored->record.sequence, sequence);
+
+    save(fixture, &saved);
+    saved.bytes[saved.len - 1] ^= 1;
+    put_back(fixture, &saved);
+    assert_int_equal(gk_account_store_read_again(instance, NAME, &known, stored, NULL),
+                     GK_E_INTEGRITY);
+    assert_int_equal(stored->record.sequence, 0);
+    fake_host_delete(&fixture->host, NAME);
+    stored->record.sequence = 12345;
+    assert_int_equal(gk_account_store_read_again(instance, NAME, &known, stored, NULL),
+                     GK_E_NOT_FOUND);
+    assert_int_equal(stored->record.sequence, 0);
+    gk_stored_account_free(&stored);
+}
+
 static void test_stored_record__the_time_of_a_check_is_no_number_to_trust(void **state)
 {
     struct fixture *fixture = *state;
@@ -498,7 +534,7 @@ static void test_stored_record__a_proof_from_before_a_refusal_does_not_lift_it(v
 struct crossing {
     struct fixture *fixture;
     struct gk_account *account;
-    atomic_bool refused; /* the refresher looks for a newer record */
+    atomic_bool refused; /* a refresher looks for a newer record */
     atomic_bool adopted; /* and may go on */
 };
 
@@ -775,6 +811,7 @@ int main(void)
         TEST(test_stored_record__another_record_of_the_same_number_is_refused),
         TEST(test_stored_record__an_older_one_is_not_taken_by_way_of_forgetting),
         TEST(test_stored_record__a_service_wrap_does_not_stand_in_for_the_customers_key),
+        TEST(test_stored_record__the_known_one_is_not_read_but_what_is_stored_is_checked),
         TEST(test_stored_record__the_time_of_a_check_is_no_number_to_trust),
         TEST(test_stored_record__a_new_account_is_not_served_with_the_old_ones_key),
         TEST(test_stored_record__a_late_answer_does_not_forget_the_next_account),
