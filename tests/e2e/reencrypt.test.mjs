@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { BlobSASPermissions, BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 
 import { noRetry, startStack } from './lib/stack.mjs';
+import { onRados } from './lib/store.mjs';
 
 const STORED_KEYS = fileURLToPath(new URL('./lib/stored_keys.py', import.meta.url));
 const STORED_OBJECTS = fileURLToPath(new URL('./lib/stored_objects.py', import.meta.url));
@@ -78,14 +79,14 @@ const json = ({ status, stdout, stderr }) => {
   return JSON.parse(stdout);
 };
 
-// Data keys, and SHA-256s of data objects, by their names; the gateway does not run meanwhile. Nothing where the
-// system's Python cannot tell.
+// Data keys, and SHA-256s of data objects, by their names. Nothing where the system's Python cannot tell. Only RADOS can
+// be read while the gateway runs, and there one that is stopped for each look comes to remove nothing in between.
 async function stored() {
   const { place } = stack.gateway.store;
-  await stack.gateway.stop();
+  if (!onRados) await stack.gateway.stop();
   const found = python(STORED_KEYS, place, stack.gateway.serviceKeyFile, stack.vault.stateDir, stack.account);
   const objects = python(STORED_OBJECTS, place);
-  await stack.gateway.start();
+  if (!onRados) await stack.gateway.start();
   if (found.status === SKIPPED) return {};
   const dataKeys = Object.entries(json(found)).filter(([what]) => what.startsWith('data key'));
   return { keys: Object.fromEntries(dataKeys), objects: json(objects) };
