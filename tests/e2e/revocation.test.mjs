@@ -3,7 +3,6 @@
 // with 403 for every kind of caller, what it does not mark goes on, and enabling brings all back.
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
-import http from 'node:http';
 import { after, before, test } from 'node:test';
 
 import { BlobServiceClient } from '@azure/storage-blob';
@@ -13,9 +12,9 @@ import { needsKey } from './lib/operations.mjs';
 import { BLOCK, blobRequests, inTurns, rows, secret, successes } from './lib/requests.mjs';
 import { accountSas, send, serviceSas } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
+import { LARGE, assertCutOff, beginDownload, beginUpload } from './lib/transfers.mjs';
 
 const CODE = 'KeyVaultEncryptionKeyNotFound';
-const LARGE = 64 * 1024 * 1024;
 const DELEGATOR = randomUUID();
 const provider = makeIdentityProvider();
 let stack;
@@ -97,65 +96,17 @@ async function waitForStatus(status) {
   }, `Get Blob to answer ${status}`);
 }
 
-// A request under way: its options go to node:http, and the caller ends it.
-function begin(method, path, headers, onAnswer) {
-  const sas = new URLSearchParams(accountSas(stack));
-  const url = new URL(`${stack.blobEndpoint}${path}?${sas}`);
-  const request = http.request(url, { method, agent: false,
-    headers: { 'x-ms-version': '2021-12-02', ...headers } }, onAnswer);
-  return request;
-}
-
-// Resolves with how many bytes came, and whether all of them did.
-function beginDownload() {
-  return new Promise((resolve, reject) => {
-    const request = begin('GET', '/active/large', {}, (answer) => {
-      assert.equal(answer.statusCode, 200);
-      answer.once('readable', () => {
-        resolve({ finish: () => new Promise((done) => {
-          let bytes = 0;
-          answer.on('data', (part) => { bytes += part.length; });
-          answer.once('close', () => done({ bytes, complete: answer.complete }));
-          answer.on('error', () => {});
-        }) });
-      });
-    });
-    request.once('error', reject);
-    request.end();
-  });
-}
-
-function beginUpload() {
-  const headers = { 'content-length': LARGE, 'x-ms-blob-type': 'BlockBlob' };
-  let settle;
-  const answered = new Promise((resolve) => { settle = resolve; });
-  const request = begin('PUT', '/active/half', headers, (answer) => {
-    answer.resume();
-    settle({ status: answer.statusCode, code: answer.headers['x-ms-error-code'] });
-  });
-  request.on('error', (error) => settle({ error }));
-  return new Promise((resolve) => {
-    request.write(Buffer.alloc(LARGE / 2), () => resolve({ finish: () => {
-      request.end(Buffer.alloc(LARGE / 2));
-      return answered;
-    } }));
-  });
-}
-
 test('the key is disabled with the vendor’s SDK: the marked operations fail, the others go on', async () => {
   for (const phase of ['dark', 'restarted', 'later']) await prepareAll(phase);
   await good({ method: 'PUT', path: '/active/large', body: Buffer.alloc(LARGE, 'large'),
     headers: { 'x-ms-blob-type': 'BlockBlob' } });
-  const download = await beginDownload();
-  const upload = await beginUpload();
+  const download = await beginDownload(stack, '/active/large');
+  const upload = await beginUpload(stack, '/active/half');
   versions = await stack.vault.disableAllVersions(stack.keyName);
   await waitForStatus(403);
 
   // What was under way ends without the rest, in either direction.
-  const { bytes, complete } = await download.finish();
-  assert.ok(!complete && bytes < LARGE, `${bytes} bytes came`);
-  const end = await upload.finish();
-  assert.ok(end.error || (end.status === 403 && end.code === CODE), `${end.status} ${end.code}`);
+  await assertCutOff(download, upload, CODE);
 
   const denied = await walk('dark', true);
   assert.equal(denied, served.filter(([, row]) => needsKey(row)).length * 5 +
@@ -176,19 +127,58 @@ test('what the SDK makes of it; who has no right to ask is told that and no more
   assert.equal(answer.code, 'AuthenticationFailed');
 });
 
-test('other accounts have nothing to do with it', async () => {
+async function madeWithBlob(side, account, content, key) {
+  await side.createAccount(account, key);
+  const [{ value: accountKey }] = await side.keysOf(account);
+  const made = { account, accountKey, blobEndpoint: `${side.gateway.ready.blob_endpoint}/${account}` };
+  for (const request of [{ path: '/box', query: { restype: 'container' } },
+    { path: '/box/blob', body: content, headers: { 'x-ms-blob-type': 'BlockBlob' } }]) {
+    assert.equal((await send(made, { method: 'PUT', ...request })).status, 201);
+  }
+  return made;
+}
+
+test('other accounts can be made and used', async () => {
   await stack.vault.createKey('other-key');
-  const keys = { others: { vaultUri: stack.vault.uri, name: 'other-key' }, plain: undefined };
-  for (const [account, key] of Object.entries(keys)) {
-    await stack.createAccount(account, key);
-    const [{ value: accountKey }] = await stack.keysOf(account);
-    const other = { account, accountKey, blobEndpoint: `${stack.gateway.ready.blob_endpoint}/${account}` };
-    for (const request of [{ method: 'PUT', path: '/box', query: { restype: 'container' } },
-      { method: 'PUT', path: '/box/blob', body: secret, headers: { 'x-ms-blob-type': 'BlockBlob' } },
-      { method: 'GET', path: '/box/blob' }]) {
-      const answer = await send(other, request);
-      assert.ok(answer.status < 300, `${account}: ${answer.status} ${answer.code}`);
-    }
+  for (const [account, key] of Object.entries({ others: { vaultUri: stack.vault.uri, name: 'other-key' }, plain: undefined })) {
+    const other = await madeWithBlob(stack, account, secret, key);
+    assert.equal((await send(other, { method: 'GET', path: '/box/blob' })).status, 200);
+  }
+});
+
+// Nothing is checked but what the test has checked: whatever the neighbours ask of the vault shows.
+test('accounts in use beside it keep their root keys, and whatever is under way', async () => {
+  const own = await startStack({ checkIntervalMs: 3600e3 });
+  try {
+    await own.vault.createKey('other-key');
+    const content = Buffer.alloc(LARGE / 4, 'n');
+    const neighbours = [await madeWithBlob(own, 'under', content, { vaultUri: own.vault.uri, name: 'other-key' }),
+      await madeWithBlob(own, 'plain', content)];
+    const downloads = await Promise.all(neighbours.map((one) => beginDownload(one, '/box/blob')));
+    const upload = await beginUpload(neighbours[0], '/box/half');
+    const before = (await own.vault.calls()).next;
+    let revoked = false;
+    const reads = neighbours.map(async (one) => {
+      for (let more = true; more;) {
+        more = !revoked; // and once after it
+        const answer = await send(one, { method: 'GET', path: '/box/blob', headers: { 'x-ms-range': 'bytes=0-99' } });
+        assert.equal(answer.status, 206, `${one.account}: ${answer.code}`);
+      }
+    });
+    await own.vault.disableAllVersions(own.keyName);
+    await own.checkKey();
+    assert.equal((await own.keyStatus()).state, 'revoked');
+    assert.equal((await send(own, { method: 'PUT', path: '/box/blob', headers: { 'x-ms-blob-type': 'BlockBlob' } })).code, CODE);
+    revoked = true;
+    await Promise.all(reads);
+    for (const download of downloads) assert.deepEqual(await download.finish(), { bytes: content.length, complete: true });
+    assert.equal((await upload.finish()).status, 201);
+    const { calls } = await own.vault.calls(before);
+    assert.ok(calls.some(({ key, operation }) => key === own.keyName && operation === 'unwrapKey'));
+    assert.deepEqual(calls.filter(({ key }) => key === 'other-key'), []);
+    for (const { account } of neighbours) assert.notEqual((await own.keyStatus(account)).state, 'revoked');
+  } finally {
+    await own.stop();
   }
 });
 
