@@ -14,6 +14,7 @@
 #define MS_PER_S           1000
 #define RETRY_AFTER_MAX_MS (3600 * MS_PER_S)
 #define CONNECT_PART       2 /* connecting may take one half of the time */
+#define NAMES_KEPT_S       1L /* a vault whose name is gone is not gone before it is asked for anew */
 #define REQUEST_ID_BYTES   64u
 #define SCHEME_DEFAULT     "Bearer"
 
@@ -281,6 +282,7 @@ static bool set_request(struct gk_kv_exchange *exchange, const struct gk_kv_http
     SET(CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)request->timeout_ms / CONNECT_PART + 1);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_DNS_CACHE_TIMEOUT, NAMES_KEPT_S);
     SET(CURLOPT_PRIVATE, (void *)exchange);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, (void *)exchange);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A call's turns (call.c, with the real breaker, pace and timers) by a clock of the test's: what is asked when, and what
- * counts as the vault's silence. The network is one vault, which answers after so long or never; there is always a token.
+ * counts as the vault's silence. The network is one vault, which answers after so long or never, or whose name is not
+ * known; there is always a token.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "unit/cmocka_all.h"
 
 #define VAULT      "https://vault.test"
+#define VAULT_HOST "vault.test"
 #define NEVER      INT64_MAX
 #define GET_MS     5 /* what a get costs of the pace */
 #define BURST      (GK_KV_PACE_BURST_MS / GET_MS)
@@ -29,10 +31,15 @@ struct world {
     struct gk_provider provider;
     struct gk_kv_timers timers;
     int64_t now_ms;
-    int64_t latency_ms;   /* of the vault; NEVER: it is silent */
+    int64_t latency_ms; /* of the vault; NEVER: it is silent */
+    bool name_unknown;  /* the vault's host is not resolved */
+    bool name_gone;     /* what a lookup finds then */
+    unsigned looked_up;
+    char witness[64];     /* of the last lookup */
     unsigned asked;       /* how often it was */
     uint32_t shortest_ms; /* the least time that it had for its answer */
     unsigned opened;
+    unsigned gone;
     unsigned silent; /* calls that ended without an answer */
     unsigned breaks;
     unsigned paced;
@@ -79,7 +86,9 @@ static void end_exchange(void *ctx)
 {
     struct gk_kv_exchange *exchange = ctx;
     const struct gk_kv_http_answer answer = {
-        .outcome = exchange->answered ? GK_KV_ANSWERED : GK_KV_FAILED,
+        .outcome = world.name_unknown   ? GK_KV_NAME_UNKNOWN
+                   : exchange->answered ? GK_KV_ANSWERED
+                                        : GK_KV_FAILED,
         .http_status = exchange->answered ? 200 : 0,
         .challenge = "",
         .request_id = "",
@@ -133,6 +142,37 @@ void __wrap_gk_kv_token_get(struct gk_kv_tokens *tokens, const struct gk_kv_gran
     waiter->got(waiter->ctx, &result);
 }
 
+struct gk_kv_lookup *__wrap_gk_kv_lookup_start(struct gk_kv_lookups *lookups, const char *host,
+                                               const char *witness, gk_kv_lookup_done_fn *done,
+                                               void *ctx);
+/* The lookup that is under way: there is one call at a time in the tests that have one. */
+static struct {
+    struct gk_kv_timer end;
+    gk_kv_lookup_done_fn *done;
+    void *ctx;
+} lookup;
+
+static void end_lookup(void *ctx)
+{
+    (void)ctx;
+    lookup.done(lookup.ctx, world.name_gone);
+}
+
+struct gk_kv_lookup *__wrap_gk_kv_lookup_start(struct gk_kv_lookups *lookups, const char *host,
+                                               const char *witness, gk_kv_lookup_done_fn *done,
+                                               void *ctx)
+{
+    (void)lookups;
+    assert_string_equal(host, VAULT_HOST);
+    snprintf(world.witness, sizeof world.witness, "%s", witness);
+    world.looked_up++;
+    lookup.done = done;
+    lookup.ctx = ctx;
+    lookup.end = (struct gk_kv_timer){.at_ms = world.now_ms + 1, .fire = end_lookup};
+    gk_kv_timers_add(&world.timers, &lookup.end);
+    return (struct gk_kv_lookup *)(void *)&lookup;
+}
+
 static void dialect_url(struct gk_buf *out, const struct gk_kv_question *question)
 {
     gk_buf_append_str(out, question->vault->uri);
@@ -154,10 +194,12 @@ enum gk_status __wrap_gk_kv_route_find(const struct gk_kv_config *config,
                                        const struct gk_key_reference *key, struct gk_kv_route *out,
                                        struct gk_error *error)
 {
-    static const struct gk_kv_dialect dialect = {.url = dialect_url, .read_key = dialect_read_key};
+    static const struct gk_kv_dialect dialect = {
+        .url = dialect_url, .read_key = dialect_read_key, .name_ends_with_vault = true};
     (void)identity, (void)key, (void)error;
-    *out = (struct gk_kv_route){
-        .dialect = &dialect, .identity = &config->identities[0], .vault = {.uri = VAULT}};
+    *out = (struct gk_kv_route){.dialect = &dialect,
+                                .identity = &config->identities[0],
+                                .vault = {.uri = VAULT, .origin.host = VAULT_HOST}};
     return GK_OK;
 }
 
@@ -179,6 +221,7 @@ static void on_done(void *ctx, const struct gk_vault_answer *answer)
 {
     (void)ctx;
     world.opened += answer->verdict == GK_VAULT_OK ? 1 : 0;
+    world.gone += answer->verdict == GK_VAULT_GONE ? 1 : 0;
     world.silent += answer->verdict == GK_VAULT_UNAVAILABLE ? 1 : 0;
     assert_true(answer->verdict == GK_VAULT_OK || answer->code[0] != '\0');
 }
@@ -295,6 +338,38 @@ test_call__a_vault_that_fell_silent_is_not_asked_by_those_who_waited_their_turn(
     assert_true(world.asked - asked < 2 * DEADLINE_MS / GK_KV_BREAKER_PAUSE_MAX_MS + 10);
 }
 
+/* A name that does not exist is the vault's end, at once; one that was only not resolved is silence, and tried again.
+ * Whoever gives the tokens is the witness. */
+static void test_call__a_vault_whose_name_is_gone(void **state)
+{
+    (void)state;
+    enum { DEADLINE_MS = 2000 };
+    struct gk_kv_identity *identity = &world.provider.config.identities[0];
+    identity->source = GK_KV_SOURCE_CLIENT_SECRET;
+    snprintf(identity->authority, sizeof identity->authority, "https://login.test:8443");
+    world.name_unknown = true;
+    world.name_gone = true;
+    start_gets(1, DEADLINE_MS);
+    run_for(DEADLINE_MS);
+    assert_string_equal(world.witness, "login.test");
+    assert_int_equal(world.looked_up, 1);
+    assert_int_equal(world.asked, 1);
+    assert_int_equal(world.gone, 1);
+
+    world.name_gone = false;
+    start_gets(1, DEADLINE_MS);
+    run_for(DEADLINE_MS);
+    assert_int_equal(world.gone, 1);
+    assert_int_equal(world.silent, 1);
+    assert_true(world.asked > 2);
+    assert_int_equal(world.looked_up, world.asked);
+
+    world.name_unknown = false;
+    start_gets(1, DEADLINE_MS);
+    run_for(DEADLINE_MS);
+    assert_int_equal(world.opened, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_call__##name, set_up, tear_down)
 
 int main(void)
@@ -302,6 +377,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(who_has_no_time_for_an_answer_is_not_asked),
         TEST(a_probe_has_time_for_its_answer),
+        TEST(a_vault_whose_name_is_gone),
         TEST(a_vault_that_fell_silent_is_not_asked_by_those_who_waited_their_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

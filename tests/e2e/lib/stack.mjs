@@ -174,7 +174,7 @@ async function startGateway(directory, { authority, vaults, transit, domain, hos
   const start = async () => {
     writeFileSync(files.config,
       gatewayConfig({ store, ports, files, tls, vaults, transit, domain, options }), { mode: 0o600 });
-    const command = [...limit, program('gateway', 'gatekey-gateway'), '--config', files.config];
+    const command = [...(options.gatewayCommand ?? []), ...limit, program('gateway', 'gatekey-gateway'), '--config', files.config];
     server = await startProcess({ name: 'gatekey-gateway', binary: command[0], args: command.slice(1),
       readyFile: inside('gateway.ready'), logFile: files.log, env: options.gatewayEnv });
     ports.blob = new URL(server.ready.blob_endpoint).port;
@@ -293,6 +293,7 @@ function sideOf(gateway, { vault, account }) {
  *   movableClock (false)      gateway.moveClock() works
  *   memoryLimitBytes          the gateway's data segment, as setrlimit(RLIMIT_DATA) bounds it
  *   gatewayEnv                more environment for the gateway
+ *   gatewayCommand            what the gateway is started by, such as makeNames()'s; it becomes the gateway
  *   gateways (1)              how many, on one store, which is on RADOS then; sides has what is done
  *                             through each, and what the stack itself has is the first one's
  *   identities (managedHost)  (vault) -> the identities that the gateway is given beside the one of

@@ -69,6 +69,7 @@ const defaultIdentities = () => [
 /*
  * options, all optional: identities, authority (of makeAuthority), purgeProtection, recoverableDays,
  * resource, tokenLifetimeS, env, and
+ *   host (localhost)          the vault's name
  *   tenantId, tenants         the vault's tenant, and others that tokens are given for; an identity may have
  *                             tenantId, its home, and installedIn
  *   oaep256 (true)            false: keys take OAEP with SHA-1 alone, as some HSMs do
@@ -86,7 +87,8 @@ export async function startVault(directory, options = {}) {
   const identities = options.identities ?? (other ? Object.values(other.clients) : defaultIdentities());
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const authority = options.authority ?? makeAuthority(path.join(directory, 'ca'));
-  const tls = authority.issue('keyvaultd');
+  const host = options.host ?? 'localhost';
+  const tls = authority.issue('keyvaultd', [host, 'localhost', '127.0.0.1']);
   const ca = readFileSync(authority.caFile);
   const publicKey = new X509Certificate(readFileSync(tls.certificateFile)).publicKey.export({ type: 'spki', format: 'der' });
   const pin = `sha256//${createHash('sha256').update(publicKey).digest('base64')}`;
@@ -122,7 +124,7 @@ listen = { address = "127.0.0.1"; port = 0; certificate_file = ${quote(tls.certi
 imds = { address = "127.0.0.1"; port = 0; arc_challenge_directory = ${quote(arcDirectory)};
   app_service_header_file = ${quote(identityHeaderFile)}; };
 state_dir = ${quote(stateDir)};
-host = "localhost";
+host = ${quote(host)};
 tenant_id = ${quote(tenantId)};
 ${authoritySettings}
 ${kindSettings}
