@@ -142,7 +142,7 @@ static bool locked_note(struct gk_account *account, int64_t due_wall_ms)
     }
     absent->witness = account->witness;
     struct shared_settings *before = absent->settings;
-    absent->settings = locked_share(absents, &account->record.settings);
+    absent->settings = locked_share(absents, &account->record->settings);
     locked_unshare(absents, before);
     return true;
 }

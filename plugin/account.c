@@ -55,6 +55,7 @@ static void destroy_account(struct gk_account *account)
     pthread_rwlock_destroy(&account->key_lock);
     pthread_cond_destroy(&account->changed);
     pthread_mutex_destroy(&account->mutex);
+    free(account->record);
     free(account);
 }
 
@@ -100,13 +101,14 @@ enum gk_status gk_account_new(struct gk_instance *instance, const struct gk_stor
     account->reread = (struct gk_job){.run = run_reread, .ctx = account};
     gk_reread_locked_put_off(account);
     account->last_used_mono_ms = gk_instance_now(instance).mono_ms;
-    account->record = stored->record;
     gk_record_witness_see(&account->witness, stored);
     account->last_version_check_wall_ms = stored->last_version_check_wall_ms;
+    account->record = gk_account_record_keep(&stored->record);
     struct gk_root_key *root_key = NULL;
-    enum gk_status status = derive_open_key(account, error);
+    enum gk_status status = account->record == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory")
+                                                    : derive_open_key(account, error);
     if (status == GK_OK) {
-        status = gk_account_record_key(instance, &account->record, &root_key, error);
+        status = gk_account_record_key(instance, account->record, &root_key, error);
     }
     if (status != GK_OK) {
         destroy_account(account);
@@ -336,7 +338,7 @@ enum gk_status gk_account_reread(struct gk_account *account, struct gk_stored_ac
 {
     pthread_mutex_lock(&account->mutex);
     const struct gk_record_witness seen = account->witness;
-    stored->record = account->record;
+    gk_account_record_copy(&stored->record, account->record);
     pthread_mutex_unlock(&account->mutex);
     enum gk_status status =
         gk_account_store_read_again(account->instance, account->name, &seen.mac, stored, error);

@@ -39,9 +39,9 @@ struct gk_account {
     atomic_uint references;
     atomic_uint_fast64_t gate;
 
-    pthread_mutex_t mutex;  /* of what follows, to key_lock */
-    pthread_cond_t changed; /* a check ended, a change ended, the account was forgotten */
-    struct gk_account_record record;
+    pthread_mutex_t mutex;            /* of what follows, to key_lock */
+    pthread_cond_t changed;           /* a check ended, a change ended, the account was forgotten */
+    struct gk_account_record *record; /* kept; replaced as a whole, never changed */
     struct gk_record_witness witness; /* of record */
     struct gk_key_state state;
     bool forgotten;

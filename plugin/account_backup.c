@@ -163,7 +163,7 @@ static void take_from_memory(struct restore *restore, struct gk_account *account
     pthread_mutex_lock(&account->mutex);
     note_seen(restore, &account->witness.id, account->witness.sequence);
     if (restore->lost || !gk_record_witness_allows(&account->witness, present)) {
-        *restore->known = account->record;
+        gk_account_record_copy(restore->known, account->record);
         restore->has_known = true;
     }
     pthread_mutex_unlock(&account->mutex);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/account_record.h"
 
+#include <stddef.h>
+#include <stdlib.h>
+
 #include "common/error.h"
 #include "common/secret.h"
 #include "common/text.h"
@@ -16,6 +19,33 @@
 #define SERVICE_KEY_ID_DIGITS 16u
 #define TRANSIT_PREFIX        "vault:v"
 #define TRANSIT_TEXT_LEN_MAX  128u
+
+/* --- copies ----------------------------------------------------------------------------------- */
+
+static size_t used_bytes(const struct gk_account_record *record)
+{
+    return offsetof(struct gk_account_record, generations) +
+           record->generations_count * sizeof record->generations[0];
+}
+
+struct gk_account_record *gk_account_record_keep(const struct gk_account_record *record)
+{
+    const size_t used = used_bytes(record);
+    struct gk_account_record *kept = malloc(used);
+    if (kept != NULL) {
+        memcpy(kept, record, used);
+    }
+    return kept;
+}
+
+void gk_account_record_copy(struct gk_account_record *to, const struct gk_account_record *from)
+{
+    const size_t used = used_bytes(from);
+    memcpy(to, from, used);
+    memset((uint8_t *)to + used, 0, sizeof *to - used);
+}
+
+/* --- generations ------------------------------------------------------------------------------ */
 
 /* generations_count when none is active, which no record that parse gave has. */
 static uint32_t active_index(const struct gk_account_record *record)

@@ -75,8 +75,8 @@ struct gk_root_generation {
     struct gk_root_wrap wraps[GK_ROOT_WRAPS_MAX]; /* current first */
 };
 
-/* About 20 KB and no pointers: copy it as a whole, keep it off small stacks. Times are 0 for never
- * or unknown. */
+/* About 20 KB and no pointers: copy it as a whole, keep it off small stacks; but for one that is kept
+ * (gk_account_record_keep). Times are 0 for never or unknown. */
 struct gk_account_record {
     char account[GK_ACCOUNT_PATH_BYTES_MAX];
     struct gk_id id;
@@ -84,8 +84,6 @@ struct gk_account_record {
     uint64_t sequence;   /* from 1, one more with every write */
     int64_t created_wall_ms;
     struct gk_encryption_settings settings;
-    uint32_t generations_count;
-    struct gk_root_generation generations[GK_ACCOUNT_GENERATIONS_MAX]; /* ascending */
     int64_t last_rotation_wall_ms;
     int64_t previous_wrap_until_wall_ms;
     int64_t last_version_check_wall_ms;
@@ -93,7 +91,19 @@ struct gk_account_record {
     int64_t key_created_wall_ms;
     uint32_t key_warnings;       /* bits 1 << enum gk_key_warning, when it was written */
     struct gk_key_told key_told; /* with a customer's key */
+    uint32_t generations_count;
+    struct gk_root_generation
+        generations[GK_ACCOUNT_GENERATIONS_MAX]; /* ascending; the last member */
 };
+
+/*
+ * A copy on the heap with room for the generations that there are and no more, a fifth of the whole as a rule: for who
+ * keeps many. It is read where it is, and copied by gk_account_record_copy() alone. NULL when memory is out.
+ */
+struct gk_account_record *
+gk_account_record_keep(const struct gk_account_record *record) GK_MUST_USE;
+/* *to, which has room for all, becomes what from is, kept or not. */
+void gk_account_record_copy(struct gk_account_record *to, const struct gk_account_record *from);
 
 /* The active generation. A record that parse gave, or that serialise takes, has one. */
 const struct gk_root_generation *gk_account_record_active(const struct gk_account_record *record);

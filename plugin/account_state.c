@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The state of an account's key, and the gate that requests look at. */
+#include <stdlib.h>
 #include <strings.h>
 
 #include "common/error.h"
@@ -41,7 +42,7 @@ static void locked_put_key(struct gk_account *account, struct gk_root_key **root
     pthread_rwlock_wrlock(&account->key_lock);
     struct gk_root_key *old = account->root_key;
     account->root_key = fresh;
-    const struct gk_root_generation *active = gk_account_record_active(&account->record);
+    const struct gk_root_generation *active = gk_account_record_active(account->record);
     account->generation = active == NULL ? 0 : active->generation;
     pthread_rwlock_unlock(&account->key_lock);
     gk_secret_free(&old);
@@ -49,14 +50,14 @@ static void locked_put_key(struct gk_account *account, struct gk_root_key **root
 
 bool gk_account_locked_has_active_key(const struct gk_account *account)
 {
-    const struct gk_root_generation *active = gk_account_record_active(&account->record);
+    const struct gk_root_generation *active = gk_account_record_active(account->record);
     return account->root_key != NULL && account->generation == active->generation;
 }
 
 void gk_account_locked_begin(struct gk_account *account, struct gk_root_key **root_key)
 {
     atomic_init(&account->gate, GATE_SHUT);
-    gk_key_state_init(&account->state, account->record.settings.source);
+    gk_key_state_init(&account->state, account->record->settings.source);
     locked_put_key(account, root_key);
     locked_set_gate(account);
 }
@@ -176,7 +177,7 @@ static void locked_begin(const struct gk_account *account, struct transition *tr
 
 static void locked_end(const struct gk_account *account, struct transition *transition)
 {
-    const struct gk_root_generation *active = gk_account_record_active(&account->record);
+    const struct gk_root_generation *active = gk_account_record_active(account->record);
     transition->after = account->state;
     memcpy(transition->key_id, active->wraps[0].key_id, sizeof transition->key_id);
 }
@@ -201,9 +202,13 @@ static void locked_act(struct gk_account *account, enum gk_key_action action,
     }
 }
 
-static void locked_take_record(struct gk_account *account, const struct gk_stored_account *stored)
+/* *kept, which becomes NULL, is stored's record. */
+static void locked_take_record(struct gk_account *account, const struct gk_stored_account *stored,
+                               struct gk_account_record **kept)
 {
-    account->record = stored->record;
+    free(account->record);
+    account->record = *kept;
+    *kept = NULL;
     gk_record_witness_see(&account->witness, stored);
     if (stored->last_version_check_wall_ms > account->last_version_check_wall_ms) {
         account->last_version_check_wall_ms = stored->last_version_check_wall_ms;
@@ -217,7 +222,7 @@ static void locked_open(struct gk_account *account, const struct gk_key_proof *p
     const struct gk_instance *instance = account->instance;
     const struct gk_moment now = gk_instance_now(instance);
     const struct gk_key_outcome opened = {.verdict = GK_VAULT_OK};
-    if (account->record.settings.source == GK_KEY_SOURCE_SERVICE) {
+    if (account->record->settings.source == GK_KEY_SOURCE_SERVICE) {
         gk_key_state_init(&account->state, GK_KEY_SOURCE_SERVICE);
     } else if (account->state.state == GK_ACCOUNT_SERVICE_MANAGED) {
         gk_key_state_init(&account->state, GK_KEY_SOURCE_CUSTOMER);
@@ -226,7 +231,7 @@ static void locked_open(struct gk_account *account, const struct gk_key_proof *p
         account->next_check_mono_ms = now.mono_ms;
         return;
     }
-    if (account->record.settings.source == GK_KEY_SOURCE_CUSTOMER) {
+    if (account->record->settings.source == GK_KEY_SOURCE_CUSTOMER) {
         (void)gk_key_state_answer(&account->state, &opened, now, 0);
         account->next_check_mono_ms =
             proof->mono_ms + instance->settings.check_interval_ms - instance->tick_ms;
@@ -244,9 +249,10 @@ struct gk_key_proof gk_account_begin_proof(struct gk_account *account)
 }
 
 static void locked_adopt(struct gk_account *account, const struct gk_stored_account *stored,
-                         const struct gk_key_proof *proof, struct gk_root_key **root_key)
+                         struct gk_account_record **kept, const struct gk_key_proof *proof,
+                         struct gk_root_key **root_key)
 {
-    locked_take_record(account, stored);
+    locked_take_record(account, stored, kept);
     if (*root_key != NULL) {
         locked_open(account, proof, root_key);
     } else {
@@ -262,7 +268,7 @@ static void locked_adopt(struct gk_account *account, const struct gk_stored_acco
 static bool locked_is_newer(const struct gk_account *account,
                             const struct gk_stored_account *stored)
 {
-    return stored->record.sequence > account->record.sequence &&
+    return stored->record.sequence > account->record->sequence &&
            gk_id_equal(&stored->record.id, &account->id) && !account->forgotten;
 }
 
@@ -270,12 +276,14 @@ bool gk_account_adopt(struct gk_account *account, const struct gk_stored_account
                       const struct gk_key_proof *proof, struct gk_root_key **root_key)
 {
     struct transition transition;
+    /* Without memory for it, it is as though it had not been read: it will be, an interval later. */
+    struct gk_account_record *kept = gk_account_record_keep(&stored->record);
     pthread_mutex_lock(&account->mutex);
-    const bool newer = locked_is_newer(account, stored);
-    const bool own = stored->record.sequence == account->record.sequence && !account->forgotten;
+    const bool newer = kept != NULL && locked_is_newer(account, stored);
+    const bool own = stored->record.sequence == account->record->sequence && !account->forgotten;
     locked_begin(account, &transition);
     if (newer) {
-        locked_adopt(account, stored, proof, root_key);
+        locked_adopt(account, stored, &kept, proof, root_key);
     } else if (own && *root_key != NULL) {
         locked_open(account, proof, root_key);
     }
@@ -283,6 +291,7 @@ bool gk_account_adopt(struct gk_account *account, const struct gk_stored_account
     pthread_cond_broadcast(&account->changed);
     pthread_mutex_unlock(&account->mutex);
     tell(account, &transition);
+    free(kept);
     gk_secret_free(root_key);
     return newer;
 }
@@ -293,7 +302,7 @@ void gk_account_take_key(struct gk_account *account, uint64_t sequence,
     struct transition transition;
     pthread_mutex_lock(&account->mutex);
     locked_begin(account, &transition);
-    if (sequence == account->record.sequence && !account->forgotten) {
+    if (sequence == account->record->sequence && !account->forgotten) {
         locked_open(account, proof, root_key);
     }
     locked_end(account, &transition);
@@ -332,7 +341,7 @@ bool gk_account_answer(struct gk_account *account, uint64_t sequence,
     locked_begin(account, &transition);
     const bool keyless = outcome->verdict == GK_VAULT_OK && !outcome->mismatch && *root_key == NULL;
     const bool active = gk_account_locked_has_active_key(account);
-    const bool current = (sequence == account->record.sequence &&
+    const bool current = (sequence == account->record->sequence &&
                           (!keyless || (gk_key_state_is_open(&account->state) && active))) ||
                          account->forgotten;
     if (current && !account->forgotten) {

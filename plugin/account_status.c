@@ -8,9 +8,9 @@
 
 static void fill_wraps(const struct gk_account *account, struct gk_account_status *out)
 {
-    const struct gk_root_generation *active = gk_account_record_active(&account->record);
+    const struct gk_root_generation *active = gk_account_record_active(account->record);
     out->generation = active->generation;
-    out->oldest_generation = gk_account_record_oldest(&account->record)->generation;
+    out->oldest_generation = gk_account_record_oldest(account->record)->generation;
     snprintf(out->current_key_id, sizeof out->current_key_id, "%s", active->wraps[0].key_id);
     if (active->wraps_count > 1) {
         snprintf(out->previous_key_id, sizeof out->previous_key_id, "%s", active->wraps[1].key_id);
@@ -20,7 +20,7 @@ static void fill_wraps(const struct gk_account *account, struct gk_account_statu
 /* What the vault told, it told again at each check since. */
 static void fill_told(const struct gk_account *account, struct gk_account_status *out)
 {
-    const struct gk_account_record *record = &account->record;
+    const struct gk_account_record *record = account->record;
     const struct gk_key_told *told = &record->key_told;
     const struct gk_root_wrap *wrap = &gk_account_record_active(record)->wraps[0];
     out->key_info = told->info;
@@ -40,10 +40,10 @@ static void fill_key(const struct gk_account *account, struct gk_moment now,
 {
     fill_told(account, out);
     const struct gk_key_info *info = &out->key_info;
-    out->key_expires_wall_ms = account->record.key_expires_wall_ms;
-    out->key_created_wall_ms = account->record.key_created_wall_ms;
+    out->key_expires_wall_ms = account->record->key_expires_wall_ms;
+    out->key_created_wall_ms = account->record->key_created_wall_ms;
     out->key_warnings =
-        gk_key_warnings_of(&account->record, &account->instance->settings, now.wall_ms);
+        gk_key_warnings_of(account->record, &account->instance->settings, now.wall_ms);
     /* Of the version that a rotation would take, where there is one. */
     const int64_t expires_ms =
         out->rotation_pending ? info->expires_wall_ms : out->key_expires_wall_ms;
@@ -72,7 +72,7 @@ static void fill_state(const struct gk_account *account, struct gk_account_statu
 
 static void locked_fill(const struct gk_account *account, struct gk_account_status *out)
 {
-    const struct gk_account_record *record = &account->record;
+    const struct gk_account_record *record = account->record;
     out->id = record->id;
     out->settings = record->settings;
     out->record_sequence = record->sequence;

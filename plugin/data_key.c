@@ -72,11 +72,11 @@ static enum gk_status find_generation(struct gk_account *account, uint32_t wante
                                       struct gk_root_generation *generation, uint32_t *active)
 {
     pthread_mutex_lock(&account->mutex);
-    const struct gk_root_generation *found = gk_account_record_generation(&account->record, wanted);
+    const struct gk_root_generation *found = gk_account_record_generation(account->record, wanted);
     if (found != NULL) {
         *generation = *found;
     }
-    *active = gk_account_record_active(&account->record)->generation;
+    *active = gk_account_record_active(account->record)->generation;
     pthread_mutex_unlock(&account->mutex);
     return found != NULL ? GK_OK : GK_E_NOT_FOUND;
 }

@@ -193,10 +193,10 @@ bool gk_recheck_begin(struct gk_account *account)
 {
     struct gk_recheck *recheck = &account->recheck;
     pthread_mutex_lock(&account->mutex);
-    const bool customer = account->record.settings.source == GK_KEY_SOURCE_CUSTOMER;
-    recheck->sequence = account->record.sequence;
-    recheck->identity = account->record.settings.identity;
-    recheck->generation = *gk_account_record_active(&account->record);
+    const bool customer = account->record->settings.source == GK_KEY_SOURCE_CUSTOMER;
+    recheck->sequence = account->record->sequence;
+    recheck->identity = account->record->settings.identity;
+    recheck->generation = *gk_account_record_active(account->record);
     const bool pointless = !customer || account->forgotten;
     pthread_mutex_unlock(&account->mutex);
     if (pointless) {

@@ -50,7 +50,7 @@ void gk_reread_changed(struct gk_instance *instance, const char *name)
 static bool obey(struct gk_account *account, const struct gk_stored_account *stored)
 {
     pthread_mutex_lock(&account->mutex);
-    const bool same = stored->record.sequence == account->record.sequence;
+    const bool same = stored->record.sequence == account->record->sequence;
     if (same && stored->last_version_check_wall_ms > account->last_version_check_wall_ms) {
         /* Another gateway has asked, and found nothing new. */
         account->last_version_check_wall_ms = stored->last_version_check_wall_ms;

@@ -58,13 +58,13 @@ bool gk_rotation_locked_due(const struct gk_account *account, struct gk_moment n
         now.mono_ms < account->version_check_not_before_mono_ms) {
         return false;
     }
-    if (gk_account_record_has_old_wrap(&account->record, now.wall_ms)) {
+    if (gk_account_record_has_old_wrap(account->record, now.wall_ms)) {
         return true;
     }
     return locked_may_ask(account) &&
            interval_is_over(account->instance, account->last_version_check_wall_ms, now.wall_ms) &&
            now.mono_ms >=
-               gk_key_news_put_off_until(account->instance->news, &account->record.settings);
+               gk_key_news_put_off_until(account->instance->news, &account->record->settings);
 }
 
 static int64_t later_of(int64_t a_ms, int64_t b_ms)
@@ -74,7 +74,7 @@ static int64_t later_of(int64_t a_ms, int64_t b_ms)
 
 int64_t gk_rotation_locked_next_due_wall_ms(const struct gk_account *account, struct gk_moment now)
 {
-    const struct gk_account_record *record = &account->record;
+    const struct gk_account_record *record = account->record;
     const int64_t pause_ms = account->version_check_not_before_mono_ms - now.mono_ms;
     int64_t due_wall_ms = INT64_MAX;
     if (record->settings.source == GK_KEY_SOURCE_CUSTOMER) {

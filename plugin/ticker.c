@@ -133,7 +133,7 @@ static void join(struct round *round, struct gk_account *account)
 
 static bool locked_may_follow(const struct gk_account *account, const struct round *round)
 {
-    const struct gk_account_record *record = &account->record;
+    const struct gk_account_record *record = account->record;
     return locked_is_checked(account) &&
            find_leader(round, gk_account_record_active(record)->wraps[0].key_id,
                        &record->settings.identity) != NULL;
