@@ -124,9 +124,8 @@ enum gk_status gk_config_load(const char *path, struct gk_config **out,
 enum gk_status gk_config_blame(const struct gk_config *config, const char *path,
                                struct gk_error *error);
 /*
- * Whether fresh may take running's place without a restart (config_change.c): all settings are as they are written
- * there, but for log_level, certificates and keys of the listeners, and callers of the management API. GK_E_INVALID
- * names the first other one.
+ * Whether fresh may take running's place without a restart: all settings are as they are written there, but for those
+ * that a reload takes over (config_change.c has the list). GK_E_INVALID names the first other one.
  */
 enum gk_status gk_config_check_change(const struct gk_config *running,
                                       const struct gk_config *fresh,

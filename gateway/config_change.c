@@ -5,6 +5,9 @@
 
 /* What a reload takes over. */
 static const char *const renewable[] = {"log_level",
+                                        "bearer",
+                                        "policy",
+                                        "blob.copy_sources",
                                         "blob.tls_certificate",
                                         "blob.tls_key",
                                         "management.tls_certificate",
@@ -101,8 +104,10 @@ enum gk_status gk_config_check_change(const struct gk_config *running,
     static const struct {
         const char *name;
         const char *prefix;
-    } groups[] = {{"store", "store."},   {"blob", "blob."},     {"management", "management."},
-                  {"bearer", "bearer."}, {"policy", "policy."}, {"provider", "provider."}};
+    } groups[] = {{"store", "store."},
+                  {"blob", "blob."},
+                  {"management", "management."},
+                  {"provider", "provider."}};
     const config_setting_t *former_root = config_root_setting(&running->private_->file);
     const config_setting_t *root = config_root_setting(&fresh->private_->file);
     enum gk_status status = check_group(fresh, former_root, root, "", true, error);

@@ -11,15 +11,13 @@
 #include "gateway/store/store.h"
 
 struct gk_account_job;     /* job/account_job.h */
-struct gk_bearer;          /* auth/bearer.h */
 struct gk_reaper;          /* blob/reaper.h */
 struct gk_copier;          /* blob/copier.h */
 struct gk_container_cache; /* blob/container_cache.h */
-struct gk_copy_host;       /* blob/copy_hosts.h */
 struct gk_hasher;          /* blob/hasher.h */
 struct gk_notices;         /* notices.h */
 struct gk_scrub;           /* scrub/scrub.h */
-struct gk_site_policy;     /* site_policy.h */
+struct gk_terms_slot;      /* terms.h */
 
 struct gk_gateway {
     struct gk_clock clock;
@@ -27,8 +25,7 @@ struct gk_gateway {
     struct gk_plugin_host *host;
     struct gk_accounts *accounts;
     struct gk_notices *notices;
-    const struct gk_site_policy *policy;
-    struct gk_bearer *bearer; /* NULL: no bearer tokens are taken */
+    struct gk_terms_slot *terms; /* what a reload changes */
     struct gk_reaper *reaper;
     struct gk_copier *copier;
     struct gk_container_cache *containers;
@@ -45,9 +42,7 @@ struct gk_gateway {
     struct gk_account_job *reencrypt;
     const char
         *blob_domain; /* host-style requests: <account>.<blob_domain>; NULL: path style only */
-    const char *web_domain;                /* websites: <account>.<web_domain>; NULL: none */
-    const struct gk_copy_host *copy_hosts; /* other hosts that may be copied from */
-    size_t copy_hosts_count;
+    const char *web_domain;          /* websites: <account>.<web_domain>; NULL: none */
     _Atomic uint32_t remote_sources; /* blob/remote_source.h, which alone uses it; 0 at first */
     uint32_t vault_deadline_ms;      /* how long a request may wait for a cold account's key */
     _Atomic uint64_t page_writer;    /* blob/page_fence.h, which alone uses it; 0 at first */

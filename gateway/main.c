@@ -51,8 +51,8 @@ struct process {
     struct gk_http_server *blob;
     struct gk_http_server *blob_tls;
     struct gk_manage_server *manage;
-    struct gk_config *reloaded; /* what was read last; NULL: nothing since the start */
-    char blob_url[URL_BYTES];   /* "" without that listener */
+    struct gk_terms_slot terms;
+    char blob_url[URL_BYTES]; /* "" without that listener */
     char blob_tls_url[URL_BYTES];
     char manage_url[URL_BYTES];
 };
@@ -144,15 +144,12 @@ static enum gk_status open_gateway(const struct gk_setup *setup, struct gk_gatew
                          : gk_clock_offset_file(config->clock_offset_file);
     gateway->blob_domain = config->blob.domain;
     gateway->web_domain = config->blob.web_domain;
-    gateway->copy_hosts = config->blob.copy_hosts;
-    gateway->copy_hosts_count = config->blob.copy_hosts_count;
     gateway->vault_deadline_ms = config->vault_deadline_ms;
     gateway->inline_bytes = config->blob.inline_bytes;
     gateway->index_shards = index_shards(config);
     gateway->rehydrate_standard_s = config->blob.rehydrate_standard_s;
     gateway->rehydrate_high_s = config->blob.rehydrate_high_s;
     gateway->copy_wait_bytes = config->blob.copy_wait_bytes;
-    gateway->bearer = setup->bearer;
     enum gk_status status = gk_remote_source_start(error);
     if (status == GK_OK) {
         status = open_store(config, &gateway->store, error);
@@ -167,8 +164,7 @@ static enum gk_status open_gateway(const struct gk_setup *setup, struct gk_gatew
         gk_plugin_host_open(config->plugin, config->settings, config->settings_count,
                             gateway->store, &gateway->clock, &config->audit, &gateway->host, error);
     if (status == GK_OK) {
-        gateway->policy = &config->policy;
-        gk_plugin_host_set_policy(gateway->host, gateway->policy);
+        gk_plugin_host_set_terms(gateway->host, gateway->terms);
         status = gk_accounts_new(gateway->store, gateway->host, &gateway->clock, &gateway->accounts,
                                  error);
     }
@@ -363,37 +359,38 @@ static void audit_reload(const struct process *process, bool good, const char *c
                                                 });
 }
 
-/* Reads the file again: what can be renewed is, for connections and requests that begin from now on, or nothing is.
- * running is the configuration of now, and becomes the one that was read. */
-static void reload(struct process *process, struct gk_config **running, const char *path)
+/* Connections and requests that begin from now on go by what was read. */
+static void take_over(struct process *process, const struct gk_setup *fresh)
 {
+    gk_log_set_level(fresh->config->log_level);
+    gk_terms_renew(&process->terms, fresh->terms);
+    if (process->blob_tls != NULL) {
+        gk_http_server_set_tls(process->blob_tls, fresh->blob_tls);
+    }
+    gk_manage_server_renew(process->manage, fresh);
+}
+
+/* Reads the file again: all that can be renewed is, or nothing is. */
+static void reload(struct process *process, const char *path)
+{
+    const struct gk_config *running = process->terms.now->config;
     struct gk_setup *fresh = NULL;
     struct gk_error error = {0};
     struct gk_buf changes;
     gk_buf_init(&changes, CHANGES_BYTES_MAX);
     enum gk_status status = read_setup(path, &fresh, &error);
     if (status == GK_OK) {
-        status = gk_config_check_change(*running, fresh->config, &error);
+        status = gk_config_check_change(running, fresh->config, &error);
     }
     if (status == GK_OK) {
-        gk_config_changes(*running, fresh->config, &changes);
-        gk_log_set_level(fresh->config->log_level);
-        if (process->blob_tls != NULL) {
-            gk_http_server_set_tls(process->blob_tls, fresh->blob_tls);
-        }
-        gk_manage_server_renew(process->manage, fresh);
+        gk_config_changes(running, fresh->config, &changes);
+        take_over(process, fresh);
         gk_log(GK_LOG_INFO, "main", "reloaded %s", path);
     } else {
         gk_log(GK_LOG_ERROR, "main", "nothing was reloaded: %s", error.message);
     }
     audit_reload(process, status == GK_OK, gk_buf_str(&changes));
     gk_buf_cleanup(&changes);
-    if (status == GK_OK) {
-        gk_config_free(process->reloaded);
-        process->reloaded = fresh->config;
-        fresh->config = NULL;
-        *running = process->reloaded;
-    }
     gk_setup_free(fresh);
     gk_metrics_count("gatekey_config_reloads_total",
                      status == GK_OK ? "result=\"ok\"" : "result=\"refused\"", 1);
@@ -403,6 +400,8 @@ static int serve(struct gk_setup *setup, const struct options *options, const si
 {
     struct process process = {0};
     struct gk_error error = {0};
+    gk_terms_slot_init(&process.terms, setup->terms);
+    process.gateway.terms = &process.terms;
     enum gk_status status = start(setup, &process, &error);
     if (status == GK_OK && options->ready_file != NULL) {
         status = write_ready(&process, options->ready_file, &error);
@@ -410,22 +409,22 @@ static int serve(struct gk_setup *setup, const struct options *options, const si
     if (status != GK_OK) {
         gk_log_text(GK_LOG_ERROR, "main", error.message);
         stop(&process);
+        gk_terms_slot_cleanup(&process.terms);
         return EXIT_FAILURE;
     }
     gk_setup_hand_over(setup);
-    struct gk_config *running = setup->config;
     gk_log(GK_LOG_INFO, "main", "version %s serves Blob at %s %s, management at %s",
            GATEKEY_VERSION, process.blob_url, process.blob_tls_url, process.manage_url);
     int signal = 0;
     while ((signal = gk_process_wait(signals)) == SIGHUP) {
-        reload(&process, &running, options->config);
+        reload(&process, options->config);
     }
     gk_log(GK_LOG_INFO, "main", "ending on signal %d", signal);
     if (options->ready_file != NULL) {
         unlink(options->ready_file);
     }
     stop(&process);
-    gk_config_free(process.reloaded);
+    gk_terms_slot_cleanup(&process.terms);
     return EXIT_SUCCESS;
 }
 

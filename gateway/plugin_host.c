@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "gateway/account_attrs.h"
 #include "gateway/metrics.h"
+#include "gateway/terms.h"
 
 struct gk_plugin_host_private {
     void *module;
@@ -19,7 +20,7 @@ struct gk_plugin_host_private {
     struct gk_clock clock;
     struct gk_store *store; /* NULL while only checking */
     struct gk_audit_log *audit;
-    const struct gk_site_policy *policy;
+    struct gk_terms_slot *terms; /* NULL: nothing is demanded of keys */
     bool started;
 };
 
@@ -112,20 +113,19 @@ static void tell_policy(const struct gk_plugin_host_private *private_, enum gk_a
     gk_audit_log_write(private_->audit, &what);
 }
 
-static enum gk_status host_key_permitted(void *ctx, const char *actor, const char *account,
-                                         const struct gk_encryption_settings *settings,
-                                         const struct gk_key_info *key, struct gk_error *error)
+static enum gk_status judge_key(const struct gk_plugin_host_private *private_,
+                                const struct gk_site_policy *policy, const char *actor,
+                                const char *account, const struct gk_encryption_settings *settings,
+                                const struct gk_key_info *key, struct gk_error *error)
 {
     static const struct gk_key_info nothing = {0};
-    const struct gk_plugin_host_private *private_ = ctx;
-    const struct gk_site_policy *policy = private_->policy;
     const struct gk_policy_subject subject = {.name = account,
                                               .settings = settings,
                                               .key = key == NULL ? &nothing : key,
                                               .now_wall_ms = gk_clock_wall_ms(&private_->clock)};
     /* What is not known by now will not be: a rule that denies is not kept by silence. */
     const bool last = key != NULL || settings->source == GK_KEY_SOURCE_SERVICE;
-    for (int i = 0; policy != NULL && i < GK_RULES_COUNT; i++) {
+    for (int i = 0; i < GK_RULES_COUNT; i++) {
         const enum gk_policy_rule rule = (enum gk_policy_rule)i;
         const enum gk_policy_finding finding = gk_policy_judge(policy, rule, &subject);
         const bool broken = finding == GK_POLICY_BROKEN || (last && finding == GK_POLICY_UNKNOWN);
@@ -138,6 +138,21 @@ static enum gk_status host_key_permitted(void *ctx, const char *actor, const cha
         }
     }
     return GK_OK;
+}
+
+static enum gk_status host_key_permitted(void *ctx, const char *actor, const char *account,
+                                         const struct gk_encryption_settings *settings,
+                                         const struct gk_key_info *key, struct gk_error *error)
+{
+    const struct gk_plugin_host_private *private_ = ctx;
+    if (private_->terms == NULL) {
+        return GK_OK;
+    }
+    struct gk_terms *terms = gk_terms_now(private_->terms);
+    const enum gk_status status =
+        judge_key(private_, &terms->config->policy, actor, account, settings, key, error);
+    gk_terms_release(terms);
+    return status;
 }
 
 static void fill_host(struct gk_plugin_host_private *private_)
@@ -382,9 +397,9 @@ enum gk_status gk_plugin_host_check(const char *path, const char *origin,
     return status;
 }
 
-void gk_plugin_host_set_policy(struct gk_plugin_host *host, const struct gk_site_policy *policy)
+void gk_plugin_host_set_terms(struct gk_plugin_host *host, struct gk_terms_slot *terms)
 {
-    host->private_->policy = policy;
+    host->private_->terms = terms;
 }
 
 void gk_plugin_host_audit(struct gk_plugin_host *host, const struct gk_audit_event *event)

@@ -9,8 +9,9 @@
 #include "common/clock.h"
 #include "gatekey/plugin.h"
 #include "gateway/audit_log.h"
-#include "gateway/site_policy.h"
 #include "gateway/store/store.h"
+
+struct gk_terms_slot; /* terms.h */
 
 /* Members may be used directly: host->plugin->authorize(...). */
 struct gk_plugin_host {
@@ -38,8 +39,8 @@ enum gk_status gk_plugin_host_open(const char *path, const struct gk_plugin_sett
 /* Stops and unloads; all handles must be back. NULL is fine. */
 void gk_plugin_host_close(struct gk_plugin_host *host);
 
-/* What the operator demands of keys, from now on; before requests run. Not owned. Nothing, without it. */
-void gk_plugin_host_set_policy(struct gk_plugin_host *host, const struct gk_site_policy *policy);
+/* Where what the operator demands of keys stands, from now on; before requests run. Not owned. Nothing, without it. */
+void gk_plugin_host_set_terms(struct gk_plugin_host *host, struct gk_terms_slot *terms);
 
 /* Writes an event of the gateway's own beside the plugin's. Any thread. */
 void gk_plugin_host_audit(struct gk_plugin_host *host, const struct gk_audit_event *event);

@@ -39,19 +39,8 @@ static enum gk_status read_certificates(struct gk_setup *setup, int64_t now_s,
 
 static enum gk_status read_files(struct gk_setup *setup, int64_t now_s, struct gk_error *error)
 {
-    const struct gk_config *config = setup->config;
-    enum gk_status status = read_certificates(setup, now_s, error);
-    if (status != GK_OK) {
-        return status;
-    }
-    status = gk_callers_new(config, &setup->callers, error);
-    if (status != GK_OK) {
-        return status;
-    }
-    if (config->bearer.given && gk_bearer_new(&config->bearer, &setup->bearer, error) != GK_OK) {
-        return gk_config_blame(config, "bearer.jwks_file", error);
-    }
-    return GK_OK;
+    const enum gk_status status = read_certificates(setup, now_s, error);
+    return status == GK_OK ? gk_callers_new(setup->config, &setup->callers, error) : status;
 }
 
 enum gk_status gk_setup_new(struct gk_config *config, int64_t now_s, struct gk_setup **out,
@@ -63,8 +52,11 @@ enum gk_status gk_setup_new(struct gk_config *config, int64_t now_s, struct gk_s
         gk_config_free(config);
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
-    setup->config = config;
-    const enum gk_status status = read_files(setup, now_s, error);
+    enum gk_status status = gk_terms_new(config, &setup->terms, error);
+    if (status == GK_OK) {
+        setup->config = setup->terms->config;
+        status = read_files(setup, now_s, error);
+    }
     if (status != GK_OK) {
         gk_setup_free(setup);
         return status;
@@ -89,7 +81,6 @@ void gk_setup_free(struct gk_setup *setup)
         return;
     }
     gk_setup_hand_over(setup);
-    gk_bearer_free(setup->bearer);
-    gk_config_free(setup->config);
+    gk_terms_release(setup->terms);
     free(setup);
 }

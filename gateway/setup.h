@@ -5,22 +5,22 @@
  * found while nothing has begun, and what was checked is what is used.
  *
  * Those of the certificates and tokens that listeners have taken over are theirs: a reload gives them others
- * (docs/gateway.md). Immutable but for gk_setup_hand_over(). One thread.
+ * (docs/gateway.md), and others than these terms to requests. The first one's terms stay as long as the process, which
+ * uses what no reload changes from there. Immutable but for gk_setup_hand_over(). One thread.
  */
 #ifndef GATEWAY_SETUP_H
 #define GATEWAY_SETUP_H
 
-#include "gateway/auth/bearer.h"
-#include "gateway/config.h"
 #include "gateway/http/tls.h"
 #include "gateway/manage/callers.h"
+#include "gateway/terms.h"
 
 struct gk_setup {
-    struct gk_config *config;
-    struct gk_tls *blob_tls; /* NULL without blob.tls_listen */
+    struct gk_terms *terms;
+    const struct gk_config *config; /* of the terms */
+    struct gk_tls *blob_tls;        /* NULL without blob.tls_listen */
     struct gk_tls *management_tls;
     struct gk_callers *callers; /* of the management API */
-    struct gk_bearer *bearer;   /* NULL: no bearer tokens are taken */
 };
 
 /* Takes config over, also when it fails. now_s: Unix seconds of the real clock. GK_E_INVALID, with the place of the

@@ -10,6 +10,7 @@
 #include "gateway/auth/shared_key.h"
 #include "gateway/auth/signature.h"
 #include "gateway/gateway.h"
+#include "gateway/terms.h"
 
 #define BEARER "Bearer "
 
@@ -79,7 +80,7 @@ enum gk_status gk_authenticate(struct gk_request *request, struct gk_error *erro
     const bool shared_key =
         authorization != NULL && (strncasecmp(authorization, "SharedKey ", 10) == 0 ||
                                   strncasecmp(authorization, "SharedKeyLite ", 14) == 0);
-    const bool bearer = authorization != NULL && request->gateway->bearer != NULL &&
+    const bool bearer = authorization != NULL && request->terms->bearer != NULL &&
                         strncasecmp(authorization, BEARER, strlen(BEARER)) == 0;
     if (authorization != NULL && !shared_key && !bearer) {
         return gk_refuse_because(error, 401, "NoAuthenticationInformation",

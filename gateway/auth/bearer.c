@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "gateway/auth/jwt.h"
 #include "gateway/gateway.h"
+#include "gateway/terms.h"
 
 #define CHALLENGE_BYTES 1024u
 
@@ -136,7 +137,7 @@ uint32_t gk_bearer_permissions(const struct gk_bearer *bearer, const struct gk_i
 enum gk_status gk_bearer_check(struct gk_request *request, const char *token,
                                struct gk_error *error)
 {
-    struct gk_bearer *bearer = request->gateway->bearer;
+    struct gk_bearer *bearer = request->terms->bearer;
     const struct gk_jwt_wanted wanted = {.issuer = bearer->settings->issuer,
                                          .audience = bearer->settings->audience,
                                          .now_s = request->received_wall_ms / 1000};

@@ -4,7 +4,7 @@
 #include "common/error.h"
 #include "common/secret.h"
 #include "gateway/auth/bearer.h"
-#include "gateway/gateway.h"
+#include "gateway/terms.h"
 
 #define LABEL          "gatekey user delegation key"
 #define TEXT_BYTES_MAX 1024u
@@ -73,6 +73,6 @@ enum gk_status gk_delegation_check(const struct gk_request *request, struct gk_s
         return gk_refuse_because(error, 403, "AuthenticationFailed",
                                  "The user delegation key is not valid at this time.");
     }
-    *allowed = gk_bearer_permissions(request->gateway->bearer, &principal, request->account_name);
+    *allowed = gk_bearer_permissions(request->terms->bearer, &principal, request->account_name);
     return GK_OK;
 }

@@ -15,6 +15,7 @@
 #include "gateway/gateway.h"
 #include "gateway/http/key_policy.h"
 #include "gateway/http/route.h"
+#include "gateway/terms.h"
 
 #define URL_BYTES_MAX 16384u /* of a request's own target, too; documented are 2 KiB */
 #define PIECE_BYTES   (128u << 10)
@@ -126,7 +127,7 @@ static bool is_plain(const char *url)
 static enum gk_status find_host(const struct gk_request *request, struct gk_copy_source *source,
                                 struct gk_error *error)
 {
-    const struct gk_gateway *gateway = request->gateway;
+    const struct gk_config *config = request->terms->config;
     if (!is_plain(source->url)) {
         return not_a_url(error);
     }
@@ -135,8 +136,8 @@ static enum gk_status find_host(const struct gk_request *request, struct gk_copy
                                  "Incremental copies are of accounts of this gateway.");
     }
     if (strncasecmp(source->url, "https://", 8) == 0) {
-        source->host =
-            gk_copy_host_find(gateway->copy_hosts, gateway->copy_hosts_count, source->authority);
+        source->host = gk_copy_host_find(config->blob.copy_hosts, config->blob.copy_hosts_count,
+                                         source->authority);
     }
     return source->host != NULL ? GK_OK
                                 : gk_refuse_because(error, 403, "CannotVerifyCopySource",
@@ -322,6 +323,7 @@ static enum gk_status new_source(struct gk_request *request, struct gk_error *er
     source->url = gk_request_header(request, "x-ms-copy-source");
     struct gk_request *own = &source->request;
     own->gateway = request->gateway;
+    own->terms = request->terms;
     memcpy(own->id, request->id, sizeof own->id);
     memcpy(own->client_address, request->client_address, sizeof own->client_address);
     own->method = "GET";

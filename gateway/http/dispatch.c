@@ -14,6 +14,7 @@
 #include "gateway/http/request.h"
 #include "gateway/http/route.h"
 #include "gateway/metrics.h"
+#include "gateway/terms.h"
 
 #define HEADERS_BYTES_MAX   32768u /* name and value lengths together */
 #define CLIENT_ID_BYTES_MAX 1024u
@@ -23,6 +24,8 @@
 struct call {
     struct gk_request request;
     struct gk_route route;
+    struct gk_terms
+        *terms; /* its own; NULL for a part, which goes by those of what it is a part of */
     const struct gk_handler *handler;
     const struct gk_request *around; /* of a part; NULL for a request of its own */
     bool routed;
@@ -111,7 +114,7 @@ static void answer_error(struct gk_request *request, struct gk_error *error)
         gk_respond_headerf(request, "Retry-After", "%u", error->retry_after_s);
     }
     if (error->http_status == 401) {
-        const struct gk_bearer *bearer = request->gateway->bearer;
+        const struct gk_bearer *bearer = request->terms->bearer;
         gk_respond_header(request, "WWW-Authenticate",
                           bearer == NULL ? "SharedKey" : gk_bearer_challenge(bearer));
     }
@@ -263,6 +266,8 @@ static void fill_request(struct call *call, struct gk_gateway *gateway,
         gk_id_format(&id, request->id);
     }
     request->gateway = gateway;
+    call->terms = call->around == NULL ? gk_terms_now(gateway->terms) : NULL;
+    request->terms = call->around == NULL ? call->terms : call->around->terms;
     request->exchange = exchange;
     request->method = exchange->method;
     request->raw_path = exchange->path;
@@ -382,6 +387,7 @@ static void on_end(void *ctx, struct gk_http_exchange *exchange)
     if (call->routed) {
         gk_route_cleanup(&call->route);
     }
+    gk_terms_release(call->terms);
     free(call);
 }
 

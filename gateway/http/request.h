@@ -23,6 +23,7 @@
 #include "gateway/http/server.h"
 
 struct gk_gateway;     /* gateway.h: store, plugin host, accounts, clock, configuration */
+struct gk_terms;       /* terms.h */
 struct gk_copy_source; /* blob/copy_source.h */
 
 /* What the credential allows: letters of a SAS, or everything for an account key. */
@@ -45,7 +46,8 @@ enum gk_permission {
 
 struct gk_request {
     struct gk_gateway *gateway;
-    char id[GK_UUID_TEXT_BYTES]; /* x-ms-request-id */
+    const struct gk_terms *terms; /* those of when it began; NULL in a request of nobody */
+    char id[GK_UUID_TEXT_BYTES];  /* x-ms-request-id */
     const char *method;
     const char *raw_path;  /* as on the wire, percent-encoded, without query */
     const char *raw_query; /* "" when none; never logged */

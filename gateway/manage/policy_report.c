@@ -12,12 +12,13 @@
 #include "gateway/blob/scopes.h"
 #include "gateway/manage/account_load.h"
 #include "gateway/manage/list_page.h"
-#include "gateway/site_policy.h"
+#include "gateway/terms.h"
 
 #define PAGE_ACCOUNTS 100u
 
 struct reporting {
     struct gk_manage *manage;
+    const struct gk_site_policy *policy;
     uint32_t page_size;
     uint32_t accounts;
     bool more;
@@ -115,7 +116,7 @@ static void report_subject(struct reporting *reporting, const char *name,
                                               .key = &status->key_info,
                                               .now_wall_ms = gk_clock_wall_ms(&gateway->clock)};
     enum gk_policy_finding worst = GK_POLICY_KEPT;
-    json_t *findings = findings_json(gateway->policy, &subject, &worst);
+    json_t *findings = findings_json(reporting->policy, &subject, &worst);
     json_t *object =
         json_pack("{s:s, s:s, s:s, s:o}", "name", name, "compliance", finding_name(worst), "state",
                   gk_arm_state_name(status->state), "findings", findings);
@@ -192,13 +193,12 @@ static bool report_account(void *ctx, const char *name)
     return reporting->status == GK_OK;
 }
 
-enum gk_status gk_manage_policy_report(struct gk_manage *manage, const struct gk_manage_path *path,
-                                       const struct gk_manage_request *request,
-                                       struct gk_manage_answer *answer, struct gk_error *error)
+static enum gk_status answer_report(struct gk_manage *manage, const struct gk_site_policy *policy,
+                                    const struct gk_manage_request *request,
+                                    struct gk_manage_answer *answer, struct gk_error *error)
 {
-    (void)path;
     uint32_t page_size = PAGE_ACCOUNTS;
-    struct reporting reporting = {.manage = manage, .error = error};
+    struct reporting reporting = {.manage = manage, .policy = policy, .error = error};
     enum gk_status status = gk_list_page_size(request, PAGE_ACCOUNTS, &page_size, error);
     if (status != GK_OK) {
         return status;
@@ -213,9 +213,21 @@ enum gk_status gk_manage_policy_report(struct gk_manage *manage, const struct gk
         return status;
     }
     json_t *report = json_pack("{s:o, s:o}", "value", reporting.values, "policies",
-                               rules_json(manage->gateway->policy));
+                               rules_json(reporting.policy));
     if (reporting.more) {
         set_text(report, "nextSkipToken", reporting.last);
     }
     return gk_manage_answer_json(answer, 200, report, error);
+}
+
+enum gk_status gk_manage_policy_report(struct gk_manage *manage, const struct gk_manage_path *path,
+                                       const struct gk_manage_request *request,
+                                       struct gk_manage_answer *answer, struct gk_error *error)
+{
+    (void)path;
+    struct gk_terms *terms = gk_terms_now(manage->gateway->terms);
+    const enum gk_status status =
+        answer_report(manage, &terms->config->policy, request, answer, error);
+    gk_terms_release(terms);
+    return status;
 }

@@ -97,7 +97,7 @@ def check_changes(site):
     play = site.controller.play
     running = site.gateway.main_pid("gatekey")
     reloads = site.metric('gatekey_config_reloads_total{result="ok"}')
-    chatty = {**site.settings, "log_level": "debug"}
+    chatty = {**site.settings, "log_level": "debug", "policy": {"hsm_keys": "audit"}}
     assert play(configuration, "--check", gatekey_settings=chatty)["gateway"] > 0
     assert play("deploy", "--limit", "gatekey", gatekey_settings=chatty)["gateway"] == 2
     assert site.gateway.main_pid("gatekey") == running

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the operator demands of keys: what is denied, with the policy's name and what would be right; what is
-// only told; and the report of who keeps it, by pages, and after a restart without the vault.
+// only told; and the report of who keeps it, by pages, and after a restart without the vault. Other rules take a reload.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
@@ -31,7 +31,7 @@ const create = (key, services) => {
 };
 const under = async (policy) => {
   options.policy = policy;
-  await stack.gateway.restart();
+  assert.equal(await stack.gateway.reload(), 'policy');
 };
 const events = () => readFileSync(stack.gateway.auditFile, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line));
 
@@ -64,7 +64,8 @@ test('keys must be the customers’, in an allowed vault', async () => {
   await assertDenied(create(), 'customer_keys');
   const { next } = await stack.vault.calls();
   await assertDenied(create(key), 'vaults');
-  assert.deepEqual((await stack.vault.calls(next)).calls, [], 'what is not allowed is not asked');
+  const { calls } = await stack.vault.calls(next);
+  assert.deepEqual(calls.filter(({ operation }) => operation !== 'unwrapKey'), [], 'what is not allowed is not asked'); // checks go on
   await assertDenied(manage('PUT', `${stack.accountPath(stack.account)}/encryptionScopes/other`, { properties: {} }),
     'scope_customer_keys');
   await assertDenied(manage('PATCH', stack.accountPath(stack.account),
@@ -131,7 +132,8 @@ test('what a vault has told is known after a restart without it', async () => {
 });
 
 test('a report comes by pages', async () => {
-  await under('');
+  options.policy = '';
+  await stack.gateway.restart();
   const names = Array.from({ length: PAGE + 3 }, (_, i) => `many${String(i).padStart(4, '0')}`);
   for (const name of names) await stack.createAccount(name);
   const { json } = await stack.management.request('GET', `/gatekey/policy/report?${API}`);

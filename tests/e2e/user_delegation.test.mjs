@@ -3,7 +3,9 @@
 // and the signatures of those, with the vendor's SDK. What a principal may not do, nobody can by its key.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import https from 'node:https';
 import { after, before, test } from 'node:test';
 
 import { BlobClient, BlobServiceClient, ContainerClient, generateBlobSASQueryParameters,
@@ -17,13 +19,14 @@ import { startStack } from './lib/stack.mjs';
 const HOUR = 3600e3;
 const provider = makeIdentityProvider();
 const [owner, contributor, reader, delegator, elsewhere, stranger] = Array.from({ length: 6 }, () => randomUUID());
+const options = { bearer: { provider, principals: [
+  { object_id: owner, role: 'owner' }, { object_id: contributor, role: 'contributor', account: 'journeys' },
+  { object_id: reader, role: 'reader' }, { object_id: delegator, role: 'delegator' },
+  { object_id: elsewhere, role: 'owner', account: 'another' }] } };
 let stack;
 
 before(async () => {
-  stack = await startStack({ bearer: { provider, principals: [
-    { object_id: owner, role: 'owner' }, { object_id: contributor, role: 'contributor', account: 'journeys' },
-    { object_id: reader, role: 'reader' }, { object_id: delegator, role: 'delegator' },
-    { object_id: elsewhere, role: 'owner', account: 'another' }] } });
+  stack = await startStack(options);
   const { container } = as(contributor);
   await container.create();
   await container.getBlockBlobClient('blob').upload('content', 7);
@@ -93,6 +96,43 @@ test('the provider rolls its key', async () => {
   assert.equal((await get(provider.token(reader))).status, 401);
   writeFileSync(stack.gateway.jwksFile, JSON.stringify(provider.jwks));
   assert.equal((await get(provider.token(reader))).status, 200);
+});
+
+// Its head is with the gateway, which waits for the body.
+async function beginPut(object, body) {
+  const request = https.request(`${stack.blobEndpointTls}/delegated/begun`, { method: 'PUT', ca: stack.ca, agent: false,
+    headers: { authorization: `Bearer ${provider.token(object)}`, 'x-ms-version': '2024-08-04', 'x-ms-blob-type': 'BlockBlob',
+      'content-length': body.length, expect: '100-continue' } });
+  request.flushHeaders();
+  await once(request, 'continue');
+  return { end: async () => {
+    request.end(body);
+    const [answer] = await once(request, 'response');
+    answer.resume();
+    return answer.statusCode;
+  } };
+}
+
+test('who may do what changes by a reload, for what begins then', async () => {
+  const { bearer } = options;
+  const mismatch = [403, 'AuthorizationPermissionMismatch'];
+  const upload = (object) => as(object).container.getBlockBlobClient('begun').upload('content', 7);
+  const begun = await beginPut(contributor, 'content');
+  options.bearer = { provider, principals: [{ object_id: reader, role: 'owner' }, { object_id: contributor, role: 'reader' }] };
+  assert.equal(await stack.gateway.reload(), 'bearer');
+  await refused(upload(contributor), ...mismatch);
+  await refused(as(owner).container.getBlockBlobClient('blob').downloadToBuffer(), ...mismatch);
+  await upload(reader);
+  assert.equal(await begun.end(), 201, 'goes on with what it began with');
+
+  options.bearer = undefined;
+  assert.equal(await stack.gateway.reload(), 'bearer');
+  const answer = await get(provider.token(reader));
+  assert.deepEqual([answer.status, answer.headers['www-authenticate']], [401, 'SharedKey']);
+
+  options.bearer = bearer;
+  assert.equal(await stack.gateway.reload(), 'bearer');
+  await as(contributor).container.deleteBlob('begun');
 });
 
 /* --- user delegation ---------------------------------------------------------------------------*/

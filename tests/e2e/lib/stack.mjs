@@ -3,7 +3,7 @@
 // and over TLS, and an account under that key, made through the management API.
 import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -156,7 +156,6 @@ async function startGateway(directory, { authority, vaults, transit, domain, hos
   const shared = beside?.shared ?? makeShared(inside);
   const files = { ...shared.files, audit: inside('audit.log'), config: inside('gateway.conf'),
     log: inside('gateway.log'), jwks: inside('jwks.json') };
-  if (options.bearer) writeFileSync(files.jwks, JSON.stringify(options.bearer.provider.jwks));
   const { token, store } = shared;
   const callerTokens = {};
   for (const name of Object.keys(options.callers ?? {})) {
@@ -171,15 +170,33 @@ async function startGateway(directory, { authority, vaults, transit, domain, hos
     ['prlimit', `--data=${options.memoryLimitBytes}`, '--'];
   let server;
 
-  const start = async () => {
+  let asked; // of them, by the configuration of the last start: a reload changes none
+  const configure = () => {
+    if (options.bearer) writeFileSync(files.jwks, JSON.stringify(options.bearer.provider.jwks));
     writeFileSync(files.config,
-      gatewayConfig({ store, ports, files, tls, vaults, transit, domain, options }), { mode: 0o600 });
+      gatewayConfig({ store, ports: asked, files, tls, vaults, transit, domain, options }), { mode: 0o600 });
+  };
+  const start = async () => {
+    asked = { ...ports };
+    configure();
     const command = [...(options.gatewayCommand ?? []), ...limit, program('gateway', 'gatekey-gateway'), '--config', files.config];
     server = await startProcess({ name: 'gatekey-gateway', binary: command[0], args: command.slice(1),
       readyFile: inside('gateway.ready'), logFile: files.log, env: options.gatewayEnv });
     ports.blob = new URL(server.ready.blob_endpoint).port;
     ports.blobTls = new URL(server.ready.blob_endpoint_tls).port;
     ports.management = new URL(server.ready.management_endpoint).port;
+  };
+  // What its audit says of reloads. Of one that it is asked for, it says so when it is over.
+  const reloads = () => readFileSync(files.audit, 'utf8').split('\n').filter((line) => line.includes('"gateway.reload"'))
+    .map((line) => JSON.parse(line));
+  const reload = async () => {
+    const former = reloads().length;
+    configure();
+    process.kill(server.pid, 'SIGHUP');
+    await until(() => reloads().length > former, 'a reload');
+    const { outcome, detail } = reloads().at(-1);
+    if (outcome !== 'ok') throw new Error(`a reload was refused\n${tail(files.log, 20)}`);
+    return detail;
   };
   const stop = async () => {
     const how = await server.stop();
@@ -189,7 +206,7 @@ async function startGateway(directory, { authority, vaults, transit, domain, hos
 
   return {
     directory, shared, token, callerTokens, tokenFile: files.token, serviceKeyFile: files.serviceKey, auditFile: files.audit,
-    configFile: files.config, jwksFile: files.jwks, logFile: files.log, store, start, stop,
+    configFile: files.config, jwksFile: files.jwks, logFile: files.log, store, start, stop, reload,
     get pid() { return server.pid; },
     get ready() { return server.ready; },
     get ended() { return server.ended; },
@@ -285,7 +302,8 @@ function sideOf(gateway, { vault, account }) {
  *   customerKey (true)        the account under a key in the vault, else under the service key
  *   checkIntervalMs (1000), graceS, accountIdleS, requestTimeoutMs, vaultDeadlineMs, connectionsMax, copyWaitBytes,
  *   copyThreads, keyAgeWarningDays, pinnedKeyWithoutGet, unwrapAuditIntervalS
- *                             the gateway's own settings; those that change are the next start's
+ *                             the gateway's own settings; those that change are the next start's, and what a reload
+ *                             takes over the next gateway.reload()'s, which gives the names of what was changed
  *   callers                   { name: role } of others who may manage; gateway.callerTokens has their tokens
  *   copySources               other hosts that may be copied from: [{ host, port, caFile, allowPrivate,
  *                             timeoutS }]
