@@ -6,107 +6,11 @@
 
 #include "common/error.h"
 #include "gateway/auth/delegation.h"
+#include "gateway/auth/sas_text.h"
 #include "gateway/auth/signature.h"
 #include "gateway/blob/target.h"
 
-#define STRING_BYTES_MAX    (32u * 1024u)
-#define VERSION_FIRST       20150405
-#define VERSION_WITH_SR     20181109
-#define VERSION_WITH_SCOPES 20201206
-/* Of user delegation alone. */
-#define VERSION_WITH_AGENTS   20200210
-#define VERSION_WITH_USERS    20250705
-#define VERSION_WITH_REQUESTS 20260406
-
-/* The value of a query parameter, "" when absent. */
-static const char *field(const struct gk_request *request, const char *name)
-{
-    const char *value = gk_request_query(request, name);
-    return value == NULL ? "" : value;
-}
-
-static void append_fields(struct gk_buf *out, const struct gk_request *request,
-                          const char *const *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        gk_buf_append_str(out, field(request, names[i]));
-        gk_buf_append_str(out, "\n");
-    }
-}
-
-static void account_string(const struct gk_request *request, int64_t version, struct gk_buf *out)
-{
-    static const char *const names[] = {"sp", "ss", "srt", "st", "se", "sip", "spr", "sv", "ses"};
-    gk_buf_printf(out, "%s\n", request->account_name);
-    append_fields(out, request, names, version >= VERSION_WITH_SCOPES ? 9 : 8);
-}
-
-static void append_resource(struct gk_buf *out, const struct gk_request *request)
-{
-    gk_buf_printf(out, "/blob/%s/%s", request->account_name, request->container);
-    if (strcmp(field(request, "sr"), "c") != 0) {
-        gk_buf_printf(out, "/%s", request->blob);
-    }
-    gk_buf_append_str(out, "\n");
-}
-
-/* The parameter of the request that names the state of a blob which the signature is for; NULL when it is for
- * something else. */
-static const char *state_parameter(const char *resource)
-{
-    return strcmp(resource, "bs") == 0   ? "snapshot"
-           : strcmp(resource, "bv") == 0 ? "versionid"
-                                         : NULL;
-}
-
-/* The time of a state is signed with sr=bs and sr=bv alone, whatever the request asks for. */
-static void append_state(struct gk_buf *out, const struct gk_request *request)
-{
-    const char *resource = field(request, "sr");
-    const char *parameter = state_parameter(resource);
-    gk_buf_printf(out, "%s\n%s\n", resource, parameter == NULL ? "" : field(request, parameter));
-}
-
-static void service_string(const struct gk_request *request, int64_t version, struct gk_buf *out)
-{
-    static const char *const before[] = {"sp", "st", "se"};
-    static const char *const access[] = {"si", "sip", "spr", "sv"};
-    static const char *const headers[] = {"rscc", "rscd", "rsce", "rscl", "rsct"};
-    append_fields(out, request, before, 3);
-    append_resource(out, request);
-    append_fields(out, request, access, 4);
-    if (version >= VERSION_WITH_SR) {
-        append_state(out, request);
-    }
-    if (version >= VERSION_WITH_SCOPES) {
-        gk_buf_printf(out, "%s\n", field(request, "ses"));
-    }
-    append_fields(out, request, headers, 5);
-    out->len--; /* the last line has no end */
-}
-
-/* The same for one that is signed with a user delegation key. */
-static void delegation_string(const struct gk_request *request, int64_t version, struct gk_buf *out)
-{
-    static const char *const before[] = {"sp", "st", "se"};
-    static const char *const key[] = {"skoid", "sktid", "skt", "ske", "sks", "skv"};
-    static const char *const agents[] = {"saoid", "suoid", "scid"};
-    static const char *const access[] = {"sip", "spr", "sv"};
-    static const char *const headers[] = {"rscc", "rscd", "rsce", "rscl", "rsct"};
-    append_fields(out, request, before, 3);
-    append_resource(out, request);
-    append_fields(out, request, key, 6);
-    append_fields(out, request, agents, version >= VERSION_WITH_AGENTS ? 3 : 0);
-    gk_buf_append_str(out, version >= VERSION_WITH_USERS ? "\n\n" : ""); /* none are served */
-    append_fields(out, request, access, 3);
-    append_state(out, request);
-    if (version >= VERSION_WITH_SCOPES) {
-        gk_buf_printf(out, "%s\n", field(request, "ses"));
-    }
-    gk_buf_append_str(out, version >= VERSION_WITH_REQUESTS ? "\n\n" : "");
-    append_fields(out, request, headers, 5);
-    out->len--; /* the last line has no end */
-}
+#define VERSION_FIRST 20150405
 
 /* --- what a signature allows --------------------------------------------------------------------*/
 
@@ -127,7 +31,7 @@ static enum gk_status not_valid(struct gk_error *error, const char *why)
 static enum gk_status read_time(const struct gk_request *request, const char *name,
                                 const int64_t *policy, int64_t *wall_ms, struct gk_error *error)
 {
-    const char *text = field(request, name);
+    const char *text = gk_sas_field(request, name);
     *wall_ms = policy == NULL ? GK_ACL_NO_TIME : *policy;
     if (text[0] == '\0') {
         return GK_OK;
@@ -174,7 +78,7 @@ static enum gk_status read_terms(struct gk_request *request, struct terms *terms
                                  struct gk_error *error)
 {
     const struct gk_stored_policy *policy = NULL;
-    *terms = (struct terms){.permissions = field(request, "sp")};
+    *terms = (struct terms){.permissions = gk_sas_field(request, "sp")};
     enum gk_status status = find_policy(request, &terms->acl, &policy, error);
     if (status == GK_OK) {
         status = read_time(request, "st", policy == NULL ? NULL : &policy->start_wall_ms,
@@ -209,16 +113,20 @@ static bool parse_ipv4(const char *text, size_t len, uint32_t *address)
     return true;
 }
 
-/* One address or a range of them. */
+bool gk_sas_addresses_parse(const char *text, uint32_t *first, uint32_t *last)
+{
+    const char *dash = strchr(text, '-');
+    const size_t first_len = dash == NULL ? strlen(text) : (size_t)(dash - text);
+    const char *second = dash == NULL ? text : dash + 1;
+    return parse_ipv4(text, first_len, first) && parse_ipv4(second, strlen(second), last);
+}
+
 static bool address_allowed(const char *allowed, const char *client)
 {
     uint32_t first;
     uint32_t last;
     uint32_t address;
-    const char *dash = strchr(allowed, '-');
-    const size_t first_len = dash == NULL ? strlen(allowed) : (size_t)(dash - allowed);
-    const char *second = dash == NULL ? allowed : dash + 1;
-    return parse_ipv4(allowed, first_len, &first) && parse_ipv4(second, strlen(second), &last) &&
+    return gk_sas_addresses_parse(allowed, &first, &last) &&
            parse_ipv4(client, strlen(client), &address) && address >= first && address <= last;
 }
 
@@ -252,11 +160,11 @@ static enum gk_status check_common(const struct gk_request *request, const struc
         terms->expiry_wall_ms <= request->received_wall_ms) {
         return not_valid(error, "Signature not valid in the specified time frame.");
     }
-    const char *addresses = field(request, "sip");
+    const char *addresses = gk_sas_field(request, "sip");
     if (addresses[0] != '\0' && !address_allowed(addresses, request->client_address)) {
         return gk_refuse(error, 403, "AuthorizationSourceIPMismatch");
     }
-    if (strcmp(field(request, "spr"), "https") == 0 && !request->tls) {
+    if (strcmp(gk_sas_field(request, "spr"), "https") == 0 && !request->tls) {
         return gk_refuse(error, 403, "AuthorizationProtocolMismatch");
     }
     return GK_OK;
@@ -267,11 +175,11 @@ static enum gk_status check_account(const struct gk_request *request, struct gk_
     const int level = request->container[0] == '\0' ? 's' : request->blob[0] == '\0' ? 'c' : 'o';
     const bool is_batch = request->operation == GK_OP_BLOB_BLOB_BATCH ||
                           request->operation == GK_OP_BLOB_BLOB_BATCH_CONTAINER;
-    if (strchr(field(request, "ss"), 'b') == NULL) {
+    if (strchr(gk_sas_field(request, "ss"), 'b') == NULL) {
         return gk_refuse(error, 403, "AuthorizationServiceMismatch");
     }
     /* What a batch does is done by its parts, each of which is asked for its own. */
-    return strchr(field(request, "srt"), level) == NULL && !is_batch
+    return strchr(gk_sas_field(request, "srt"), level) == NULL && !is_batch
                ? gk_refuse(error, 403, "AuthorizationResourceTypeMismatch")
                : GK_OK;
 }
@@ -279,7 +187,7 @@ static enum gk_status check_account(const struct gk_request *request, struct gk_
 /* A service SAS of a container reaches its blobs, alone and in batches, and lists them, no more. */
 static enum gk_status check_service(struct gk_request *request, struct gk_error *error)
 {
-    const bool of_container = strcmp(field(request, "sr"), "c") == 0;
+    const bool of_container = strcmp(gk_sas_field(request, "sr"), "c") == 0;
     if (request->container[0] == '\0' || (!of_container && request->blob[0] == '\0')) {
         return gk_refuse(error, 403, "AuthorizationResourceTypeMismatch");
     }
@@ -316,22 +224,19 @@ static enum gk_status check_signature(const struct gk_request *request, int64_t 
 {
     const bool of_account = gk_request_query(request, "ss") != NULL;
     const bool delegated = !of_account && gk_request_query(request, "skoid") != NULL;
+    const enum gk_sas_kind kind = of_account  ? GK_SAS_OF_ACCOUNT
+                                  : delegated ? GK_SAS_DELEGATED
+                                              : GK_SAS_OF_SERVICE;
     enum gk_status status = GK_OK;
     struct gk_buf text;
-    gk_buf_init(&text, STRING_BYTES_MAX);
-    if (of_account) {
-        account_string(request, version, &text);
-    } else if (delegated) {
-        delegation_string(request, version, &text);
-    } else {
-        service_string(request, version, &text);
-    }
+    gk_buf_init(&text, GK_SAS_TEXT_BYTES_MAX);
+    gk_sas_text(request, kind, version, &text);
     if (gk_buf_status(&text) != GK_OK || (delegated && has_restrictions(request))) {
         status = not_valid(error, "It has fields that are too long, or that are not served.");
     } else if (delegated) {
         status = gk_delegation_check(request, gk_buf_span(&text), allowed, error);
     } else if (!gk_signature_matches(request->account->keys, gk_buf_span(&text),
-                                     field(request, "sig"))) {
+                                     gk_sas_field(request, "sig"))) {
         status = not_valid(error, "Signature did not match.");
     }
     gk_buf_cleanup(&text);
@@ -359,8 +264,8 @@ static bool has_twice(const struct gk_request *request)
 
 enum gk_status gk_sas_check(struct gk_request *request, struct gk_error *error)
 {
-    const int64_t version = gk_service_version(field(request, "sv"));
-    const char *resource = field(request, "sr");
+    const int64_t version = gk_service_version(gk_sas_field(request, "sv"));
+    const char *resource = gk_sas_field(request, "sr");
     const bool of_account = gk_request_query(request, "ss") != NULL;
     if (has_twice(request)) {
         return not_valid(error, "A field of the signature stands there twice.");
@@ -372,7 +277,7 @@ enum gk_status gk_sas_check(struct gk_request *request, struct gk_error *error)
     if ((of_account || delegated) && gk_request_query(request, "si") != NULL) {
         return not_valid(error, "Only a service SAS has a stored access policy.");
     }
-    const char *parameter = state_parameter(resource);
+    const char *parameter = gk_sas_state_parameter(resource);
     const bool of_state = parameter != NULL && gk_request_query(request, parameter) != NULL;
     if (!of_account && !of_state && strcmp(resource, "b") != 0 && strcmp(resource, "c") != 0) {
         return gk_refuse_because(error, 403, "AuthenticationFailed",

@@ -15,5 +15,7 @@
  * the overridden headers of request. 403 with the documented code.
  */
 enum gk_status gk_sas_check(struct gk_request *request, struct gk_error *error) GK_MUST_USE;
+/* A field sip: an IPv4 address, or the first and the last of a range, "192.0.2.1-192.0.2.9". */
+bool gk_sas_addresses_parse(const char *text, uint32_t *first, uint32_t *last) GK_MUST_USE;
 
 #endif

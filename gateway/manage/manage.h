@@ -3,7 +3,8 @@
  * The management API behind its listener: one request in, one answer out, no sockets here.
  *
  *   /subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Storage/storageAccounts/{name}
- *       PUT GET PATCH DELETE; POST {name}/listKeys, regenerateKey, gatekeyCheckKey, gatekeyNewRootKey (ours)
+ *       PUT GET PATCH DELETE; POST {name}/listKeys, listAccountSas, listServiceSas, regenerateKey, gatekeyCheckKey,
+ *       gatekeyNewRootKey (ours)
  *   .../storageAccounts/{name}/blobServices[/default]   GET; PUT: settings of its Blob service
  *   .../storageAccounts/{name}/encryptionScopes[/{scope}]   GET; PUT PATCH; POST {scope}/gatekeyCheckKey, gatekeyNewRootKey (ours)
  *   .../storageAccounts                GET: of a resource group, or of a subscription
@@ -152,6 +153,8 @@ gk_manage_fn gk_manage_account_job_pause;
 gk_manage_fn gk_manage_account_job_resume;
 gk_manage_fn gk_manage_restore;
 gk_manage_fn gk_manage_list_keys;
+gk_manage_fn gk_manage_list_account_sas;
+gk_manage_fn gk_manage_list_service_sas;
 gk_manage_fn gk_manage_regenerate_key;
 gk_manage_fn gk_manage_revoke_delegation;
 gk_manage_fn gk_manage_check_key;

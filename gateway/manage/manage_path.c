@@ -103,8 +103,6 @@ static bool parse_not_served_of_account(const struct segments *segments, size_t 
                                         "fileServices",
                                         "hnsOnMigration",
                                         "inventoryPolicies",
-                                        "listAccountSas",
-                                        "listServiceSas",
                                         "localUsers",
                                         "managementPolicies",
                                         "networkSecurityPerimeterConfigurations",

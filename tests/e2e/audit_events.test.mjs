@@ -166,6 +166,10 @@ test('settings, access keys and scopes', async () => {
   const at = stack.accountPath(stack.account);
   await tells(() => manage('PUT', `${at}/blobServices/default`, { properties: {} }), { event: 'account.blob-service', ...account });
   await tells(() => manage('POST', `${at}/listKeys`), { event: 'account.keys.list', ...account });
+  const expires = '2036-05-04T00:00:00Z';
+  const [made] = await tells(() => manage('POST', `${at}/listServiceSas`, { canonicalizedResource: `/blob/${stack.account}/audited`,
+    signedResource: 'c', signedPermission: 'rl', signedExpiry: expires, keyToSign: 'key2' }), { event: 'account.sas', ...account });
+  assert.equal(made.detail, `key2 audited sv=2024-08-04&sr=c&sp=rl&se=${encodeURIComponent(expires)}`);
   await tells(() => manage('POST', `${at}/regenerateKey`, { keyName: 'key2' }),
     { event: 'account.keys.regenerate', detail: 'key2', ...account });
   await tells(() => manage('POST', `${at}/revokeUserDelegationKeys`), { event: 'account.delegation.revoke', ...account });

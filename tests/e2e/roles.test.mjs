@@ -38,7 +38,7 @@ const operations = () => {
     ['reader', 'GET', `${own}/reseal`],
     ['reader', 'GET', '/gatekey/events'],
     ['reader', 'GET', '/metrics'],
-    ...['listKeys', 'regenerateKey', 'revokeUserDelegationKeys', 'gatekeyCheckKey', 'gatekeyNewRootKey']
+    ...['listKeys', 'listAccountSas', 'listServiceSas', 'regenerateKey', 'revokeUserDelegationKeys', 'gatekeyCheckKey', 'gatekeyNewRootKey']
       .map((action) => ['key-operator', 'POST', `${absent}/${action}`]),
     ['key-operator', 'POST', `${absent}/encryptionScopes/scope/gatekeyCheckKey`],
     ['key-operator', 'POST', `${absent}/encryptionScopes/scope/gatekeyNewRootKey`],
