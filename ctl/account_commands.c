@@ -37,34 +37,60 @@ static json_t *identity_of(const struct ctl_options *options)
                      "userAssignedIdentities", options->identity);
 }
 
+static void set_key(json_t *encryption, const struct ctl_options *options)
+{
+    const char *version = options->automatic_version ? "" : options->key_version;
+    if (options->vault == NULL && options->key == NULL && version == NULL) {
+        return;
+    }
+    json_t *properties = json_object();
+    set_text(properties, "keyvaulturi", options->vault);
+    set_text(properties, "keyname", options->key);
+    set_text(properties, "keyversion", version);
+    set_text(encryption, "keySource", "Microsoft.Keyvault");
+    json_object_set_new(encryption, "keyvaultproperties", properties);
+}
+
+static void set_key_identity(json_t *encryption, const struct ctl_options *options)
+{
+    if (options->identity == NULL && !options->system_identity &&
+        options->federated_client_id == NULL) {
+        return;
+    }
+    json_t *who = json_object();
+    /* "" asks for the system-assigned one. */
+    set_text(who, "userAssignedIdentity",
+             options->identity == NULL && options->system_identity ? "" : options->identity);
+    set_text(who, "federatedIdentityClientId", options->federated_client_id);
+    json_object_set_new(encryption, "identity", who);
+}
+
+static void set_services(json_t *encryption, const struct ctl_options *options)
+{
+    if (options->queue_key_type == NULL && options->table_key_type == NULL) {
+        return;
+    }
+    json_t *queue = json_object();
+    json_t *table = json_object();
+    set_text(queue, "keyType", options->queue_key_type);
+    set_text(table, "keyType", options->table_key_type);
+    json_object_set_new(encryption, "services",
+                        json_pack("{s:o, s:o}", "queue", queue, "table", table));
+}
+
+/* NULL: nothing of it was given. */
 static json_t *encryption_of(const struct ctl_options *options)
 {
     if (options->service_managed) {
         return json_pack("{s:s}", "keySource", "Microsoft.Storage");
     }
-    const char *version = options->automatic_version ? "" : options->key_version;
-    const bool key = options->vault != NULL || options->key != NULL || version != NULL;
-    const bool identity = options->identity != NULL || options->system_identity ||
-                          options->federated_client_id != NULL;
-    if (!key && !identity) {
+    json_t *encryption = json_object();
+    set_key(encryption, options);
+    set_key_identity(encryption, options);
+    set_services(encryption, options);
+    if (json_object_size(encryption) == 0) {
+        json_decref(encryption);
         return NULL;
-    }
-    json_t *encryption =
-        key ? json_pack("{s:s}", "keySource", "Microsoft.Keyvault") : json_object();
-    if (key) {
-        json_t *properties = json_object();
-        set_text(properties, "keyvaulturi", options->vault);
-        set_text(properties, "keyname", options->key);
-        set_text(properties, "keyversion", version);
-        json_object_set_new(encryption, "keyvaultproperties", properties);
-    }
-    if (identity) {
-        json_t *who = json_object();
-        /* "" asks for the system-assigned one. */
-        set_text(who, "userAssignedIdentity",
-                 options->identity == NULL && options->system_identity ? "" : options->identity);
-        set_text(who, "federatedIdentityClientId", options->federated_client_id);
-        json_object_set_new(encryption, "identity", who);
     }
     return encryption;
 }

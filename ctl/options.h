@@ -46,6 +46,8 @@ struct ctl_options {
     const char *vault;
     const char *key;
     const char *key_version;
+    const char *queue_key_type;
+    const char *table_key_type;
     const char *tags[CTL_TAGS_MAX];
     size_t tags_count;
     bool system_identity;

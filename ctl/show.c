@@ -236,6 +236,19 @@ static void print_tags(json_t *tags)
     }
 }
 
+/* By the vendor's word for it: Account under the account's own root key, Service not. */
+static void print_services(const json_t *services)
+{
+    static const char *const names[] = {"blob", "file", "queue", "table"};
+    printf("%-16s", "Services");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *type = TEXT(services, names[i], "keyType");
+        printf("%s%s ", i == 0 ? "" : ", ", names[i]);
+        ctl_print_plain(type[0] == '\0' ? "Service" : type, 0);
+    }
+    putchar('\n');
+}
+
 void ctl_show_account(const json_t *account)
 {
     print_line("Account", TEXT(account, "name"));
@@ -244,6 +257,8 @@ void ctl_show_account(const json_t *account)
     print_time("Created", TEXT(account, "properties", "creationTime"));
     print_line("Blob endpoint", TEXT(account, "properties", "primaryEndpoints", "blob"));
     print_tags(json_object_get(account, "tags"));
+    print_services(json_object_get(
+        json_object_get(json_object_get(account, "properties"), "encryption"), "services"));
     print_key_and_state(account);
 }
 

@@ -108,6 +108,18 @@ test('keys must be large, young and protected; what is only audited is told', as
   assert.deepEqual(brokenBy((await report(NOT_COMPLIANT)).get(`made${made}`)),
     ['table_customer_keys nonCompliant', 'hsm_keys nonCompliant']);
 
+  // By the command line: its remedy can be followed, and is seen.
+  const byHand = (...flags) => stack.ctl('account', 'create', 'byhand', '--vault', vault.uri, '--key', 'large',
+    '--identity', stack.identity, ...flags);
+  const denied = await byHand('--table-key-type', 'Account');
+  assert.equal(denied.code, 1, denied.stdout);
+  assert.match(denied.stderr, /policy\.queue_customer_keys.*RequestDisallowedByPolicy/);
+  const wrong = await byHand('--queue-key-type', 'customer');
+  assert.match(wrong.stderr, /services\.queue\.keyType can be Service or Account/);
+  const shown = await byHand('--queue-key-type', 'Account');
+  assert.equal(shown.code, 0, shown.stderr);
+  assert.match(shown.stdout, /^Services +blob Account, file Account, queue Account, table Service$/m);
+
   // A newer version that is not permitted is not taken.
   const small = (await vault.createKey('large', 2048)).properties.version;
   const { properties: { gatekey, encryption } } = await stack.checkKey(`made${made}`);

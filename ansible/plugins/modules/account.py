@@ -68,6 +68,16 @@ options:
   key_version:
     description: The version to stay on. C("") follows the key's current version, as a new account does.
     type: str
+  queue_key_type:
+    description:
+      - C(Account) for queues under the account's root key.
+      - Settled when the account is made, as C(Service) when it is not given.
+    type: str
+    choices: [Service, Account]
+  table_key_type:
+    description: As C(queue_key_type), of tables.
+    type: str
+    choices: [Service, Account]
 extends_documentation_fragment: gatekey.gateway.management
 notes:
   - Check mode and diff mode are supported. Nothing is asked of a vault in check mode.
@@ -103,6 +113,8 @@ from ansible_collections.gatekey.gateway.plugins.module_utils.management import 
 
 KEY_SETTINGS = ("vault_uri", "key_name", "key_version")
 IDENTITY_SETTINGS = ("system_identity", "user_identity")
+# Of what is not in the account's answer the key is the service's.
+SERVICE_SETTINGS = {"queue_key_type": "queue", "table_key_type": "table"}
 CUSTOMER = "Microsoft.Keyvault"
 
 
@@ -119,6 +131,8 @@ def settings_of(account):
         "system_identity": identity.get("type", "None").startswith("SystemAssigned"),
         "user_identity": users[0] if users else "",
         "key_source": encryption["keySource"],
+        **{setting: encryption["services"].get(service, {}).get("keyType", "Service")
+           for setting, service in SERVICE_SETTINGS.items()},
     }
     if settings["key_source"] == CUSTOMER:
         key = encryption["keyvaultproperties"]
@@ -131,7 +145,7 @@ def wanted_of(parameters, before):
     """What is asked for, in the same words: every setting that is given, and what follows from it."""
     wanted = {name: parameters[name] for name in (
         "tags", "https_only", "public_access", "system_identity", "user_identity", "federated_client_id", "key_source",
-        *KEY_SETTINGS) if parameters[name] is not None}
+        *KEY_SETTINGS, *SERVICE_SETTINGS) if parameters[name] is not None}
     if "tags" in wanted:
         wanted["tags"] = {str(name): str(value) for name, value in wanted["tags"].items()}
     if "vault_uri" in wanted:
@@ -155,12 +169,14 @@ def identity_body(settings):
 
 
 def encryption_body(settings):
+    body = {"keySource": settings["key_source"], "services": {
+        service: {"keyType": settings[setting]} for setting, service in SERVICE_SETTINGS.items()}}
     if settings["key_source"] != CUSTOMER:
-        return {"keySource": settings["key_source"]}
+        return body
     identity = {"userAssignedIdentity": settings.get("user_identity", "")}
     if settings.get("federated_client_id"):
         identity["federatedIdentityClientId"] = settings["federated_client_id"]
-    return {"keySource": CUSTOMER, "identity": identity, "keyvaultproperties": {
+    return {**body, "identity": identity, "keyvaultproperties": {
         "keyvaulturi": settings.get("vault_uri", ""), "keyname": settings.get("key_name", ""),
         "keyversion": settings.get("key_version", "")}}
 
@@ -197,7 +213,7 @@ def after_of(before, changed):
 def create(module, management):
     parameters = module.params
     nothing = {"tags": {}, "https_only": False, "public_access": False, "system_identity": False, "user_identity": "",
-               "key_source": "Microsoft.Storage"}
+               "key_source": "Microsoft.Storage", **dict.fromkeys(SERVICE_SETTINGS, "Service")}
     changed = wanted_of(parameters, nothing)
     settings = after_of(nothing, changed)
     result = {"changed": True, "diff": difference(parameters["name"], None, settings)}
@@ -214,6 +230,9 @@ def create(module, management):
 def update(module, management, account):
     before = settings_of(account)
     changed = changed_settings(before, wanted_of(module.params, before))
+    for name in SERVICE_SETTINGS:
+        if name in changed:
+            module.fail_json(msg=f"{name} is settled when the account is made: {module.params['name']} has {before[name]}")
     after = after_of(before, changed)
     result = {"changed": after != before, "account": account,
               "diff": difference(module.params["name"], before, after)}
@@ -251,6 +270,7 @@ def main():
             "vault_uri": {"type": "str"},
             "key_name": {"type": "str", "no_log": False},
             "key_version": {"type": "str", "no_log": False},
+            **{name: {"type": "str", "choices": ["Service", "Account"], "no_log": False} for name in SERVICE_SETTINGS},
             **management_options(),
         },
         supports_check_mode=True)
