@@ -41,6 +41,20 @@ static enum ctl_exit write_backup(const char *path, const json_t *backup)
     return code;
 }
 
+static void tell_made(const struct ctl_options *options, json_int_t sequence)
+{
+    if (options->json) {
+        json_t *made = json_pack("{s:s, s:s, s:I}", "file", options->out, "account", options->name,
+                                 "sequence", sequence);
+        ctl_show_json(made);
+        json_decref(made);
+    } else {
+        printf("Made %s: record %" JSON_INTEGER_FORMAT
+               " of account %s, without any key in the clear.\n",
+               options->out, sequence, options->name);
+    }
+}
+
 enum ctl_exit ctl_account_export(const struct ctl_options *options)
 {
     if (options->out == NULL) {
@@ -57,8 +71,7 @@ enum ctl_exit ctl_account_export(const struct ctl_options *options)
         code = write_backup(options->out, backup);
     }
     if (code == CTL_OK && strcmp(options->out, "-") != 0) {
-        printf("Made %s: record %lld of account %s, without any key in the clear.\n", options->out,
-               (long long)json_integer_value(json_object_get(backup, "sequence")), options->name);
+        tell_made(options, json_integer_value(json_object_get(backup, "sequence")));
     }
     json_decref(backup);
     return code;

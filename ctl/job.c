@@ -2,7 +2,9 @@
 #include "ctl/job.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 
 #define POLL_MS   250
 #define BAR_WIDTH 30
+#define COLUMNS   79
 #define RATE_MAX  1000000u /* as the gateway has it */
 
 static volatile sig_atomic_t interrupted;
@@ -49,6 +52,15 @@ static bool is_running(const json_t *state)
     return status != NULL && strcmp(status, "running") == 0;
 }
 
+/* One less than there are: at the last column some terminals begin a new line. */
+static int columns_of_terminal(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1
+                                                                           : COLUMNS;
+}
+
+/* Over the line before, and never longer than a line of the terminal: what wraps cannot be written over. */
 static void show_progress(const struct ctl_job *job, const json_t *state)
 {
     const double progress = json_number_value(json_object_get(state, "progress"));
@@ -57,9 +69,18 @@ static void show_progress(const struct ctl_job *job, const json_t *state)
     memset(bar, '.', BAR_WIDTH);
     memset(bar, '#', (size_t)filled);
     bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "\r[%s] %3d %%  ", bar, (int)(100 * progress));
-    job->show(job->ctx, stderr, state);
-    fflush(stderr);
+    char *line = NULL;
+    size_t len = 0;
+    FILE *stream = open_memstream(&line, &len);
+    if (stream == NULL) {
+        return;
+    }
+    fprintf(stream, "[%s] %3d %%  ", bar, (int)(100 * progress));
+    job->show(job->ctx, stream, state);
+    fclose(stream);
+    const int columns = columns_of_terminal();
+    fprintf(stderr, "\r%-*.*s", columns, columns, line);
+    free(line);
 }
 
 enum ctl_exit ctl_job_follow(const struct ctl_options *options, const struct ctl_job *job,
@@ -85,6 +106,9 @@ enum ctl_exit ctl_job_follow(const struct ctl_options *options, const struct ctl
         code = code == CTL_OK ? ctl_request(options, "GET", job->path, NULL, state) : code;
     }
     if (bar) {
+        if (code == CTL_OK) {
+            show_progress(job, *state);
+        }
         fputc('\n', stderr);
     }
     return code;

@@ -29,7 +29,7 @@ static const struct option_rule rules[] = {
     {"--client-key", OPTION_TEXT, FIELD(client_key), "FILE",
      "PEM file with its private key, without a password  (or GATEKEY_CLIENT_KEY)"},
     {"--timeout", OPTION_TEXT, FIELD(timeout_s), "SECONDS", "how long to wait (default 60)"},
-    {"--json", OPTION_FLAG, FIELD(json), "", "print the gateway's own JSON"},
+    {"--json", OPTION_FLAG, FIELD(json), "", "print JSON, the gateway's own where it answers"},
     {"--subscription", OPTION_TEXT, FIELD(subscription), "ID",
      "where the account is filed (default 00000000-0000-0000-0000-000000000000)"},
     {"--resource-group", OPTION_TEXT, FIELD(resource_group), "NAME", "(default gatekey)"},
@@ -83,7 +83,7 @@ static const struct option_rule rules[] = {
     {"--older-than", OPTION_TEXT, FIELD(older_than), "DURATION",
      "leave what was changed later than that before the scrub (default 24h)"},
     {"--rate", OPTION_TEXT, FIELD(rate), "N",
-     "at most N reads a second, or blobs (default: one after the other)"},
+     "at most N reads (scrub), blobs (reseal) or MiB (reencrypt) a second"},
     {"--pause", OPTION_FLAG, FIELD(pause), "", "pause the one that runs"},
     {"--resume", OPTION_FLAG, FIELD(resume), "",
      "go on with the one that was stopped, or broke off"},
@@ -96,9 +96,9 @@ static const struct option_rule rules[] = {
     {"--help", OPTION_FLAG, FIELD(help), "", "this text"},
 };
 
-#define CLIENT_OPTIONS                                                                             \
-    "--endpoint", "--token-file", "--ca-file", "--client-cert", "--client-key", "--timeout"
-#define GATEWAY_OPTIONS CLIENT_OPTIONS, "--json"
+#define GATEWAY_OPTIONS                                                                            \
+    "--endpoint", "--token-file", "--ca-file", "--client-cert", "--client-key", "--timeout",       \
+        "--json"
 
 static const char *const create_options[] = {"--vault",
                                              "--key",
@@ -136,7 +136,7 @@ static const char *const delete_options[] = {"--yes", GATEWAY_OPTIONS, NULL};
 static const char *const shred_options[] = {"--confirm", GATEWAY_OPTIONS, NULL};
 static const char *const keys_options[] = {"--regenerate", "--connection-string", "--blob-endpoint",
                                            GATEWAY_OPTIONS, NULL};
-static const char *const export_options[] = {"--out", CLIENT_OPTIONS, NULL};
+static const char *const export_options[] = {"--out", GATEWAY_OPTIONS, NULL};
 static const char *const restore_options[] = {"--in", "--replace-settings", "--replace-keys",
                                               GATEWAY_OPTIONS, NULL};
 static const char *const status_options[] = {"--no-fail", GATEWAY_OPTIONS, NULL};
@@ -147,7 +147,7 @@ static const char *const doctor_options[] = {"--config", "--no-fail", GATEWAY_OP
 static const char *const audit_options[] = {"--head", "--json", NULL};
 static const char *const account_job_options[] = {"--rate",   "--pause",       "--resume",
                                                   "--status", GATEWAY_OPTIONS, NULL};
-static const char *const service_key_options[] = {"--out", NULL};
+static const char *const service_key_options[] = {"--out", "--json", NULL};
 
 static const struct ctl_command commands[] = {
     {"account", "create", "NAME", "make a storage account", create_options,
@@ -217,7 +217,9 @@ static const struct ctl_command commands[] = {
      "settings, and its sealed access keys. No key is in it in the clear: it is worthless without\n"
      "the operator's service key and, unless the account is service-managed, the vault's key.\n"
      "Keep it where the service key is not. Containers and blobs are not in it. Make a new one\n"
-     "after each change or rotation of the key, and keep none longer than the account.\n",
+     "after each change or rotation of the key, and keep none longer than the account. --json "
+     "tells of\n"
+     "FILE; with --out - what is printed is JSON in any case.\n",
      ctl_account_export},
     {"account", "restore", "NAME", "bring back an account that its object has lost",
      restore_options,
@@ -459,14 +461,15 @@ static void print_overview(FILE *stream)
         "\nEvery command explains its options with --help. Those that talk to the gateway read\n"
         "GATEKEY_ENDPOINT, GATEKEY_TOKEN_FILE and GATEKEY_CA_FILE from the environment.\n"
         "\nexit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 the gateway cannot be\n"
-        "reached; 4 key status: a customer key is revoked, unreachable or degraded; 5 account "
-        "list,\n"
-        "key status: an account's record cannot be read; 5 audit verify: the file is not what\n"
-        "was written; 5, 6, 7 scrub: something is damaged;\n"
-        "objects that nothing refers to stay; it was stopped (account reseal and reencrypt as "
-        "well); 8 policy "
-        "report: something is not\n"
-        "compliant\n",
+        "reached; 4 key status: a customer key is revoked, unreachable or degraded; 4 doctor: "
+        "something\n"
+        "does not work; 5 account list, key status: an account's record cannot be read; 5 audit "
+        "verify:\n"
+        "the file is not what was written; 5 scrub, account reseal and reencrypt: something is "
+        "damaged;\n"
+        "6 scrub: objects that nothing refers to stay; 7 scrub, account reseal and reencrypt: it "
+        "was\n"
+        "stopped; 8 policy report: something is not compliant\n",
         stream);
 }
 

@@ -19,7 +19,7 @@ static const struct ctl_job_count counts[] = {
 
 static void show_in_short(FILE *stream, const json_t *state)
 {
-    fprintf(stream, "%lld records, %lld MiB ", (long long)ctl_job_count(state, "reencrypted"),
+    fprintf(stream, "%lld records, %lld MiB", (long long)ctl_job_count(state, "reencrypted"),
             (long long)(ctl_job_count(state, "reencryptedBytes") >> 20));
 }
 

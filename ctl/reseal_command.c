@@ -19,7 +19,7 @@ static const struct ctl_job_count counts[] = {
 
 static void show_in_short(FILE *stream, const json_t *state)
 {
-    fprintf(stream, "%lld records, %lld sealed anew ", (long long)ctl_job_count(state, "records"),
+    fprintf(stream, "%lld records, %lld sealed anew", (long long)ctl_job_count(state, "records"),
             (long long)ctl_job_count(state, "resealed"));
 }
 

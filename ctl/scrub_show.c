@@ -44,7 +44,7 @@ void ctl_scrub_show_in_short(const void *ctx, FILE *stream, const json_t *state)
 {
     (void)ctx;
     fprintf(
-        stream, "%-28s %lld blobs, %lld damaged, %lld unreferenced ", phase_text(state),
+        stream, "%-28s %lld blobs, %lld damaged, %lld unreferenced", phase_text(state),
         (long long)count_of(
             state, strcmp(ctl_text_of(state, "phase"), "verify") == 0 ? "verifiedBlobs" : "blobs"),
         (long long)count_of(state, "damaged"), (long long)count_of(state, "unreferencedObjects"));

@@ -3,6 +3,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "ctl/files.h"
+#include "ctl/show.h"
 
 #define SERVICE_KEY_BYTES 32u
 #define SERVICE_KEY_LABEL "gatekey-service-key-v1 "
@@ -34,7 +35,11 @@ enum ctl_exit ctl_service_key_create(const struct ctl_options *options)
                                                         "all that it protects would be lost")
                                    : ctl_fail(CTL_FAILED, "no memory or no randomness for a key");
     gk_buf_cleanup_wipe(&line);
-    if (code == CTL_OK) {
+    if (code == CTL_OK && options->json) {
+        json_t *made = json_pack("{s:s}", "file", options->out);
+        ctl_show_json(made);
+        json_decref(made);
+    } else if (code == CTL_OK) {
         printf("Made %s. Keep a copy where the store is not: without it every account is lost.\n",
                options->out);
     }

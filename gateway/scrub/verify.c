@@ -163,9 +163,11 @@ static enum gk_status verify_shard(struct verification *verification)
 
 /* --- containers and accounts --------------------------------------------------------------------*/
 
-/* Behind what was verified before: from shard on of this container when it is the one of the state. */
+/* Behind what was verified before: from shard on of this container when it is the one of the state. Of all that is to
+ * be verified it is width, behind begin. */
 static enum gk_status verify_container(struct verification *verification,
-                                       const struct gk_scrub_container *container)
+                                       const struct gk_scrub_container *container, double begin,
+                                       double width)
 {
     struct gk_scrub_state *state = &verification->run->state;
     const int order = strcmp(container->name, state->container);
@@ -181,6 +183,7 @@ static enum gk_status verify_container(struct verification *verification,
     verification->place.container = container;
     while (status == GK_OK && state->shard < container->shards) {
         verification->place.shard = state->shard;
+        state->job.progress = begin + width * (double)state->shard / (double)container->shards;
         status = verify_shard(verification);
         if (status == GK_OK) {
             state->shard++;
@@ -203,8 +206,9 @@ static enum gk_status verify_containers(struct verification *verification, doubl
         status = GK_OK;
     }
     for (size_t i = 0; i < containers.count && status == GK_OK; i++) {
-        run->state.job.progress = begin + width * (double)i / (double)containers.count;
-        status = verify_container(verification, &containers.items[i]);
+        const double part = width / (double)containers.count;
+        status =
+            verify_container(verification, &containers.items[i], begin + part * (double)i, part);
     }
     gk_scrub_containers_cleanup(&containers);
     return status;

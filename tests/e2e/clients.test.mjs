@@ -384,3 +384,31 @@ test('gatekeyctl: the state of keys, and its exit codes', async () => {
   assert.equal((await stack.ctl('no', 'command')).code, 2);
   assert.equal((await stack.ctl('account', 'list', '--endpoint', 'https://127.0.0.1:1')).code, 3);
 });
+
+// A command line is seen by everybody on the machine, and plain HTTP by everybody on the way.
+test('gatekeyctl: no secret on the command line, nor over plain HTTP', async () => {
+  const { stdout: overview } = await stack.ctl('--help');
+  const commands = [...overview.matchAll(/^ {2}([a-z].*?) {2,}/gm)].map(([, words]) =>
+    words.split(' ').filter((word) => /^[a-z][a-z-]+$/.test(word)));
+  assert.ok(commands.length > 20, overview);
+  for (const words of commands) {
+    const options = [...(await ctl(...words, '--help')).matchAll(/^ {2}(--\S+) ?(\S*)/gm)];
+    for (const [, name, value] of options) {
+      if (/token|secret|password|client-key/.test(name)) assert.equal(value, 'FILE', `${words.join(' ')} ${name}`);
+    }
+  }
+  const token = await stack.ctl('account', 'list', '--token', 'x');
+  assert.deepEqual([token.code, token.stdout], [2, '']);
+  const plain = await stack.ctl('account', 'list', '--endpoint', stack.gateway.ready.blob_endpoint);
+  assert.deepEqual([plain.code, plain.stdout], [2, '']);
+  assert.match(plain.stderr, /--endpoint https:/);
+});
+
+test('gatekeyctl: what makes a file tells programs of it', async () => {
+  const key = path.join(directory, 'service.key');
+  assert.deepEqual(JSON.parse(await ctl('service-key', 'create', '--out', key, '--json')), { file: key });
+  const backup = path.join(directory, 'backup');
+  const { sequence, ...made } = JSON.parse(await ctl('account', 'export', stack.account, '--out', backup, '--json'));
+  assert.deepEqual(made, { file: backup, account: stack.account });
+  assert.equal(sequence, JSON.parse(readFileSync(backup, 'utf8')).sequence);
+});

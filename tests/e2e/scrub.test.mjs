@@ -30,8 +30,8 @@ const audit = () => readFileSync(stack.gateway.auditFile, 'utf8').trim().split('
 
 before(async () => {
   stack = await startStack();
-  assert.equal((await send(stack, { method: 'PUT', path: '/kept', query: { restype: 'container' } })).status,
-    201);
+  assert.equal((await send(stack, { method: 'PUT', path: '/kept', query: { restype: 'container' },
+    headers: { 'x-gatekey-index-shards': '8' } })).status, 201);
   for (let number = 0; number < BLOBS; number++) {
     assert.equal((await put(`/kept/blob-${number}`, Buffer.alloc(SIZE, number))).status, 201);
   }
@@ -100,6 +100,30 @@ test('stopped within a second, and resumed where it was', async () => {
   const again = await scrub('--resume');
   assert.equal(again.code, 1);
   assert.match(again.stderr, /nothing to resume/);
+});
+
+// One line that is drawn over itself, however narrow the terminal is.
+test('on a terminal a bar shows how far it is, and Ctrl-C stops it', async () => {
+  const columns = 60;
+  const running = stack.ctlOnTerminal(columns, 'scrub', '--verify', '--rate', '8');
+  await stack.until(() => running.lines().some((line) => /^\[#+\.+\] +\d+ %  opening/.test(line)), 'a bar that has begun');
+  running.press('\x03');
+  const { code, shown } = await running.ended;
+  assert.equal(code, 7, shown);
+  assert.match(shown, /^Scrub +stopped/m);
+
+  const { code: done, shown: all } = await stack.ctlOnTerminal(columns, 'scrub', '--resume').ended;
+  assert.equal(done, 0, all);
+  const bars = [...all.matchAll(/\r(\[([#.]{30})\] +(\d+) %[^\r\n]*)/g)];
+  const parts = bars.map(([, , , percent]) => Number(percent));
+  assert.deepEqual(parts, parts.toSorted((one, other) => one - other), 'it never goes back');
+  assert.equal(parts.at(-1), 100);
+  for (const [, line, bar, percent] of bars) {
+    assert.ok(line.length < columns, line);
+    assert.ok(Math.abs(bar.lastIndexOf('#') + 1 - 0.3 * percent) <= 1, line);
+  }
+  assert.match(all, new RegExp(`^Blobs verified +${BLOBS}\\r$`, 'm'));
+  assert.equal((await scrub('--status')).stderr, '', 'without a terminal there is none');
 });
 
 test('a revoked key: not verifiable now, and not damaged', async () => {

@@ -11,6 +11,7 @@ import path from 'node:path';
 import { makeAuthority } from './certificates.mjs';
 import { program, startProcess, tail } from './process.mjs';
 import { makeStore } from './store.mjs';
+import { onTerminal } from './terminal.mjs';
 import { startVault } from './vault.mjs';
 
 const UNTIL_MS = 60000;
@@ -372,6 +373,8 @@ export async function startStack(options = {}) {
     const connectionStringOf = (url) => `DefaultEndpointsProtocol=${new URL(url).protocol.slice(0, -1)};` +
       `AccountName=${account};AccountKey=${accountKey};BlobEndpoint=${url};`;
 
+    const operator = { PATH: process.env.PATH, GATEKEY_ENDPOINT: first.managementEndpoint,
+      GATEKEY_TOKEN_FILE: first.gateway.tokenFile, GATEKEY_CA_FILE: authority.caFile };
     return {
       ...first, sides, directory, vault, vaults, transit, stop, until, accountKey, keyName, accountPath, domain, webDomain: WEB_DOMAIN,
       caFile: authority.caFile, managementToken: first.gateway.token,
@@ -382,12 +385,12 @@ export async function startStack(options = {}) {
 
       // gatekeyctl as an operator calls it; resolves to { code, stdout, stderr }.
       ctl: (...args) => new Promise((resolve) => {
-        execFile(program('ctl', 'gatekeyctl'), args, { env: { PATH: process.env.PATH,
-          GATEKEY_ENDPOINT: first.managementEndpoint, GATEKEY_TOKEN_FILE: first.gateway.tokenFile,
-          GATEKEY_CA_FILE: authority.caFile } }, (error, stdout, stderr) => {
+        execFile(program('ctl', 'gatekeyctl'), args, { env: operator }, (error, stdout, stderr) => {
           resolve({ code: error ? error.code : 0, stdout, stderr });
         });
       }),
+      // The same on a terminal.
+      ctlOnTerminal: (columns, ...args) => onTerminal(columns, program('ctl', 'gatekeyctl'), args, operator),
     };
   } catch (error) {
     await stop().catch(() => {});
