@@ -3,7 +3,7 @@
  * An account in memory: its record, the state of its key, and the root key while that may be used.
  * Shared by all handles on it, by the registry and by work under way; counted.
  *
- * The gate is what requests look at: one word that holds who may pass and how often the root key
+ * The gate is what requests look at (through pass.h): one word that holds who may pass and how often the root key
  * has been dropped. A handle keeps the word it was made under and works while it stands. Dropping
  * changes the word first and wipes the root key then, so no chunk begins after that.
  */

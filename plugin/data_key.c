@@ -8,8 +8,8 @@
 #include "plugin/older_key.h"
 #include "plugin/reread.h"
 
-static enum gk_status new_handle(struct gk_account *account, uint64_t gate,
-                                 struct gk_data_key **out, struct gk_error *error)
+static enum gk_status new_handle(struct gk_account *account, struct gk_data_key **out,
+                                 struct gk_error *error)
 {
     struct gk_data_key *data_key = calloc(1, sizeof *data_key);
     struct gk_data_key_bytes *bytes = gk_secret_alloc(sizeof *bytes);
@@ -19,8 +19,12 @@ static enum gk_status new_handle(struct gk_account *account, uint64_t gate,
         (void)gk_fail(error, GK_E_RESOURCE, "no memory for a data key");
         return GK_E_RESOURCE;
     }
-    gk_account_retain(account);
-    *data_key = (struct gk_data_key){.account = account, .gate = gate, .bytes = bytes};
+    data_key->bytes = bytes;
+    const enum gk_status status = gk_pass_take(account, &data_key->pass, error);
+    if (status != GK_OK) {
+        gk_data_key_free(data_key);
+        return status;
+    }
     *out = data_key;
     return GK_OK;
 }
@@ -29,7 +33,7 @@ void gk_data_key_free(struct gk_data_key *data_key)
 {
     if (data_key != NULL) {
         gk_secret_free(&data_key->bytes);
-        gk_account_release(data_key->account);
+        gk_pass_release(&data_key->pass);
         free(data_key);
     }
 }
@@ -181,14 +185,10 @@ static enum gk_status create_under(struct gk_account *account, const struct gk_o
                                    uint8_t sealed[GK_SEALED_DATA_KEY_BYTES],
                                    struct gk_data_key **out, struct gk_error *error)
 {
-    uint64_t gate = 0;
     struct gk_data_key *data_key = NULL;
     *out = NULL;
     memset(sealed, 0, GK_SEALED_DATA_KEY_BYTES);
-    enum gk_status status = gk_account_enter(account, &gate, error);
-    if (status == GK_OK) {
-        status = new_handle(account, gate, &data_key, error);
-    }
+    enum gk_status status = new_handle(account, &data_key, error);
     if (status == GK_OK) {
         status = gk_data_key_random(data_key->bytes, error);
     }
@@ -207,13 +207,9 @@ static enum gk_status open_under(struct gk_account *account, const struct gk_obj
                                  struct gk_span client_key, struct gk_span sealed,
                                  struct gk_data_key **out, struct gk_error *error)
 {
-    uint64_t gate = 0;
     struct gk_data_key *data_key = NULL;
     *out = NULL;
-    enum gk_status status = gk_account_enter(account, &gate, error);
-    if (status == GK_OK) {
-        status = new_handle(account, gate, &data_key, error);
-    }
+    enum gk_status status = new_handle(account, &data_key, error);
     if (status == GK_OK) {
         status = unseal(account, scope, client_key, sealed, data_key->bytes, error);
     }
@@ -286,11 +282,11 @@ enum gk_status gk_data_key_renew(struct gk_data_key *data_key, const struct gk_o
                                  struct gk_span client_key, uint32_t at_least,
                                  uint8_t sealed[GK_SEALED_DATA_KEY_BYTES], struct gk_error *error)
 {
-    struct gk_account *account = data_key->account;
+    struct gk_account *account = data_key->pass.account;
     uint32_t generation = 0;
     memset(sealed, 0, GK_SEALED_DATA_KEY_BYTES);
     for (unsigned attempt = 0; generation < at_least; attempt++) {
-        enum gk_status status = gk_account_still(account, data_key->gate, error);
+        enum gk_status status = gk_pass_still(&data_key->pass, error);
         if (status == GK_OK && attempt > 0) {
             status = attempt == 1 ? gk_reread_for_key(account, error)
                                   : gk_fail(error, GK_E_INTEGRITY,

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The vtable's data path: data keys, segments, pages and records as handles over the cryptographic
- * modules. A handle belongs to one thread at a time, keeps its account, and works while the
- * account's gate stands as it did when the data key was opened.
+ * modules. A handle belongs to one thread at a time, keeps its account, and works while its pass is
+ * good, which is the data key's.
  */
 #ifndef PLUGIN_HANDLES_H
 #define PLUGIN_HANDLES_H
 
-#include "plugin/account.h"
 #include "plugin/data_key_seal.h"
+#include "plugin/pass.h"
 
 struct gk_data_key {
-    struct gk_account *account; /* a reference */
-    uint64_t gate;
+    struct gk_pass pass;
     struct gk_data_key_bytes *bytes; /* secret memory */
 };
 

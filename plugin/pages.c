@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Page objects as handles: page_cipher.c, and the gate before each block. */
+/* Page objects as handles: page_cipher.c, and the pass before each block. */
 #include <stdlib.h>
 
 #include "common/error.h"
@@ -7,8 +7,7 @@
 #include "plugin/page_cipher.h"
 
 struct gk_pages {
-    struct gk_account *account; /* a reference */
-    uint64_t gate;
+    struct gk_pass pass;
     struct gk_page_cipher *cipher;
 };
 
@@ -16,7 +15,7 @@ enum gk_status gk_pages_load(struct gk_data_key *data_key, const struct gk_id *o
                              struct gk_pages **out, struct gk_error *error)
 {
     *out = NULL;
-    enum gk_status status = gk_account_still(data_key->account, data_key->gate, error);
+    enum gk_status status = gk_pass_still(&data_key->pass, error);
     if (status != GK_OK) {
         return status;
     }
@@ -24,15 +23,13 @@ enum gk_status gk_pages_load(struct gk_data_key *data_key, const struct gk_id *o
     if (pages == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
-    status = gk_page_cipher_new(data_key->account->instance->crypto, data_key->bytes, object,
+    status = gk_page_cipher_new(data_key->pass.account->instance->crypto, data_key->bytes, object,
                                 &pages->cipher, error);
     if (status != GK_OK) {
         free(pages);
         return status;
     }
-    gk_account_retain(data_key->account);
-    pages->account = data_key->account;
-    pages->gate = data_key->gate;
+    pages->pass = gk_pass_copy(&data_key->pass);
     *out = pages;
     return GK_OK;
 }
@@ -41,7 +38,7 @@ void gk_pages_free(struct gk_pages *pages)
 {
     if (pages != NULL) {
         gk_page_cipher_free(&pages->cipher);
-        gk_account_release(pages->account);
+        gk_pass_release(&pages->pass);
         free(pages);
     }
 }
@@ -50,7 +47,7 @@ enum gk_status gk_page_seal(struct gk_pages *pages, uint64_t index, const uint8_
                             uint8_t *sealed, uint8_t seal[GK_PAGE_SEAL_BYTES],
                             struct gk_error *error)
 {
-    const enum gk_status status = gk_account_still(pages->account, pages->gate, error);
+    const enum gk_status status = gk_pass_still(&pages->pass, error);
     return status == GK_OK ? gk_page_cipher_seal(pages->cipher, index, plain, sealed, seal, error)
                            : status;
 }
@@ -59,7 +56,7 @@ enum gk_status gk_page_open(struct gk_pages *pages, uint64_t index, const uint8_
                             const uint8_t seal[GK_PAGE_SEAL_BYTES], uint8_t *plain,
                             struct gk_error *error)
 {
-    const enum gk_status status = gk_account_still(pages->account, pages->gate, error);
+    const enum gk_status status = gk_pass_still(&pages->pass, error);
     if (status != GK_OK) {
         memset(plain, 0, GK_PAGE_BLOCK_BYTES);
         return status;

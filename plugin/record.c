@@ -8,7 +8,8 @@
 /* The account's own data key, or one of a scope of its. */
 static bool is_of(const struct gk_data_key *data_key, const struct gk_account *account)
 {
-    return data_key->account == account || gk_id_equal(&data_key->account->parent, &account->id);
+    return data_key->pass.account == account ||
+           gk_id_equal(&data_key->pass.account->parent, &account->id);
 }
 
 enum gk_status gk_account_record_value_seal(struct gk_account *account,
@@ -21,7 +22,7 @@ enum gk_status gk_account_record_value_seal(struct gk_account *account,
     enum gk_status status = gk_account_not_forgotten(account, error);
     if (status == GK_OK && data_key != NULL) {
         status = is_of(data_key, account)
-                     ? gk_account_still(data_key->account, data_key->gate, error)
+                     ? gk_pass_still(&data_key->pass, error)
                      : gk_fail(error, GK_E_INVALID, "the data key is another account's");
     }
     if (status != GK_OK) {
@@ -77,11 +78,11 @@ enum gk_status gk_data_key_record_value_open(struct gk_data_key *data_key, struc
                                              size_t *out_len, struct gk_error *error)
 {
     *out_len = 0;
-    const enum gk_status status = gk_account_still(data_key->account, data_key->gate, error);
+    const enum gk_status status = gk_pass_still(&data_key->pass, error);
     if (status != GK_OK) {
         return status;
     }
     const struct gk_record_out to = {.data = out, .max = out_max, .len = out_len};
-    return gk_record_open_sealed(data_key->account->instance->crypto, data_key->bytes, binding,
+    return gk_record_open_sealed(data_key->pass.account->instance->crypto, data_key->bytes, binding,
                                  record, &to, error);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments as handles: what segment_cipher.c leaves to its caller, and the gate before each chunk. */
+/* Segments as handles: what segment_cipher.c leaves to its caller, and the pass before each chunk. */
 #include <stdlib.h>
 
 #include "common/error.h"
@@ -8,8 +8,7 @@
 #include "plugin/segment_cipher.h"
 
 struct gk_segment {
-    struct gk_account *account; /* a reference */
-    uint64_t gate;
+    struct gk_pass pass;
     struct gk_segment_cipher *cipher;
     bool seals;          /* made by segment_new */
     bool ended;          /* its last chunk is sealed, or a seal failed */
@@ -20,7 +19,7 @@ static enum gk_status new_segment(struct gk_data_key *data_key, const struct gk_
                                   struct gk_segment **out, struct gk_error *error)
 {
     *out = NULL;
-    enum gk_status status = gk_account_still(data_key->account, data_key->gate, error);
+    enum gk_status status = gk_pass_still(&data_key->pass, error);
     if (status != GK_OK) {
         return status;
     }
@@ -28,15 +27,13 @@ static enum gk_status new_segment(struct gk_data_key *data_key, const struct gk_
     if (segment == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
-    status = gk_segment_cipher_new(data_key->account->instance->crypto, data_key->bytes, id,
+    status = gk_segment_cipher_new(data_key->pass.account->instance->crypto, data_key->bytes, id,
                                    &segment->cipher, error);
     if (status != GK_OK) {
         free(segment);
         return status;
     }
-    gk_account_retain(data_key->account);
-    segment->account = data_key->account;
-    segment->gate = data_key->gate;
+    segment->pass = gk_pass_copy(&data_key->pass);
     segment->seals = seals;
     *out = segment;
     return GK_OK;
@@ -68,7 +65,7 @@ void gk_segment_free(struct gk_segment *segment)
 {
     if (segment != NULL) {
         gk_segment_cipher_free(&segment->cipher);
-        gk_account_release(segment->account);
+        gk_pass_release(&segment->pass);
         free(segment);
     }
 }
@@ -76,7 +73,7 @@ void gk_segment_free(struct gk_segment *segment)
 enum gk_status gk_segment_seal(struct gk_segment *segment, uint64_t index, uint8_t last,
                                struct gk_span plain, uint8_t *sealed, struct gk_error *error)
 {
-    enum gk_status status = gk_account_still(segment->account, segment->gate, error);
+    enum gk_status status = gk_pass_still(&segment->pass, error);
     if (status != GK_OK) {
         return status;
     }
@@ -97,7 +94,7 @@ enum gk_status gk_segment_seal(struct gk_segment *segment, uint64_t index, uint8
 enum gk_status gk_segment_open(struct gk_segment *segment, uint64_t index, uint8_t last,
                                struct gk_span sealed, uint8_t *plain, struct gk_error *error)
 {
-    const enum gk_status status = gk_account_still(segment->account, segment->gate, error);
+    const enum gk_status status = gk_pass_still(&segment->pass, error);
     if (status != GK_OK) {
         if (sealed.len > GK_TAG_BYTES) {
             memset(plain, 0, sealed.len - GK_TAG_BYTES);

@@ -12,6 +12,7 @@ import { RECORD, accountObject } from './lib/account_object.mjs';
 import { refused } from './lib/refused.mjs';
 import { encodeQuery, send, serviceSas } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
+import { LARGE, assertCutOff, beginDownload, beginUpload } from './lib/transfers.mjs';
 
 const MISMATCH = 'BlobCustomerSpecifiedEncryptionMismatch';
 const POLICY = 'RequestForbiddenByContainerEncryptionPolicy';
@@ -366,6 +367,22 @@ test('the account’s own state is asked first', async () => {
   await refused(container.getBlobClient('dark').download(), 403, DARK);
   await stack.vault.enableVersions(stack.keyName, versions);
   await stack.until(async () => (await send(stack, { method: 'GET', path: '/scoped/light' })).status === 200, 'light');
+});
+
+test('transfers in a scope end with either key', async () => {
+  const headers = { 'x-ms-encryption-scope': inVault.encryptionScope };
+  await container.getBlockBlobClient('large').upload(Buffer.alloc(LARGE, 'large'), LARGE, inVault);
+  for (const [key, path] of [[KEY, '/scoped/large'], [stack.keyName, '/scoped/own']]) {
+    const download = await beginDownload(stack, '/scoped/large');
+    const upload = await beginUpload(stack, '/scoped/half', headers);
+    const versions = await stack.vault.disableAllVersions(key);
+    await stack.until(async () => (await send(stack, { method: 'GET', path })).status === 403, 'darkness');
+    await assertCutOff(download, upload, DARK);
+    await stack.vault.enableVersions(key, versions);
+    const light = { method: 'GET', path: '/scoped/large', headers: { 'x-ms-range': 'bytes=0-99' } };
+    await stack.until(async () => (await send(stack, light)).status === 206, 'light');
+  }
+  assert.equal((await send(stack, { method: 'GET', path: '/scoped/half' })).code, 'BlobNotFound');
 });
 
 test('scopes go with their account, and are not those of a later one', async () => {

@@ -8,6 +8,7 @@
 
 #include "common/text.h"
 #include "plugin/account_name.h"
+#include "plugin/handles.h"
 
 #define SCOPE NAME "/vault-key"
 
@@ -102,6 +103,78 @@ static void test_encryption_scopes__stays_light_alone(void **state)
     revoke(fixture, NAME);
     assert_int_equal(authorize(fixture, NAME, GK_OP_BLOB_GET_BLOB), GK_E_DENIED);
     assert_int_equal(authorize(fixture, SCOPE, GK_OP_BLOB_GET_BLOB), GK_OK);
+}
+
+/* A handle of a scope's: NULL once its data key cannot be had. */
+static struct gk_segment *new_segment(struct fixture *fixture)
+{
+    struct gk_account *scope = opened(fixture, SCOPE);
+    struct gk_data_key *data_key = NULL;
+    struct gk_segment *segment = NULL;
+    uint8_t sealed[GK_SEALED_DATA_KEY_BYTES];
+    struct gk_id id;
+    if (gk_data_key_create(scope, &object, sealed, &data_key, &fixture->error) == GK_OK) {
+        assert_int_equal(gk_segment_new(data_key, &id, &segment, NULL), GK_OK);
+    }
+    gk_data_key_free(data_key);
+    gk_account_release(scope);
+    return segment;
+}
+
+static enum gk_status seal_chunk(struct gk_segment *segment, uint64_t index)
+{
+    static uint8_t plain[GK_CHUNK_PLAIN_BYTES];
+    static uint8_t sealed[GK_CHUNK_PLAIN_BYTES + GK_TAG_BYTES];
+    return gk_segment_seal(segment, index, 0, gk_span_of(plain, sizeof plain), sealed, NULL);
+}
+
+static void assert_transfers_end_with(struct fixture *fixture, const char *revoked)
+{
+    struct gk_segment *segment = new_segment(fixture);
+    assert_int_equal(seal_chunk(segment, 0), GK_OK);
+    revoke(fixture, revoked);
+    assert_int_equal(seal_chunk(segment, 1), GK_E_DENIED);
+    assert_null(new_segment(fixture));
+    assert_string_equal(fixture->error.code, "KeyVaultEncryptionKeyNotFound");
+    set_unwrap(GK_VAULT_OK);
+    assert_int_equal(gk_account_check_now(fixture->instance, revoked, &by_tester, NULL), GK_OK);
+    assert_int_equal(seal_chunk(segment, 1), GK_E_UNAVAILABLE);
+    gk_segment_free(segment);
+    segment = new_segment(fixture);
+    assert_int_equal(seal_chunk(segment, 0), GK_OK);
+    gk_segment_free(segment);
+}
+
+static void test_encryption_scopes__transfers_end_with_its_key(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct gk_encryption_settings customer = customer_settings();
+    assert_int_equal(create(fixture, NAME, &service), GK_OK);
+    assert_int_equal(create(fixture, SCOPE, &customer), GK_OK);
+    assert_transfers_end_with(fixture, SCOPE);
+}
+
+static void test_encryption_scopes__transfers_end_with_its_account_s_key(void **state)
+{
+    struct fixture *fixture = *state;
+    create_customer(fixture);
+    assert_int_equal(create(fixture, SCOPE, &service), GK_OK);
+    assert_transfers_end_with(fixture, NAME);
+}
+
+/* Work in the background need not have asked for the account's key. */
+static void test_encryption_scopes__an_account_that_nobody_asked_for_holds_up_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    create_customer(fixture);
+    assert_int_equal(create(fixture, SCOPE, &service), GK_OK);
+    fixture_restart(fixture);
+    struct gk_account *account = opened(fixture, NAME);
+    assert_int_equal(gk_account_authorize(account, GK_OP_BLOB_GET_BLOB, 0, NULL), GK_E_COLD);
+    struct gk_segment *segment = new_segment(fixture);
+    assert_int_equal(seal_chunk(segment, 0), GK_OK);
+    gk_segment_free(segment);
+    gk_account_release(account);
 }
 
 static void test_encryption_scopes__changes_its_key_like_an_account(void **state)
@@ -241,6 +314,9 @@ int main(void)
         cmocka_unit_test(test_encryption_scopes__names),
         TEST(test_encryption_scopes__goes_dark_alone),
         TEST(test_encryption_scopes__stays_light_alone),
+        TEST(test_encryption_scopes__transfers_end_with_its_key),
+        TEST(test_encryption_scopes__transfers_end_with_its_account_s_key),
+        TEST(test_encryption_scopes__an_account_that_nobody_asked_for_holds_up_nothing),
         TEST(test_encryption_scopes__changes_its_key_like_an_account),
         TEST(test_encryption_scopes__is_its_account_s_alone),
         TEST(test_encryption_scopes__of_an_account_before_is_not_used),
