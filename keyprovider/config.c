@@ -12,6 +12,7 @@
 #define TIMEOUT_MS_DEFAULT 5000u
 #define TIMEOUT_MS_MIN     100u
 #define TIMEOUT_MS_MAX     60000u
+#define GATEWAYS_MAX       100u
 
 #define PIN_PREFIX   "sha256//"
 #define SHA256_BYTES 32u
@@ -22,6 +23,7 @@ void gk_kv_config_init(struct gk_kv_config *config)
 {
     memset(config, 0, sizeof *config);
     config->request_timeout_ms = TIMEOUT_MS_DEFAULT;
+    config->gateways = 1;
 }
 
 /* --- one setting ------------------------------------------------------------------------------- */
@@ -147,6 +149,17 @@ static enum gk_status set_pins(char *out, const char *key, const char *value,
             key);
     }
     memcpy(out, value, len + 1);
+    return GK_OK;
+}
+
+static enum gk_status set_number(uint32_t *out, uint32_t min, uint32_t max, const char *key,
+                                 const char *value, struct gk_error *error)
+{
+    uint64_t number = 0;
+    if (!gk_parse_u64(gk_span_str(value), max, &number) || number < min) {
+        return gk_fail(error, GK_E_INVALID, "%s: give a whole number from %u to %u", key, min, max);
+    }
+    *out = (uint32_t)number;
     return GK_OK;
 }
 
@@ -324,12 +337,11 @@ enum gk_status gk_kv_config_set(struct gk_kv_config *config, const char *key, co
         return set_proxy(config->proxy, key, value, error);
     }
     if (strcmp(key, "request_timeout_ms") == 0) {
-        if (!gk_parse_u64(gk_span_str(value), TIMEOUT_MS_MAX, &number) || number < TIMEOUT_MS_MIN) {
-            return gk_fail(error, GK_E_INVALID, "%s: give a whole number from %u to %u", key,
-                           TIMEOUT_MS_MIN, TIMEOUT_MS_MAX);
-        }
-        config->request_timeout_ms = (uint32_t)number;
-        return GK_OK;
+        return set_number(&config->request_timeout_ms, TIMEOUT_MS_MIN, TIMEOUT_MS_MAX, key, value,
+                          error);
+    }
+    if (strcmp(key, "gateways") == 0) {
+        return set_number(&config->gateways, 1, GATEWAYS_MAX, key, value, error);
     }
     if (split_key(key, "identity.", GK_KV_IDENTITIES_MAX - 1, &number, &field)) {
         return set_identity(&config->identities[number], field, key, value, error);

@@ -89,6 +89,7 @@ struct gk_kv_vault {
 /* Does not change once it was checked; read by any thread after that. */
 struct gk_kv_config {
     uint32_t request_timeout_ms;
+    uint32_t gateways; /* how many ask these vaults, this one too */
     char service_key_file[GK_KV_PATH_BYTES_MAX];
     char ca_file[GK_KV_PATH_BYTES_MAX]; /* "": the system's */
     char proxy[GK_KV_URL_BYTES_MAX];    /* for all that is not of this host; "": none */

@@ -40,11 +40,14 @@ int64_t gk_kv_pace_take(struct gk_kv_paces *paces, const char *vault_uri, uint32
     if (pace == NULL) {
         return now_ms;
     }
+    /* What the others ask meanwhile is not seen, and is taken to be as much. */
+    const int64_t busy_ms = (int64_t)cost_ms * paces->gateways;
+    const int64_t burst_ms = busy_ms > GK_KV_PACE_BURST_MS ? busy_ms : GK_KV_PACE_BURST_MS;
     const int64_t free_ms = pace->free_ms > now_ms ? pace->free_ms : now_ms;
-    const int64_t earliest_ms = free_ms + cost_ms - GK_KV_PACE_BURST_MS;
+    const int64_t earliest_ms = free_ms + busy_ms - burst_ms;
     const int64_t at_ms = earliest_ms > now_ms ? earliest_ms : now_ms;
     if (at_ms < latest_ms) {
-        pace->free_ms = free_ms + cost_ms;
+        pace->free_ms = free_ms + busy_ms;
     }
     return at_ms;
 }

@@ -8,7 +8,8 @@
  *                 RSA 2048   3072   4096
  *   HSM keys         2,000    500    250
  *   software keys    4,000  1,000    500
- * The pace is that of HSM keys, whatever they are: of what software keys may have, half is left for others.
+ * The pace is that of HSM keys, whatever they are: of what software keys may have, half is left for others. Where
+ * several gateways ask the same vaults, each has its part of that.
  */
 #ifndef KEYPROVIDER_PACE_H
 #define KEYPROVIDER_PACE_H
@@ -22,9 +23,10 @@ struct gk_kv_pace;
 
 struct gk_kv_paces {
     struct gk_kv_pace *first;
+    unsigned gateways; /* how many ask the same vaults, this one too; at least 1 */
 };
 
-/* How long a vault is taken to be busy with one request: an unwrap of so many bytes, 0 for anything else. */
+/* How long a vault is taken to be busy with one gateway's request: an unwrap of so many bytes, 0 for anything else. */
 uint32_t gk_kv_pace_cost_ms(size_t wrapped_bytes);
 /*
  * When the next request to that vault may go: now_ms, or later. The place is taken, unless it is at

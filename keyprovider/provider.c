@@ -166,6 +166,7 @@ static enum gk_status start(struct gk_provider *provider, struct gk_error *error
         return status;
     }
     provider->tokens.timeout_ms = provider->config.request_timeout_ms;
+    provider->paces.gateways = provider->config.gateways;
     /* An alert on its growth has to have seen it at 0. */
     provider->host.count(provider->host.ctx, "gatekey_token_requests_total", "result=\"refused\"",
                          0);

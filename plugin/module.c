@@ -46,6 +46,7 @@ static const struct gk_plugin plugin = {
         "vault_deadline_ms         how long one check may take, retries included (10000)\n"
         "unwrap_audit_interval_s   how often the audit tells how many unwraps there were (3600)\n"
         "service_key_file          the operator's service key, a file of mode 0600; required\n"
+        "gateways                  how many gateways ask the same vaults (1)\n"
         "request_timeout_ms        how long one request to a vault may take (5000)\n"
         "ca_file                   certificates that vaults and authorities are checked with (the "
         "system's)\n"

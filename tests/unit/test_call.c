@@ -256,7 +256,8 @@ static int set_up(void **state)
     (void)state;
     world = (struct world){
         .provider = {.host = {.log = host_log, .count = host_count},
-                     .config.request_timeout_ms = REQUEST_MS},
+                     .config.request_timeout_ms = REQUEST_MS,
+                     .paces.gateways = 1},
         .now_ms = 1000000,
         .latency_ms = 20,
         .shortest_ms = UINT32_MAX,
