@@ -8,21 +8,10 @@
 #include "common/secret.h"
 #include "gateway/blob/copy_source.h"
 #include "gateway/blob/data_keys.h"
+#include "gateway/blob/page_piece.h"
 #include "gateway/blob/reader.h"
-#include "gateway/metrics.h"
 
-#define BLOCK_PAGES   (GK_PAGE_BLOCK_BYTES / GK_PAGE_BYTES)
-#define OBJECT_BLOCKS (GK_PAGE_OBJECT_BYTES / GK_PAGE_BLOCK_BYTES)
 #define NAMES_AT_ONCE 512u
-
-/* One piece on its way, from its first written block to its last. */
-struct piece {
-    struct gk_page_row *row;
-    uint32_t first; /* blocks of the object */
-    uint32_t count;
-    uint8_t blocks[GK_PAGE_OBJECT_BYTES];
-    uint8_t seals[OBJECT_BLOCKS * GK_PAGE_SEAL_BYTES];
-};
 
 /* --- which pieces -------------------------------------------------------------------------------*/
 
@@ -95,26 +84,14 @@ static enum gk_status find_rows(const struct gk_request *request, struct gk_page
 
 /* --- a piece ------------------------------------------------------------------------------------*/
 
-static void find_blocks(struct piece *piece)
-{
-    const uint8_t *written = piece->row->map.written;
-    const uint32_t from = gk_bits_find(written, 0, GK_PAGE_OBJECT_PAGES, true);
-    uint32_t to = GK_PAGE_OBJECT_PAGES;
-    while (!gk_bits_get(written, to - 1)) {
-        to--;
-    }
-    piece->first = from / BLOCK_PAGES;
-    piece->count = (to + BLOCK_PAGES - 1) / BLOCK_PAGES - piece->first;
-}
-
 /* The piece's blocks, opened under the source's key; zeros where the blob ends within the last one. */
-static enum gk_status read_piece(const struct gk_request *request, struct piece *piece,
-                                 struct gk_error *error)
+static enum gk_status read_piece(const struct gk_request *request, uint32_t index,
+                                 struct gk_page_piece *piece, struct gk_error *error)
 {
     const struct gk_request *own = gk_copy_source_request(request->source);
     const struct gk_blob_target *source = gk_copy_source_target(request->source);
-    const uint64_t from = (uint64_t)piece->row->index * GK_PAGE_OBJECT_BYTES +
-                          (uint64_t)piece->first * GK_PAGE_BLOCK_BYTES;
+    const uint64_t from =
+        (uint64_t)index * GK_PAGE_OBJECT_BYTES + (uint64_t)piece->first * GK_PAGE_BLOCK_BYTES;
     const size_t whole = (size_t)piece->count * GK_PAGE_BLOCK_BYTES;
     const uint64_t left = source->record.size - from;
     const size_t wanted = left < whole ? (size_t)left : whole;
@@ -132,64 +109,25 @@ static enum gk_status read_piece(const struct gk_request *request, struct piece 
     return status;
 }
 
-static enum gk_status seal_piece(const struct gk_request *request, struct piece *piece,
-                                 struct gk_error *error)
-{
-    const struct gk_plugin *plugin = request->gateway->host->plugin;
-    const struct gk_page_copy *copy = request->state;
-    struct gk_pages *pages = NULL;
-    enum gk_status status =
-        gk_id_random(&piece->row->map.object)
-            ? plugin->pages_load(copy->upload.data_key, &piece->row->map.object, &pages, error)
-            : gk_fail(error, GK_E_RESOURCE, "no entropy for a page object");
-    const double begun = gk_metrics_now();
-    for (uint32_t i = 0; i < piece->count && status == GK_OK; i++) {
-        uint8_t *block = piece->blocks + (size_t)i * GK_PAGE_BLOCK_BYTES;
-        status = plugin->page_seal(pages, piece->first + i, block, block,
-                                   piece->seals + (size_t)i * GK_PAGE_SEAL_BYTES, error);
-    }
-    gk_metrics_encryption(GK_METRICS_SEAL, begun);
-    plugin->pages_free(pages);
-    return status;
-}
-
 static void object_name(const struct gk_page_copy *copy, const struct gk_page_row *row,
                         char name[GK_DATA_NAME_BYTES])
 {
     gk_data_name(&copy->upload.target.container, &row->map.object, 0, name);
 }
 
-static enum gk_status write_piece(struct gk_request *request, const struct piece *piece,
-                                  struct gk_error *error)
+static enum gk_status copy_piece(struct gk_request *request, struct gk_page_row *row,
+                                 struct gk_page_piece *piece, struct gk_error *error)
 {
-    static const struct gk_guard absent = {.kind = GK_GUARD_ABSENT};
-    const struct gk_change changes[] = {
-        {.kind = GK_CHANGE_BYTES,
-         .value = gk_span_of(piece->blocks, (size_t)piece->count * GK_PAGE_BLOCK_BYTES),
-         .number = (uint64_t)piece->first * GK_PAGE_BLOCK_BYTES},
-        {.kind = GK_CHANGE_BYTES,
-         .value = gk_span_of(piece->seals, (size_t)piece->count * GK_PAGE_SEAL_BYTES),
-         .number = GK_PAGE_SEALS_OFFSET + (uint64_t)piece->first * GK_PAGE_SEAL_BYTES}};
-    char name[GK_DATA_NAME_BYTES];
-    object_name(request->state, piece->row, name);
-    const struct gk_write_op op = {.pool = GK_POOL_DATA,
-                                   .object = name,
-                                   .guards = &absent,
-                                   .guards_count = 1,
-                                   .changes = changes,
-                                   .changes_count = 2};
-    return gk_store_write(request->gateway->store, &op, NULL, error);
-}
-
-static enum gk_status copy_piece(struct gk_request *request, struct piece *piece,
-                                 struct gk_error *error)
-{
-    find_blocks(piece);
-    enum gk_status status = read_piece(request, piece, error);
-    if (status == GK_OK) {
-        status = seal_piece(request, piece, error);
+    const struct gk_page_copy *copy = request->state;
+    if (!gk_id_random(&row->map.object)) {
+        return gk_fail(error, GK_E_RESOURCE, "no entropy for a page object");
     }
-    return status == GK_OK ? write_piece(request, piece, error) : status;
+    gk_page_piece_find(piece, &row->map);
+    const enum gk_status status = read_piece(request, row->index, piece, error);
+    return status == GK_OK
+               ? gk_page_piece_write(request->gateway, copy->upload.data_key,
+                                     &copy->upload.target.container, &row->map.object, piece, error)
+               : status;
 }
 
 /* --- the whole ----------------------------------------------------------------------------------*/
@@ -197,11 +135,10 @@ static enum gk_status copy_piece(struct gk_request *request, struct piece *piece
 enum gk_status gk_page_copy_pour(struct gk_request *request, struct gk_error *error)
 {
     struct gk_page_copy *copy = request->state;
-    struct piece *piece = malloc(sizeof *piece);
+    struct gk_page_piece *piece = malloc(sizeof *piece);
     enum gk_status status = piece == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory") : GK_OK;
     while (copy->written_count < copy->rows_count && status == GK_OK) {
-        piece->row = &copy->rows[copy->written_count];
-        status = copy_piece(request, piece, error);
+        status = copy_piece(request, &copy->rows[copy->written_count], piece, error);
         copy->written_count++;
     }
     if (piece != NULL) {

@@ -53,9 +53,6 @@ static uint64_t *reason_of(struct survey *survey, const struct gk_blob_target *t
 {
     const struct gk_blob_record *record = &target->record;
     const struct gk_blob_record *base = &survey->group->base->record;
-    if (record->kind.type == GK_BLOB_PAGE) {
-        return &survey->left.pages;
-    }
     if (record->encryption.kind == GK_ENCRYPTION_CLIENT_KEY) {
         return &survey->left.client_keys;
     }
@@ -94,6 +91,7 @@ static enum gk_status begin_group(struct survey *survey, struct gk_blob_target *
     }
     if (status == GK_OK) {
         group->object = target->record.object;
+        group->paged = target->record.kind.type == GK_BLOB_PAGE;
         if (group->anew.keyed_wall_ms <
             ordered_wall_ms) { /* another gateway's clock may be ahead */
             group->anew.keyed_wall_ms = ordered_wall_ms;
@@ -134,21 +132,17 @@ static enum gk_status look_for_staged(struct survey *survey, struct gk_error *er
 
 /* --- base and states ----------------------------------------------------------------------------*/
 
-typedef enum gk_status record_fn(void *ctx, struct gk_blob_target *target, bool *enough,
-                                 struct gk_error *error);
-
-static enum gk_status each_state(struct gk_regroup *group, record_fn *fn, void *ctx,
-                                 struct gk_error *error)
+static enum gk_status each_state(struct gk_regroup *group, gk_regroup_record_fn *fn, void *ctx,
+                                 bool *enough, struct gk_error *error)
 {
     enum gk_status status = GK_OK;
     uint64_t after = 0;
     bool more = group->base->record.history.newest > 0; /* else there are none */
-    bool enough = false;
-    while (status == GK_OK && more && !enough) {
+    while (status == GK_OK && more && !*enough) {
         struct gk_states states = {0};
         status = gk_states_read(group->request, group->base, after, &states, error);
-        for (size_t i = 0; status == GK_OK && i < states.count && !enough; i++) {
-            status = fn(ctx, &states.items[i], &enough, error);
+        for (size_t i = 0; status == GK_OK && i < states.count && !*enough; i++) {
+            status = fn(ctx, &states.items[i], enough, error);
             after = states.items[i].time;
         }
         more = states.more;
@@ -157,13 +151,20 @@ static enum gk_status each_state(struct gk_regroup *group, record_fn *fn, void *
     return status;
 }
 
+enum gk_status gk_regroup_each_state(struct gk_regroup *group, gk_regroup_record_fn *fn, void *ctx,
+                                     struct gk_error *error)
+{
+    bool enough = false;
+    return each_state(group, fn, ctx, &enough, error);
+}
+
 /* The base as it is read now, and then its states. */
-static enum gk_status each_record(struct gk_regroup *group, record_fn *fn, void *ctx,
+static enum gk_status each_record(struct gk_regroup *group, gk_regroup_record_fn *fn, void *ctx,
                                   struct gk_error *error)
 {
     bool enough = false;
     const enum gk_status status = fn(ctx, group->base, &enough, error);
-    return status == GK_OK && !enough ? each_state(group, fn, ctx, error) : status;
+    return status == GK_OK ? each_state(group, fn, ctx, &enough, error) : status;
 }
 
 static enum gk_status read_base(struct gk_regroup *group, struct gk_error *error)
@@ -213,14 +214,18 @@ static enum gk_status explain_damage(struct gk_regroup *group, enum gk_status st
     return gk_fail(error, GK_E_CONFLICT, "a blob was replaced while it was written anew");
 }
 
-static enum gk_status pour_and_write(struct gk_regroup *group, struct gk_error *error)
+static enum gk_status pour_all(struct gk_regroup *group, struct gk_error *error)
 {
-    enum gk_status status = read_base(group, error);
+    const enum gk_status status = read_base(group, error);
     gk_buf_reset(&group->poured);
     gk_buf_append(&group->poured, group->base->stored.data, group->base->stored.len);
-    if (status == GK_OK) {
-        status = each_record(group, pour_record, group, error);
-    }
+    return status == GK_OK ? each_record(group, pour_record, group, error) : status;
+}
+
+static enum gk_status pour_and_write(struct gk_regroup *group, struct gk_error *error)
+{
+    enum gk_status status =
+        group->paged ? gk_regroup_pour_pages(group, error) : pour_all(group, error);
     if (status == GK_OK) {
         status = gk_regroup_write(group, error);
     }
@@ -232,6 +237,9 @@ static enum gk_status move_group(struct gk_regroup *group, struct gk_error *erro
     struct gk_reencrypt_run *run = group->run;
     gk_buf_init(&group->poured, GK_MAP_VALUE_BYTES_MAX);
     enum gk_status status = gk_hold_begin(&group->hold, group->request, group->base, error);
+    if (status == GK_OK && group->paged) {
+        status = gk_regroup_begin_pages(group, error);
+    }
     if (status != GK_OK) {
         return status;
     }

@@ -188,23 +188,21 @@ void gk_hold_add(struct gk_hold *hold, enum gk_garbage_kind kind, const struct g
     gk_garbage_add(&hold->written, kind, id, number);
 }
 
-enum gk_status gk_hold_commit(struct gk_hold *hold, struct gk_writer *writer, struct gk_buf *key,
-                              struct gk_buf *value, struct gk_error *error)
+enum gk_status gk_hold_commit(struct gk_hold *hold, struct gk_writer *writer,
+                              struct gk_change_list *changes, struct gk_error *error)
 {
-    struct gk_change_list changes;
     const struct gk_guard open = row_is_open(hold);
-    gk_changes_init(&changes);
-    if (key != NULL) {
-        gk_changes_set(&changes, key, value);
-    }
-    const enum gk_status status = commit(hold, &open, writer, &changes, error);
-    gk_changes_cleanup(&changes);
+    struct gk_change_list own;
+    gk_changes_init(&own);
+    const enum gk_status status =
+        commit(hold, &open, writer, changes == NULL ? &own : changes, error);
+    gk_changes_cleanup(&own);
     return status;
 }
 
 enum gk_status gk_hold_keep(struct gk_hold *hold, struct gk_error *error)
 {
-    return is_due_soon(hold) ? gk_hold_commit(hold, NULL, NULL, NULL, error) : GK_OK;
+    return is_due_soon(hold) ? gk_hold_commit(hold, NULL, NULL, error) : GK_OK;
 }
 
 void gk_hold_guard(const struct gk_hold *hold, struct gk_blob_write *write)

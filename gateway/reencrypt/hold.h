@@ -38,10 +38,10 @@ void gk_hold_cleanup(struct gk_hold *hold);
 /* Something that the next commit makes durable, or that is about to be written after it. */
 void gk_hold_add(struct gk_hold *hold, enum gk_garbage_kind kind, const struct gk_id *id,
                  uint64_t number);
-/* What was added is held from here on, with writer's data when there is one (NULL: none) and with value under key
- * in the shard's map (NULL: nothing); both buffers are taken over. */
-enum gk_status gk_hold_commit(struct gk_hold *hold, struct gk_writer *writer, struct gk_buf *key,
-                              struct gk_buf *value, struct gk_error *error) GK_MUST_USE;
+/* What was added is held from here on, with writer's data when there is one (NULL: none) and with changes, to which
+ * those of the hold are added, of the shard's map (NULL: none). */
+enum gk_status gk_hold_commit(struct gk_hold *hold, struct gk_writer *writer,
+                              struct gk_change_list *changes, struct gk_error *error) GK_MUST_USE;
 /* To be called while a commit takes its time, so that nothing comes to be due. */
 enum gk_status gk_hold_keep(struct gk_hold *hold, struct gk_error *error) GK_MUST_USE;
 /* A part of each write by which records come to name what is held; hold must stay until its commit. */

@@ -118,7 +118,7 @@ static enum gk_status pour_into(struct pouring *pouring, const struct entries *e
         status = pour_entry(pouring, &entries->items[i], &anew[i], error);
     }
     if (status == GK_OK) {
-        status = gk_hold_commit(&pouring->group->hold, pouring->writer, NULL, NULL, error);
+        status = gk_hold_commit(&pouring->group->hold, pouring->writer, NULL, error);
     }
     return status == GK_OK ? note_moves(pouring->group, entries, anew, error) : status;
 }
@@ -268,9 +268,11 @@ static enum gk_status write_page(struct gk_regroup *group, const struct gk_id *m
                                  uint32_t number, const struct gk_manifest_entry *entries,
                                  uint32_t count, struct gk_error *error)
 {
+    struct gk_change_list changes;
     struct gk_buf key;
     struct gk_buf open;
     struct gk_buf value;
+    gk_changes_init(&changes);
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&open, GK_MANIFEST_PAGE_BYTES_MAX);
     gk_buf_init(&value, GK_MANIFEST_PAGE_BYTES_MAX);
@@ -281,8 +283,10 @@ static enum gk_status write_page(struct gk_regroup *group, const struct gk_id *m
     enum gk_status status =
         gk_value_seal(&place, NULL, gk_buf_span(&open), (struct gk_span){0}, &value, error);
     if (status == GK_OK) {
-        status = gk_hold_commit(&group->hold, NULL, &key, &value, error);
+        gk_changes_set(&changes, &key, &value);
+        status = gk_hold_commit(&group->hold, NULL, &changes, error);
     }
+    gk_changes_cleanup(&changes);
     gk_buf_cleanup(&key);
     gk_buf_cleanup(&open);
     gk_buf_cleanup(&value);

@@ -3,27 +3,21 @@
 // with all that they were, copies that share, and what is read and written meanwhile. What was stored before is gone
 // in the end. About fifteen seconds.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 
 import { BlobSASPermissions, BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 
+import { jobOf, keepWhatWas, ofTheClient } from './lib/account_job.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
-import { onRados } from './lib/store.mjs';
+import { storedIn } from './lib/stored.mjs';
 
-const STORED_KEYS = fileURLToPath(new URL('./lib/stored_keys.py', import.meta.url));
-const STORED_OBJECTS = fileURLToPath(new URL('./lib/stored_objects.py', import.meta.url));
-const SKIPPED = 77; // the system's Python has no "cryptography"
 const REST_S = 60; // of what is to be removed
-const CLIENT_KEY = Buffer.alloc(32, 'client');
-const ofTheClient = { encryptionAlgorithm: 'AES256', encryptionKey: CLIENT_KEY.toString('base64'),
-  encryptionKeySha256: createHash('sha256').update(CLIENT_KEY).digest('base64') };
 let stack;
 let service;
 let container;
+let reencrypt;
 const content = new Map(); // what reads back: a name for people, then [client, bytes, properties]
 const id = (number) => Buffer.from(`block ${number}`.padEnd(9)).toString('base64');
 
@@ -31,20 +25,13 @@ before(async () => {
   stack = await startStack({ movableClock: true, removalDelayS: REST_S });
   service = BlobServiceClient.fromConnectionString(stack.connectionString, noRetry);
   container = service.getContainerClient('encrypted-anew');
-  await stack.management.good('PUT', `${stack.accountPath(stack.account)}/blobServices/default`, { body: { properties: {
-    isVersioningEnabled: true, deleteRetentionPolicy: { enabled: true, days: 3 },
-    containerDeleteRetentionPolicy: { enabled: true, days: 3 } } } });
+  reencrypt = jobOf(stack, 'reencrypt');
+  await keepWhatWas(stack);
   await container.create();
 });
 after(() => stack?.stop());
 
 const post = (action, body) => stack.management.good('POST', `/gatekey/accounts/${stack.account}/${action}`, { body });
-
-async function reencrypt(...options) {
-  const { code, stdout, stderr } = await stack.ctl('account', 'reencrypt', stack.account, '--json', ...options);
-  assert.ok(stdout.length > 0, stderr);
-  return { code, ...JSON.parse(stdout) };
-}
 
 // What a client sees of it, but for what each answer has of its own.
 async function seen(blob) {
@@ -70,26 +57,6 @@ async function everythingReadsBack() {
     assert.ok((await blob.downloadToBuffer()).equals(bytes), name);
     assert.deepEqual(await seen(blob), properties, name);
   }
-}
-
-const python = (...args) => spawnSync('/usr/bin/python3', ['-B', ...args], { encoding: 'utf8', maxBuffer: 64 << 20 });
-
-const json = ({ status, stdout, stderr }) => {
-  assert.equal(status, 0, stderr);
-  return JSON.parse(stdout);
-};
-
-// Data keys, and SHA-256s of data objects, by their names. Nothing where the system's Python cannot tell. Only RADOS can
-// be read while the gateway runs, and there one that is stopped for each look comes to remove nothing in between.
-async function stored() {
-  const { place } = stack.gateway.store;
-  if (!onRados) await stack.gateway.stop();
-  const found = python(STORED_KEYS, place, stack.gateway.serviceKeyFile, stack.vault.stateDir, stack.account);
-  const objects = python(STORED_OBJECTS, place);
-  if (!onRados) await stack.gateway.start();
-  if (found.status === SKIPPED) return {};
-  const dataKeys = Object.entries(json(found)).filter(([what]) => what.startsWith('data key'));
-  return { keys: Object.fromEntries(dataKeys), objects: json(objects) };
 }
 
 async function writeEverything() {
@@ -156,13 +123,13 @@ test('all is encrypted anew, and no client sees a thing', async () => {
   content.delete('deleted');
   await container.getBlobClient('deleted').delete();
   await remember('deleted', container.getBlobClient('deleted').withVersion(versionId), gone);
-  const before = await stored();
+  const before = await storedIn(stack);
 
   const { code, status, phase, counts } = await reencrypt();
   assert.deepEqual([code, status, phase], [0, 'done', 'end']);
   assert.ok(counts.reencrypted >= 16, JSON.stringify(counts));
   assert.ok(counts.reencryptedBytes > 10 << 20, JSON.stringify(counts));
-  for (const left of ['pageBlobs', 'underClientKeys', 'withUncommittedBlocks', 'pendingCopies', 'inScopesWithoutKey',
+  for (const left of ['underClientKeys', 'withUncommittedBlocks', 'pendingCopies', 'inScopesWithoutKey',
     'changing', 'damaged']) assert.equal(counts[left], 0, left);
   await everythingReadsBack();
   const { committedBlocks } = await container.getBlockBlobClient('of blocks').getBlockList('committed');
@@ -176,13 +143,13 @@ test('all is encrypted anew, and no client sees a thing', async () => {
     await stack.gateway.restart(); // what waits for removal is found again, wherever it is
     stack.gateway.moveClock((REST_S + 1) * 1000);
     const { keys } = await stack.until(async () => {
-      const now = await stored();
+      const now = await storedIn(stack);
       return Object.values(now.keys).every((key) => !old.has(key)) && now;
     }, 'what was lent to be given back');
     assert.ok(Object.keys(keys).length >= 16);
     stack.gateway.moveClock((REST_S + 1) * 1000);
     const { objects } = await stack.until(async () => {
-      const now = await stored();
+      const now = await storedIn(stack);
       return Object.keys(now.objects).every((name) => !(name in before.objects)) && now;
     }, 'what was stored before to be removed');
     const bytes = new Set(Object.values(before.objects));
@@ -279,11 +246,6 @@ test('a download goes on to its end, and so does an upload', async () => {
 });
 
 test('what cannot be encrypted anew is counted', async () => {
-  const pages = container.getPageBlobClient('pages');
-  const page = randomBytes(512);
-  await pages.create(512);
-  await pages.uploadPages(page, 0, 512);
-  await remember('pages', pages, page);
   const overTls = BlobServiceClient.fromConnectionString(stack.connectionStringTls, stack.overTls).getContainerClient(container.containerName);
   const keyed = overTls.getBlockBlobClient('under two keys');
   await keyed.upload('keyed', 5, { customerProvidedKey: ofTheClient });
@@ -293,7 +255,7 @@ test('what cannot be encrypted anew is counted', async () => {
   await also.stageBlock(id(0), 'other', 5);
   const { code, status, counts } = await reencrypt();
   assert.deepEqual([code, status], [0, 'done']);
-  assert.deepEqual([counts.pageBlobs, counts.underClientKeys, counts.withUncommittedBlocks], [1, 1, 2]);
+  assert.deepEqual([counts.underClientKeys, counts.withUncommittedBlocks], [1, 2]);
   assert.equal((await keyed.downloadToBuffer(0, undefined, { customerProvidedKey: ofTheClient })).toString(), 'keyed');
   await everythingReadsBack();
   await staged.commitBlockList([id(0)]);

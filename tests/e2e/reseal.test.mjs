@@ -3,13 +3,14 @@
 // that share, staged blocks, scopes, containers that are deleted and kept. The older root keys are retired then, and
 // nothing is lost: not what is there, and not what a client was in the middle of. About ten seconds.
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { BlobSASPermissions, BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 
+import { jobOf, keepWhatWas, ofTheClient } from './lib/account_job.mjs';
 import { damageBlob } from './lib/account_object.mjs';
 import { refused } from './lib/refused.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
@@ -18,21 +19,18 @@ const BLOCK = Buffer.from('block').toString('base64');
 const DISK_PIECES = 10;
 const DISK_PIECE = 4 << 20;
 const diskPiece = randomBytes(DISK_PIECE);
-const CLIENT_KEY = Buffer.alloc(32, 'client');
-const ofTheClient = { encryptionAlgorithm: 'AES256', encryptionKey: CLIENT_KEY.toString('base64'),
-  encryptionKeySha256: createHash('sha256').update(CLIENT_KEY).digest('base64') };
 let stack;
 let service;
 let container;
+let reseal;
 const content = new Map(); // what reads back: a key for people, then [client, bytes]
 
 before(async () => {
   stack = await startStack();
   service = BlobServiceClient.fromConnectionString(stack.connectionString, noRetry);
   container = service.getContainerClient('resealed');
-  await stack.management.good('PUT', `${stack.accountPath(stack.account)}/blobServices/default`, { body: { properties: {
-    isVersioningEnabled: true, deleteRetentionPolicy: { enabled: true, days: 3 },
-    containerDeleteRetentionPolicy: { enabled: true, days: 3 } } } });
+  reseal = jobOf(stack, 'reseal');
+  await keepWhatWas(stack);
   await container.create();
 });
 after(() => stack?.stop());
@@ -52,12 +50,6 @@ async function everythingReadsBack() {
     assert.ok((await blob.downloadToBuffer()).equals(bytes), name);
     if (name !== 'pages' && name !== 'appended') assert.equal((await blob.getProperties()).metadata.of, 'test', name);
   }
-}
-
-async function reseal(...options) {
-  const { code, stdout, stderr } = await stack.ctl('account', 'reseal', stack.account, '--json', ...options);
-  assert.ok(stdout.length > 0, stderr);
-  return { code, ...JSON.parse(stdout) };
 }
 
 const generations = async () => {

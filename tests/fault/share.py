@@ -31,7 +31,7 @@ NAMES = 4
 DELAY_S = 3
 ROUND_S = 1.5
 BORROW_MS = 10 * 60 * 1000  # how long a copy that nobody came back for holds what it borrowed
-REFUSALS = ("ServerBusy", "BlobNotFound", "ContainerNotFound", "ContainerBeingDeleted",
+REFUSALS = ("ServerBusy", "BlobAlreadyExists", "BlobNotFound", "ContainerNotFound", "ContainerBeingDeleted",
             "ContainerAlreadyExists", "InvalidBlockList", "InvalidBlobOrBlock", "CannotVerifyCopySource",
             "SnapshotsPresent", "InvalidBlobType", "BlobIsSealed")
 
@@ -97,9 +97,14 @@ class Sharer:
     def path(self):
         return f"{self.rng.choice(CONTAINERS)}/{self.rng.randrange(NAMES)}"
 
+    def steps(self):
+        """What it does, and how often."""
+        return {self.put: 3, self.stage_and_commit: 4, self.append: 4, self.copy: 14, self.read: 6, self.delete: 4,
+                self.delete_container: 0.3 * self.deleting}
+
     def act(self):
-        step, = self.rng.choices([self.put, self.stage_and_commit, self.append, self.copy, self.read,
-                                  self.delete, self.delete_container], (3, 4, 4, 14, 6, 4, 0.3 * self.deleting))
+        steps = self.steps()
+        step, = self.rng.choices(list(steps), list(steps.values()))
         step(self.path())
 
     def read_all(self):
@@ -113,9 +118,9 @@ class Sharer:
                         check_parts(answer.body)
 
 
-def share(port, sas, seed, deleting, results):
+def share(client, port, sas, seed, deleting, results):
     """Until the gateway is killed."""
-    sharer = Sharer(port, sas, seed)
+    sharer = client(port, sas, seed)
     sharer.deleting = deleting
     try:
         while True:
@@ -127,6 +132,8 @@ def share(port, sas, seed, deleting, results):
 
 
 class Sharing:
+    client = Sharer
+
     def __init__(self, directory, arguments):
         self.arguments, self.counts, self.failures = arguments, collections.Counter(), []
         self.borrow_ms = 0
@@ -147,7 +154,7 @@ class Sharing:
     def round(self, number, deleting):
         results = multiprocessing.Queue()
         clients = [multiprocessing.Process(target=share, args=(
-            self.gateways[at % len(self.gateways)].port, self.sas,
+            self.client, self.gateways[at % len(self.gateways)].port, self.sas,
             (self.arguments.seed * 1000 + number) * 1000 + at, deleting, results))
             for at in range(self.arguments.clients)]
         for client in clients:
@@ -163,7 +170,7 @@ class Sharing:
         self.failures += [failure for _, failure in outcomes if failure]
         for gateway in self.gateways:
             gateway.start()
-        Sharer(self.gateways[-1].port, self.sas, 0).read_all()
+        self.client(self.gateways[-1].port, self.sas, 0).read_all()
 
     def rounds(self, deleting):
         for gateway in self.gateways:
@@ -181,7 +188,7 @@ class Sharing:
             gateway.removal_delay_s = 0
             gateway.restart()
         for gateway in self.gateways:
-            Sharer(gateway.port, self.sas, 0).read_all()
+            self.client(gateway.port, self.sas, 0).read_all()
         self.scrub()
 
     def audit(self):
