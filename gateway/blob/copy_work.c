@@ -41,6 +41,7 @@ struct step {
     uint64_t offset; /* of the part */
     uint64_t length;
     bool final; /* what went wrong will not be otherwise another time */
+    bool moved; /* it went wrong because the source has other data by now, of the same content */
 };
 
 uint64_t gk_copy_part_bytes(const struct gk_blob_record *source, uint64_t done)
@@ -194,6 +195,17 @@ static bool is_final(const struct gk_error *error)
            (error->status == GK_E_INVALID && error->http_status != 403);
 }
 
+/* What could not be read was of before: the source was encrypted anew, and what it had is removed. */
+static bool source_has_moved(struct step *step)
+{
+    const struct gk_id object = step->source.record.object;
+    struct gk_error why = {0};
+    gk_blob_target_cleanup(&step->source);
+    step->source = (struct gk_blob_target){.kind = GK_STATE_BASE};
+    return gk_blob_target_load_content(&step->from, &step->source, &why) == GK_OK &&
+           check_source(step, &why) == GK_OK && !gk_id_equal(&object, &step->source.record.object);
+}
+
 static enum gk_status copy_part(struct step *step, struct gk_error *error)
 {
     enum gk_status status = open_target(step, error);
@@ -204,7 +216,8 @@ static enum gk_status copy_part(struct step *step, struct gk_error *error)
     if (status == GK_OK) {
         status = pour_part(step, error);
     }
-    step->final = status != GK_OK && is_final(error);
+    step->moved = status == GK_E_INTEGRITY && source_has_moved(step);
+    step->final = status != GK_OK && !step->moved && is_final(error);
     return status;
 }
 
@@ -353,6 +366,9 @@ static enum gk_copy_turn copy_some(struct step *step)
     struct gk_error error = {0};
     if (copy_part(step, &trouble) == GK_OK) {
         return turn_after(step, write_step(step, NULL, &error));
+    }
+    if (step->moved) {
+        return GK_COPY_TURN_MORE;
     }
     const int64_t asked_wall_ms = step->target.record.copy.unfinished.asked_wall_ms;
     step->final =

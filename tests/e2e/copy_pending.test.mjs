@@ -103,6 +103,26 @@ test('a large copy is pending until a gateway has made it', async () => {
   await restart(0);
 });
 
+// What is read for a part may be gone when the part is not read to its end: the content is the same, and goes on from
+// where it has moved to.
+test('a source may be encrypted anew while it is copied', async () => {
+  const large = randomBytes(40 * MIB);
+  const source = await newSource(large);
+  const copied = [];
+  for (let i = 0; i < 3; i++) copied.push(await startCopy(source));
+  options.removalDelayS = 0;
+  await restart(1);
+  const anew = () => stack.ctl('account', 'reencrypt', 'second', '--json');
+  for (let left = copied.length; left > 0;) {
+    const { code, stdout } = await anew();
+    assert.deepEqual([code, JSON.parse(stdout).counts.damaged], [0, 0], stdout);
+    left = (await Promise.all(copied.map(({ blob }) => statusOf(blob)))).filter((status) => status === 'pending').length;
+  }
+  for (const { blob, copyId } of copied) await assertCopied(blob, large, copyId);
+  delete options.removalDelayS;
+  await restart(0);
+});
+
 test('nothing else changes a blob with a pending copy', async () => {
   const source = await newSource();
   const { blob, copyId } = await startCopy(source);
