@@ -8,6 +8,8 @@
 #define STEP            256u
 #define NAMES_BYTES_MAX ((size_t)STEP * (GK_MAP_KEY_BYTES_MAX + 2u))
 #define MIB             (UINT64_C(1) << 20)
+#define PASSES_MAX                                                                                 \
+    16u /* else it would not end while something that is left is copied again and again */
 
 void gk_reencrypt_take_turns(struct gk_reencrypt_run *run)
 {
@@ -133,6 +135,7 @@ static void tell_hidden(void *ctx, const char *container, const char *what)
 static void begin_pass(struct gk_reencrypt_state *state)
 {
     state->at = (struct gk_job_cursor){.shard = 0};
+    state->passes++;
     state->found = 0;
     state->counts.records = 0;
     state->counts.left = (struct gk_reencrypt_left){0};
@@ -146,7 +149,8 @@ enum gk_status gk_reencrypt_run_all(struct gk_reencrypt_run *run, struct gk_erro
     enum gk_status status = GK_OK;
     while (status == GK_OK && state->phase != GK_REENCRYPT_END) {
         status = gk_job_each_shard(&run->job, &shards, &state->at, error);
-        if (status == GK_OK && state->phase == GK_REENCRYPT_PROOF && state->found == 0) {
+        if (status == GK_OK && state->phase == GK_REENCRYPT_PROOF &&
+            (state->found == 0 || state->passes >= PASSES_MAX)) {
             state->phase = GK_REENCRYPT_END;
             state->job.progress = 1;
         } else if (status == GK_OK) {

@@ -47,6 +47,7 @@ json_t *gk_reencrypt_state_json(const struct gk_reencrypt_state *state)
     json_object_set_new(object, "rate", json_integer((json_int_t)state->job.rate));
     json_object_set_new(object, "counts",
                         gk_job_counts_json(count_names, COUNT(count_names), &state->counts));
+    json_object_set_new(object, "passes", json_integer((json_int_t)state->passes));
     json_object_set_new(object, "found", json_integer((json_int_t)state->found));
     gk_job_cursor_show(&state->at, object);
     gk_job_state_show_times(&state->job, object);
@@ -61,6 +62,7 @@ static bool parse(const json_t *object, struct gk_reencrypt_state *state)
                       gk_job_parse_name(object, "phase", phase_names, COUNT(phase_names), &phase) &&
                       gk_job_cursor_parse(object, &state->at) &&
                       gk_job_parse_number(object, "rate", UINT32_MAX, &rate) &&
+                      gk_job_parse_number(object, "passes", UINT32_MAX, &state->passes) &&
                       gk_job_parse_number(object, "found", INT64_MAX, &state->found) &&
                       gk_job_counts_parse(json_object_get(object, "counts"), count_names,
                                           COUNT(count_names), &state->counts);

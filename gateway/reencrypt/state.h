@@ -12,7 +12,8 @@
 
 enum gk_reencrypt_phase {
     GK_REENCRYPT_DATA, /* all of the account is gone through, and written anew */
-    GK_REENCRYPT_PROOF, /* again, until nothing is found that was to be: what came from old data meanwhile */
+    GK_REENCRYPT_PROOF, /* again, until nothing is found that was to be: what came from old data meanwhile; or so
+                           often that somebody must be copying old data all the time: found says so */
     GK_REENCRYPT_END
 };
 
@@ -37,6 +38,7 @@ struct gk_reencrypt_state {
     struct gk_job_state job; /* "stopped" is "paused" here; a turn is a MiB */
     enum gk_reencrypt_phase phase;
     struct gk_reencrypt_counts counts;
+    uint64_t passes;         /* times that it was gone through, before this one */
     uint64_t found;          /* of counts.reencrypted, this time through */
     struct gk_job_cursor at; /* that is gone through */
 };

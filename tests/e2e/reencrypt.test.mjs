@@ -267,6 +267,26 @@ test('what cannot be encrypted anew is counted', async () => {
   assert.equal((await also.downloadToBuffer()).toString(), 'other');
 });
 
+test('it ends although what is left is copied all the time', async () => {
+  const kept = container.getBlockBlobClient('copied again and again');
+  await kept.upload('kept', 4);
+  await kept.stageBlock(id(0), 'staged', 6); // it stays under the data key that it has
+  const load = { on: true };
+  const copier = async () => {
+    while (load.on) await (await container.getBlobClient('copy of it').beginCopyFromURL(kept.url)).pollUntilDone();
+  };
+  const copying = copier();
+  const { code, status, passes, counts } = await reencrypt();
+  load.on = false;
+  await copying;
+  assert.deepEqual([code, status, counts.withUncommittedBlocks], [0, 'done', 1]);
+  assert.ok(passes <= 16, `${passes}`);
+  const { found } = await reencrypt();
+  assert.equal(found, 0); // when nobody copies it comes to its end by itself
+  assert.equal((await container.getBlobClient('copy of it').downloadToBuffer()).toString(), 'kept');
+  await kept.commitBlockList([id(0)]);
+});
+
 // Both jobs go by leases of their own. What is written anew is under the root key of before when its turn comes.
 test('a new root key and a reseal meanwhile lose nothing', async () => {
   const account = 'apart';

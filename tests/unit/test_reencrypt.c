@@ -96,6 +96,7 @@ static const struct gk_reencrypt_state written = {
                         .scopes = 8,
                         .changing = 9,
                         .damaged = 10}},
+    .passes = 12,
     .found = 11,
     .at = {.container = "12345678-1234-1234-1234-123456789012", .shard = 13}};
 
@@ -113,6 +114,7 @@ static void test_state__reads_back(void **state)
     assert_int_equal(read.job.rate, 9);
     assert_int_equal(read.phase, GK_REENCRYPT_PROOF);
     assert_memory_equal(&read.counts, &written.counts, sizeof read.counts);
+    assert_int_equal(read.passes, 12);
     assert_int_equal(read.found, 11);
     assert_string_equal(read.at.container, written.at.container);
     assert_int_equal(read.at.shard, 13);
@@ -124,8 +126,8 @@ static void test_state__reads_back(void **state)
 static void test_state__is_strict(void **state)
 {
     struct store_world *world = *state;
-    static const char *const members[] = {"phase", "rate",      "counts", "found",
-                                          "shard", "container", "status"};
+    static const char *const members[] = {"phase", "rate",  "counts",    "passes",
+                                          "found", "shard", "container", "status"};
     struct gk_reencrypt_state read;
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         json_t *json = gk_reencrypt_state_json(&written);
