@@ -179,6 +179,29 @@ test('settings, access keys and scopes', async () => {
   await tells(() => manage('PATCH', scopePath('audited'), { properties: { state: 'Disabled' } }), { event: 'scope.change', ...scope });
 });
 
+test('a scope’s own key, from its making to its return', async () => {
+  const of = { account: `${stack.account}/in-the-vault` };
+  const key = 'scope-key';
+  await stack.vault.createKey(key);
+  const keyUri = `${stack.vault.uri}/keys/${key}`;
+  const [wrap, unwrap] = await tells(() => manage('PUT', scopePath('in-the-vault'), { properties: { source: 'Microsoft.KeyVault',
+    keyVaultProperties: { keyUri } } }, 201),
+  { event: 'key.wrap', outcome: 'ok', actor: CALLER, ...of }, { event: 'key.unwrap', outcome: 'ok', actor: 'gatekey', ...of });
+  assert.ok(wrap.keyId.startsWith(`${keyUri}/`));
+  await assertCall(wrap, 'wrapKey');
+  await assertCall(unwrap, 'unwrapKey');
+  const version = await stack.vault.rotate(key);
+  const [rotated] = await tells(() => manage('POST', `${scopePath('in-the-vault')}/gatekeyCheckKey`),
+    { event: 'key.rotate', outcome: 'ok', actor: CALLER, ...of }, { event: 'key.wrap', outcome: 'ok', actor: CALLER, ...of });
+  assert.equal(rotated.keyId, `${keyUri}/${version}`);
+  let versions;
+  const [revoked] = await tells(async () => { versions = await stack.vault.disableAllVersions(key); },
+    { event: 'key.revoked', outcome: 'refused', actor: 'gatekey', ...of }, { event: 'key.unwrap', outcome: 'refused', ...of });
+  assert.equal(revoked.keyId, rotated.keyId);
+  await assertCall(revoked, 'unwrapKey');
+  await tells(() => stack.vault.enableVersions(key, versions), { event: 'key.restored', outcome: 'ok', actor: 'gatekey', ...of });
+});
+
 test('backups', async () => {
   const at = `/gatekey/accounts/${stack.account}`;
   const account = { account: stack.account, actor: CALLER, outcome: 'ok' };

@@ -29,18 +29,28 @@ struct fixture {
 
 #define IDLE_NEVER_S "31536000" /* tests move the clock by days, and are about accounts in use */
 
-static inline void fixture_start_with(struct fixture *fixture, const char *keep_s,
-                                      const char *idle_s)
+static inline void fixture_set(struct fixture *fixture, const char *key, const char *value)
+{
+    assert_int_equal(gk_instance_config(fixture->instance, key, value, NULL), GK_OK);
+}
+
+/* Made, with the tests' settings, and not started yet. */
+static inline void fixture_make(struct fixture *fixture)
 {
     const struct gk_host host = fake_host_callbacks(&fixture->host);
     assert_int_equal(gk_instance_create_with(&fake_provider_ops, &host, &fixture->instance, NULL),
                      GK_OK);
-    assert_int_equal(gk_instance_config(fixture->instance, "check_interval_ms", "1000", NULL),
-                     GK_OK);
-    assert_int_equal(gk_instance_config(fixture->instance, "grace_s", "600", NULL), GK_OK);
-    assert_int_equal(gk_instance_config(fixture->instance, "previous_wrap_keep_s", keep_s, NULL),
-                     GK_OK);
-    assert_int_equal(gk_instance_config(fixture->instance, "account_idle_s", idle_s, NULL), GK_OK);
+    fixture_set(fixture, "check_interval_ms", "1000");
+    fixture_set(fixture, "grace_s", "600");
+    fixture_set(fixture, "account_idle_s", IDLE_NEVER_S);
+}
+
+static inline void fixture_start_with(struct fixture *fixture, const char *keep_s,
+                                      const char *idle_s)
+{
+    fixture_make(fixture);
+    fixture_set(fixture, "previous_wrap_keep_s", keep_s);
+    fixture_set(fixture, "account_idle_s", idle_s);
     assert_int_equal(gk_instance_start(fixture->instance, NULL), GK_OK);
 }
 

@@ -160,6 +160,44 @@ static void test_rotation__the_previous_wrap_stays_while_it_settles(void **state
     assert_int_equal(status.previous_wrap_until_wall_ms, 0);
 }
 
+/* A day, which is both settings' default, has tests above. */
+static void test_rotation__looks_and_keeps_as_the_site_says(void **state)
+{
+    static const struct {
+        const char *check_interval_s;
+        int64_t check_interval_ms;
+        const char *keep_s;
+        int64_t keep_ms;
+    } rows[] = {{"60", 60000, "3600", 3600000},
+                {"3600", 3600000, "60", 60000},
+                {"604800", 7 * (int64_t)DAY_MS, "2592000", 30 * (int64_t)DAY_MS}};
+    struct fixture *fixture = *state;
+    create_customer(fixture);
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        gk_instance_destroy(fixture->instance);
+        fixture_make(fixture);
+        fixture_set(fixture, "version_check_interval_s", rows[i].check_interval_s);
+        fixture_set(fixture, "previous_wrap_keep_s", rows[i].keep_s);
+        assert_int_equal(gk_instance_start(fixture->instance, NULL), GK_OK);
+        assert_int_equal(check_now(fixture), GK_OK);
+        struct gk_account_status status = status_of(fixture);
+        assert_int_equal(status.next_version_check_wall_ms - status.last_version_check_wall_ms,
+                         rows[i].check_interval_ms);
+        rotate_vault();
+        fake_host_advance(&fixture->host, rows[i].check_interval_ms);
+        until_current(fixture, i + 2);
+        status = status_of(fixture);
+        assert_int_equal(status.previous_wrap_until_wall_ms - status.last_rotation_wall_ms,
+                         rows[i].keep_ms);
+        fake_host_advance(&fixture->host, rows[i].keep_ms - 1);
+        assert_int_equal(check_now(fixture), GK_OK);
+        assert_string_not_equal(status_of(fixture).previous_key_id, "");
+        fake_host_advance(&fixture->host, 1);
+        assert_int_equal(check_now(fixture), GK_OK);
+        assert_string_equal(status_of(fixture).previous_key_id, "");
+    }
+}
+
 static void test_rotation__an_unusable_new_version_is_pending(void **state)
 {
     struct fixture *fixture = *state;
@@ -513,6 +551,7 @@ int main(void)
         TEST(test_rotation__a_pending_version_survives_a_restart),
         TEST(test_rotation__data_sealed_before_opens_after),
         TEST(test_rotation__the_previous_wrap_stays_while_it_settles),
+        TEST(test_rotation__looks_and_keeps_as_the_site_says),
         TEST(test_rotation__an_unusable_new_version_is_pending),
         TEST(test_rotation__a_new_version_that_is_not_wrapped_by_yet_is_pending),
         TEST(test_rotation__an_expired_key_opens_and_is_reported),
