@@ -82,6 +82,7 @@ class Gateway:
             self._take_namespace(pathlib.Path(cluster or os.environ["GATEKEY_TEST_CEPH"]), op_timeout_s)
         self.log_file = self.directory / "log"
         self.log_level = "warning"
+        self.management_settings = ""  # further ones, read at the next start
         self.removal_delay_s = 1  # read at the next start
         self.clock_file = None  # another way to tell the time, read at the next start: move_clock
         self.clock_offset_ms = 0
@@ -122,7 +123,7 @@ log_level = "{self.log_level}";
 blob: {{ listen = "127.0.0.1:0"; connections_max = 512;
   removal_delay_s = {self.removal_delay_s}; {shards} }};
 management: {{ listen = "127.0.0.1:0"; tls_certificate = "{here}/tls.crt";
-  tls_key = "{here}/tls.key"; token_file = "{here}/token"; }};
+  tls_key = "{here}/tls.key"; token_file = "{here}/token"; {self.management_settings} }};
 provider: {{ service_key_file = "{self.service_key_file}"; {vault} }};
 """)
 

@@ -12,12 +12,20 @@ options:
   token_file:
     description:
       - File on that host with the management token. Without it the environment's C(GATEKEY_TOKEN_FILE).
-      - Either this or C(token).
+      - Either this, or C(token), or C(client_cert).
     type: path
     default: /etc/gatekey/listeners/management.token
   token:
     description: The token itself, where there is no file. Without it the environment's C(GATEKEY_TOKEN).
     type: str
+  client_cert:
+    description:
+      - PEM file on that host with a client's certificate, which is shown instead of a token. The listener's
+        C(client_ca) vouches for it, and its C(callers) say what it may do.
+    type: path
+  client_key:
+    description: PEM file with its private key, where C(client_cert) does not have that as well.
+    type: path
   ca_file:
     description: PEM file that the listener's certificate is checked with. It is always checked.
     type: path

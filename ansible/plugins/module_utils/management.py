@@ -18,9 +18,30 @@ def management_options():
         "token_file": {"type": "path", "default": "/etc/gatekey/listeners/management.token",
                        "fallback": (env_fallback, ["GATEKEY_TOKEN_FILE"]), "no_log": False},
         "token": {"type": "str", "fallback": (env_fallback, ["GATEKEY_TOKEN"]), "no_log": True},
+        "client_cert": {"type": "path"},
+        "client_key": {"type": "path", "no_log": False},
         "ca_file": {"type": "path", "default": "/etc/gatekey/listeners/management.crt"},
         "timeout_s": {"type": "int", "default": 60},
     }
+
+
+KEY_OPTIONS = ("vault_uri", "key_name", "key_version")
+
+
+def key_options():
+    """The options of doc_fragments/customer_key.py."""
+    return {name: {"type": "str", "no_log": False} for name in KEY_OPTIONS}
+
+
+def wanted_key(parameters, before):
+    """What is given of a customer's key, and what follows from it. before: the same words, of now."""
+    wanted = {name: parameters[name] for name in KEY_OPTIONS if parameters[name] is not None}
+    if "vault_uri" in wanted:
+        wanted["vault_uri"] = wanted["vault_uri"].rstrip("/")
+    # Of another key the version is another one, too.
+    if any(name in wanted and wanted[name] != before.get(name) for name in ("vault_uri", "key_name")):
+        wanted.setdefault("key_version", "")
+    return wanted
 
 
 def read_secret(module, path):
@@ -34,13 +55,14 @@ def read_secret(module, path):
     return secret
 
 
-def ask(module, method, url, headers, data=None, ca_file=None, timeout_s=60):
+def ask(module, method, url, headers, data=None, ca_file=None, timeout_s=60, client_cert=None, client_key=None):
     """(status, headers, bytes) of an answer, whatever its status; fails the module when there is none."""
     if not url.startswith(("https://", "http://")):
         module.fail_json(msg=f"{url} is no URL of http or https")
     try:
         answer = open_url(url, method=method, headers=headers, data=data, timeout=timeout_s, use_proxy=False,
-                          validate_certs=True, ca_path=ca_file, follow_redirects="none")
+                          validate_certs=True, ca_path=ca_file, client_cert=client_cert, client_key=client_key,
+                          follow_redirects="none")
         return answer.status, answer.headers, answer.read()
     except HTTPError as error:
         return error.code, error.headers, error.read()
@@ -73,15 +95,21 @@ class Management:
         self.timeout_s = parameters["timeout_s"]
         if not os.path.exists(self.ca_file):
             module.fail_json(msg=f"ca_file {self.ca_file} is not there")
-        self.token = parameters["token"] or read_secret(module, parameters["token_file"])
+        self.client_cert, self.client_key = parameters["client_cert"], parameters["client_key"]
+        if self.client_key and not self.client_cert:
+            module.fail_json(msg="client_key is that of client_cert, which is missing")
+        self.authorization = {} if self.client_cert else {"Authorization": f"Bearer {self.read_token()}"}
+
+    def read_token(self):
+        return self.module.params["token"] or read_secret(self.module, self.module.params["token_file"])
 
     def request(self, method, path, body=None, missing_is_none=False):
         """The answer's JSON. None where missing_is_none, and there is no such thing."""
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        headers = {**self.authorization, "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         version = "" if "?api-version=" in path else f"?api-version={API_VERSION}"
         status, _, text = ask(self.module, method, f"{self.endpoint}{path}{version}", headers, data, self.ca_file,
-                              self.timeout_s)
+                              self.timeout_s, self.client_cert, self.client_key)
         if status == 404 and missing_is_none:
             return None
         answer = as_json(self.module, text, path)

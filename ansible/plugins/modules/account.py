@@ -59,15 +59,6 @@ options:
     description: C(Microsoft.Keyvault) for a customer's key, C(Microsoft.Storage) for the operator's service key.
     type: str
     choices: [Microsoft.Storage, Microsoft.Keyvault]
-  vault_uri:
-    description: The vault of the customer's key.
-    type: str
-  key_name:
-    description: The key's name there.
-    type: str
-  key_version:
-    description: The version to stay on. C("") follows the key's current version, as a new account does.
-    type: str
   queue_key_type:
     description:
       - C(Account) for queues under the account's root key.
@@ -78,7 +69,7 @@ options:
     description: As C(queue_key_type), of tables.
     type: str
     choices: [Service, Account]
-extends_documentation_fragment: gatekey.gateway.management
+extends_documentation_fragment: [gatekey.gateway.customer_key, gatekey.gateway.management]
 notes:
   - Check mode and diff mode are supported. Nothing is asked of a vault in check mode.
 author: The Gatekey authors (@gatekey)
@@ -109,9 +100,8 @@ account:
 # pylint: disable=wrong-import-position
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatekey.gateway.plugins.module_utils.management import (
-    Management, changed_settings, difference, management_options, segment)
+    KEY_OPTIONS, Management, changed_settings, difference, key_options, management_options, segment, wanted_key)
 
-KEY_SETTINGS = ("vault_uri", "key_name", "key_version")
 IDENTITY_SETTINGS = ("system_identity", "user_identity")
 # Of what is not in the account's answer the key is the service's.
 SERVICE_SETTINGS = {"queue_key_type": "queue", "table_key_type": "table"}
@@ -144,18 +134,14 @@ def settings_of(account):
 def wanted_of(parameters, before):
     """What is asked for, in the same words: every setting that is given, and what follows from it."""
     wanted = {name: parameters[name] for name in (
-        "tags", "https_only", "public_access", "system_identity", "user_identity", "federated_client_id", "key_source",
-        *KEY_SETTINGS, *SERVICE_SETTINGS) if parameters[name] is not None}
+        "tags", "https_only", "public_access", "system_identity", "user_identity", "federated_client_id",
+        "key_source", *SERVICE_SETTINGS) if parameters[name] is not None}
+    wanted.update(wanted_key(parameters, before))
     if "tags" in wanted:
         wanted["tags"] = {str(name): str(value) for name, value in wanted["tags"].items()}
-    if "vault_uri" in wanted:
-        wanted["vault_uri"] = wanted["vault_uri"].rstrip("/")
     # Resource ids do not tell capitals from small letters.
     if wanted.get("user_identity", "").lower() == before.get("user_identity", "").lower():
         wanted.pop("user_identity", None)
-    # Of another key the version is another one, too.
-    if any(name in wanted and wanted[name] != before.get(name) for name in ("vault_uri", "key_name")):
-        wanted.setdefault("key_version", "")
     return wanted
 
 
@@ -193,7 +179,7 @@ def body_of(changed, settings):
         properties["allowBlobPublicAccess"] = changed["public_access"]
     if any(name in changed for name in IDENTITY_SETTINGS):
         body["identity"] = identity_body(settings)
-    if any(name in changed for name in ("key_source", "federated_client_id", *KEY_SETTINGS)) or (
+    if any(name in changed for name in ("key_source", "federated_client_id", *KEY_OPTIONS)) or (
             settings["key_source"] == CUSTOMER and "identity" in body):
         properties["encryption"] = encryption_body(settings)
     return body
@@ -202,10 +188,10 @@ def body_of(changed, settings):
 def after_of(before, changed):
     after = {**before, **changed}
     if after["key_source"] == CUSTOMER:
-        for name in (*KEY_SETTINGS, "federated_client_id"):
+        for name in (*KEY_OPTIONS, "federated_client_id"):
             after.setdefault(name, "")
     else:
-        for name in (*KEY_SETTINGS, "federated_client_id"):
+        for name in (*KEY_OPTIONS, "federated_client_id"):
             after.pop(name, None)
     return after
 
@@ -267,9 +253,7 @@ def main():
             "user_identity": {"type": "str"},
             "federated_client_id": {"type": "str"},
             "key_source": {"type": "str", "choices": ["Microsoft.Storage", CUSTOMER]},
-            "vault_uri": {"type": "str"},
-            "key_name": {"type": "str", "no_log": False},
-            "key_version": {"type": "str", "no_log": False},
+            **key_options(),
             **{name: {"type": "str", "choices": ["Service", "Account"], "no_log": False} for name in SERVICE_SETTINGS},
             **management_options(),
         },

@@ -25,16 +25,7 @@ options:
     description: C(Microsoft.KeyVault) for a customer's key, C(Microsoft.Storage) for the operator's service key.
     type: str
     choices: [Microsoft.Storage, Microsoft.KeyVault]
-  vault_uri:
-    description: The vault of the customer's key. The account's identity asks it. With C(key_name).
-    type: str
-  key_name:
-    description: The key's name there. With C(vault_uri).
-    type: str
-  key_version:
-    description: The version to stay on. Where a key is named without it, the key's current version is followed.
-    type: str
-extends_documentation_fragment: gatekey.gateway.management
+extends_documentation_fragment: [gatekey.gateway.customer_key, gatekey.gateway.management]
 notes:
   - Check mode and diff mode are supported. Nothing is asked of a vault in check mode.
 author: The Gatekey authors (@gatekey)
@@ -60,7 +51,7 @@ scope:
 # pylint: disable=wrong-import-position
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gatekey.gateway.plugins.module_utils.management import (
-    Management, changed_settings, difference, management_options, segment)
+    KEY_OPTIONS, Management, changed_settings, difference, key_options, management_options, segment, wanted_key)
 
 CUSTOMER = "Microsoft.KeyVault"
 NEW = {"enabled": True, "key_source": "Microsoft.Storage"}
@@ -70,26 +61,36 @@ def settings_of(scope):
     properties = scope["properties"]
     settings = {"enabled": properties["state"] == "Enabled", "key_source": properties["source"]}
     if settings["key_source"] == CUSTOMER:
-        settings["key_uri"] = properties["keyVaultProperties"]["keyUri"]
+        settings["vault_uri"], _, key = properties["keyVaultProperties"]["keyUri"].partition("/keys/")
+        settings["key_name"], _, settings["key_version"] = key.partition("/")
     return settings
 
 
-def wanted_of(parameters):
-    wanted = {"enabled": parameters["enabled"], "key_source": parameters["key_source"]}
-    if parameters["key_name"]:
-        version = f"/{parameters['key_version']}" if parameters["key_version"] else ""
-        wanted["key_uri"] = f"{parameters['vault_uri'].rstrip('/')}/keys/{parameters['key_name']}{version}"
-    return wanted
+def wanted_of(parameters, before):
+    return {"enabled": parameters["enabled"], "key_source": parameters["key_source"],
+            **wanted_key(parameters, before)}
+
+
+def after_of(before, changed):
+    after = {**before, **changed}
+    if after["key_source"] != CUSTOMER:
+        after = {name: value for name, value in after.items() if name not in KEY_OPTIONS}
+    return after
+
+
+def key_uri(settings):
+    version = f"/{settings['key_version']}" if settings.get("key_version") else ""
+    return f"{settings.get('vault_uri', '')}/keys/{settings.get('key_name', '')}{version}"
 
 
 def body_of(changed, after):
     properties = {}
     if "enabled" in changed:
         properties["state"] = "Enabled" if changed["enabled"] else "Disabled"
-    if "key_source" in changed or "key_uri" in changed:
+    if any(name in changed for name in ("key_source", *KEY_OPTIONS)):
         properties["source"] = after["key_source"]
-    if "key_uri" in after and "source" in properties:
-        properties["keyVaultProperties"] = {"keyUri": after["key_uri"]}
+        if after["key_source"] == CUSTOMER:
+            properties["keyVaultProperties"] = {"keyUri": key_uri(after)}
     return {"properties": properties}
 
 
@@ -100,12 +101,9 @@ def main():
             "name": {"type": "str", "required": True},
             "enabled": {"type": "bool"},
             "key_source": {"type": "str", "choices": ["Microsoft.Storage", CUSTOMER]},
-            "vault_uri": {"type": "str"},
-            "key_name": {"type": "str", "no_log": False},
-            "key_version": {"type": "str", "no_log": False},
+            **key_options(),
             **management_options(),
         },
-        required_together=[("vault_uri", "key_name")], required_by={"key_version": "key_name"},
         supports_check_mode=True)
     management = Management(module)
     name = f"{module.params['account']}/{module.params['name']}"
@@ -115,10 +113,8 @@ def main():
     path = f"{account['id']}/encryptionScopes/{segment(module.params['name'])}" if account else None
     scope = management.request("GET", path, missing_is_none=True) if path else None
     before = None if scope is None else settings_of(scope)
-    changed = changed_settings(before or NEW, wanted_of(module.params))
-    after = {**(before or NEW), **changed}
-    if after["key_source"] != CUSTOMER:
-        after.pop("key_uri", None)
+    changed = changed_settings(before or NEW, wanted_of(module.params, before or NEW))
+    after = after_of(before or NEW, changed)
     result = {"changed": after != before, "diff": difference(name, before, after)}
     if result["changed"] and not module.check_mode:
         whole = {**NEW, **changed} if before is None else changed
