@@ -213,21 +213,23 @@ static const struct ctl_command commands[] = {
      "be opened, and nothing was retired; 7 when it was paused.\n",
      ctl_account_reseal},
     {"account", "export", "NAME", "back up what opens an account", export_options,
-     "FILE, of mode 0600, or standard output for -, gets the account's wrapped root key with its\n"
-     "settings, and its sealed access keys. No key is in it in the clear: it is worthless without\n"
-     "the operator's service key and, unless the account is service-managed, the vault's key.\n"
-     "Keep it where the service key is not. Containers and blobs are not in it. Make a new one\n"
-     "after each change or rotation of the key, and keep none longer than the account. --json "
-     "tells of\n"
-     "FILE; with --out - what is printed is JSON in any case.\n",
+     "FILE, of mode 0600, or standard output for -, gets the account's wrapped root key with\n"
+     "its settings, its sealed access keys, and the wrapped root keys of its encryption\n"
+     "scopes. No key is in it in the clear: it is worthless without the operator's service key\n"
+     "and, unless the account is service-managed, the vault's key. Keep it where the service\n"
+     "key is not. Containers and blobs are not in it. Make a new one after each change or\n"
+     "rotation of the key, and keep none longer than the account. Exit code 1 when a scope is\n"
+     "not in it, for its record is lost: an older backup has it. --json tells of FILE; with\n"
+     "--out - what is printed is JSON in any case.\n",
      ctl_account_export},
     {"account", "restore", "NAME", "bring back an account that its object has lost",
      restore_options,
-     "Writes back what account export saved, once the vault has opened its root key. Refused when\n"
-     "that would lose data: when the containers there are another account's, or when data was\n"
-     "written under a root key that the backup does not have. An account that can still be read\n"
-     "keeps its settings and its access keys unless the options say otherwise: a backup from\n"
-     "before a change of the key would undo that change.\n",
+     "Writes back what account export saved, once the vault has opened its root key. Refused\n"
+     "when that would lose data: when the containers there are another account's, or when data\n"
+     "was written under a root key that the backup does not have. An account that can still be\n"
+     "read keeps its settings and its access keys unless the options say otherwise: a backup\n"
+     "from before a change of the key would undo that change. Encryption scopes follow, each\n"
+     "by itself; exit code 1 when one of them is refused.\n",
      ctl_account_restore},
     {"blob", "shred", "ACCOUNT/CONTAINER/BLOB", "destroy a blob, with evidence of that",
      delete_options,

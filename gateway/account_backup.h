@@ -5,6 +5,8 @@
  * authenticated under the service key, and neither has a key in the clear. Containers and blobs are
  * not in it.
  *
+ * Encryption scopes (scope_backup.h) are backed up and restored one by one: each has an object of its own.
+ *
  * A restore is the plugin's (account_record_restore); it asks here whether the store's containers
  * are of the account that would come back. Both attributes are written in one step.
  *

@@ -8,6 +8,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "plugin/absent_accounts.h"
+#include "plugin/account_name.h"
 #include "plugin/encryption_settings.h"
 #include "plugin/restore_rules.h"
 #include "plugin/root_wrap.h"
@@ -133,7 +134,7 @@ static enum gk_status read_backup(struct restore *restore, struct gk_error *erro
                                                    restore->asked->record, restore->backup, &why);
     if (status == GK_E_INTEGRITY) {
         status = gk_fail_http(error, GK_E_INVALID, 400, "AccountBackupInvalid",
-                              "The backup is not one of account %.24s that was made under this "
+                              "The backup is not one of account %.88s that was made under this "
                               "gateway's service key, or it was changed since.",
                               restore->name);
     } else if (status != GK_OK && error != NULL) {
@@ -222,28 +223,45 @@ static enum gk_status judge(struct restore *restore, struct gk_error *error)
         return GK_OK;
     case GK_RESTORE_OTHER_ACCOUNT:
         return gk_fail_http(error, GK_E_INVALID, 409, "AccountBackupOfAnotherAccount",
-                            "The name %.24s is another account's than the backup's, whose data "
+                            "The name %.88s is another account's than the backup's, whose data "
                             "would be lost. Delete that account first if it is not wanted.",
                             restore->name);
     case GK_RESTORE_LOSES_DATA:
         return gk_fail_http(error, GK_E_INVALID, 409, "AccountBackupLosesData",
-                            "Account %.24s has a root key in use that the backup does not have: "
+                            "Account %.88s has a root key in use that the backup does not have: "
                             "what was written under it would be lost. Take a later backup.",
                             restore->name);
     case GK_RESTORE_REVIVES_ROOT_KEY:
         return gk_fail_http(
             error, GK_E_INVALID, 409, "AccountBackupRevivesRootKey",
-            "The backup of account %.24s has a root key that was retired since, and "
+            "The backup of account %.88s has a root key that was retired since, and "
             "would bring it back. Take a later backup.",
             restore->name);
     case GK_RESTORE_CHANGES_SETTINGS:
         break;
     }
     return gk_fail_http(error, GK_E_INVALID, 409, "AccountBackupChangesSettings",
-                        "The backup of account %.24s is from before its key, vault, version or "
+                        "The backup of account %.88s is from before its key, vault, version or "
                         "identity was changed, and would undo that change; ask for it if that is "
                         "wanted.",
                         restore->name);
+}
+
+/* A scope belongs to one account, by its id: of another of that name it would be none. */
+static enum gk_status check_parent(const struct restore *restore, struct gk_error *error)
+{
+    struct gk_id parent;
+    if (!gk_account_name_is_scope(restore->name)) {
+        return GK_OK;
+    }
+    const enum gk_status status =
+        gk_account_store_read_parent(restore->instance, restore->name, &parent, error);
+    return status == GK_OK && !gk_id_equal(&parent, &restore->backup->record.parent)
+               ? gk_fail_http(error, GK_E_INVALID, 409, "AccountBackupOfAnotherAccount",
+                              "The backup of %.88s is of a scope of another account, which had "
+                              "that name.",
+                              restore->name)
+               : status;
 }
 
 static enum gk_status ask_host(struct restore *restore, struct gk_attr *beside,
@@ -381,7 +399,10 @@ static enum gk_status write_record(struct restore *restore, const struct gk_attr
 static enum gk_status restore_once(struct restore *restore, struct gk_error *error)
 {
     struct gk_attr beside = {0};
-    enum gk_status status = read_known(restore, error);
+    enum gk_status status = check_parent(restore, error);
+    if (status == GK_OK) {
+        status = read_known(restore, error);
+    }
     if (status == GK_OK) {
         status = judge(restore, error);
     }
@@ -407,7 +428,7 @@ static enum gk_status restore_account(struct restore *restore, struct gk_error *
         }
     }
     return gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
-                        "account %.24s is being changed by others; try again", restore->name);
+                        "account %.88s is being changed by others; try again", restore->name);
 }
 
 /* Memory follows. An account that had the name before is gone from the store. */

@@ -5,6 +5,11 @@
 #include "gateway/manage/backup_json.h"
 #include "gateway/manage/json_body.h"
 
+static bool append_scope(void *ctx, const struct gk_scope_backup *backup)
+{
+    return json_array_append_new(ctx, gk_scope_backup_json(backup)) == 0;
+}
+
 enum gk_status gk_manage_export(struct gk_manage *manage, const struct gk_manage_path *path,
                                 const struct gk_manage_request *request,
                                 struct gk_manage_answer *answer, struct gk_error *error)
@@ -13,9 +18,16 @@ enum gk_status gk_manage_export(struct gk_manage *manage, const struct gk_manage
     gk_account_backup_init(&backup);
     enum gk_status status =
         gk_account_backup_take(manage->gateway, path->account, request->actor, &backup, error);
+    json_t *scopes = json_array();
+    if (status == GK_OK) {
+        status = gk_scope_backups_take(manage->gateway, path->account, request->actor, append_scope,
+                                       scopes, error);
+    }
     if (status == GK_OK) {
         const int64_t now_ms = gk_clock_wall_ms(&manage->gateway->clock);
-        status = gk_manage_answer_json(answer, 200, gk_backup_json(&backup, now_ms), error);
+        status = gk_manage_answer_json(answer, 200, gk_backup_json(&backup, now_ms, scopes), error);
+    } else {
+        json_decref(scopes);
     }
     gk_account_backup_cleanup(&backup);
     return status;
@@ -83,4 +95,53 @@ enum gk_status gk_manage_restore(struct gk_manage *manage, const struct gk_manag
     json_decref(body);
     return status == GK_OK ? gk_managed_account_answer(manage, path->account, answer, error)
                            : status;
+}
+
+/* --- a scope -------------------------------------------------------------------------------------*/
+
+static enum gk_status read_scope_request(const json_t *body, struct gk_scope_backup *backup,
+                                         bool *replace_settings, struct gk_error *error)
+{
+    static const char *const names[] = {"scope", "replaceSettings", NULL};
+    json_t *scope = NULL;
+    bool present = false;
+    enum gk_status status = gk_json_only(body, "", names, error);
+    if (status == GK_OK) {
+        status = gk_json_object(body, "", "scope", &scope, error);
+    }
+    if (status == GK_OK && scope == NULL) {
+        status = gk_json_refuse(error, "The required member scope is missing.");
+    }
+    if (status == GK_OK) {
+        status = gk_json_bool(body, "", "replaceSettings", replace_settings, &present, error);
+    }
+    return status == GK_OK ? gk_scope_backup_json_read(scope, backup, error) : status;
+}
+
+enum gk_status gk_manage_restore_scope(struct gk_manage *manage, const struct gk_manage_path *path,
+                                       const struct gk_manage_request *request,
+                                       struct gk_manage_answer *answer, struct gk_error *error)
+{
+    json_t *body = NULL;
+    bool replace_settings = false;
+    struct gk_scope_backup backup;
+    gk_scope_backup_init(&backup);
+    enum gk_status status = gk_json_parse(request->body, &body, error);
+    if (status == GK_OK) {
+        status = read_scope_request(body, &backup, &replace_settings, error);
+    }
+    json_decref(body);
+    if (status == GK_OK) {
+        const struct gk_call call = gk_manage_call(manage, request);
+        status = gk_scope_backup_restore(manage->gateway, path->account, &backup, replace_settings,
+                                         &call, error);
+    }
+    if (status == GK_OK) {
+        status = gk_manage_answer_json(answer, 200,
+                                       json_pack("{s:s, s:I}", "name", backup.name, "sequence",
+                                                 (json_int_t)backup.info.sequence),
+                                       error);
+    }
+    gk_scope_backup_cleanup(&backup);
+    return status;
 }

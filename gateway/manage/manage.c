@@ -155,6 +155,7 @@ static const struct operation operations[] = {
     {GK_ROUTE_OWN_ACTION, "POST", "resealResume", gk_manage_account_job_resume, true,
      GK_MANAGE_KEY_OPERATOR},
     {GK_ROUTE_OWN_ACTION, "POST", "restore", gk_manage_restore, true, GK_MANAGE_OWNER},
+    {GK_ROUTE_OWN_ACTION, "POST", "restoreScope", gk_manage_restore_scope, true, GK_MANAGE_OWNER},
     {GK_ROUTE_OWN_ACTION, "POST", "shred", gk_manage_account_shred, true, GK_MANAGE_OWNER},
     {GK_ROUTE_OWN_ACTION, "POST", "shredBlob", gk_manage_blob_shred, true, GK_MANAGE_OWNER},
     {GK_ROUTE_POLICY_REPORT, "GET", NULL, gk_manage_policy_report, true, GK_MANAGE_READER},

@@ -10,7 +10,8 @@
  *   .../storageAccounts                GET: of a resource group, or of a subscription
  *   /subscriptions/{s}/providers/Microsoft.Storage/checkNameAvailability   POST
  *   /gatekey/accounts[/{name}]         GET (ours): all accounts, or one, wherever they are filed
- *   /gatekey/accounts/{name}/export, .../restore   POST (ours): backup of what opens an account
+ *   /gatekey/accounts/{name}/export, .../restore, .../restoreScope   POST (ours): backup of what opens an account, and
+ *                                      its encryption scopes
  *   /gatekey/accounts/{name}/shred, .../shredBlob   POST (ours): destroys it, or a blob of it, with evidence
  *   /gatekey/accounts/{name}/reencrypt GET POST (ours): its last re-encryption, or a new one; POST
  *                                      .../reencryptPause, reencryptResume
@@ -152,6 +153,7 @@ gk_manage_fn gk_manage_account_job_start;
 gk_manage_fn gk_manage_account_job_pause;
 gk_manage_fn gk_manage_account_job_resume;
 gk_manage_fn gk_manage_restore;
+gk_manage_fn gk_manage_restore_scope;
 gk_manage_fn gk_manage_list_keys;
 gk_manage_fn gk_manage_list_account_sas;
 gk_manage_fn gk_manage_list_service_sas;

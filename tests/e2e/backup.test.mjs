@@ -102,7 +102,7 @@ test('the file says what it is, is closed to others and is never overwritten', a
   const backup = backupOf();
   assert.equal(statSync(file).mode & 0o777, 0o600);
   assert.equal(backup.format, 'gatekey-account-backup');
-  assert.equal(backup.version, 1);
+  assert.equal(backup.version, 2);
   assert.equal(backup.account, stack.account);
   assert.equal(backup.accountId, (await stack.keyStatus()).accountId);
   assert.deepEqual(backup.keyIdentifiers, [(await stack.keyStatus()).currentKeyIdentifier]);
@@ -218,7 +218,7 @@ test('what is no backup, or was changed, is refused', async () => {
   profile[profile.length - 1] ^= 1;
   const changed = [{ record: flipped(40) }, { record: flipped(bytes.length - 2) }, { record: '' },
     { record: good.profile }, { profile: good.record }, { profile: profile.toString('base64') },
-    { version: 2 }, { format: 'other' }, { record: 'not base64!' }, { account: undefined }];
+    { version: 3 }, { format: 'other' }, { record: 'not base64!' }, { account: undefined }];
   for (const [i, change] of changed.entries()) {
     await refused(saveAs(`changed-${i}.json`, { ...good, ...change }), 'AccountBackupInvalid');
   }
@@ -284,6 +284,95 @@ test('an account whose object is gone comes back, without the containers that st
   assert.deepEqual(await stack.keysOf(name), before);
   assert.ok((await stack.management.good('GET', '/gatekey/accounts')).value
     .some((account) => account.name === name));
+});
+
+/* --- encryption scopes -------------------------------------------------------------------------*/
+
+const scopeOf = (name, account = stack.account) => accountObject(stack, `${account}/${name}`, 'scope');
+const putIn = (scope) => send(stack, { method: 'PUT', path: blobPath(`in-${scope}`), body: scope,
+  headers: { 'x-ms-blob-type': 'BlockBlob', 'x-ms-encryption-scope': scope } });
+const scopeCommand = async (...args) => {
+  const done = await stack.ctl('scope', ...args);
+  assert.equal(done.code, 0, done.stderr);
+  return done.stdout;
+};
+const restoreScope = (account, scope, more) => stack.management.request('POST',
+  `/gatekey/accounts/${account}/restoreScope?api-version=2023-05-01`, { body: { scope, ...more } });
+
+test('scopes come back, each by itself', async () => {
+  const name = (scope) => `${stack.account}/${scope}`;
+  await scopeCommand('create', name('own'));
+  await scopeCommand('create', name('vaults'), '--vault', stack.vault.uri, '--key', stack.keyName);
+  for (const scope of ['own', 'vaults']) assert.equal((await putIn(scope)).status, 201);
+  const backup = await exportTo('scopes.json');
+  assert.deepEqual(backupOf(backup).scopes.map((scope) => [scope.name, scope.disabled]), [['own', false], ['vaults', false]]);
+
+  for (const scope of ['own', 'vaults']) scopeOf(scope).loseAll();
+  await stack.gateway.restart();
+  for (const scope of ['own', 'vaults']) assert.equal((await get(`in-${scope}`)).code, 'IntegrityCheckFailed');
+  const partial = await stack.ctl('account', 'export', stack.account, '--out', inside('partial.json'));
+  assert.equal(partial.code, 1);
+  assert.match(partial.stderr, /the scope own is not in the backup: .*restore it from an older backup/);
+  assert.equal(backupOf(inside('partial.json')).scopes[0].record, undefined);
+
+  const { code, stdout, stderr } = await restore(backup);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^Account journeys is restored\.\nScope journeys\/own is restored\.\nScope journeys\/vaults is restored\.$/m);
+  for (const scope of ['own', 'vaults']) assert.equal((await get(`in-${scope}`)).body.toString(), scope);
+  const events = readFileSync(stack.gateway.auditFile, 'utf8').split('\n').filter(Boolean).map(JSON.parse);
+  assert.ok(events.some(({ event, account, outcome }) => event === 'account.restore' && account === name('own') && outcome === 'ok'));
+
+  // What one refuses is no matter of the others'.
+  await scopeCommand('update', name('vaults'), '--service-managed');
+  scopeOf('own').loseAll();
+  const some = await restore(backup);
+  assert.equal(some.code, 1);
+  assert.match(some.stderr, /AccountBackupChangesSettings.*\n.*the scope vaults is not restored/);
+  assert.equal((await get('in-own')).body.toString(), 'own');
+  await restored(backup, '--replace-settings');
+  assert.match(await scopeCommand('show', name('vaults')), new RegExp(stack.keyName));
+  await restored(saveAs('version-1.json', { ...backupOf(backup), version: 1, scopes: undefined }));
+  await everythingReadsBack();
+});
+
+test('a scope that its account does not know any more is as it was: disabled', async () => {
+  const account = 'fifth';
+  await stack.createAccount(account);
+  await scopeCommand('create', `${account}/off`);
+  await scopeCommand('update', `${account}/off`, '--disable');
+  const backup = await exportTo('fifth.json', account);
+  await stack.gateway.stop();
+  accountObject(stack, account).loseAll();
+  await stack.gateway.start();
+  assert.equal((await stack.ctl('account', 'restore', account, '--in', backup)).code, 0);
+  const [scope] = JSON.parse(await scopeCommand('list', account, '--json'));
+  assert.deepEqual([scope.name, scope.properties.state], ['off', 'Disabled']);
+});
+
+test('a backup that is not the scope’s is refused', async () => {
+  const [own, vaults] = backupOf(inside('scopes.json')).scopes;
+  const code = async (...args) => {
+    const { status, json } = await restoreScope(...args);
+    return `${status} ${json?.error.code}`;
+  };
+  assert.equal(await code(stack.account, { ...own, record: vaults.record }), '400 AccountBackupInvalid');
+  assert.equal(await code(stack.account, { ...own, name: 'other' }), '400 AccountBackupInvalid');
+  assert.equal(await code(stack.account, { ...own, name: '../own' }), '400 AccountBackupInvalid');
+  assert.equal(await code(stack.account, { name: 'own', disabled: false, missing: 'x' }), '400 InvalidRequestContent');
+  assert.equal(await code(stack.account, undefined), '400 InvalidRequestContent');
+  assert.equal(await code('nobody0', own), '404 ResourceNotFound');
+  const [file_] = [backupOf(inside('scopes.json'))];
+  const whole = await stack.management.request('POST', `/gatekey/accounts/${stack.account}/restore?api-version=2023-05-01`,
+    { body: { backup: file_ } });
+  assert.equal(whole.json.error.code, 'AccountBackupInvalid');
+
+  const again = 'sixth';
+  await stack.createAccount(again);
+  await scopeCommand('create', `${again}/same`);
+  const [former] = backupOf(await exportTo('sixth.json', again)).scopes;
+  assert.equal((await stack.ctl('account', 'delete', again, '--yes')).code, 0);
+  await stack.createAccount(again);
+  assert.equal(await code(again, former), '409 AccountBackupOfAnotherAccount');
 });
 
 test('a change of the key is not undone unasked', async () => {

@@ -51,6 +51,7 @@ const operations = () => {
     ['owner', 'PUT', `${absent}/encryptionScopes/scope`],
     ['owner', 'PATCH', `${absent}/encryptionScopes/scope`],
     ['owner', 'POST', `${own}/restore`],
+    ['owner', 'POST', `${own}/restoreScope`],
     ...['shred', 'shredBlob'].map((action) => ['owner', 'POST', `${own}/${action}`]),
     ...['', '/stop', '/resume', '/removeDamaged'].map((action) => ['owner', 'POST', `/gatekey/scrub${action}`]),
   ];

@@ -18,7 +18,7 @@ static json_t *good_file(void)
     snprintf(backup.info.previous_key_id, sizeof backup.info.previous_key_id, "https://v/keys/k/1");
     gk_buf_append(&backup.record, "the record\n\0\xff", 13);
     gk_buf_append_str(&backup.profile, "the profile");
-    json_t *file = gk_backup_json(&backup, 1700000000000);
+    json_t *file = gk_backup_json(&backup, 1700000000000, json_array());
     gk_account_backup_cleanup(&backup);
     assert_non_null(file);
     return file;
@@ -51,14 +51,16 @@ static const struct {
     {"sequence", "\"x\"", true},     {"keyIdentifiers", "[]", true},
     {"format", NULL, false},         {"format", "\"gatekey\"", false},
     {"format", "1", false},          {"version", NULL, false},
-    {"version", "2", false},         {"version", "\"1\"", false},
-    {"version", "1.0", false},       {"account", NULL, false},
+    {"version", "3", false},         {"version", "\"1\"", false},
+    {"version", "0", false},         {"account", NULL, false},
     {"account", "\"ab\"", false},    {"account", "\"../x\"", false},
     {"account", "\"Acct\"", false},  {"record", NULL, false},
     {"record", "\"\"", false},       {"record", "\"AA=\"", false},
     {"record", "\"AA\"", false},     {"record", "\" AAA=\"", false},
     {"record", "[\"AAA=\"]", false}, {"profile", NULL, false},
     {"profile", "7", false},         {"more", "1", false},
+    {"version", "1", true},          {"scopes", NULL, true},
+    {"scopes", "[{}]", false}, /* they are read one by one */
 };
 
 static void test_backup_json__takes_nothing_else_for_one(void **state)
@@ -85,6 +87,39 @@ static void test_backup_json__takes_nothing_else_for_one(void **state)
     }
 }
 
+static void test_backup_json__has_scopes_one_by_one(void **state)
+{
+    (void)state;
+    struct gk_scope_backup backup;
+    struct gk_scope_backup read;
+    gk_scope_backup_init(&backup);
+    snprintf(backup.name, sizeof backup.name, "my-scope");
+    backup.disabled = true;
+    json_t *lost = gk_scope_backup_json(&backup);
+    gk_buf_append(&backup.record, "the record\n\0\xff", 13);
+    json_t *json = gk_scope_backup_json(&backup);
+    gk_scope_backup_cleanup(&backup);
+    gk_scope_backup_init(&read);
+    assert_int_equal(gk_scope_backup_json_read(json, &read, NULL), GK_OK);
+    assert_string_equal(read.name, "my-scope");
+    assert_true(read.disabled);
+    assert_int_equal(read.record.len, 13);
+    assert_memory_equal(read.record.data, "the record\n\0\xff", 13);
+    gk_buf_reset(&read.record);
+    assert_int_equal(gk_scope_backup_json_read(lost, &read, NULL), GK_E_INVALID);
+    static const char *const changes[] = {"name", "disabled", "record"};
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        json_t *changed = json_copy(json);
+        json_object_set_new(changed, changes[i], json_string("No Name"));
+        gk_buf_reset(&read.record);
+        assert_int_equal(gk_scope_backup_json_read(changed, &read, NULL), GK_E_INVALID);
+        json_decref(changed);
+    }
+    gk_scope_backup_cleanup(&read);
+    json_decref(lost);
+    json_decref(json);
+}
+
 static void test_backup_json__a_record_has_its_maximum(void **state)
 {
     (void)state;
@@ -104,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_backup_json__reads_what_it_writes),
         cmocka_unit_test(test_backup_json__takes_nothing_else_for_one),
+        cmocka_unit_test(test_backup_json__has_scopes_one_by_one),
         cmocka_unit_test(test_backup_json__a_record_has_its_maximum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

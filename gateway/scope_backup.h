@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Backups of encryption scopes: of each the plugin's record, as it is stored, with the scope's wrapped root key, and
+ * whether the scope was disabled. A scope is restored into the account that it is of, which is there already; where that
+ * knows the scope still, whether it is disabled stays as it is. Any thread. BLOCKS as account_backup.h.
+ */
+#ifndef GATEWAY_SCOPE_BACKUP_H
+#define GATEWAY_SCOPE_BACKUP_H
+
+#include "common/buf.h"
+#include "gateway/gateway.h"
+
+struct gk_scope_backup {
+    char name[GK_SCOPE_NAME_BYTES_MAX];
+    bool disabled;
+    struct gk_account_record_info info; /* what the record says; a restore does not need it */
+    struct gk_buf record; /* the plugin's, owned; empty: there is none that is whole */
+};
+
+void gk_scope_backup_init(struct gk_scope_backup *backup);
+void gk_scope_backup_cleanup(struct gk_scope_backup *backup);
+
+/* False ends it. The backup is good until it returns. */
+typedef bool gk_scope_backup_visit_fn(void *ctx, const struct gk_scope_backup *backup);
+/* All scopes of the account, in the order of their names, for actor (struct gk_call). One whose record is lost or
+ * damaged comes without it, and is no reason for the others to go without a backup. */
+enum gk_status gk_scope_backups_take(struct gk_gateway *gateway, const char *account,
+                                     const char *actor, gk_scope_backup_visit_fn *visit,
+                                     void *visit_ctx, struct gk_error *error) GK_MUST_USE;
+
+/* backup->info is what is stored then. GK_E_NOT_FOUND: there is no such account. GK_E_INVALID as struct gk_plugin describes it for an account, and 409
+ * AccountShredded while the account is being shredded. */
+enum gk_status gk_scope_backup_restore(struct gk_gateway *gateway, const char *account,
+                                       struct gk_scope_backup *backup, bool replace_settings,
+                                       const struct gk_call *call,
+                                       struct gk_error *error) GK_MUST_USE;
+
+#endif
