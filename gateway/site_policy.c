@@ -51,6 +51,19 @@ const struct gk_policy_text *gk_policy_text(enum gk_policy_rule rule)
     return &texts[rule];
 }
 
+const struct gk_policy_text *gk_policy_text_for(enum gk_policy_rule rule,
+                                                const struct gk_policy_subject *subject)
+{
+    static const struct gk_policy_text purge_protection_of_hsm = {
+        "purge_protection", "Azure Key Vault Managed HSM should have purge protection enabled",
+        "c39ba22d-4428-4149-b981-70acb31fc383",
+        "turn on soft delete and purge protection for the Managed HSM"};
+    const bool in_hsm = subject->settings->source == GK_KEY_SOURCE_CUSTOMER &&
+                        strcasestr(subject->settings->key.vault_uri, ".managedhsm.") != NULL;
+    return in_hsm && rule == GK_RULE_PURGE_PROTECTION ? &purge_protection_of_hsm
+                                                      : gk_policy_text(rule);
+}
+
 const char *gk_policy_effect_name(enum gk_policy_effect effect)
 {
     static const char *const names[] = {

@@ -62,6 +62,11 @@ struct gk_policy_subject {
     int64_t now_wall_ms;
 };
 
+/* As gk_policy_text(), of a key that is in a Managed HSM by the name of that one's built-in policy, where it has one of its
+ * own. A Managed HSM is known by its domain; what is listed in the configuration is a vault. */
+const struct gk_policy_text *gk_policy_text_for(enum gk_policy_rule rule,
+                                                const struct gk_policy_subject *subject);
+
 enum gk_policy_finding { GK_POLICY_KEPT, GK_POLICY_BROKEN, GK_POLICY_UNKNOWN };
 
 /* Whatever the rule's effect is. A rule that is not for such a subject is kept. */

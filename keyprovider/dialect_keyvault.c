@@ -98,11 +98,24 @@ static bool challenge_is_ours(const struct gk_kv_question *question, const char 
     return agrees;
 }
 
+/* What the answer says in a vault's own words. A Managed HSM has none for a 401: its challenge is all of it. */
+static bool read_error(const struct gk_kv_http_answer *http, struct gk_vault_answer *answer)
+{
+    if (gk_kv_response_error(http->body, answer)) {
+        return true;
+    }
+    if (http->http_status == STATUS_UNAUTHORIZED && http->body.len == 0) {
+        set_reason(answer, "Unauthorized", "the vault takes no token of this identity");
+        return true;
+    }
+    return false;
+}
+
 static struct gk_kv_judgement judge(const struct gk_kv_question *question,
                                     const struct gk_kv_http_answer *http,
                                     struct gk_vault_answer *answer)
 {
-    const bool explained = gk_kv_response_error(http->body, answer);
+    const bool explained = read_error(http, answer);
     struct gk_kv_judgement judgement =
         gk_kv_judge_vault(question->operation, http->http_status, answer->code);
     if (http->http_status == STATUS_UNAUTHORIZED &&

@@ -55,6 +55,21 @@ void kv_answer_empty(struct kv_request *request, unsigned status)
     request->status = status;
 }
 
+/* A vault says more in innererror; a Managed HSM has none, and names the request in its message. */
+static json_t *error_of(const struct kv_request *request, const char *code, const char *inner,
+                        const char *message)
+{
+    if (request->server->config->managed_hsm) {
+        return json_pack("{s:s, s:s+++}", "code", code, "message", message,
+                         " (Activity ID: ", request->call.request_id, ")");
+    }
+    json_t *error = json_pack("{s:s, s:s}", "code", code, "message", message);
+    if (error != NULL && inner[0] != '\0') {
+        json_object_set_new(error, "innererror", json_pack("{s:s}", "code", inner));
+    }
+    return error;
+}
+
 void kv_refuse(struct kv_request *request, unsigned status, const char *code, const char *inner,
                const char *format, ...)
 {
@@ -63,10 +78,7 @@ void kv_refuse(struct kv_request *request, unsigned status, const char *code, co
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    json_t *error = json_pack("{s:s, s:s}", "code", code, "message", message);
-    if (error != NULL && inner[0] != '\0') {
-        json_object_set_new(error, "innererror", json_pack("{s:s}", "code", inner));
-    }
+    json_t *error = error_of(request, code, inner, message);
     snprintf(request->call.code, sizeof request->call.code, "%s", inner[0] != '\0' ? inner : code);
     kv_answer(request, status, json_pack("{s:o}", "error", error));
 }

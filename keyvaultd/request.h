@@ -69,7 +69,7 @@ static inline const char *kv_request_segment(const struct kv_request *request, s
 /* Takes body over; a NULL body means that memory is out, and 500. */
 void kv_answer(struct kv_request *request, unsigned status, json_t *body);
 void kv_answer_empty(struct kv_request *request, unsigned status);
-/* The vault's error form. inner may be "". */
+/* The error form of a vault or, without inner, of a Managed HSM. inner may be "". */
 void kv_refuse(struct kv_request *request, unsigned status, const char *code, const char *inner,
                const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* The store's failures. */

@@ -208,6 +208,9 @@ static bool check_identity(struct kv_request *request)
     if (request->identity == NULL) {
         request->challenge = true;
         kv_refuse(request, 401, "Unauthorized", "", "%s", reason);
+        if (request->server->config->managed_hsm) { /* which has no words for this */
+            kv_answer_empty(request, 401);
+        }
         return false;
     }
     copy_to_call(request->call.identity, sizeof request->call.identity,

@@ -53,9 +53,9 @@ static void set_time(json_t *object, const char *name, int64_t wall_ms)
     }
 }
 
-static json_t *rule_json(const struct gk_site_policy *policy, enum gk_policy_rule rule)
+static json_t *rule_json(const struct gk_site_policy *policy, enum gk_policy_rule rule,
+                         const struct gk_policy_text *text)
 {
-    const struct gk_policy_text *text = gk_policy_text(rule);
     json_t *object = json_pack("{s:s, s:s, s:s}", "policy", text->setting, "displayName",
                                text->name, "effect", gk_policy_effect_name(policy->effects[rule]));
     char id[128];
@@ -68,7 +68,8 @@ static json_t *rules_json(const struct gk_site_policy *policy)
 {
     json_t *rules = json_array();
     for (int i = 0; i < GK_RULES_COUNT; i++) {
-        json_array_append_new(rules, rule_json(policy, (enum gk_policy_rule)i));
+        const enum gk_policy_rule rule = (enum gk_policy_rule)i;
+        json_array_append_new(rules, rule_json(policy, rule, gk_policy_text(rule)));
     }
     return rules;
 }
@@ -96,9 +97,10 @@ static json_t *findings_json(const struct gk_site_policy *policy,
         if (finding == GK_POLICY_KEPT) {
             continue;
         }
-        json_t *object = rule_json(policy, rule);
+        const struct gk_policy_text *text = gk_policy_text_for(rule, subject);
+        json_t *object = rule_json(policy, rule, text);
         json_object_set_new(object, "compliance", json_string(finding_name(finding)));
-        json_object_set_new(object, "remedy", json_string(gk_policy_text(rule)->remedy));
+        json_object_set_new(object, "remedy", json_string(text->remedy));
         json_array_append_new(findings, object);
         if (*worst != GK_POLICY_BROKEN) {
             *worst = finding;

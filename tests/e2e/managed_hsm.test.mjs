@@ -38,7 +38,12 @@ const valueOf = (answer) => {
   assert.equal(answer.status, 200, answer.body);
   return Buffer.from(answer.json.value, 'base64url');
 };
-const refusal = ({ status, json }) => [status, json.error.innererror?.code ?? json.error.code];
+// As recordings of the service have them: no innererror, and the request named in the message.
+function refusal({ status, headers, json: { error } }) {
+  assert.deepEqual(Object.keys(error), ['code', 'message']);
+  assert.ok(error.message.endsWith(` (Activity ID: ${headers['x-ms-request-id']})`), error.message);
+  return [status, error.code];
+}
 
 // What the token itself says of the private keys in it.
 const pkcs11 = (...args) => execFileSync('pkcs11-tool', ['--module', hsm.token.module, '--token-label',
@@ -86,7 +91,7 @@ test('only its own key types and tokens are taken', async () => {
   assert.deepEqual(refusal(imported), [501, 'NotImplemented']);
   const { token } = await hsm.credential('gateway').getToken(`${vault.resource}/.default`);
   const answer = await hsm.request('GET', `/keys/other?${API}`, { headers: { authorization: `Bearer ${token}` } });
-  assert.equal(answer.status, 401);
+  assert.deepEqual([answer.status, answer.body], [401, '']);
   assert.equal(answer.headers['www-authenticate'],
     `Bearer authorization="${vault.authority}/${vault.tenantId}", resource="https://managedhsm.azure.net"`);
 });
@@ -116,7 +121,7 @@ test('versions, states, deletion and a restart, as in a vault', async () => {
   await hsm.start();
   assert.deepEqual(valueOf(await unwrap()), secret);
   const versions = await hsm.disableAllVersions('life');
-  assert.deepEqual(refusal(await unwrap()), [403, 'KeyDisabled']);
+  assert.deepEqual(refusal(await unwrap()), [403, 'Forbidden']);
   await hsm.enableVersions('life', versions);
   await hsm.deleteKey('life');
   assert.deepEqual(refusal(await unwrap()), [404, 'KeyNotFound']);
@@ -201,6 +206,7 @@ test('an account under a key in the HSM, beside one in the vault: rotated, disab
   await turns('onhsm', 'active');
   await hsm.deleteKey('account-key');
   await dark('KeyVaultEncryptionKeyNotFound');
+  assert.match((await stack.keyStatus('onhsm')).reason, /\(Activity ID: [0-9a-f-]{36}\)$/);
   await hsm.recoverKey('account-key');
   await turns('onhsm', 'active');
   assert.deepEqual(await read(inHsm, 'blob'), bytes);

@@ -166,8 +166,10 @@ test('accounts in use beside it keep their root keys, and whatever is under way'
       }
     });
     await own.vault.disableAllVersions(own.keyName);
-    await own.checkKey();
-    assert.equal((await own.keyStatus()).state, 'revoked');
+    await own.until(async () => {
+      await own.checkKey();
+      return (await own.keyStatus()).state === 'revoked';
+    }, 'the refusal');
     assert.equal((await send(own, { method: 'PUT', path: '/box/blob', headers: { 'x-ms-blob-type': 'BlockBlob' } })).code, CODE);
     revoked = true;
     await Promise.all(reads);

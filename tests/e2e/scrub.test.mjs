@@ -79,7 +79,7 @@ test('wrong command lines', async () => {
 });
 
 test('stopped within a second, and resumed where it was', async () => {
-  const running = scrub('--verify', '--rate', '20');
+  const running = scrub('--verify', '--rate', '4');
   let state;
   do {
     const done = await scrub('--status', '--json');

@@ -40,6 +40,10 @@ enum reply {
     REPLY_401,
     REPLY_401_FOREIGN,
     REPLY_401_BARE,
+    REPLY_401_HSM,
+    REPLY_401_HSM_FOREIGN,
+    REPLY_401_HTML,
+    REPLY_HSM_DISABLED,
     REPLY_503,
     REPLY_429_LATER,
     REPLY_302,
@@ -127,15 +131,16 @@ static size_t put_value(char *answer, size_t max, const char *name, const char *
     return put(answer, max, 200, "", body);
 }
 
-static size_t put_challenge(char *answer, size_t max, const char *host, unsigned port)
+#define UNAUTHORIZED "{\"error\":{\"code\":\"Unauthorized\",\"message\":\"no\"}}"
+
+static size_t put_challenge(char *answer, size_t max, const char *host, const char *body)
 {
     char header[256];
     snprintf(header, sizeof header,
              "WWW-Authenticate: Bearer authorization=\"https://%s:%u/tenant\", "
              "resource=\"https://vault.azure.net\"\r\n",
-             host, port);
-    return put(answer, max, 401, header,
-               "{\"error\":{\"code\":\"Unauthorized\",\"message\":\"no\"}}");
+             host, scripted_server_port(world.server));
+    return put(answer, max, 401, header, body);
 }
 
 static size_t put_huge(char *answer, size_t max)
@@ -170,9 +175,20 @@ static size_t locked_vault_answer(char *answer, size_t max)
     case REPLY_HTML_403:
         return put(answer, max, 403, "", "<html>Forbidden</html>");
     case REPLY_401:
-        return put_challenge(answer, max, "localhost", scripted_server_port(world.server));
+        return put_challenge(answer, max, "localhost", UNAUTHORIZED);
     case REPLY_401_FOREIGN:
-        return put_challenge(answer, max, "evil.example", 443);
+        return put_challenge(answer, max, "evil.example", UNAUTHORIZED);
+    /* A Managed HSM's, as they were recorded by the vendor's SDKs. */
+    case REPLY_401_HSM:
+        return put_challenge(answer, max, "localhost", "");
+    case REPLY_401_HSM_FOREIGN:
+        return put_challenge(answer, max, "evil.example", "");
+    case REPLY_HSM_DISABLED:
+        return put(answer, max, 403, "",
+                   "{\"error\":{\"code\":\"Forbidden\",\"message\":\"no (Activity ID: "
+                   "85fa92fa-e669-11eb-a44d-000d3ae28186)\",\"innererror\":null}}");
+    case REPLY_401_HTML:
+        return put_challenge(answer, max, "localhost", "<html>Unauthorized</html>");
     case REPLY_401_BARE:
         return put(answer, max, 401, "",
                    "{\"error\":{\"code\":\"Unauthorized\",\"message\":\"\"}}");
@@ -495,7 +511,11 @@ static void test_keyvault_provider__answers(void **state)
         {REPLY_429_LATER, GK_VAULT_UNAVAILABLE, 1, 0},
         {REPLY_401_FOREIGN, GK_VAULT_UNAVAILABLE, 1, 0},
         {REPLY_401_BARE, GK_VAULT_UNAVAILABLE, 1, 0},
+        {REPLY_401_HSM_FOREIGN, GK_VAULT_UNAVAILABLE, 1, 0},
+        {REPLY_401_HTML, GK_VAULT_UNAVAILABLE, 2, 1},
         {REPLY_401, GK_VAULT_IDENTITY_GONE, 2, 1},
+        {REPLY_401_HSM, GK_VAULT_IDENTITY_GONE, 2, 1},
+        {REPLY_HSM_DISABLED, GK_VAULT_KEY_REFUSED, 1, 0},
         {REPLY_KEY, GK_VAULT_OK, 1, 0},
     };
     (void)state;

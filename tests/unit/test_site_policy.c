@@ -144,6 +144,33 @@ static void test_site_policy__a_refusal_names_rule_and_remedy(void **state)
     }
 }
 
+static void test_site_policy__a_managed_hsm_has_a_policy_of_its_own(void **state)
+{
+    static const struct {
+        const char *vault_uri;
+        const char *id;
+    } rows[] = {
+        {"https://contoso.vault.azure.net", "0b60c0b2-2dc2-4e1c-b5c9-abbed971de53"},
+        {"https://managedhsm.vault.azure.net", "0b60c0b2-2dc2-4e1c-b5c9-abbed971de53"},
+        {"https://contoso.managedhsm.azure.net", "c39ba22d-4428-4149-b981-70acb31fc383"},
+        {"https://Contoso.ManagedHSM.usgovcloudapi.net", "c39ba22d-4428-4149-b981-70acb31fc383"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct subject subject = good();
+        snprintf(subject.settings.key.vault_uri, sizeof subject.settings.key.vault_uri, "%s",
+                 rows[i].vault_uri);
+        const struct gk_policy_subject of = {.name = "account", .settings = &subject.settings};
+        for (int j = 0; j < GK_RULES_COUNT; j++) {
+            const enum gk_policy_rule rule = (enum gk_policy_rule)j;
+            const struct gk_policy_text *text = gk_policy_text_for(rule, &of);
+            assert_string_equal(text->setting, gk_policy_text(rule)->setting);
+            assert_string_equal(
+                text->id, rule == GK_RULE_PURGE_PROTECTION ? rows[i].id : gk_policy_text(rule)->id);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +179,7 @@ int main(void)
         cmocka_unit_test(test_site_policy__the_service_key_breaks_one_rule_alone),
         cmocka_unit_test(test_site_policy__what_was_not_told_is_unknown),
         cmocka_unit_test(test_site_policy__a_refusal_names_rule_and_remedy),
+        cmocka_unit_test(test_site_policy__a_managed_hsm_has_a_policy_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,6 +199,13 @@ static void test_vault_response__error(void **state)
     assert_true(gk_kv_response_error(
         gk_span_str("{\"error\":{\"code\":\"KeyNotFound\",\"message\":\"\"}}"), &answer));
     assert_string_equal(answer.code, "KeyNotFound");
+    /* A Managed HSM's */
+    assert_true(gk_kv_response_error(
+        gk_span_str("{\"error\":{\"code\":\"Forbidden\",\"message\":\"no (Activity ID: 85fa)\","
+                    "\"innererror\":null}}"),
+        &answer));
+    assert_string_equal(answer.code, "Forbidden");
+    assert_string_equal(answer.message, "no (Activity ID: 85fa)");
 }
 
 static void test_vault_response__error_of_another(void **state)
