@@ -3,7 +3,13 @@
 
 #include <string.h>
 
-#define WHITE_SPACE " \t\r\n"
+#include "gateway/auth/signature.h"
+
+#define WHITE_SPACE         " \t\r\n"
+#define VERSION_FIRST       20081027 /* documented: the first that can be the default */
+#define CORS_ITEMS_MAX      66u      /* documented: 64 names and two prefixes */
+#define CORS_ITEM_BYTES_MAX 256u
+#define COUNT(array)        (sizeof(array) / sizeof *(array))
 
 void gk_blob_service_take(struct gk_blob_service *to, const struct gk_blob_service *from,
                           uint32_t parts)
@@ -63,6 +69,75 @@ struct gk_span gk_cors_next_item(const char **list)
         len--;
     }
     return gk_span_of(at, len);
+}
+
+/* --- what is allowed ----------------------------------------------------------------------------*/
+
+bool gk_is_default_version(const char *text)
+{
+    return gk_service_version(text) >= VERSION_FIRST;
+}
+
+static bool has_control(struct gk_span item)
+{
+    for (size_t i = 0; i < item.len; i++) {
+        if (item.data[i] < 0x20 || item.data[i] == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_list(const char *list)
+{
+    size_t count = 0;
+    while (list != NULL) {
+        const struct gk_span item = gk_cors_next_item(&list);
+        if (item.len == 0 || item.len > CORS_ITEM_BYTES_MAX || ++count > CORS_ITEMS_MAX ||
+            has_control(item)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_method(struct gk_span item)
+{
+    static const char *const methods[] = {"DELETE", "GET",  "HEAD",    "MERGE",
+                                          "PATCH",  "POST", "OPTIONS", "PUT"};
+    for (size_t i = 0; i < COUNT(methods); i++) {
+        if (gk_span_equal(item, gk_span_str(methods[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_methods(const char *list)
+{
+    bool known = true;
+    while (list != NULL && known) {
+        known = is_method(gk_cors_next_item(&list));
+    }
+    return known;
+}
+
+/* The only ones that may be empty. */
+static bool check_headers(const struct gk_cors *cors, uint16_t list)
+{
+    return list == 0 || check_list(cors->text + list);
+}
+
+size_t gk_cors_wrong_list(const struct gk_cors *cors, const struct gk_cors_rule *rule)
+{
+    const bool good[GK_CORS_RULE_TEXTS] = {
+        check_list(cors->text + rule->origins), check_methods(cors->text + rule->methods),
+        check_headers(cors, rule->allowed_headers), check_headers(cors, rule->exposed_headers)};
+    size_t at = 0;
+    while (at < GK_CORS_RULE_TEXTS && good[at]) {
+        at++;
+    }
+    return at;
 }
 
 /* --- the stored form ----------------------------------------------------------------------------*/

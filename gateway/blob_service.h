@@ -110,6 +110,11 @@ bool gk_cors_add_text(struct gk_cors *cors, struct gk_span text, uint16_t *at);
 /* The next item of a list, without the blanks around it; *list moves on, and is NULL after the last. */
 struct gk_span gk_cors_next_item(const char **list);
 
+/* By its place in struct gk_cors_rule, the first list of a rule that is not allowed; GK_CORS_RULE_TEXTS when all are. */
+size_t gk_cors_wrong_list(const struct gk_cors *cors, const struct gk_cors_rule *rule);
+/* Whether the version, yyyy-mm-dd, can be what a request without one is of. */
+bool gk_is_default_version(const char *text);
+
 /* All but the container retention, which gk_container_retention_encode has. */
 void gk_blob_service_encode(const struct gk_blob_service *settings, struct gk_buf *out);
 /* False when it is not well-formed. */

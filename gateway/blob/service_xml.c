@@ -5,18 +5,14 @@
 #include <string.h>
 
 #include "common/text.h"
-#include "gateway/auth/signature.h"
 #include "gateway/blob/xml.h"
 #include "gateway/http/request.h"
 
-#define COUNT(array)        (sizeof(array) / sizeof *(array))
-#define VALUE_BYTES_MAX     4096u
-#define DEPTH_MAX           4u
-#define ANALYTICS_VERSION   "1.0"
-#define VERSION_FIRST       20081027 /* documented: the first that can be the default */
-#define CORS_ITEMS_MAX      66u      /* documented: 64 names and two prefixes */
-#define CORS_ITEM_BYTES_MAX 256u
-#define WHITE_SPACE         " \t\r\n"
+#define COUNT(array)      (sizeof(array) / sizeof *(array))
+#define VALUE_BYTES_MAX   4096u
+#define DEPTH_MAX         4u
+#define ANALYTICS_VERSION "1.0"
+#define WHITE_SPACE       " \t\r\n"
 
 /* --- what may stand where ------------------------------------------------------------------------*/
 
@@ -57,6 +53,7 @@ static const struct element metrics[] = {
     {"IncludeAPIs", BOOLEAN, IN(gk_service_metrics, include_apis)},
     {"RetentionPolicy", PARTS, IN(gk_service_metrics, retention), WITH(retention)},
 };
+/* The lists in the order of struct gk_cors_rule. */
 static const struct element rule[] = {
     {"AllowedOrigins", CORS_TEXT, IN(gk_cors_rule, origins), .needed = true},
     {"AllowedMethods", CORS_TEXT, IN(gk_cors_rule, methods), .needed = true},
@@ -207,8 +204,7 @@ static bool take_value(struct parsing *parsing, enum kind kind, const char *text
     case SECONDS:
         return take_number(text, 0, INT32_MAX, value);
     case VERSION:
-        return gk_service_version(text) >= VERSION_FIRST &&
-               take_chars(text, value, GK_DEFAULT_VERSION_BYTES);
+        return gk_is_default_version(text) && take_chars(text, value, GK_DEFAULT_VERSION_BYTES);
     case NAME:
         return strchr(text, '/') == NULL && take_chars(text, value, GK_WEBSITE_INDEX_BYTES);
     case PATH:
@@ -258,56 +254,13 @@ static bool close_element(void *ctx, unsigned depth)
 
 /* --- what belongs together -----------------------------------------------------------------------*/
 
-static bool check_list(const char *list)
-{
-    size_t count = 0;
-    while (list != NULL) {
-        const struct gk_span item = gk_cors_next_item(&list);
-        if (item.len == 0 || item.len > CORS_ITEM_BYTES_MAX || ++count > CORS_ITEMS_MAX) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_method(struct gk_span item)
-{
-    static const char *const methods[] = {"DELETE", "GET",  "HEAD",    "MERGE",
-                                          "PATCH",  "POST", "OPTIONS", "PUT"};
-    for (size_t i = 0; i < COUNT(methods); i++) {
-        if (gk_span_equal(item, gk_span_str(methods[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool check_methods(const char *list)
-{
-    bool known = true;
-    while (list != NULL && known) {
-        known = is_method(gk_cors_next_item(&list));
-    }
-    return known;
-}
-
-static bool check_headers(const char *list)
-{
-    return list[0] == '\0' || check_list(list);
-}
-
 /* The element with a list that is not allowed, or NULL. */
 static const char *check_cors(const struct gk_cors *cors)
 {
     for (uint8_t i = 0; i < cors->count; i++) {
-        const struct gk_cors_rule *at = &cors->rules[i];
-        const char *wrong = !check_list(cors->text + at->origins)              ? "AllowedOrigins"
-                            : !check_methods(cors->text + at->methods)         ? "AllowedMethods"
-                            : !check_headers(cors->text + at->allowed_headers) ? "AllowedHeaders"
-                            : !check_headers(cors->text + at->exposed_headers) ? "ExposedHeaders"
-                                                                               : NULL;
-        if (wrong != NULL) {
-            return wrong;
+        const size_t wrong = gk_cors_wrong_list(cors, &cors->rules[i]);
+        if (wrong < GK_CORS_RULE_TEXTS) {
+            return rule[wrong].name;
         }
     }
     return NULL;

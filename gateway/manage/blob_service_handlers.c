@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blob Services: Set and Get Service Properties, of what an account keeps of its blobs. What else there is
- * to set, Set Blob Service Properties of the Blob service sets. */
+/* Blob Services: Set and Get Service Properties. What Set Blob Service Properties of the Blob service has as well is
+ * the same there. */
 #include <stdio.h>
 
 #include "common/error.h"
 #include "gateway/manage/account_load.h"
+#include "gateway/manage/cors_json.h"
 #include "gateway/manage/json_body.h"
 
 /* A retention policy of the API. */
@@ -79,12 +80,36 @@ static enum gk_status read_policies(const json_t *properties, struct gk_blob_ser
     return status;
 }
 
+static enum gk_status read_default_version(const json_t *properties,
+                                           struct gk_blob_service *settings, uint32_t *parts,
+                                           struct gk_error *error)
+{
+    const char *version = NULL;
+    const enum gk_status status =
+        gk_json_text(properties, "properties.", "defaultServiceVersion", &version, error);
+    if (status != GK_OK || version == NULL) {
+        return status;
+    }
+    if (!gk_is_default_version(version)) {
+        return gk_json_refuse_value(error,
+                                    "properties.defaultServiceVersion is a version of the Blob "
+                                    "service, 2008-10-27 or later.");
+    }
+    snprintf(settings->default_version, sizeof settings->default_version, "%s", version);
+    *parts |= (uint32_t)GK_SERVICE_DEFAULT_VERSION;
+    return GK_OK;
+}
+
 /* What is not there stays as it is; what this gateway has not is refused. */
 static enum gk_status read_settings(const json_t *body, struct gk_blob_service *settings,
                                     uint32_t *parts, struct gk_error *error)
 {
-    static const char *const names[] = {"isVersioningEnabled", "deleteRetentionPolicy",
-                                        "containerDeleteRetentionPolicy", NULL};
+    static const char *const names[] = {"cors",
+                                        "defaultServiceVersion",
+                                        "isVersioningEnabled",
+                                        "deleteRetentionPolicy",
+                                        "containerDeleteRetentionPolicy",
+                                        NULL};
     json_t *properties = NULL;
     bool present = false;
     enum gk_status status = gk_json_object(body, "", "properties", &properties, error);
@@ -96,6 +121,13 @@ static enum gk_status read_settings(const json_t *body, struct gk_blob_service *
         status = gk_json_bool(properties, "properties.", "isVersioningEnabled",
                               &settings->versioning, &present, error);
         *parts |= present ? (uint32_t)GK_SERVICE_VERSIONING : 0;
+    }
+    if (status == GK_OK) {
+        status = gk_cors_json_read(properties, &settings->cors, &present, error);
+        *parts |= present ? (uint32_t)GK_SERVICE_CORS : 0;
+    }
+    if (status == GK_OK) {
+        status = read_default_version(properties, settings, parts, error);
     }
     return status == GK_OK ? read_policies(properties, settings, parts, error) : status;
 }
@@ -122,9 +154,12 @@ static json_t *service_json(const struct gk_managed_account *managed)
              "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Storage/storageAccounts/%s/"
              "blobServices/default",
              managed->arm.subscription, managed->arm.resource_group, managed->account->name);
-    return json_pack("{s:s, s:s, s:s, s:{s:b, s:o, s:o}}", "id", id, "name", "default", "type",
-                     "Microsoft.Storage/storageAccounts/blobServices", "properties",
-                     "isVersioningEnabled", settings->versioning, "deleteRetentionPolicy", of_blobs,
+    const char *version = settings->default_version;
+    return json_pack("{s:s, s:s, s:s, s:{s:o, s:s*, s:b, s:o, s:o}}", "id", id, "name", "default",
+                     "type", "Microsoft.Storage/storageAccounts/blobServices", "properties", "cors",
+                     gk_cors_json_write(&settings->cors), "defaultServiceVersion",
+                     version[0] == '\0' ? NULL : version, "isVersioningEnabled",
+                     settings->versioning, "deleteRetentionPolicy", of_blobs,
                      "containerDeleteRetentionPolicy", policy_json(&settings->container_retention));
 }
 

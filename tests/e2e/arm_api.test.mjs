@@ -5,9 +5,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { StorageManagementClient } from '@azure/arm-storage';
+import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 
 import { refused } from './lib/refused.mjs';
-import { RESOURCE_GROUP, startStack, SUBSCRIPTION } from './lib/stack.mjs';
+import { noRetry, RESOURCE_GROUP, startStack, SUBSCRIPTION } from './lib/stack.mjs';
 
 const API = 'api-version=2023-05-01';
 const NAMES = ['paged1', 'paged2', 'paged3', 'paged4', 'paged5'];
@@ -109,6 +110,46 @@ test('settings of the Blob service, alone and as a list of one', async () => {
     assert.deepEqual([service.name, service.isVersioningEnabled, service.deleteRetentionPolicy.days], ['default', true, 3]);
   }
   assert.equal(listed.length, 1);
+});
+
+test('rules for other origins and the default version, which the Blob service has as well', async () => {
+  const [account] = NAMES;
+  const [{ value }] = await stack.keysOf(account);
+  const service = new BlobServiceClient(`${stack.gateway.ready.blob_endpoint}/${account}`,
+    new StorageSharedKeyCredential(account, value), noRetry);
+  const rule = { allowedOrigins: ['https://one.test', 'https://two.test'], allowedMethods: ['GET', 'PUT'],
+    allowedHeaders: ['x-ms-meta-*'], exposedHeaders: [], maxAgeInSeconds: 60 };
+  const set = (properties) => client.blobServices.setServiceProperties(RESOURCE_GROUP, account, properties);
+  const made = await set({ cors: { corsRules: [rule] }, defaultServiceVersion: '2021-12-02' });
+  assert.deepEqual([made.cors.corsRules, made.defaultServiceVersion], [[rule], '2021-12-02']);
+  assert.equal(made.isVersioningEnabled, true, 'what is left out stays');
+  const seen = await service.getProperties();
+  assert.equal(seen.defaultServiceVersion, '2021-12-02');
+  assert.deepEqual(seen.cors.map(({ allowedOrigins, allowedMethods, allowedHeaders, exposedHeaders, maxAgeInSeconds }) =>
+    [allowedOrigins, allowedMethods, allowedHeaders, exposedHeaders, maxAgeInSeconds]),
+  [['https://one.test,https://two.test', 'GET,PUT', 'x-ms-meta-*', '', 60]]);
+
+  // And the other way.
+  await service.setProperties({ cors: [{ allowedOrigins: '*', allowedMethods: 'GET', allowedHeaders: 'a, b',
+    exposedHeaders: '*', maxAgeInSeconds: 0 }] });
+  const { cors } = await client.blobServices.getServiceProperties(RESOURCE_GROUP, account);
+  assert.deepEqual(cors.corsRules, [{ allowedOrigins: ['*'], allowedMethods: ['GET'], allowedHeaders: ['a', 'b'],
+    exposedHeaders: ['*'], maxAgeInSeconds: 0 }]);
+
+  for (const wrong of [{ defaultServiceVersion: '2008-10-26' }, { defaultServiceVersion: 'newest' },
+    { cors: { corsRules: Array(6).fill(rule) } }, { cors: { corsRules: [{ ...rule, allowedOrigins: [] }] } },
+    { cors: { corsRules: [{ ...rule, allowedOrigins: ['a,b'] }] } }, { cors: { corsRules: [{ ...rule, exposedHeaders: ['a\r\nb: c'] }] } }, { cors: { corsRules: [{ ...rule, allowedMethods: ['SEE'] }] } },
+    { cors: { corsRules: [{ ...rule, maxAgeInSeconds: -1 }] } }, { cors: { corsRules: [{ ...rule, exposedHeaders: undefined }] } },
+    { cors: { corsRules: [{ ...rule, allowedHeaders: ['a'.repeat(257)] }] } },
+    { cors: { corsRules: [{ ...rule, exposedHeaders: Array(20).fill('a'.repeat(200)) }] } },
+    { cors: { corsRules: [1] } }, { cors: { corsRules: {} } }]) {
+    const answer = await stack.management.request('PUT', `${stack.accountPath(account)}/blobServices/default?${API}`,
+      { body: { properties: wrong } });
+    assert.equal(answer.status, 400, JSON.stringify(wrong));
+    assert.match(answer.json.error.code, /^InvalidRequest(PropertyValue|Content)$/);
+  }
+  assert.deepEqual((await set({ cors: {} })).cors.corsRules, [], 'no rule disables it');
+  assert.deepEqual((await service.getProperties()).cors ?? [], []);
 });
 
 test('versions of the API: one has to be named, and newer and older ones are taken', async () => {

@@ -171,6 +171,7 @@ static void test_service_xml__is_refused(void **state)
          "InvalidXmlDocument"},
         {BODY("<Cors>" RULE("", "GET", "") "</Cors>"), "InvalidXmlNodeValue"},
         {BODY("<Cors>" RULE("a,,b", "GET", "") "</Cors>"), "InvalidXmlNodeValue"},
+        {BODY("<Cors>" RULE("a&#10;b", "GET", "") "</Cors>"), "InvalidXmlNodeValue"},
         {BODY("<Cors>" RULE("*", "", "") "</Cors>"), "InvalidXmlNodeValue"},
         {BODY("<Cors>" RULE("*", "GET,TRACE", "") "</Cors>"), "InvalidXmlNodeValue"},
         {BODY("<Cors>" RULE("*", "get", "") "</Cors>"), "InvalidXmlNodeValue"},
