@@ -118,6 +118,13 @@ static void fail(struct gk_kv_call *call, enum gk_vault_verdict verdict, const c
     finish(call);
 }
 
+/* For a reason that is not the vault's. */
+static void fail_ours(struct gk_kv_call *call, const char *code, const char *message)
+{
+    call->answer.ours = 1;
+    fail(call, GK_VAULT_UNAVAILABLE, code, message);
+}
+
 /* --- the vault's breaker -------------------------------------------------------------------------- */
 
 static void tell_breaker(const struct gk_kv_call *call, enum gk_log_level level, const char *what)
@@ -143,7 +150,8 @@ static void note_silence(struct gk_kv_call *call)
 /* Nothing came at all: while this thread stood still, that is no silence of the vault's. */
 static void note_no_answer(struct gk_kv_call *call)
 {
-    if (!gk_kv_loop_was_late(&call->provider->loop)) {
+    call->answer.ours = gk_kv_loop_was_late(&call->provider->loop);
+    if (!call->answer.ours) {
         note_silence(call);
     }
 }
@@ -215,12 +223,13 @@ static int64_t latest_turn_ms(const struct gk_kv_call *call)
     return call->deadline_real_ms - (part_ms < ANSWER_MS_MAX ? part_ms : ANSWER_MS_MAX);
 }
 
-static void fail_paced(struct gk_kv_call *call)
+static void fail_paced(struct gk_kv_call *call, uint32_t wait_ms)
 {
     const struct gk_provider_host *host = &call->provider->host;
     host->count(host->ctx, "gatekey_vault_paced_total", "", 1);
-    fail(call, GK_VAULT_UNAVAILABLE, "Paced",
-         "more calls wait for the vault than it may be asked within the deadline");
+    call->answer.retry_after_ms = wait_ms;
+    fail_ours(call, "Paced",
+              "more calls wait for the vault than it may be asked within the deadline");
 }
 
 /* Asks when the vault's breaker lets it through and its pace has a place for it. The call may have ended when this
@@ -240,7 +249,7 @@ static void take_turn(struct gk_kv_call *call)
     } else if (at_ms < latest_ms) {
         gk_kv_loop_arm(&provider->loop, &call->backoff, at_ms, on_turn, call);
     } else {
-        fail_paced(call);
+        fail_paced(call, (uint32_t)(at_ms - now_ms));
     }
 }
 
@@ -523,7 +532,7 @@ static void send_request(struct gk_kv_call *call, const char *bearer)
     gk_buf_cleanup(&header);
     gk_buf_cleanup(&url);
     if (call->exchange == NULL) {
-        fail(call, GK_VAULT_UNAVAILABLE, "OutOfMemory", "no memory for a request");
+        fail_ours(call, "OutOfMemory", "no memory for a request");
     }
 }
 
@@ -591,7 +600,7 @@ static void begin(void *ctx)
     struct gk_kv_call *call = ctx;
     struct gk_provider *provider = call->provider;
     if (provider->ending) {
-        fail(call, GK_VAULT_UNAVAILABLE, "Stopped", "the provider is stopping");
+        fail_ours(call, "Stopped", "the provider is stopping");
         return;
     }
     if (call->answer.code[0] != '\0') {
@@ -646,6 +655,7 @@ static struct gk_kv_call *new_call(struct gk_provider *provider,
     call->answer.verdict = GK_VAULT_UNAVAILABLE;
     if (gk_kv_route_find(&provider->config, input->identity, input->key, &call->route, &error) !=
         GK_OK) {
+        call->answer.ours = 1;
         set_reason(call, GK_VAULT_UNAVAILABLE, "NotConfigured", error.message);
     } else if (!make_body(call, input)) {
         free_call(call);
@@ -665,6 +675,7 @@ void gk_kv_call_start(struct gk_provider *provider, const struct gk_kv_call_inpu
     }
     const struct gk_vault_answer answer = {
         .verdict = GK_VAULT_UNAVAILABLE,
+        .ours = 1,
         .code = "NotStarted",
         .message = "the call could not be started: no memory, an input that no vault takes, or the "
                    "provider does not run",
@@ -682,6 +693,6 @@ void gk_kv_calls_end(struct gk_provider *provider)
             call->next->link = &provider->calls;
         }
         call->link = NULL;
-        fail(call, GK_VAULT_UNAVAILABLE, "Stopped", "the provider is stopping");
+        fail_ours(call, "Stopped", "the provider is stopping");
     }
 }

@@ -144,6 +144,28 @@ static enum gk_status refuse_silence(const struct gk_vault_caller *caller,
     return status;
 }
 
+enum gk_status gk_key_get_refusal(const struct gk_vault_result *result, struct gk_error *error)
+{
+    if (result->verdict == GK_VAULT_GONE) {
+        return refuse(error, AUTH, "There is no vault of that name; check the vault's URI.");
+    }
+    if (result->verdict == GK_VAULT_IDENTITY_GONE) {
+        return gk_fail_http(error, GK_E_INVALID, 400, AUTH,
+                            "No token can be had for the identity (%s); check that the identity "
+                            "exists and that its credential is valid.",
+                            result->code);
+    }
+    return result->http_status == 404
+               ? refuse(error, AUTH,
+                        "The vault has no such key or key version; check name and version, or "
+                        "recover the key.")
+               : gk_fail_http(error, GK_E_INVALID, 400, AUTH,
+                              "The vault refuses get with this key (%s); give the identity the "
+                              "permission get on it, and let the gateway through the vault's "
+                              "firewall.",
+                              result->code);
+}
+
 enum gk_status gk_key_get_accepted(const struct gk_vault_caller *caller,
                                    const struct gk_key_reference *key,
                                    struct gk_vault_result *result, struct gk_error *error)
@@ -154,23 +176,10 @@ enum gk_status gk_key_get_accepted(const struct gk_vault_caller *caller,
         return result->info_unknown
                    ? GK_OK
                    : gk_key_accept(result, gk_instance_now(caller->instance).wall_ms, error);
-    case GK_VAULT_GONE:
-        return refuse(error, AUTH, "There is no vault of that name; check the vault's URI.");
-    case GK_VAULT_IDENTITY_GONE:
-        return gk_fail_http(error, GK_E_INVALID, 400, AUTH,
-                            "No token can be had for the identity (%s); check that the identity "
-                            "exists and that its credential is valid.",
-                            result->code);
     case GK_VAULT_KEY_REFUSED:
-        return result->http_status == 404
-                   ? refuse(error, AUTH,
-                            "The vault has no such key or key version; check name and version, or "
-                            "recover the key.")
-                   : gk_fail_http(error, GK_E_INVALID, 400, AUTH,
-                                  "The vault refuses get with this key (%s); give the identity the "
-                                  "permission get on it, and let the gateway through the vault's "
-                                  "firewall.",
-                                  result->code);
+    case GK_VAULT_GONE:
+    case GK_VAULT_IDENTITY_GONE:
+        return gk_key_get_refusal(result, error);
     case GK_VAULT_UNAVAILABLE:
         break;
     }

@@ -31,7 +31,10 @@ enum gk_status gk_key_get_accepted(const struct gk_vault_caller *caller,
                                    const struct gk_key_reference *key,
                                    struct gk_vault_result *result,
                                    struct gk_error *error) GK_MUST_USE;
-/* The same for what a get has answered. */
+/* Why a get was refused, and how to mend it: GK_E_INVALID, 400. The verdict is a refusal. */
+enum gk_status gk_key_get_refusal(const struct gk_vault_result *result,
+                                  struct gk_error *error) GK_MUST_USE;
+/* The same as gk_key_get_accepted() for what a get has answered. */
 enum gk_status gk_key_accept(const struct gk_vault_result *result, int64_t wall_ms,
                              struct gk_error *error) GK_MUST_USE;
 

@@ -11,12 +11,17 @@
 #define REFUSED_FIRST_MS INT64_C(300000)
 #define NEVER            INT64_MIN
 
+/* Of one sort of call. */
+struct refusals {
+    int64_t pause_ms; /* 0: the last answer was none */
+    int64_t until_mono_ms;
+};
+
 /* One key as one identity asks for it. Stays until the end of the instance. */
 struct told {
     struct told *next;
     struct gk_encryption_settings settings;
-    int64_t refused_pause_ms; /* 0: the last answer was none */
-    int64_t refused_until_mono_ms;
+    struct refusals refusals[GK_KEY_NEWS_CALLS];
     int64_t asked_wall_ms;
     char key_id[GK_KEY_ID_BYTES_MAX]; /* "": nothing was told yet */
     char request_id[64];
@@ -122,7 +127,7 @@ void gk_key_news_note(struct gk_key_news *news, const struct gk_encryption_setti
     locked_end_silence(news, settings);
     struct told *told = locked_find_or_add(news, settings);
     if (told != NULL) {
-        told->refused_pause_ms = 0;
+        told->refusals[GK_KEY_NEWS_GET].pause_ms = 0;
         told->asked_wall_ms = asked_wall_ms;
         memcpy(told->key_id, result->key_id, sizeof told->key_id);
         memcpy(told->request_id, result->request_id, sizeof told->request_id);
@@ -152,21 +157,33 @@ bool gk_key_news_find(struct gk_key_news *news, const struct gk_encryption_setti
 }
 
 bool gk_key_news_note_refused(struct gk_key_news *news,
-                              const struct gk_encryption_settings *settings, int64_t now_mono_ms,
-                              int64_t longest_ms)
+                              const struct gk_encryption_settings *settings,
+                              enum gk_key_news_call call, int64_t now_mono_ms, int64_t longest_ms)
 {
     bool again = false;
     pthread_mutex_lock(&news->mutex);
     locked_end_silence(news, settings);
     struct told *told = locked_find_or_add(news, settings);
     if (told != NULL) {
-        again = told->refused_pause_ms > 0;
-        const int64_t pause_ms = again ? 2 * told->refused_pause_ms : REFUSED_FIRST_MS;
-        told->refused_pause_ms = pause_ms < longest_ms ? pause_ms : longest_ms;
-        told->refused_until_mono_ms = now_mono_ms + told->refused_pause_ms;
+        struct refusals *refusals = &told->refusals[call];
+        again = refusals->pause_ms > 0;
+        const int64_t pause_ms = again ? 2 * refusals->pause_ms : REFUSED_FIRST_MS;
+        refusals->pause_ms = pause_ms < longest_ms ? pause_ms : longest_ms;
+        refusals->until_mono_ms = now_mono_ms + refusals->pause_ms;
     }
     pthread_mutex_unlock(&news->mutex);
     return again;
+}
+
+void gk_key_news_note_wrapped(struct gk_key_news *news,
+                              const struct gk_encryption_settings *settings)
+{
+    pthread_mutex_lock(&news->mutex);
+    struct told *told = *locked_find(news, settings);
+    if (told != NULL) {
+        told->refusals[GK_KEY_NEWS_WRAP].pause_ms = 0;
+    }
+    pthread_mutex_unlock(&news->mutex);
 }
 
 void gk_key_news_note_silent(struct gk_key_news *news,
@@ -189,9 +206,13 @@ int64_t gk_key_news_put_off_until(struct gk_key_news *news,
     pthread_mutex_lock(&news->mutex);
     const struct told *told = *locked_find(news, settings);
     const struct silence *silence = *locked_find_silence(news, settings);
-    const int64_t silent_ms = silence == NULL ? NEVER : silence->until_mono_ms;
-    const int64_t refused_ms =
-        told == NULL || told->refused_pause_ms == 0 ? NEVER : told->refused_until_mono_ms;
+    int64_t until_ms = silence == NULL ? NEVER : silence->until_mono_ms;
+    for (unsigned call = 0; told != NULL && call < GK_KEY_NEWS_CALLS; call++) {
+        const struct refusals *refusals = &told->refusals[call];
+        if (refusals->pause_ms > 0 && refusals->until_mono_ms > until_ms) {
+            until_ms = refusals->until_mono_ms;
+        }
+    }
     pthread_mutex_unlock(&news->mutex);
-    return silent_ms > refused_ms ? silent_ms : refused_ms;
+    return until_ms;
 }

@@ -9,9 +9,10 @@
  * all of them has found that out, and whose look is due is put off:
  *
  *   silent   a check interval, all keys of that vault, for that identity; the one that waited comes after the others
- *   refused  this key: REFUSED_FIRST, twice as long each time to a version-check interval
+ *   refused  this key: REFUSED_FIRST, twice as long each time to a version-check interval; a get, and a wrap by the
+ *            newer version that it told of, each for itself
  *
- * An answer ends either. In memory alone, some 1.6 KB for each key: who has lost it asks. Any thread.
+ * An answer ends the silence, and what is done the refusals of it. In memory alone, some 1.6 KB for each key: who has lost it asks. Any thread.
  */
 #ifndef PLUGIN_KEY_NEWS_H
 #define PLUGIN_KEY_NEWS_H
@@ -27,10 +28,15 @@ void gk_key_news_free(struct gk_key_news **news);
 /* Keeps an answer of GK_VAULT_OK to a get that was sent at that time; without memory, nothing. */
 void gk_key_news_note(struct gk_key_news *news, const struct gk_encryption_settings *settings,
                       const struct gk_vault_result *result, int64_t asked_wall_ms);
-/* A get was refused; true when the one before was, too. longest_ms: of a pause. */
+enum gk_key_news_call { GK_KEY_NEWS_GET = 0, GK_KEY_NEWS_WRAP = 1, GK_KEY_NEWS_CALLS = 2 };
+
+/* That was refused; true when the one before was, too. longest_ms: of a pause. */
 bool gk_key_news_note_refused(struct gk_key_news *news,
-                              const struct gk_encryption_settings *settings, int64_t now_mono_ms,
-                              int64_t longest_ms);
+                              const struct gk_encryption_settings *settings,
+                              enum gk_key_news_call call, int64_t now_mono_ms, int64_t longest_ms);
+/* The key has wrapped. */
+void gk_key_news_note_wrapped(struct gk_key_news *news,
+                              const struct gk_encryption_settings *settings);
 /* The vault was silent to a get, and is not to be asked before that. */
 void gk_key_news_note_silent(struct gk_key_news *news,
                              const struct gk_encryption_settings *settings, int64_t until_mono_ms);

@@ -81,8 +81,21 @@ static void conclude(struct gk_account *account)
     }
 }
 
+/* The end of this process makes no key unreachable: what is open stays so for as long as there is somebody to use it. */
+static bool ends_with_process(struct gk_account *account, const struct gk_vault_answer *answer)
+{
+    pthread_mutex_lock(&account->mutex);
+    const bool open = gk_key_state_is_open(&account->state);
+    pthread_mutex_unlock(&account->mutex);
+    return open && answer->ours && atomic_load(&account->instance->stopping);
+}
+
 static void refused_or_silent(struct gk_account *account, const struct gk_vault_answer *answer)
 {
+    if (ends_with_process(account, answer)) {
+        finish(account, 0);
+        return;
+    }
     struct gk_key_outcome *outcome = &account->recheck.outcome;
     *outcome = (struct gk_key_outcome){.verdict = answer->verdict,
                                        .retry_after_ms = answer->retry_after_ms};

@@ -19,10 +19,12 @@ bool gk_root_wrap_is_by_service(const struct gk_root_wrap *wrap)
 enum gk_status gk_vault_silent_error(const struct gk_instance *instance,
                                      const struct gk_vault_result *result, struct gk_error *error)
 {
+    const char *what =
+        result->ours ? "The key vault was not heard" : "The key vault gives no answer";
     const enum gk_status status =
-        gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
-                     "The key vault gives no answer%s%s%s", result->code[0] == '\0' ? "." : " (",
-                     result->code, result->code[0] == '\0' ? "" : "). Try again.");
+        gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy", "%s%s%s%s", what,
+                     result->code[0] == '\0' ? "." : " (", result->code,
+                     result->code[0] == '\0' ? "" : "). Try again.");
     if (error != NULL) {
         const uint32_t asked_s =
             result->retry_after_ms / 1000 + (result->retry_after_ms % 1000 > 0);

@@ -13,7 +13,7 @@
 #include "plugin/key_warnings.h"
 #include "plugin/root_wrap.h"
 
-/* After a check that failed otherwise than by silence: soon enough for a day's work. One whose get was refused
+/* After a check that failed otherwise than by silence: soon enough for a day's work. One whose get or wrap was refused
  * waits for longer each time (key_news.h). */
 #define FAILED_RETRY_MS 300000
 #define STATUS_TOO_MANY 429u
@@ -35,7 +35,7 @@ struct rotation {
     struct gk_key_proof proof;
     struct gk_vault_result newest;
     int64_t asked_wall_ms; /* when the vault was asked for newest, for this account or another */
-    bool refused_again;    /* the get, as the one before, whoever made that */
+    bool refused_again;    /* the get or wrap, as the one before, whoever made that */
 };
 
 /* --- when ------------------------------------------------------------------------------------- */
@@ -121,11 +121,11 @@ static bool is_told(struct rotation *rotation, int64_t wall_ms)
                             &rotation->newest, &rotation->asked_wall_ms);
 }
 
-/* Whether the vault has no answer for anybody, rather than an odd one for this key. */
+/* Whether the vault has no answer for anybody, rather than an odd one for this key, or none that was asked for. */
 static bool is_silent(const struct gk_vault_result *result)
 {
-    return result->http_status == 0 || result->http_status == STATUS_TOO_MANY ||
-           result->http_status >= STATUS_SERVER;
+    return !result->ours && (result->http_status == 0 || result->http_status == STATUS_TOO_MANY ||
+                             result->http_status >= STATUS_SERVER);
 }
 
 static enum gk_status note_silent(struct rotation *rotation, struct gk_error *error)
@@ -140,13 +140,12 @@ static enum gk_status note_silent(struct rotation *rotation, struct gk_error *er
     return gk_vault_silent_error(instance, &rotation->newest, error);
 }
 
-static enum gk_status note_refused(struct rotation *rotation, struct gk_error *error)
+static void note_refused(struct rotation *rotation, enum gk_key_news_call call)
 {
     const struct gk_instance *instance = rotation->instance;
     rotation->refused_again = gk_key_news_note_refused(
-        instance->news, &rotation->next->settings, gk_instance_now(instance).mono_ms,
+        instance->news, &rotation->next->settings, call, gk_instance_now(instance).mono_ms,
         instance->settings.version_check_interval_ms);
-    return gk_key_refusal_error(rotation->newest.verdict, error);
 }
 
 /* Who is asked for it asks the vault itself. */
@@ -161,7 +160,8 @@ static enum gk_status ask(struct rotation *rotation, int64_t wall_ms, struct gk_
         return note_silent(rotation, error);
     }
     if (rotation->newest.verdict != GK_VAULT_OK) {
-        return note_refused(rotation, error);
+        note_refused(rotation, GK_KEY_NEWS_GET);
+        return gk_key_get_refusal(&rotation->newest, error);
     }
     gk_key_news_note(rotation->instance->news, &rotation->next->settings, &rotation->newest,
                      wall_ms);
@@ -186,6 +186,21 @@ static void tell(const struct rotation *rotation, const char *outcome, const cha
                                  });
 }
 
+/* What refuses to wrap, or to open what it has wrapped, does so to all accounts. */
+static enum gk_status wrap_by_newest(struct rotation *rotation,
+                                     const struct gk_root_identity *identity,
+                                     struct gk_root_wrap *wrap, struct gk_error *error)
+{
+    const enum gk_status status = gk_root_wrap_by_vault(
+        &rotation->caller, identity, rotation->root_key, rotation->newest.key_id, wrap, error);
+    if (status == GK_OK) {
+        gk_key_news_note_wrapped(rotation->instance->news, &rotation->next->settings);
+    } else if (status == GK_E_INVALID) {
+        note_refused(rotation, GK_KEY_NEWS_WRAP);
+    }
+    return status;
+}
+
 static enum gk_status wrap_anew(struct rotation *rotation, struct gk_error *error)
 {
     struct gk_root_generation *active = gk_account_record_active_to_change(rotation->next);
@@ -198,8 +213,7 @@ static enum gk_status wrap_anew(struct rotation *rotation, struct gk_error *erro
     enum gk_status status =
         gk_root_unwrap(&rotation->caller, &rotation->next->id, active, rotation->root_key, error);
     if (status == GK_OK) {
-        status = gk_root_wrap_by_vault(&rotation->caller, &identity, rotation->root_key,
-                                       rotation->newest.key_id, &wrap, error);
+        status = wrap_by_newest(rotation, &identity, &wrap, error);
     }
     if (status != GK_OK) {
         return status;
@@ -341,15 +355,27 @@ static enum gk_status begin(struct rotation *rotation, struct gk_error *error)
     return status;
 }
 
+/* Until it is tried again, for all that this account knows: as soon as the vault's pace has a place for it, where that
+ * alone was in the way. */
+static int64_t pause_ms_after(const struct rotation *rotation, enum gk_status status)
+{
+    const struct gk_vault_result *newest = &rotation->newest;
+    const int64_t interval_ms = rotation->instance->settings.check_interval_ms;
+    if (status != GK_E_UNAVAILABLE && status != GK_E_CONFLICT) {
+        return FAILED_RETRY_MS;
+    }
+    return newest->ours && newest->retry_after_ms > 0 && newest->retry_after_ms < interval_ms
+               ? newest->retry_after_ms
+               : interval_ms;
+}
+
 static void end(struct rotation *rotation, enum gk_status status)
 {
     struct gk_account *account = rotation->account;
     const struct gk_moment now = gk_instance_now(rotation->instance);
     pthread_mutex_lock(&account->mutex);
     if (status != GK_OK) {
-        const bool soon = status == GK_E_UNAVAILABLE || status == GK_E_CONFLICT;
-        account->version_check_not_before_mono_ms =
-            now.mono_ms + (soon ? rotation->instance->settings.check_interval_ms : FAILED_RETRY_MS);
+        account->version_check_not_before_mono_ms = now.mono_ms + pause_ms_after(rotation, status);
         /* What the log has of an account that was closed since, it has. */
         account->version_check_failed |= rotation->refused_again;
     } else if (rotation->stored->last_version_check_wall_ms > account->last_version_check_wall_ms ||

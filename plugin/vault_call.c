@@ -54,6 +54,7 @@ static void copy_answer(const struct gk_vault_answer *answer, struct gk_vault_re
 {
     result->verdict = answer->verdict;
     result->http_status = answer->http_status;
+    result->ours = answer->ours != 0;
     result->retry_after_ms = answer->retry_after_ms;
     snprintf(result->code, sizeof result->code, "%s", answer->code);
     snprintf(result->message, sizeof result->message, "%s", answer->message);
@@ -99,6 +100,7 @@ static uint32_t begin(const struct gk_vault_caller *caller, struct gk_vault_resu
     memset(result, 0, sizeof *result);
     const uint32_t left = gk_vault_deadline_left_ms(caller->deadline);
     if (left == 0) {
+        result->ours = true;
         make_unavailable(result, "DeadlineExceeded", "the time for the vault to answer is over");
     }
     return left;
@@ -117,7 +119,9 @@ void gk_vault_call_get(const struct gk_vault_caller *caller, const struct gk_key
                                    &waiter);
     waiter_wait(&waiter);
     if (result->verdict == GK_VAULT_OK && !gk_key_identifier_is_of(result->key_id, key)) {
+        const uint16_t http_status = result->http_status;
         memset(result, 0, sizeof *result);
+        result->http_status = http_status;
         make_unavailable(result, "UnexpectedAnswer", "the vault answered another key than asked");
     }
 }
@@ -146,6 +150,7 @@ void gk_vault_call_unwrap(const struct gk_vault_caller *caller, const struct gk_
     }
     struct gk_key_reference key;
     if (!gk_key_identifier_parse(wrap->key_id, &key)) {
+        result->ours = true;
         make_unavailable(result, "KeyIdentifierInvalid", "the record names a key that cannot be");
         return;
     }

@@ -21,6 +21,7 @@ uint32_t gk_vault_deadline_left_ms(const struct gk_deadline *deadline);
 struct gk_vault_result {
     enum gk_vault_verdict verdict;
     uint16_t http_status;
+    bool ours;
     uint32_t retry_after_ms;
     char code[96];
     char message[256];

@@ -103,8 +103,10 @@ struct gk_key_info {
 /* Valid only during the completion that gets it. */
 struct gk_vault_answer {
     enum gk_vault_verdict verdict;
-    uint16_t http_status;    /* 0 when there was no answer */
-    uint32_t retry_after_ms; /* what the vault asked for, 0 for nothing */
+    uint16_t http_status; /* 0 when there was no answer */
+    uint8_t ours;         /* of GK_VAULT_UNAVAILABLE: it tells nothing of the vault, which was not
+                                asked (pace, memory, end), or not heard by a process that stood still */
+    uint32_t retry_after_ms; /* what the vault asked for, or its pace leaves; 0 for nothing */
     char code[96];           /* the vault's or authority's own reason, "Forbidden/KeyDisabled" */
     char message[256];       /* one line for people; no secret */
     char request_id[64];     /* x-ms-request-id, for the vault owner's log */

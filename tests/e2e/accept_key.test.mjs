@@ -108,6 +108,47 @@ test('a version that is not there, a vault that may not be asked, an account wit
   await assertRefused(await manage('PUT', 'nobody', nobody), 400, 'ManagedServiceIdentityNotFound', /user-assigned/);
 });
 
+// What the key of an account meets after it was accepted: what is done to it, which may give back what undoes that, and
+// what gatekeyctl key check says: its exit code, and what to do.
+const checks = {
+  'a vault that is no more': [() => vault.setVaultDeleted(true), 0, /^State +unreachable.*^What to do +check the vault/ms],
+  'behind a firewall': [() => vault.setNetwork('firewall'), 0, /^State +revoked.*Forbidden\/ForbiddenByFirewall/ms],
+  'no permission get': [permit('wrapKey', 'unwrapKey'), 1, /refuses get .*the permission get/],
+  'no permission unwrapKey': [permit('get', 'wrapKey'), 0,
+    /^State +revoked.*does not have keys unwrapKey permission.*Forbidden\/AccessDenied.*gives the identity/ms],
+  'disabled': [async (name) => {
+    const versions = await vault.disableAllVersions(name);
+    return () => vault.enableVersions(name, versions);
+  }, 0, /^State +revoked.*disabled key.*Forbidden\/KeyDisabled.*enables/ms],
+  'deleted': [async (name) => {
+    await vault.deleteKey(name);
+    return () => vault.recoverKey(name);
+  }, 0, /^State +revoked.*KeyNotFound.*recovers/ms],
+  'a newer version, and no permission wrapKey': [async (name) => {
+    await vault.rotate(name);
+    await permit('get', 'unwrapKey')();
+  }, 1, /refuses wrapKey .*the permission wrapKey/],
+  'a newer version that is disabled': [async (name) => vault.disableVersion(name, await vault.rotate(name)), 0, /^State +active/m],
+};
+
+test('gatekeyctl key check says what is wrong, and how to mend it', async (t) => {
+  await vault.createKey('checked');
+  const made = await manage('PUT', 'checked', accountBody(stack.identity, { vaultUri: vault.uri, name: 'checked' }));
+  assert.equal(made.status, 200, made.body);
+  for (const [what, [spoil, code, says]] of Object.entries(checks)) {
+    await t.test(what, async () => {
+      const undo = await spoil('checked');
+      const { code: ended, stdout, stderr } = await stack.ctl('key', 'check', 'checked');
+      if (typeof undo === 'function') await undo();
+      await vault.setVaultDeleted(false);
+      await vault.setPermissions('gateway', ALL);
+      await vault.setNetwork('open');
+      assert.equal(ended, code, `${stdout}${stderr}`);
+      assert.match(`${stdout}${stderr}`, says);
+    });
+  }
+});
+
 test('a firewall that no longer lets the gateway through revokes, and says so', async () => {
   const stateIs = (state) => stack.until(async () => {
     await stack.checkKey();

@@ -95,6 +95,7 @@ static void refuse(struct gk_vault_answer *answer, enum gk_vault_verdict verdict
     snprintf(answer->request_id, sizeof answer->request_id, "fake-request");
     answer->http_status = verdict == GK_VAULT_UNAVAILABLE ? 0 : 403;
     answer->retry_after_ms = verdict == GK_VAULT_UNAVAILABLE ? vault.retry_after_ms : 0;
+    answer->ours = verdict == GK_VAULT_UNAVAILABLE && vault.ours;
 }
 
 static void locked_answer_get(unsigned version, struct gk_vault_answer *answer)
@@ -193,6 +194,7 @@ static void locked_answer(const struct call *call, bool stopping, uint8_t *bytes
     const unsigned version = version_of(call->key.version);
     if (stopping || version == 0 || version > vault.versions) {
         refuse(answer, stopping ? GK_VAULT_UNAVAILABLE : GK_VAULT_KEY_REFUSED);
+        answer->ours = stopping;
         return;
     }
     locked_name_key(&call->key, version, answer->key_id);
@@ -384,7 +386,7 @@ static void submit(struct gk_provider *provider, struct call *call)
     }
     pthread_mutex_unlock(&mutex);
     if (call != NULL) { /* it could not be started */
-        struct gk_vault_answer answer = {.verdict = GK_VAULT_UNAVAILABLE};
+        struct gk_vault_answer answer = {.verdict = GK_VAULT_UNAVAILABLE, .ours = 1};
         call->done(call->ctx, &answer);
         free(call);
     }

@@ -23,6 +23,7 @@ struct fake_vault {
     enum gk_vault_verdict wrap_verdict;
     enum gk_vault_verdict unwrap_verdict;
     uint32_t retry_after_ms; /* of every silence */
+    bool ours;               /* so are silences */
     unsigned silent_version; /* no unwrap with that one is answered; 0: none */
     bool plant;              /* unwraps to a key of somebody else's */
     bool short_key;          /* unwraps to 31 bytes */

@@ -41,8 +41,11 @@ struct world {
     unsigned opened;
     unsigned gone;
     unsigned silent; /* calls that ended without an answer */
+    unsigned ours;   /* of them, those of which the vault is not to blame */
+    bool late;       /* the thread stands still */
     unsigned breaks;
     unsigned paced;
+    uint32_t wait_ms; /* what the last of them was told */
 };
 
 static struct world world;
@@ -53,6 +56,13 @@ int64_t __wrap_gk_kv_real_now_ms(void);
 int64_t __wrap_gk_kv_real_now_ms(void)
 {
     return world.now_ms;
+}
+
+bool __wrap_gk_kv_loop_was_late(const struct gk_kv_loop *loop);
+bool __wrap_gk_kv_loop_was_late(const struct gk_kv_loop *loop)
+{
+    (void)loop;
+    return world.late;
 }
 
 bool __wrap_gk_kv_loop_post(struct gk_kv_loop *loop, struct gk_kv_task *task);
@@ -223,6 +233,8 @@ static void on_done(void *ctx, const struct gk_vault_answer *answer)
     world.opened += answer->verdict == GK_VAULT_OK ? 1 : 0;
     world.gone += answer->verdict == GK_VAULT_GONE ? 1 : 0;
     world.silent += answer->verdict == GK_VAULT_UNAVAILABLE ? 1 : 0;
+    world.ours += answer->ours;
+    world.wait_ms = answer->ours ? answer->retry_after_ms : world.wait_ms;
     assert_true(answer->verdict == GK_VAULT_OK || answer->code[0] != '\0');
 }
 
@@ -287,6 +299,7 @@ static void test_call__who_has_no_time_for_an_answer_is_not_asked(void **state)
     assert_int_equal(world.opened + world.silent, CALLS);
     assert_int_equal(world.opened, world.asked);
     assert_int_equal(world.silent, world.paced);
+    assert_int_equal(world.ours, world.paced);
     assert_int_equal(world.breaks, 0);
     /* All that the pace has places for, but for the last second. */
     assert_in_range(world.opened, BURST + (DEADLINE_MS - 1000) / GET_MS - 1,
@@ -336,6 +349,7 @@ test_call__a_vault_that_fell_silent_is_not_asked_by_those_who_waited_their_turn(
     const unsigned asked = world.asked;
     run_for(DEADLINE_MS);
     assert_int_equal(world.silent, CALLS);
+    assert_int_equal(world.ours, world.paced);
     assert_true(world.asked - asked < 2 * DEADLINE_MS / GK_KV_BREAKER_PAUSE_MAX_MS + 10);
 }
 
@@ -371,6 +385,37 @@ static void test_call__a_vault_whose_name_is_gone(void **state)
     assert_int_equal(world.opened, 1);
 }
 
+/* Whoever is told that there was no place is told when there will be one. */
+static void test_call__who_has_no_place_is_told_when_to_come_again(void **state)
+{
+    (void)state;
+    enum { DEADLINE_MS = 2000 };
+    start_gets(BURST + (DEADLINE_MS / GET_MS), DEADLINE_MS);
+    assert_true(world.paced > 0);
+    assert_int_equal(world.wait_ms, DEADLINE_MS - DEADLINE_MS / 4);
+    run_for(world.wait_ms);
+    const unsigned paced = world.paced;
+    start_gets(1, DEADLINE_MS);
+    run_for(DEADLINE_MS);
+    assert_int_equal(world.paced, paced);
+}
+
+static void test_call__a_standstill_is_no_silence(void **state)
+{
+    (void)state;
+    enum { DEADLINE_MS = 600 };
+    world.latency_ms = NEVER;
+    start_gets(1, DEADLINE_MS);
+    run_for(DEADLINE_MS);
+    assert_int_equal(world.silent, 1);
+    assert_int_equal(world.ours, 0);
+    world.late = true;
+    start_gets(1, DEADLINE_MS);
+    run_for(DEADLINE_MS);
+    assert_int_equal(world.silent, 2);
+    assert_int_equal(world.ours, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_call__##name, set_up, tear_down)
 
 int main(void)
@@ -380,6 +425,8 @@ int main(void)
         TEST(a_probe_has_time_for_its_answer),
         TEST(a_vault_whose_name_is_gone),
         TEST(a_vault_that_fell_silent_is_not_asked_by_those_who_waited_their_turn),
+        TEST(who_has_no_place_is_told_when_to_come_again),
+        TEST(a_standstill_is_no_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

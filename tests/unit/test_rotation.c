@@ -498,7 +498,8 @@ static void test_rotation__a_vault_that_refuses_get_is_no_revocation(void **stat
     create_customer(fixture);
     fake_vault_lock()->get_verdict = GK_VAULT_KEY_REFUSED;
     fake_vault_unlock();
-    assert_int_equal(check_now(fixture), GK_E_DENIED);
+    assert_int_equal(check_now(fixture), GK_E_INVALID);
+    assert_non_null(strstr(fixture->error.message, "permission get"));
     assert_state(fixture, GK_ACCOUNT_ACTIVE);
     assert_int_equal(authorize_read(fixture), GK_OK);
     rotate_vault();

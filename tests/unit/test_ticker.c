@@ -319,6 +319,29 @@ static void set_get(enum gk_vault_verdict verdict)
     fake_vault_unlock();
 }
 
+static void set_wrap(enum gk_vault_verdict verdict)
+{
+    fake_vault_lock()->wrap_verdict = verdict;
+    fake_vault_unlock();
+}
+
+static void set_ours(bool ours, uint32_t retry_after_ms)
+{
+    struct fake_vault *vault = fake_vault_lock();
+    vault->ours = ours;
+    vault->retry_after_ms = retry_after_ms;
+    fake_vault_unlock();
+}
+
+static void until_gets(unsigned gets)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (int i = 0; i < UNTIL_MS && vault_now().gets < gets; i++) {
+        nanosleep(&pause, NULL);
+    }
+    assert_true(vault_now().gets >= gets);
+}
+
 /* How many gets have been made when so much time has gone by, in steps in which whoever is due gets its turn. */
 static unsigned gets_after(struct fixture *fixture, int64_t ms, int64_t step_ms)
 {
@@ -365,6 +388,60 @@ static void test_ticker__one_refusal_to_tell_is_for_all(void **state)
     set_get(GK_VAULT_OK);
     fake_host_advance(&fixture->host, DAY_MS);
     until_all(fixture, looked_today);
+}
+
+/* What this process did not ask is no silence of the vault's: it is asked for each key as soon as there is room. */
+static void test_ticker__a_look_that_was_not_made_puts_off_no_other(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { ROOM_MS = INTERVAL_MS / 4 };
+    struct gk_encryption_settings settings = customer_settings();
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        snprintf(settings.key.name, sizeof settings.key.name, "key%u", i);
+        create(fixture, i, &settings);
+    }
+    set_get(GK_VAULT_UNAVAILABLE);
+    set_ours(true, ROOM_MS);
+    const unsigned before = vault_now().gets;
+    fake_host_advance(&fixture->host, DAY_MS);
+    until_gets(before + ACCOUNTS); /* time stands still: nobody waits for an interval */
+    set_ours(false, 0);
+    set_get(GK_VAULT_OK);
+    fake_host_advance(&fixture->host, ROOM_MS);
+    until_all(fixture, looked_today);
+}
+
+/* So it is with a newer version that may be looked at, and not be wrapped by. */
+static void test_ticker__one_refusal_to_wrap_is_for_all(void **state)
+{
+    struct fixture *fixture = *state;
+    create_all(fixture);
+    rotate_vault();
+    set_wrap(GK_VAULT_KEY_REFUSED);
+    const unsigned before = vault_now().wraps;
+    const unsigned warnings = fake_host_warnings(&fixture->host);
+    fake_host_advance(&fixture->host, DAY_MS);
+    (void)gets_after(fixture, 2 * DAY_MS, DAY_MS / 144);
+    assert_in_range(vault_now().wraps - before, 2, 13);
+    assert_in_range(fake_host_warnings(&fixture->host) - warnings, 1, ACCOUNTS);
+    set_wrap(GK_VAULT_OK);
+    const unsigned refused = vault_now().wraps;
+    fake_host_advance(&fixture->host, DAY_MS);
+    until_all(fixture, has_newest);
+    assert_int_equal(vault_now().wraps - refused, ACCOUNTS);
+}
+
+/* Who is asked for when the process ends is not told of as unreachable: no vault was silent. */
+static void test_ticker__the_end_of_the_process_is_no_silence(void **state)
+{
+    struct fixture *fixture = *state;
+    create_all(fixture);
+    fake_vault_lock()->hold = true;
+    fake_vault_unlock();
+    fake_host_advance(&fixture->host, INTERVAL_MS);
+    until_checking(fixture);
+    gk_instance_stop(fixture->instance);
+    assert_int_equal(fake_host_events(&fixture->host, "key.unreachable", "unavailable"), 0);
 }
 
 static bool is_cold(const struct gk_account_status *status, int64_t now_wall_ms)
@@ -475,6 +552,12 @@ int main(void)
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__one_look_finds_a_vault_silent_for_all,
                                         fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__a_look_that_was_not_made_puts_off_no_other,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__the_end_of_the_process_is_no_silence,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_ticker__one_refusal_to_wrap_is_for_all, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__one_refusal_to_tell_is_for_all, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_ticker__a_restart_causes_no_storm, fixture_setup,
