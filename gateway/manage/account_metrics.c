@@ -186,6 +186,9 @@ static enum gk_status read_all(const struct gk_account_metrics *metrics, struct 
         gk_buf_init(&gauges.out[i], GK_MANAGE_ANSWER_BYTES_MAX);
     }
     enum gk_status status = gk_accounts_list(gateway->accounts, "", add_account, &gauges, error);
+    if (status == GK_OK && gauges.silent >= SILENT_MAX) {
+        status = gk_fail(error, GK_E_UNAVAILABLE, "the store does not answer");
+    }
     if (status == GK_OK) {
         join(&gauges, begun_wall_ms, text);
     }

@@ -7,6 +7,7 @@
 #include "gateway/manage/account_metrics.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,8 +20,11 @@ static struct {
     bool held;
     bool endless; /* the list has no end */
     enum gk_status status;
+    atomic_int account; /* what the plugin says of each; a status */
     unsigned readings;
-} fake = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+} fake = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+          .changed = PTHREAD_COND_INITIALIZER,
+          .account = GK_E_INTEGRITY};
 
 enum gk_status __wrap_gk_accounts_list(struct gk_accounts *accounts, const char *after,
                                        gk_accounts_visit_fn *visit, void *ctx,
@@ -45,14 +49,14 @@ enum gk_status __wrap_gk_accounts_list(struct gk_accounts *accounts, const char 
     return status == GK_OK ? GK_OK : gk_fail(error, status, "as the test wants it");
 }
 
-static enum gk_status is_damaged(struct gk_instance *instance, const char *account,
-                                 struct gk_account_status *out, struct gk_error *error)
+static enum gk_status tell_status(struct gk_instance *instance, const char *account,
+                                  struct gk_account_status *out, struct gk_error *error)
 {
     (void)instance, (void)account, (void)out, (void)error;
-    return GK_E_INTEGRITY;
+    return (enum gk_status)atomic_load(&fake.account);
 }
 
-static const struct gk_plugin plugin = {.account_status = is_damaged};
+static const struct gk_plugin plugin = {.account_status = tell_status};
 static struct gk_plugin_host host = {.plugin = &plugin};
 static struct gk_gateway gateway = {.host = &host};
 
@@ -149,6 +153,21 @@ static void test_account_metrics__what_cannot_be_read_keeps_what_was(void **stat
     gk_account_metrics_stop(metrics);
 }
 
+/* A list that was broken off tells of nobody: what was not asked for would look like deleted. */
+static void test_account_metrics__a_store_that_falls_silent_keeps_what_was(void **state)
+{
+    (void)state;
+    struct gk_account_metrics *metrics = start(LONG_MS);
+    assert_int_equal(scrape(metrics), 1);
+    set_fake(false, true, GK_OK);
+    atomic_store(&fake.account, GK_E_UNAVAILABLE);
+    assert_int_equal(scrape(metrics), 1);
+    set_fake(false, false, GK_OK);
+    atomic_store(&fake.account, GK_E_INTEGRITY);
+    assert_int_equal(scrape(metrics), 3);
+    gk_account_metrics_stop(metrics);
+}
+
 static void test_account_metrics__the_end_breaks_a_reading_off(void **state)
 {
     (void)state;
@@ -166,6 +185,7 @@ int main(void)
         cmocka_unit_test(
             test_account_metrics__a_long_reading_keeps_nobody_and_is_followed_by_a_rest),
         cmocka_unit_test(test_account_metrics__what_cannot_be_read_keeps_what_was),
+        cmocka_unit_test(test_account_metrics__a_store_that_falls_silent_keeps_what_was),
         cmocka_unit_test(test_account_metrics__the_end_breaks_a_reading_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
