@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/span.h"
+#include "gateway/account_profile.h"
 #include "gateway/notices.h"
 
 #define ATTR_NAME_BYTES_MAX 128u
@@ -139,6 +140,38 @@ enum gk_status gk_account_attrs_set_if(struct gk_store *store, const char *accou
         gk_notices_tell(store, account);
     }
     return written;
+}
+
+/* --- what is left of one ------------------------------------------------------------------------*/
+
+static void find_profile(void *ctx, const struct gk_attr *attr)
+{
+    bool *found = ctx;
+    *found = *found || strcmp(attr->name, GK_ACCOUNT_PROFILE_ATTR) == 0;
+}
+
+static bool find_row(void *ctx, struct gk_span key, struct gk_span value)
+{
+    (void)key, (void)value;
+    *(bool *)ctx = true;
+    return false;
+}
+
+enum gk_status gk_account_has_remains(struct gk_store *store, const char *account, bool *remains,
+                                      struct gk_error *error)
+{
+    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+    uint64_t version = 0;
+    *remains = false;
+    enum gk_status status = gk_account_object(account, object, error);
+    if (status == GK_OK) {
+        status = gk_account_attrs_get(store, account, find_profile, remains, &version, error);
+    }
+    if (status == GK_OK && !*remains) {
+        const struct gk_map_range range = {.prefix = gk_span_str("c/"), .limit = 1};
+        status = gk_store_map_walk(store, GK_POOL_META, object, &range, find_row, remains, error);
+    }
+    return status == GK_E_NOT_FOUND ? GK_OK : status;
 }
 
 /* --- the lease ----------------------------------------------------------------------------------*/

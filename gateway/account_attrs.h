@@ -38,6 +38,13 @@ enum gk_status gk_account_lease_take(struct gk_store *store, const char *account
                                      uint32_t duration_ms, struct gk_error *error) GK_MUST_USE;
 void gk_account_lease_release(struct gk_store *store, const char *account);
 
+/*
+ * Whether the object of an account without a record shows that there was one: the gateway's record is written last, and
+ * containers after it. False of one that is half made, and where there is none. A name that is not valid is GK_E_INVALID.
+ */
+enum gk_status gk_account_has_remains(struct gk_store *store, const char *account, bool *remains,
+                                      struct gk_error *error) GK_MUST_USE;
+
 /* The account's object was removed: its lease goes too, and other gateways are told. */
 void gk_account_attrs_gone(struct gk_store *store, const char *account);
 

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "common/error.h"
+#include "gateway/account_attrs.h"
 #include "gateway/auth/anonymous.h"
 #include "gateway/auth/bearer.h"
 #include "gateway/auth/sas.h"
@@ -29,13 +30,37 @@ static enum gk_status check_credential(struct gk_request *request, const char *a
     return gk_shared_key_check(request, authorization, error);
 }
 
-/* The account by its name. Of one that is not there, no more is told than of a wrong credential. */
+/* Of an account that is not there, no more is told than of a wrong credential. One that has lost its record is there:
+ * whoever has a good credential must not take it for a wrong one, and nobody can tell a good one. */
+static enum gk_status explain_absence(struct gk_request *request, struct gk_error *error)
+{
+    const struct gk_gateway *gateway = request->gateway;
+    const char *name = request->account_name;
+    bool remains = false;
+    enum gk_status status = GK_OK;
+    if (gk_account_name_valid(name)) {
+        status = gk_account_has_remains(gateway->store, name, &remains, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    if (!remains) {
+        return gk_refuse(error, 403, "AuthenticationFailed");
+    }
+    status = gk_accounts_get(gateway->accounts, name, &request->account, error);
+    return status == GK_E_NOT_FOUND /* else it was made in between */
+               ? gk_fail(error, GK_E_INTEGRITY,
+                         "account %s has lost its record; restore it from a backup", name)
+               : status;
+}
+
+/* The account by its name. */
 static enum gk_status find_account(struct gk_request *request, struct gk_error *error)
 {
-    const enum gk_status status = gk_accounts_get(request->gateway->accounts, request->account_name,
-                                                  &request->account, error);
+    enum gk_status status = gk_accounts_get(request->gateway->accounts, request->account_name,
+                                            &request->account, error);
     if (status == GK_E_NOT_FOUND) {
-        return gk_refuse(error, 403, "AuthenticationFailed");
+        status = explain_absence(request, error);
     }
     if (status == GK_OK && request->version == 0) {
         const char *of_sas = gk_request_query(request, "sv");

@@ -36,40 +36,7 @@ struct listing {
     struct gk_error *error;
 };
 
-/* --- what is left of an account -----------------------------------------------------------------*/
-
-static void find_profile(void *ctx, const struct gk_attr *attr)
-{
-    bool *found = ctx;
-    *found = *found || strcmp(attr->name, GK_ACCOUNT_PROFILE_ATTR) == 0;
-}
-
-static bool find_row(void *ctx, struct gk_span key, struct gk_span value)
-{
-    (void)key, (void)value;
-    *(bool *)ctx = true;
-    return false;
-}
-
-/* Whether the object of an account that is "not found" shows that there was more once: the gateway's
- * record is written last, and containers after it. */
-static enum gk_status has_remains(struct gk_manage *manage, const char *name, bool *remains,
-                                  struct gk_error *error)
-{
-    struct gk_store *store = manage->gateway->store;
-    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
-    uint64_t version = 0;
-    *remains = false;
-    enum gk_status status = gk_account_object(name, object, error);
-    if (status == GK_OK) {
-        status = gk_account_attrs_get(store, name, find_profile, remains, &version, error);
-    }
-    if (status == GK_OK && !*remains) {
-        const struct gk_map_range range = {.prefix = gk_span_str("c/"), .limit = 1};
-        status = gk_store_map_walk(store, GK_POOL_META, object, &range, find_row, remains, error);
-    }
-    return status;
-}
+/* --- one account --------------------------------------------------------------------------------*/
 
 /* GK_E_NOT_FOUND: half created, or deleted. GK_E_CONFLICT: parts of it are lost. */
 static enum gk_status load(struct gk_manage *manage, const char *name,
@@ -80,7 +47,7 @@ static enum gk_status load(struct gk_manage *manage, const char *name,
         return status;
     }
     bool remains = false;
-    status = has_remains(manage, name, &remains, error);
+    status = gk_account_has_remains(manage->gateway->store, name, &remains, error);
     if (status != GK_OK || !remains) {
         return status == GK_OK ? GK_E_NOT_FOUND : status;
     }

@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "gateway/account_attrs.h"
 #include "gateway/manage/arm_account.h"
 #include "gateway/manage/manage.h"
 #include "gateway/metrics.h"
@@ -145,6 +146,15 @@ static void add_customer_key(struct gauges *gauges, const char *account,
     add_warnings(gauges, account, status->key_warnings);
 }
 
+/* Where that cannot be read it is told another time. */
+static bool has_lost_record(const struct gauges *gauges, const char *account)
+{
+    bool remains = false;
+    return gk_account_has_remains(gauges->metrics->gateway->store, account, &remains, NULL) ==
+               GK_OK &&
+           remains;
+}
+
 static bool add_account(void *ctx, const char *name)
 {
     struct gauges *gauges = ctx;
@@ -153,7 +163,7 @@ static bool add_account(void *ctx, const char *name)
     const enum gk_status status = host->plugin->account_status(host->instance, name, &state, NULL);
     if (status == GK_OK) {
         add_state(gauges, name, gk_arm_state_name(state.state));
-    } else if (status != GK_E_NOT_FOUND) {
+    } else if (status != GK_E_NOT_FOUND || has_lost_record(gauges, name)) {
         add_state(gauges, name, "unreadable");
     }
     if (status == GK_OK && state.settings.source == GK_KEY_SOURCE_CUSTOMER) {

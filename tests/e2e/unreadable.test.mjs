@@ -21,6 +21,7 @@ const cases = {
 const broken = Object.keys(cases).filter((name) => cases[name][1] !== undefined).sort();
 
 let stack;
+const requestTo = {}; // of each account: a good request to it
 
 const names = (accounts) => accounts.map(({ name }) => name).sort();
 const arm = (group) => stack.management.good('GET',
@@ -32,10 +33,10 @@ before(async () => {
   for (const name of Object.keys(cases)) {
     await stack.createAccount(name);
     const [{ value: accountKey }] = await stack.keysOf(name);
+    requestTo[name] = (request) => send({ ...stack, account: name, accountKey,
+      blobEndpoint: `${stack.gateway.ready.blob_endpoint}/${name}` }, request);
     if (name === 'halfmade') continue;
-    const blobEndpoint = `${stack.gateway.ready.blob_endpoint}/${name}`;
-    assert.equal((await send({ ...stack, account: name, accountKey, blobEndpoint }, { method: 'PUT',
-      path: '/kept', query: { restype: 'container' } })).status, 201);
+    assert.equal((await requestTo[name]({ method: 'PUT', path: '/kept', query: { restype: 'container' } })).status, 201);
   }
   await stack.gateway.stop(); // which also forgets every account
   for (const [name, [befall]] of Object.entries(cases)) befall(accountObject(stack, name));
@@ -54,6 +55,20 @@ test('the list has the whole ones as ever, and the others with what is wrong', a
     } else {
       assert.deepEqual(Object.keys(account).sort(), ['error', 'name']);
       assert.ok(account.error.message.length > 0);
+    }
+  }
+});
+
+test('its clients are told that it is not them; of what is not there nobody is told anything', async () => {
+  const account = 'neverwas';
+  requestTo[account] = (request) => send({ ...stack, account, blobEndpoint:
+    `${stack.gateway.ready.blob_endpoint}/${account}` }, request);
+  for (const [name, ask] of Object.entries(requestTo)) {
+    for (const unsigned of [false, true]) {
+      const { status, code } = await ask({ method: 'GET', path: '/kept',
+        query: { restype: 'container', comp: 'list' }, unsigned });
+      const absent = unsigned ? [401, 'NoAuthenticationInformation'] : [403, 'AuthenticationFailed'];
+      assert.deepEqual([status, code], broken.includes(name) ? [500, 'IntegrityCheckFailed'] : absent, `${name} ${unsigned}`);
     }
   }
 });
@@ -82,7 +97,9 @@ test('gatekeyctl lists all, and its exit code tells', async () => {
 test('metrics have them, and the gateway is ready: the others are served', async () => {
   const { body: text } = await stack.management.request('GET', '/metrics');
   assert.match(text, /^gatekey_account_state\{account="whole",state="service-managed"\} 1$/m);
-  assert.match(text, /^gatekey_account_state\{account="badrecord",state="unreadable"\} 1$/m);
+  for (const name of ['badrecord', 'norecord', 'nothing']) {
+    assert.match(text, new RegExp(`^gatekey_account_state\\{account="${name}",state="unreadable"\\} 1$`, 'm'));
+  }
   assert.doesNotMatch(text, /account="gone"/);
   assert.equal((await stack.management.request('GET', '/readyz')).status, 200);
 });
