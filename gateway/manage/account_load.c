@@ -122,31 +122,17 @@ enum gk_status gk_managed_account_answer(struct gk_manage *manage, const char *n
     return status;
 }
 
-static void audit(const struct gk_manage *manage, const struct gk_manage_request *request,
-                  struct gk_audit_event event)
-{
-    event.key_id = "";
-    event.request_id = "";
-    event.actor = request->actor;
-    gk_plugin_host_audit(manage->gateway->host, &event);
-}
-
 void gk_manage_audit(struct gk_manage *manage, const struct gk_manage_request *request,
                      enum gk_audit_event_id event, const char *account, const char *detail)
 {
-    audit(manage, request,
-          (struct gk_audit_event){
-              .event = event, .account = account, .outcome = "ok", .reason = "", .detail = detail});
-}
-
-void gk_manage_audit_refused(const struct gk_manage *manage,
-                             const struct gk_manage_request *request, enum gk_audit_event_id event,
-                             const char *account, const char *reason, const char *detail)
-{
-    audit(manage, request,
-          (struct gk_audit_event){.event = event,
-                                  .account = account,
-                                  .outcome = "refused",
-                                  .reason = reason,
-                                  .detail = detail});
+    gk_plugin_host_audit(manage->gateway->host, &(const struct gk_audit_event){
+                                                    .event = event,
+                                                    .account = account,
+                                                    .key_id = "",
+                                                    .outcome = "ok",
+                                                    .reason = "",
+                                                    .detail = detail,
+                                                    .request_id = "",
+                                                    .actor = request->actor,
+                                                });
 }

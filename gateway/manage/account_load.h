@@ -39,10 +39,7 @@ enum gk_status gk_managed_account_answer(struct gk_manage *manage, const char *n
                                          struct gk_manage_answer *answer,
                                          struct gk_error *error) GK_MUST_USE;
 
-/* An audit event of the management API itself: of what was done, or of what was refused, and why. */
-void gk_manage_audit_refused(const struct gk_manage *manage,
-                             const struct gk_manage_request *request, enum gk_audit_event_id event,
-                             const char *account, const char *reason, const char *detail);
+/* An audit event of the management API itself: of what was done. */
 void gk_manage_audit(struct gk_manage *manage, const struct gk_manage_request *request,
                      enum gk_audit_event_id event, const char *account, const char *detail);
 

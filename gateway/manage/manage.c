@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/manage/account_load.h"
+#include "gateway/manage/denials.h"
 
 void gk_manage_answer_cleanup(struct gk_manage_answer *answer)
 {
@@ -231,8 +232,7 @@ static enum gk_status deny(const struct gk_manage *manage, const struct gk_manag
 {
     char what[160];
     snprintf(what, sizeof what, "%s %.*s", request->method, (int)sizeof what - 16, request->path);
-    gk_manage_audit_refused(manage, request, GK_AUDIT_MANAGE_DENIED, path->account,
-                            "AuthorizationFailed", what);
+    gk_denials_note(manage->denials, request->actor, path->account, what);
     return gk_fail_http(error, GK_E_DENIED, 403, "AuthorizationFailed",
                         "The client '%s' does not have authorization to perform this action over "
                         "this scope; its role in management.callers does not allow it.",
@@ -298,6 +298,7 @@ void gk_manage_handle(struct gk_manage *manage, const struct gk_manage_request *
     *answer = (struct gk_manage_answer){0};
     gk_buf_init(&answer->body, GK_MANAGE_ANSWER_BYTES_MAX);
     struct gk_error error = {0};
+    gk_denials_tell_over(manage->denials);
     const enum gk_status status = handle(manage, request, answer, &error);
     if (status == GK_OK) {
         return;

@@ -50,6 +50,7 @@ struct gk_manage {
     struct gk_gateway *gateway;
     struct gk_store_probe *probe;
     struct gk_account_metrics *account_metrics;
+    struct gk_denials *denials;
     const char *blob_base_url; /* "http://127.0.0.1:10000": what primaryEndpoints is made of */
     atomic_bool stopping;      /* readyz says no from then on */
 };

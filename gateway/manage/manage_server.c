@@ -11,6 +11,7 @@
 #include "common/text.h"
 #include "gateway/http/server.h"
 #include "gateway/manage/account_metrics.h"
+#include "gateway/manage/denials.h"
 #include "gateway/manage/manage.h"
 #include "gateway/store/probe.h"
 
@@ -237,6 +238,10 @@ enum gk_status gk_manage_server_start(struct gk_manage_server *server, struct gk
     };
     server->manage.gateway = gateway;
     server->manage.blob_base_url = blob_base_url;
+    server->manage.denials = gk_denials_new(gateway);
+    if (server->manage.denials == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
     enum gk_status status = gk_store_probe_start(gateway->store, &server->manage.probe, error);
     if (status == GK_OK) {
         status = gk_account_metrics_start(gateway, GK_ACCOUNT_METRICS_WAIT_MS,
@@ -273,6 +278,7 @@ void gk_manage_server_stop(struct gk_manage_server *server)
     gk_http_server_stop(server->http);
     gk_account_metrics_stop(server->manage.account_metrics);
     gk_store_probe_stop(server->manage.probe);
+    gk_denials_free(&server->manage.denials);
     gk_callers_release(server->callers);
     pthread_mutex_destroy(&server->mutex);
     free(server);

@@ -268,6 +268,27 @@ test('a caller whose role does not allow it', async () => {
   const [denied] = await tells(() => stack.management.request('DELETE', `${at}?${API}`, { headers: as(READER) }),
     { event: 'manage.denied', account: stack.account, outcome: 'refused', actor: READER });
   assert.equal(denied.detail, `DELETE ${at}`);
+  assert.equal(denied.count, undefined);
+});
+
+test('one who goes on trying makes the audit grow by no more than so much, and nothing is left out', async () => {
+  const at = stack.accountPath(stack.account);
+  const denials = () => events().filter(({ event, actor }) => event === 'manage.denied' && actor === READER);
+  const before = denials().length;
+  for (let i = 0; i < 40; i++) {
+    assert.equal((await stack.management.request('DELETE', `${at}?${API}`, { headers: as(READER) })).status, 403);
+  }
+  stack.gateway.moveClock(61000);
+  await stack.until(async () => {
+    await stack.management.request('GET', '/healthz');
+    return denials().slice(before).reduce((sum, { count }) => sum + (count ?? 1), 0) === 40;
+  }, 'all 40 to be told of');
+  const counted = denials().slice(before).filter(({ count }) => count > 0);
+  assert.ok(counted.length > 0 && denials().length - before < 40);
+  for (const { detail, since, time } of counted) {
+    assert.equal(detail, `the last: DELETE ${at}`);
+    assert.ok(Date.parse(since) <= Date.parse(time));
+  }
 });
 
 test('a configuration that is read again', async () => {
