@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a vault can answer, at random, to accounts under keys in it: each call of each account meets a fault or
+"""What a vault can answer, at random, to accounts under keys in it, one in five of them in a transit engine: each call of each account meets a fault or
 none, and what becomes of the account is compared with the rule that only an explicit refusal makes data dark, that
 silence is forgiven for the grace while the root key is in memory, and that nothing else is ever served. Meanwhile
 keys are disabled and rotated, the clock jumps past the grace, the wall clock is set back, the vaults have certificates
@@ -30,47 +30,20 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 from blob_client import Client  # noqa: E402
 from gateway_process import Gateway, account_sas  # noqa: E402
+from transit_process import Transit  # noqa: E402
+from vault_answers import UNWRAP, KeyVaultAnswers, TransitAnswers  # noqa: E402
 from vault_process import Vault  # noqa: E402
 
-VAULTS = 4
+VAULTS, ENGINES = 4, 1
 STEPS = 25  # of each account, from one restart or jump of the clock to the next
 GRACE_S = 600
 VAULT_DEADLINE_MS = 600
-LATE_MS = 1500
 PATIENCE_S = 60
 LINES = 12  # of a log, to tell what went wrong
 AGAIN_S = 0.05  # after a 503
 BUSY_S = 0.3  # by which this test's own thread is late where no vault can be blamed for an answer that is
 CONTAINER = "box"
 NOT_FOUND, NO_TOKEN = "KeyVaultEncryptionKeyNotFound", "KeyVaultAccessTokenCannotBeAcquired"
-
-
-def vault_error(code, inner=None):
-    """As Key Vault tells it."""
-    error = {"code": code, "message": "A fault."}
-    if inner:
-        error["innererror"] = {"code": inner}
-    return json.dumps({"error": error})
-
-
-# What a call meets. To an unwrap, the first ones are silence, whatever their status says, and the others refuse.
-SILENCES = [
-    {"action": "drop"}, {"delay_ms": LATE_MS}, {"action": "garbage"}, {"action": "truncate"}, {"action": "huge"},
-    {"action": "wrong_kid"}, {"action": "short_key"}, {"action": "long_key"},
-    *({"status": status, "retry_after": 3600} for status in (408, 429, 429, 500, 502, 503, 503, 504, 599)),
-    *({"status": status} for status in (408, 429, 500, 503)),
-    *({"status": status, "body": "{}"} for status in (204, 302, 400, 402, 403, 404, 405, 409, 410, 418, 451)),
-    *({"status": 200, "body": body} for body in (
-        "{}", "[]", "null", '"text"', '{"kid":5,"value":7}', '{"kid":"","value":""}', "[" * 1500 + "]" * 1500,
-        '{"value":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}')),
-    {"status": 400, "body": vault_error("Unsupported")}, {"status": 409, "body": vault_error("Conflict")},
-    {"status": 403, "body": '{"message":"<html>a proxy"}'}, {"status": 404, "body": '{"error":"not_found"}'},
-]
-REFUSALS = [  # the last one of an unwrap alone
-    *({"status": 403, "body": vault_error("Forbidden", inner)} for inner in (
-        None, "KeyDisabled", "ForbiddenByPolicy", "ForbiddenByRbac", "ForbiddenByFirewall", "ForbiddenByConnection")),
-    {"status": 404, "body": vault_error("KeyNotFound")}, {"status": 400, "body": vault_error("BadParameter")},
-]
 
 
 class Wrong(Exception):
@@ -100,6 +73,7 @@ class Account:
 
     def __init__(self, number, gateway, vault, rng):
         self.name, self.gateway, self.vault, self.rng = f"faults{number}", gateway, vault, rng
+        self.answers = TransitAnswers() if isinstance(vault, Transit) else KeyVaultAnswers()
         self.version = vault.create_key(self.name)
         self.current = self.version  # what its root key is wrapped with
         made = gateway.ctl("account", "create", self.name, "--vault", vault.uri, "--key", self.name, "--identity",
@@ -224,8 +198,9 @@ class Account:
 
     # --- steps --------------------------------------------------------------------------------------
 
-    def begin_fault(self, operation, fault, kind):
-        self.vault.begin_fault(self.name, operation, fault)
+    def begin_fault(self, kind):
+        fault = self.rng.choice(self.answers.refusals if kind == "refusal" else self.answers.silences)
+        self.vault.begin_fault(self.name, UNWRAP, fault)
         self.fault, self.met = kind, fault
 
     def end_fault(self):
@@ -236,8 +211,7 @@ class Account:
 
     def meet_fault(self):
         kind = "refusal" if self.rng.random() < 0.25 else "silence"
-        fault = self.rng.choice(REFUSALS if kind == "refusal" else SILENCES)
-        self.begin_fault("unwrapKey", fault, kind)
+        self.begin_fault(kind)
         self.check()
         for _ in range(self.rng.randrange(3)):
             self.use()
@@ -266,11 +240,8 @@ class Account:
         """A new version, which a fault keeps from being taken up at first: the old one goes on."""
         self.meet_none()
         newest = self.vault.create_key(self.name)
-        operation = self.rng.choice(["get", "wrapKey"])
         refused = self.rng.random() < 0.3
-        fault = self.rng.choice(REFUSALS[:-1] if refused else SILENCES)
-        if operation == "get" and fault.get("action") in ("wrong_kid", "short_key", "long_key"):
-            fault, refused = {"action": "wrong_kid"}, True  # a version that is not there refuses to wrap
+        operation, fault, _ = self.rng.choice([row for row in self.answers.of_rotations if row[2] == refused])
         self.vault.begin_fault(self.name, operation, fault)
         self.met = fault
         status, answer = self.gateway.resource("POST", self.name, "/gatekeyCheckKey")
@@ -307,7 +278,7 @@ class Account:
         self.meet_none()
         kind = self.rng.choice([None, "silence", "refusal"])
         if kind is not None:
-            self.begin_fault("unwrapKey", self.rng.choice(SILENCES if kind == "silence" else REFUSALS), kind)
+            self.begin_fault(kind)
             self.check()
 
     def after_jump(self):
@@ -457,11 +428,10 @@ def check_log(gateway, vaults):
     """No secret of an identity, no token of anybody, no bearer header."""
     log = gateway.log_file.read_text(errors="replace")
     for vault in vaults:
-        for secret in ("gateway.secret", "admin.secret"):
-            text = (vault.directory / secret).read_text().strip()
-            if text in log or base64.b64encode(text.encode()).decode() in log:
-                raise SystemExit(f"{secret} is in the gateway's log")
-    token = re.search(r"eyJ[\w-]{8,}\.|Bearer [\w-]{16,}", log)
+        for secret in vault.secrets:
+            if secret in log or base64.b64encode(secret.encode()).decode() in log:
+                raise SystemExit(f"a secret of {vault.uri} is in the gateway's log")
+    token = re.search(r"eyJ[\w-]{8,}\.|hvs\.[\w-]{8,}|Bearer [\w-]{16,}", log)
     if token:
         raise SystemExit(f"a token is in the gateway's log: {token.group()[:12]}...")
 
@@ -470,14 +440,15 @@ class Vaults:
     """All of them, as a gateway's configuration has them."""
 
     def __init__(self, directory):
-        self.all = [Vault(directory / f"vault{number}", f"/identities/gateway{number}") for number in range(VAULTS)]
+        self.all = [*(Vault(directory / f"vault{number}", f"/identities/gateway{number}") for number in range(VAULTS)),
+                    *(Transit(directory / f"engine{number}") for number in range(ENGINES))]
         authorities = directory / "authorities.crt"
-        authorities.write_text("".join((vault.directory / "tls.crt").read_text() for vault in self.all))
-        uris = ", ".join(f'{{ uri = "{vault.uri}"; }}' for vault in self.all)
+        authorities.write_text("".join(vault.ca_file.read_text() for vault in self.all))
+        configs = ", ".join(vault.config for vault in self.all)
         identities = ",\n".join(vault.identity_config for vault in self.all)
         self.provider_config = f"""ca_file = "{authorities}"; check_interval_ms = 86400000; grace_s = {GRACE_S};
   vault_deadline_ms = {VAULT_DEADLINE_MS}; request_timeout_ms = {VAULT_DEADLINE_MS};
-  vaults = ( {uris} ); identities = ( {identities} );"""
+  vaults = ( {configs} ); identities = ( {identities} );"""
 
 
 def run(directory, arguments):
@@ -489,7 +460,7 @@ def run(directory, arguments):
     gateway.move_clock(0)
     try:
         gateway.start()
-        walkers = [Walker(number, gateway, vaults.all[number % VAULTS], random.Random(f"{arguments.seed} {number}"))
+        walkers = [Walker(number, gateway, vaults.all[number % len(vaults.all)], random.Random(f"{arguments.seed} {number}"))
                    for number in range(arguments.accounts)]
         begun = time.monotonic()
         faults, stretches, counts = walk(gateway, walkers, vaults.all, arguments.faults)

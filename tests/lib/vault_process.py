@@ -63,6 +63,19 @@ control = {{ enabled = true; token_file = "{here}/control.token"; }};
         self.port = urllib.parse.urlsplit(self.uri).port
 
     @property
+    def ca_file(self):
+        return self.directory / "tls.crt"
+
+    @property
+    def secrets(self):
+        """What nobody else may see."""
+        return [(self.directory / f"{name}.secret").read_text().strip() for name in ("admin", "gateway")]
+
+    @property
+    def config(self):
+        return f'{{ uri = "{self.uri}"; }}'
+
+    @property
     def identity_config(self):
         return f"""{{ kind = "client-secret"; resource_id = "{self.identity}"; client_id = "{self.gateway}";
     tenant_id = "{self.tenant}"; authority = "{self.uri}";
@@ -70,9 +83,9 @@ control = {{ enabled = true; token_file = "{here}/control.token"; }};
 
     @property
     def provider_config(self):
-        return f"""ca_file = "{self.directory}/tls.crt";
+        return f"""ca_file = "{self.ca_file}";
   check_interval_ms = {self.check_interval_ms}; version_check_interval_s = {self.version_check_interval_s};
-  vaults = ( {{ uri = "{self.uri}"; }} );
+  vaults = ( {self.config} );
   identities = ( {self.identity_config} );"""
 
     def stop(self):

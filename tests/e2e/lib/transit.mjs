@@ -168,7 +168,9 @@ export async function startTransit(directory, { authority, mount = 'transit', na
   const rootToken = `s.${randomBytes(18).toString('base64url')}`;
   const unsealKey = randomBytes(32).toString('hex');
   const state = { sealed: false, engine: new Engine(), tokens: new Map([[rootToken, { policies: ['root'] }]]),
-    policies: new Map(), roles: new Map(), roleIds: new Map(), secretIds: new Map(), calls: [], fault: () => undefined };
+    policies: new Map(), roles: new Map(), roleIds: new Map(), secretIds: new Map(), calls: [], fault: () => undefined,
+    // Whether it has taken an answer over, to do with the response what goes wrong on the way.
+    spoil: () => false };
 
   const newToken = (policies, lifetimeS = TOKEN_LIFETIME_S) => {
     const token = `hvs.${randomBytes(24).toString('base64url')}`;
@@ -260,8 +262,7 @@ export async function startTransit(directory, { authority, mount = 'transit', na
     return { json: data && { data } };
   };
 
-  const answerTo = (request, body) => {
-    const where = new URL(request.url, 'https://localhost').pathname.replace(/^\/v1\//, '');
+  const answerTo = (request, where, body) => {
     const token = request.headers['x-vault-token'] ?? request.headers.authorization?.replace(/^Bearer /, '');
     const inNamespace = request.headers['x-vault-namespace'] ?? '';
     let answer;
@@ -285,9 +286,11 @@ export async function startTransit(directory, { authority, mount = 'transit', na
       const parts = [];
       request.on('data', (part) => parts.push(part));
       request.on('end', () => {
-        const { status, json } = answerTo(request, Buffer.concat(parts).toString());
-        response.writeHead(status, { 'content-type': 'application/json' });
-        response.end(json && `${JSON.stringify(json)}\n`);
+        const where = new URL(request.url, 'https://localhost').pathname.replace(/^\/v1\//, '');
+        const answer = answerTo(request, where, Buffer.concat(parts).toString());
+        if (state.spoil(request.method, where, answer, response)) return;
+        response.writeHead(answer.status, { 'content-type': 'application/json' });
+        response.end(answer.json && `${JSON.stringify(answer.json)}\n`);
       });
     });
   let port = 0;
@@ -375,6 +378,11 @@ export async function startTransit(directory, { authority, mount = 'transit', na
       (status === undefined || call.status === status)).length,
     vaultConfig: `{ uri = "${uri}"; kind = "transit"; mount = "${mount}";${namespace && ` namespace = "${namespace}";`} }`,
     listen,
+    // For the connections that come from now on; those that there are end.
+    show: ({ certificateFile, keyFile } = tls) => {
+      server.setSecureContext({ cert: readFileSync(certificateFile), key: readFileSync(keyFile) });
+      server.closeAllConnections();
+    },
     stop: () => new Promise((resolve) => {
       server.close(resolve);
       server.closeAllConnections();
