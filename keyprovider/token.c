@@ -89,7 +89,7 @@ static void sweep(struct gk_kv_tokens *tokens)
     }
 }
 
-/* Tokens are swept by whoever leaves last: nobody further up has a hold on one then. */
+/* Tokens are swept by whoever leaves last: nobody further up has a hold on one then. The identities' own all stay. */
 static void enter(struct gk_kv_tokens *tokens)
 {
     tokens->inside++;
@@ -97,7 +97,7 @@ static void enter(struct gk_kv_tokens *tokens)
 
 static void leave(struct gk_kv_tokens *tokens)
 {
-    if (--tokens->inside == 0) {
+    if (--tokens->inside == 0 && tokens->vouched > 0) {
         sweep(tokens);
     }
 }

@@ -4,13 +4,12 @@
  * counts as the vault's silence. The network is one vault, which answers after so long or never, or whose name is not
  * known; there is always a token.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "keyprovider/call.h"
 #include "keyprovider/provider.h"
 #include "keyprovider/route.h"
-#include "unit/cmocka_all.h"
+#include "unit/exchange_fixture.h"
 
 #define VAULT      "https://vault.test"
 #define VAULT_HOST "vault.test"
@@ -18,14 +17,6 @@
 #define GET_MS     5 /* what a get costs of the pace */
 #define BURST      (GK_KV_PACE_BURST_MS / GET_MS)
 #define REQUEST_MS 5000u
-
-/* In place of the transport's: it ends when its vault answers, or its time is over. */
-struct gk_kv_exchange {
-    struct gk_kv_timer end;
-    bool answered;
-    gk_kv_http_done_fn *done;
-    void *ctx;
-};
 
 struct world {
     struct gk_provider provider;
@@ -92,54 +83,37 @@ void __wrap_gk_kv_loop_arm(struct gk_kv_loop *loop, struct gk_kv_timer *timer, i
     gk_kv_timers_add(&world.timers, timer);
 }
 
+/* It ends when its vault answers, or its time is over. */
 static void end_exchange(void *ctx)
 {
     struct gk_kv_exchange *exchange = ctx;
-    const struct gk_kv_http_answer answer = {
-        .outcome = world.name_unknown   ? GK_KV_NAME_UNKNOWN
-                   : exchange->answered ? GK_KV_ANSWERED
-                                        : GK_KV_FAILED,
-        .http_status = exchange->answered ? 200 : 0,
-        .challenge = "",
-        .request_id = "",
-        .failure = exchange->answered ? "" : "timed out",
-    };
-    exchange->done(exchange->ctx, &answer);
-    free(exchange);
+    if (world.name_unknown) {
+        exchange_end(exchange, GK_KV_NAME_UNKNOWN, 0, "", "no such name");
+    } else if (exchange->answered) {
+        exchange_end(exchange, GK_KV_ANSWERED, 200, "", "");
+    } else {
+        exchange_end(exchange, GK_KV_FAILED, 0, "", "timed out");
+    }
 }
 
-struct gk_kv_exchange *__wrap_gk_kv_exchange_start(struct gk_kv_transport *transport,
-                                                   const struct gk_kv_http_request *request,
-                                                   gk_kv_http_done_fn *done, void *ctx);
-struct gk_kv_exchange *__wrap_gk_kv_exchange_start(struct gk_kv_transport *transport,
-                                                   const struct gk_kv_http_request *request,
-                                                   gk_kv_http_done_fn *done, void *ctx)
+static bool exchange_begins(struct gk_kv_exchange *exchange)
 {
-    (void)transport;
-    struct gk_kv_exchange *exchange = calloc(1, sizeof *exchange);
-    assert_non_null(exchange);
-    exchange->answered = world.latency_ms < request->timeout_ms;
-    exchange->done = done;
-    exchange->ctx = ctx;
+    const uint32_t timeout_ms = exchange->timeout_ms;
+    exchange->answered = world.latency_ms < timeout_ms;
     exchange->end = (struct gk_kv_timer){
-        .at_ms = world.now_ms + (exchange->answered ? world.latency_ms : request->timeout_ms),
+        .at_ms = world.now_ms + (exchange->answered ? world.latency_ms : timeout_ms),
         .fire = end_exchange,
         .ctx = exchange};
     gk_kv_timers_add(&world.timers, &exchange->end);
     world.asked++;
-    world.shortest_ms =
-        request->timeout_ms < world.shortest_ms ? request->timeout_ms : world.shortest_ms;
-    return exchange;
+    world.shortest_ms = timeout_ms < world.shortest_ms ? timeout_ms : world.shortest_ms;
+    return true;
 }
 
-void __wrap_gk_kv_exchange_cancel(struct gk_kv_exchange *exchange);
-void __wrap_gk_kv_exchange_cancel(struct gk_kv_exchange *exchange)
+static void exchange_is_cancelled(struct gk_kv_exchange *exchange)
 {
-    if (exchange != NULL) {
-        assert_true(exchange->end.armed);
-        gk_kv_timers_remove(&world.timers, &exchange->end);
-        free(exchange);
-    }
+    assert_true(exchange->end.armed);
+    gk_kv_timers_remove(&world.timers, &exchange->end);
 }
 
 void __wrap_gk_kv_token_get(struct gk_kv_tokens *tokens, const struct gk_kv_grant *grant,

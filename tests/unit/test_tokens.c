@@ -8,23 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "unit/cmocka_all.h"
+#include "unit/exchange_fixture.h"
 
 #define HOUR_MS  (3600 * INT64_C(1000))
 #define CUSTOMER "3109d1c4-a5de-4d84-8832-feabb916a4b6"
-
-/* In place of the transport's. */
-struct gk_kv_exchange {
-    gk_kv_http_done_fn *done; /* NULL: none is */
-    void *ctx;
-    bool of_host;
-};
 
 struct world {
     struct gk_kv_transport transport;
     struct gk_kv_loop loop;
     struct gk_kv_tokens tokens;
-    struct gk_kv_exchange exchanges[2]; /* with the authority, and with the host */
+    struct gk_kv_exchange *exchanges[2]; /* with the authority, and with the host; NULL: none is */
     int64_t wall_ms;
     unsigned requests;
     bool refuses;    /* applications */
@@ -35,47 +28,35 @@ struct world {
 
 static struct world world;
 
-struct gk_kv_exchange *__wrap_gk_kv_exchange_start(struct gk_kv_transport *transport,
-                                                   const struct gk_kv_http_request *request,
-                                                   gk_kv_http_done_fn *done, void *ctx);
-struct gk_kv_exchange *__wrap_gk_kv_exchange_start(struct gk_kv_transport *transport,
-                                                   const struct gk_kv_http_request *request,
-                                                   gk_kv_http_done_fn *done, void *ctx)
+static struct gk_kv_exchange **place_of(const struct gk_kv_exchange *exchange)
 {
-    (void)transport;
-    struct gk_kv_exchange *exchange = &world.exchanges[request->of_host ? 1 : 0];
-    assert_null(exchange->done);
-    if (world.impossible && !request->of_host) {
-        return NULL;
-    }
-    *exchange = (struct gk_kv_exchange){.done = done, .ctx = ctx, .of_host = request->of_host};
-    world.requests++;
-    return exchange;
+    return &world.exchanges[exchange->of_host ? 1 : 0];
 }
 
-void __wrap_gk_kv_exchange_cancel(struct gk_kv_exchange *exchange);
-void __wrap_gk_kv_exchange_cancel(struct gk_kv_exchange *exchange)
+static bool exchange_begins(struct gk_kv_exchange *exchange)
 {
-    if (exchange != NULL) {
-        exchange->done = NULL;
+    if (world.impossible && !exchange->of_host) {
+        return false;
     }
+    assert_null(*place_of(exchange));
+    *place_of(exchange) = exchange;
+    world.requests++;
+    return true;
+}
+
+static void exchange_is_cancelled(struct gk_kv_exchange *exchange)
+{
+    *place_of(exchange) = NULL;
 }
 
 static void end_exchange(struct gk_kv_exchange *exchange)
 {
-    const struct gk_kv_exchange ended = *exchange;
-    const bool refused = world.refuses && !ended.of_host;
-    const struct gk_kv_http_answer answer = {
-        .outcome = GK_KV_ANSWERED,
-        .http_status = refused ? 401 : 200,
-        .body = gk_span_str(
-            refused ? "{\"error\":\"unauthorized_client\",\"error_description\":\"no\"}"
-                    : "{\"token_type\":\"Bearer\",\"expires_in\":3600,\"access_token\":\"t\"}"),
-        .challenge = "",
-        .request_id = "",
-        .failure = ""};
-    exchange->done = NULL;
-    ended.done(ended.ctx, &answer);
+    const bool refused = world.refuses && !exchange->of_host;
+    *place_of(exchange) = NULL;
+    exchange_end(exchange, GK_KV_ANSWERED, refused ? 401 : 200,
+                 refused ? "{\"error\":\"unauthorized_client\",\"error_description\":\"no\"}"
+                         : "{\"token_type\":\"Bearer\",\"expires_in\":3600,\"access_token\":\"t\"}",
+                 "");
 }
 
 static void host_count(void *ctx, const char *name, const char *labels, double add)
@@ -114,9 +95,9 @@ static enum gk_vault_verdict get_token(unsigned tenant)
     const struct gk_kv_grant grant = grant_of(tenant);
     struct gk_kv_token_waiter waiter = {.got = got};
     gk_kv_token_get(&world.tokens, &grant, &waiter);
-    for (unsigned i = 0; world.exchanges[0].done != NULL || world.exchanges[1].done != NULL; i++) {
-        if (world.exchanges[i % 2].done != NULL) {
-            end_exchange(&world.exchanges[i % 2]);
+    for (unsigned i = 0; world.exchanges[0] != NULL || world.exchanges[1] != NULL; i++) {
+        if (world.exchanges[i % 2] != NULL) {
+            end_exchange(world.exchanges[i % 2]);
         }
     }
     assert_null(waiter.token);
