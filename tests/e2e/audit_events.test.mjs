@@ -205,7 +205,10 @@ test('a scope’s own key, from its making to its return', async () => {
 test('backups', async () => {
   const at = `/gatekey/accounts/${stack.account}`;
   const account = { account: stack.account, actor: CALLER, outcome: 'ok' };
-  await tells(async () => { kept = await manage('POST', `${at}/export`); }, { event: 'account.export', ...account });
+  await tells(async () => {
+    kept = await manage('POST', `${at}/export`);
+    delete kept.scopes; // they are restored one by one
+  }, { event: 'account.export', ...account });
   await tells(() => manage('POST', `${at}/restore`, { backup: kept, replaceProfile: true }),
     { event: 'account.restore', ...account }, { event: 'account.keys.restore', ...account });
 });
