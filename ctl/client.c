@@ -64,10 +64,16 @@ static enum ctl_exit read_timeout(const struct ctl_options *options, uint64_t *t
 
 static enum ctl_exit check_options(const struct ctl_options *options)
 {
-    if (options->endpoint == NULL || strncmp(options->endpoint, "https://", 8) != 0) {
+    if (options->endpoint == NULL) {
         return ctl_fail(CTL_USAGE,
                         "give the management endpoint: --endpoint https://127.0.0.1:PORT "
                         "or GATEKEY_ENDPOINT");
+    }
+    if (strncmp(options->endpoint, "https://", 8) != 0) {
+        return ctl_fail(CTL_USAGE,
+                        "the management endpoint %s is not HTTPS, and the token goes there: give "
+                        "--endpoint https://127.0.0.1:PORT",
+                        options->endpoint);
     }
     if (options->token_file == NULL && options->client_cert == NULL) {
         return ctl_fail(CTL_USAGE, "give the token's file: --token-file or GATEKEY_TOKEN_FILE; or "

@@ -22,7 +22,7 @@ int main(int argc, char **argv)
         return (int)code;
     }
     if (options.help) {
-        ctl_help_print(stdout, command);
+        ctl_help_print(stdout, command, options.help_group);
         return CTL_OK;
     }
     ctl_client_global_init();

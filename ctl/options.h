@@ -37,6 +37,7 @@ struct ctl_options {
     const char *timeout_s;
     bool json;
     bool help;
+    const char *help_group; /* of all commands of a group; NULL: of the command, or of all */
     /* accounts */
     const char *subscription;
     const char *resource_group;
@@ -103,12 +104,12 @@ struct ctl_command {
 
 /*
  * Finds the command and reads its options. CTL_OK: *command and options are filled, or
- * options->help is set (*command NULL for the general help). Otherwise the reason has been printed.
+ * options->help is set (*command NULL for the help of a group, or of all). Otherwise the reason has been printed.
  */
 enum ctl_exit ctl_options_parse(int argc, char **argv, const struct ctl_command **command,
                                 struct ctl_options *options);
-/* command NULL: the overview. */
-void ctl_help_print(FILE *stream, const struct ctl_command *command);
+/* help.c. command NULL: an overview of group, or, when that is NULL, of all. */
+void ctl_help_print(FILE *stream, const struct ctl_command *command, const char *group);
 
 /* "gatekeyctl: ..." on standard error; returns code. */
 enum ctl_exit ctl_fail(enum ctl_exit code, const char *format, ...)

@@ -24,7 +24,7 @@ _gatekeyctl() {
         return
     fi
     case $before in
-    --*-file | --client-cert | --client-key | --in | --out)
+    --*-file | --client-cert | --client-key | --config | --in | --out)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;

@@ -409,6 +409,6 @@ test('gatekeyctl: what makes a file tells programs of it', async () => {
   assert.deepEqual(JSON.parse(await ctl('service-key', 'create', '--out', key, '--json')), { file: key });
   const backup = path.join(directory, 'backup');
   const { sequence, ...made } = JSON.parse(await ctl('account', 'export', stack.account, '--out', backup, '--json'));
-  assert.deepEqual(made, { file: backup, account: stack.account });
+  assert.deepEqual(made, { file: backup, account: stack.account, scopes: 0 });
   assert.equal(sequence, JSON.parse(readFileSync(backup, 'utf8')).sequence);
 });
