@@ -116,31 +116,50 @@ static struct gk_guard row_is_open(const struct gk_hold *hold)
                              .value = gk_buf_span(&hold->row_value)};
 }
 
-/* changes may have other rows already. */
-static enum gk_status commit(struct gk_hold *hold, const struct gk_guard *guard,
-                             struct gk_writer *writer, struct gk_change_list *changes,
-                             struct gk_error *error)
+static struct gk_guard row_is_absent(const struct gk_hold *hold)
 {
-    const struct gk_guard guards[] = {{.kind = GK_GUARD_EXISTS}, *guard};
-    enum gk_status status = queue_added(hold, changes, error);
-    if (status == GK_OK && (hold->written.failed || gk_changes_status(changes) != GK_OK)) {
-        status = gk_fail(error, GK_E_RESOURCE, "out of memory");
-    }
-    if (status != GK_OK) {
-        return status;
-    }
+    return (struct gk_guard){.kind = GK_GUARD_MAP_ABSENT, .key = gk_buf_span(&hold->row_key)};
+}
+
+static enum gk_status write_changes(const struct gk_hold *hold, struct gk_writer *writer,
+                                    const struct gk_change_list *changes, struct gk_error *error)
+{
+    const struct gk_guard guards[] = {{.kind = GK_GUARD_EXISTS},
+                                      hold->made ? row_is_open(hold) : row_is_absent(hold)};
     const struct gk_write_op op = {.pool = GK_POOL_META,
                                    .object = hold->base->index,
                                    .guards = guards,
                                    .guards_count = sizeof guards / sizeof *guards,
                                    .changes = changes->items,
                                    .changes_count = changes->count};
-    status = writer != NULL ? gk_writer_commit(writer, &op, error)
-                            : gk_store_write(hold->request->gateway->store, &op, NULL, error);
-    if (status == GK_OK) {
-        hold->queued = hold->written.count;
+    return writer != NULL ? gk_writer_commit(writer, &op, error)
+                          : gk_store_write(hold->request->gateway->store, &op, NULL, error);
+}
+
+/* changes may have other rows already. */
+static enum gk_status commit(struct gk_hold *hold, struct gk_writer *writer,
+                             struct gk_change_list *changes, struct gk_error *error)
+{
+    if (!hold->made) {
+        set_row(hold, changes);
     }
-    return status;
+    enum gk_status status = queue_added(hold, changes, error);
+    if (status == GK_OK && (hold->written.failed || gk_changes_status(changes) != GK_OK)) {
+        status = gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    if (status == GK_OK) {
+        status = write_changes(hold, writer, changes, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    if (!hold->made) {
+        gk_reaper_note(hold->request->gateway->reaper, hold->request->account->name,
+                       &hold->base->container, hold->base->shard);
+    }
+    hold->made = true;
+    hold->queued = hold->written.count;
+    return GK_OK;
 }
 
 /* --- the interface ------------------------------------------------------------------------------*/
@@ -148,7 +167,6 @@ static enum gk_status commit(struct gk_hold *hold, const struct gk_guard *guard,
 enum gk_status gk_hold_begin(struct gk_hold *hold, const struct gk_request *request,
                              const struct gk_blob_target *base, struct gk_error *error)
 {
-    struct gk_change_list changes;
     *hold = (struct gk_hold){.request = request, .base = base};
     gk_buf_init(&hold->row_key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_init(&hold->row_value, GK_LOAN_ROW_BYTES_MAX);
@@ -157,21 +175,8 @@ enum gk_status gk_hold_begin(struct gk_hold *hold, const struct gk_request *requ
     if (!gk_id_random(&hold->id)) {
         return gk_fail(error, GK_E_RESOURCE, "no entropy for what is held");
     }
-    gk_changes_init(&changes);
     gk_loan_key(&hold->row_key, &hold->id);
-    enum gk_status status = seal_row(hold, error);
-    if (status == GK_OK) {
-        set_row(hold, &changes);
-        const struct gk_guard absent = {.kind = GK_GUARD_MAP_ABSENT,
-                                        .key = gk_buf_span(&hold->row_key)};
-        status = commit(hold, &absent, NULL, &changes, error);
-    }
-    gk_changes_cleanup(&changes);
-    if (status == GK_OK) {
-        gk_reaper_note(request->gateway->reaper, request->account->name, &base->container,
-                       base->shard);
-    }
-    return status;
+    return seal_row(hold, error);
 }
 
 void gk_hold_cleanup(struct gk_hold *hold)
@@ -191,22 +196,23 @@ void gk_hold_add(struct gk_hold *hold, enum gk_garbage_kind kind, const struct g
 enum gk_status gk_hold_commit(struct gk_hold *hold, struct gk_writer *writer,
                               struct gk_change_list *changes, struct gk_error *error)
 {
-    const struct gk_guard open = row_is_open(hold);
     struct gk_change_list own;
     gk_changes_init(&own);
-    const enum gk_status status =
-        commit(hold, &open, writer, changes == NULL ? &own : changes, error);
+    const enum gk_status status = commit(hold, writer, changes == NULL ? &own : changes, error);
     gk_changes_cleanup(&own);
     return status;
 }
 
 enum gk_status gk_hold_keep(struct gk_hold *hold, struct gk_error *error)
 {
-    return is_due_soon(hold) ? gk_hold_commit(hold, NULL, NULL, error) : GK_OK;
+    return hold->made && is_due_soon(hold) ? gk_hold_commit(hold, NULL, NULL, error) : GK_OK;
 }
 
 void gk_hold_guard(const struct gk_hold *hold, struct gk_blob_write *write)
 {
+    if (!hold->made) {
+        return;
+    }
     for (size_t i = 0; i < write->guards_count; i++) {
         if (write->guards[i].key.data == hold->row_key.data) {
             return;
@@ -218,6 +224,9 @@ void gk_hold_guard(const struct gk_hold *hold, struct gk_blob_write *write)
 void gk_hold_settle(const struct gk_hold *hold, struct gk_blob_write *write, bool whole)
 {
     struct gk_buf key;
+    if (!hold->made) {
+        return;
+    }
     gk_hold_guard(hold, write);
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     gk_buf_append(&key, hold->row_key.data, hold->row_key.len);

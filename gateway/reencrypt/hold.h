@@ -21,6 +21,7 @@ struct gk_hold {
     const struct gk_request *request;
     const struct gk_blob_target *base; /* which shard, and which blob */
     struct gk_id id;
+    bool made; /* the loan is in the store */
     struct gk_buf row_key;
     struct gk_buf row_value;   /* as it is stored */
     struct gk_garbage written; /* the loan, and all that was written */
@@ -29,8 +30,8 @@ struct gk_hold {
     int64_t due_wall_ms;       /* of the oldest one */
 };
 
-/* Makes it. request and base must outlive it. cleanup is always fine afterwards, and leaves what is held to its
- * time. */
+/* Begins one that the first commit makes: what comes to hold nothing costs nothing. request and base must outlive it.
+ * cleanup is always fine afterwards, and leaves what is held to its time. */
 enum gk_status gk_hold_begin(struct gk_hold *hold, const struct gk_request *request,
                              const struct gk_blob_target *base, struct gk_error *error) GK_MUST_USE;
 void gk_hold_cleanup(struct gk_hold *hold);
