@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/job/account_job.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/error.h"
@@ -41,13 +42,44 @@ static enum gk_status make_run(struct gk_account_job *job, const char *name,
     if (status != GK_OK) {
         return status;
     }
-    const char *object = account->object;
-    *out = job->kind->make(account);
-    if (*out == NULL) {
+    uint8_t *bytes = calloc(1, job->kind->run_bytes);
+    if (bytes == NULL) {
+        gk_accounts_put(account);
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
-    (*out)->object = object;
+    struct gk_account_job_run *run = (struct gk_account_job_run *)(void *)bytes;
+    run->account = account;
+    run->job.object = account->object;
+    run->job.state = (struct gk_job_state *)(void *)(bytes + job->kind->state_offset);
+    *out = &run->job;
     return GK_OK;
+}
+
+void gk_account_job_run_free(struct gk_job_run *run)
+{
+    gk_accounts_put(((struct gk_account_job_run *)(void *)run)->account);
+    free(run);
+}
+
+void gk_account_job_tell(struct gk_job_run *run)
+{
+    const struct gk_account_job_kind *kind =
+        (const struct gk_account_job_kind *)(const void *)run->kind;
+    const char *failure = run->state->failure;
+    char done[160];
+    char detail[256];
+    kind->describe(run, done, sizeof done);
+    snprintf(detail, sizeof detail, "%s%s%.64s", done, failure[0] == '\0' ? "" : "; ", failure);
+    const struct gk_audit_event event = {
+        .event = kind->event,
+        .account = ((const struct gk_account_job_run *)(const void *)run)->account->name,
+        .key_id = "",
+        .outcome = run->state->status == GK_JOB_DONE ? "ok" : "failed",
+        .reason = "",
+        .detail = detail,
+        .request_id = "",
+        .actor = GK_AUDIT_ACTOR_SELF};
+    gk_plugin_host_audit(run->gateway->host, &event);
 }
 
 enum gk_status gk_account_job_start(struct gk_account_job *job, const char *account, uint32_t rate,

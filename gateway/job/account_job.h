@@ -8,13 +8,26 @@
 
 #include "gateway/job/job.h"
 
+/* The first member of a kind's own run. */
+struct gk_account_job_run {
+    struct gk_job_run job;
+    struct gk_gateway_account *account; /* held */
+};
+
 struct gk_account_job_kind {
-    struct gk_job_kind job;
-    /* A run of the account's, all zeros but for job.state; takes the account over. NULL: memory is out. */
-    struct gk_job_run *(*make)(struct gk_gateway_account *account);
+    struct gk_job_kind job; /* its ended and free are those below */
+    size_t run_bytes;       /* of a run, which begins as zeros */
+    size_t state_offset;    /* of its struct gk_job_state */
+    enum gk_audit_event_id event;
+    /* What was done, for the audit. */
+    void (*describe)(const struct gk_job_run *run, char *detail, size_t detail_bytes);
     /* Its state as the API shows it; NULL when memory is out. Owned by the caller. */
     json_t *(*show)(const struct gk_job_run *run);
 };
+
+/* Of each kind: the audit is told of the end. */
+void gk_account_job_tell(struct gk_job_run *run);
+void gk_account_job_run_free(struct gk_job_run *run);
 
 struct gk_account_job;
 

@@ -92,21 +92,32 @@ enum gk_status gk_manage_account_job_start(struct gk_manage *manage,
     return answer_with_state(manage, path, 202, answer, error);
 }
 
+/* Of the account's last one. */
+typedef enum gk_status order_fn(struct gk_account_job *job, const char *account,
+                                struct gk_error *error);
+
+static enum gk_status order(struct gk_manage *manage, const struct gk_manage_path *path,
+                            const struct gk_manage_request *request, order_fn *fn, const char *what,
+                            struct gk_manage_answer *answer, struct gk_error *error)
+{
+    const struct named_job named = job_of(manage, path);
+    enum gk_status status = check_account(manage, path->account, error);
+    if (status == GK_OK) {
+        status = fn(named.job, path->account, error);
+    }
+    if (status != GK_OK) {
+        return status;
+    }
+    gk_manage_audit(manage, request, named.event, path->account, what);
+    return answer_with_state(manage, path, 202, answer, error);
+}
+
 enum gk_status gk_manage_account_job_resume(struct gk_manage *manage,
                                             const struct gk_manage_path *path,
                                             const struct gk_manage_request *request,
                                             struct gk_manage_answer *answer, struct gk_error *error)
 {
-    const struct named_job named = job_of(manage, path);
-    enum gk_status status = check_account(manage, path->account, error);
-    if (status == GK_OK) {
-        status = gk_account_job_resume(named.job, path->account, error);
-    }
-    if (status != GK_OK) {
-        return status;
-    }
-    gk_manage_audit(manage, request, named.event, path->account, "it goes on");
-    return answer_with_state(manage, path, 202, answer, error);
+    return order(manage, path, request, gk_account_job_resume, "it goes on", answer, error);
 }
 
 enum gk_status gk_manage_account_job_pause(struct gk_manage *manage,
@@ -114,14 +125,5 @@ enum gk_status gk_manage_account_job_pause(struct gk_manage *manage,
                                            const struct gk_manage_request *request,
                                            struct gk_manage_answer *answer, struct gk_error *error)
 {
-    const struct named_job named = job_of(manage, path);
-    enum gk_status status = check_account(manage, path->account, error);
-    if (status == GK_OK) {
-        status = gk_account_job_pause(named.job, path->account, error);
-    }
-    if (status != GK_OK) {
-        return status;
-    }
-    gk_manage_audit(manage, request, named.event, path->account, "it is to pause");
-    return answer_with_state(manage, path, 202, answer, error);
+    return order(manage, path, request, gk_account_job_pause, "it is to pause", answer, error);
 }

@@ -259,7 +259,7 @@ static enum gk_status move_group(struct gk_regroup *group, struct gk_error *erro
 
 static void end_group(struct gk_regroup *group)
 {
-    group->run->job.gateway->host->plugin->data_key_free(group->data_key);
+    group->run->common.job.gateway->host->plugin->data_key_free(group->data_key);
     gk_hold_cleanup(&group->hold);
     gk_buf_cleanup(&group->poured);
     gk_moves_cleanup(&group->segments);
@@ -303,8 +303,8 @@ static enum gk_status move_or_leave(struct gk_regroup *group, struct left_groups
 {
     const enum gk_status status = move_group(group, error);
     if (status == GK_E_INTEGRITY) {
-        gk_log(GK_LOG_ERROR, "reencrypt", "account %s, container %s: %s", group->run->account->name,
-               group->request->container, error->message);
+        gk_log(GK_LOG_ERROR, "reencrypt", "account %s, container %s: %s",
+               group->run->common.account->name, group->request->container, error->message);
     }
     if (is_conflict(status, error) && ++*starts < STARTS_MAX) {
         gk_error_clear(error);
@@ -341,8 +341,8 @@ enum gk_status gk_reencrypt_blob(struct gk_reencrypt_run *run,
                                  const struct gk_scrub_container *container, uint32_t shard,
                                  struct gk_span name, struct gk_error *error)
 {
-    struct gk_request request = {.gateway = run->job.gateway,
-                                 .account = run->account,
+    struct gk_request request = {.gateway = run->common.job.gateway,
+                                 .account = run->common.account,
                                  .operation = GK_OP_BLOB_COPY_BLOB,
                                  .container = container->name};
     struct gk_blob_target base;

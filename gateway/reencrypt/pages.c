@@ -95,10 +95,10 @@ static enum gk_status pour_object(struct pouring *pouring, const struct gk_page_
 {
     struct gk_regroup *group = pouring->group;
     struct gk_reencrypt_run *run = group->run;
-    const struct gk_gateway *gateway = run->job.gateway;
+    const struct gk_gateway *gateway = run->common.job.gateway;
     const struct gk_id *container = &pouring->from.place.container;
     const struct gk_id anew = moved(&group->image, &row->map.object);
-    enum gk_status status = gk_job_go_on(&run->job, error);
+    enum gk_status status = gk_job_go_on(&run->common.job, error);
     if (status == GK_OK) {
         status = gk_hold_keep(&group->hold, error);
     }
@@ -194,7 +194,7 @@ static enum gk_status pour_record(struct gk_regroup *group, struct gk_blob_targe
     pouring->group = group;
     pouring->end = end;
     const enum gk_status status = pour_groups(pouring, target, error);
-    group->run->job.gateway->host->plugin->data_key_free(pouring->key);
+    group->run->common.job.gateway->host->plugin->data_key_free(pouring->key);
     gk_wipe(pouring->piece.blocks, sizeof pouring->piece.blocks);
     free(pouring);
     if (status == GK_OK) {

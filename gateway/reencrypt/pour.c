@@ -56,7 +56,7 @@ static enum gk_status pour_bytes(struct pouring *pouring, uint64_t bytes, struct
         if (!pouring->locked) {
             gk_reencrypt_take_turns(run);
         }
-        status = gk_job_go_on(&run->job, error);
+        status = gk_job_go_on(&run->common.job, error);
         if (status == GK_OK) {
             status = gk_hold_keep(&pouring->group->hold, error);
         }
@@ -81,11 +81,11 @@ static enum gk_status pour_entry(struct pouring *pouring, const struct gk_manife
 {
     struct gk_regroup *group = pouring->group;
     struct gk_manifest_entry written[GK_WRITER_SEGMENTS_MAX];
-    enum gk_status status =
-        pouring->writer != NULL
-            ? gk_writer_again(pouring->writer, entry->length, error)
-            : gk_writer_new(group->run->job.gateway, group->data_key, &pouring->target->container,
-                            entry->length, no_sums, false, &pouring->writer, error);
+    enum gk_status status = pouring->writer != NULL
+                                ? gk_writer_again(pouring->writer, entry->length, error)
+                                : gk_writer_new(group->run->common.job.gateway, group->data_key,
+                                                &pouring->target->container, entry->length, no_sums,
+                                                false, &pouring->writer, error);
     if (status == GK_OK) {
         status = pour_bytes(pouring, entry->length, error);
     }
@@ -193,16 +193,17 @@ static enum gk_status next_entries(const struct gk_regroup *group, struct gk_man
 static enum gk_status pour_segments(struct gk_regroup *group, struct gk_blob_target *target,
                                     struct gk_error *error)
 {
-    struct gk_gateway *gateway = group->run->job.gateway;
+    struct gk_gateway *gateway = group->run->common.job.gateway;
     struct gk_manifest_walk *walk = NULL;
     struct gk_manifest_entry entry;
     bool pending = false;
     uint64_t offset = 0;
     struct entries *entries = calloc(1, sizeof *entries);
     enum gk_status status =
-        entries == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory")
-                        : gk_manifest_walk_new(gateway->store, gateway->host->plugin,
-                                               group->run->account->handle, target, &walk, error);
+        entries == NULL
+            ? gk_fail(error, GK_E_RESOURCE, "out of memory")
+            : gk_manifest_walk_new(gateway->store, gateway->host->plugin,
+                                   group->run->common.account->handle, target, &walk, error);
     while (status == GK_OK) {
         status = next_entries(group, walk, &entry, &pending, &offset, entries, error);
         if (status != GK_OK || entries->count == 0) {
@@ -246,8 +247,8 @@ static enum gk_status read_page(const struct gk_regroup *group, const struct gk_
     gk_manifest_key(&key, &target->record.manifest.id, number);
     const struct gk_place place =
         gk_index_place(group->request, &target->container, GK_VALUE_MANIFEST, gk_buf_span(&key));
-    enum gk_status status =
-        gk_value_get(group->run->job.gateway->store, target->index, place.key, &value, error);
+    enum gk_status status = gk_value_get(group->run->common.job.gateway->store, target->index,
+                                         place.key, &value, error);
     if (status == GK_E_NOT_FOUND) {
         status =
             gk_fail(error, GK_E_CONFLICT, "a manifest was changed while its data were written");
@@ -361,7 +362,7 @@ static enum gk_status read_beside(const struct gk_regroup *group, struct gk_blob
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     gk_blob_data_key(&key, gk_buf_span(&target->key));
     gk_buf_reset(&target->beside);
-    const enum gk_status status = gk_value_get(group->run->job.gateway->store, target->index,
+    const enum gk_status status = gk_value_get(group->run->common.job.gateway->store, target->index,
                                                gk_buf_span(&key), &target->beside, error);
     gk_buf_cleanup(&key);
     return status == GK_E_NOT_FOUND
@@ -383,8 +384,8 @@ enum gk_status gk_regroup_pour_beside(struct gk_regroup *group, struct gk_blob_t
         status = open_stream(&pouring, 0, size, &pouring.stream, error);
     }
     if (status == GK_OK) {
-        status = gk_writer_new(group->run->job.gateway, group->data_key, &target->container, size,
-                               no_sums, true, &pouring.writer, error);
+        status = gk_writer_new(group->run->common.job.gateway, group->data_key, &target->container,
+                               size, no_sums, true, &pouring.writer, error);
     }
     if (status == GK_OK) {
         status = pour_bytes(&pouring, size, error);

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "gateway/reencrypt/run.h"
 
@@ -28,44 +27,13 @@ static enum gk_status work(struct gk_job_run *run, struct gk_error *error)
     return gk_reencrypt_run_all(run_of(run), error);
 }
 
-static void tell(struct gk_job_run *job)
+static void describe(const struct gk_job_run *run, char *detail, size_t detail_bytes)
 {
-    const struct gk_reencrypt_run *run = run_of(job);
-    const struct gk_reencrypt_counts *counts = &run->state.counts;
-    char detail[256];
-    snprintf(detail, sizeof detail,
-             "%" PRIu64 " records with %" PRIu64 " bytes are encrypted anew, %" PRIu64
-             " are left%s%.64s",
-             counts->reencrypted, counts->bytes, gk_reencrypt_left_sum(&counts->left),
-             job->state->failure[0] == '\0' ? "" : "; ", job->state->failure);
-    const struct gk_audit_event event = {.event = GK_AUDIT_ACCOUNT_REENCRYPT,
-                                         .account = run->account->name,
-                                         .key_id = "",
-                                         .outcome =
-                                             job->state->status == GK_JOB_DONE ? "ok" : "failed",
-                                         .reason = "",
-                                         .detail = detail,
-                                         .request_id = "",
-                                         .actor = GK_AUDIT_ACTOR_SELF};
-    gk_plugin_host_audit(job->gateway->host, &event);
-}
-
-static void free_run(struct gk_job_run *run)
-{
-    gk_accounts_put(run_of(run)->account);
-    free(run_of(run));
-}
-
-static struct gk_job_run *make_run(struct gk_gateway_account *account)
-{
-    struct gk_reencrypt_run *run = calloc(1, sizeof *run);
-    if (run == NULL) {
-        gk_accounts_put(account);
-        return NULL;
-    }
-    run->account = account;
-    run->job.state = &run->state.job;
-    return &run->job;
+    const struct gk_reencrypt_counts *counts =
+        &((const struct gk_reencrypt_run *)(const void *)run)->state.counts;
+    snprintf(detail, detail_bytes,
+             "%" PRIu64 " records with %" PRIu64 " bytes are encrypted anew, %" PRIu64 " are left",
+             counts->reencrypted, counts->bytes, gk_reencrypt_left_sum(&counts->left));
 }
 
 static json_t *show(const struct gk_job_run *run)
@@ -85,8 +53,11 @@ const struct gk_account_job_kind gk_reencrypt_kind = {
             .read = read_last,
             .save = save,
             .work = work,
-            .ended = tell,
-            .free = free_run},
-    .make = make_run,
+            .ended = gk_account_job_tell,
+            .free = gk_account_job_run_free},
+    .run_bytes = sizeof(struct gk_reencrypt_run),
+    .state_offset = offsetof(struct gk_reencrypt_run, state.job),
+    .event = GK_AUDIT_ACCOUNT_REENCRYPT,
+    .describe = describe,
     .show = show,
 };

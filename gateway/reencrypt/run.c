@@ -14,14 +14,14 @@
 void gk_reencrypt_take_turns(struct gk_reencrypt_run *run)
 {
     for (; run->poured >= MIB; run->poured -= MIB) {
-        gk_job_take_turn(&run->job);
+        gk_job_take_turn(&run->common.job);
     }
 }
 
 static void tell_damaged(struct gk_reencrypt_run *run, const char *container, const char *what)
 {
-    gk_log(GK_LOG_ERROR, "reencrypt", "account %s, container %s: %s", run->account->name, container,
-           what);
+    gk_log(GK_LOG_ERROR, "reencrypt", "account %s, container %s: %s", run->common.account->name,
+           container, what);
 }
 
 /* --- a shard ------------------------------------------------------------------------------------*/
@@ -54,7 +54,7 @@ static enum gk_status reencrypt_names(struct gk_reencrypt_run *run,
     while (status == GK_OK && in.rest.len > 0) {
         const struct gk_span name = gk_read_span(&in, gk_read_u16(&in));
         gk_reencrypt_take_turns(run);
-        status = gk_job_go_on(&run->job, error);
+        status = gk_job_go_on(&run->common.job, error);
         if (status == GK_OK) {
             status = gk_reencrypt_blob(run, container, shard, name, error);
         }
@@ -84,9 +84,9 @@ static enum gk_status walk(struct gk_reencrypt_run *run, const struct gk_scrub_c
             .prefix = gk_span_str("b/"), .after = gk_buf_span(&after), .limit = STEP};
         some->count = 0;
         gk_buf_reset(&some->names);
-        status = gk_job_go_on(&run->job, error);
+        status = gk_job_go_on(&run->common.job, error);
         if (status == GK_OK) {
-            status = gk_store_map_walk(run->job.gateway->store, GK_POOL_META, index, &range,
+            status = gk_store_map_walk(run->common.job.gateway->store, GK_POOL_META, index, &range,
                                        collect, some, error);
         }
         if (status == GK_OK) {
@@ -145,10 +145,10 @@ enum gk_status gk_reencrypt_run_all(struct gk_reencrypt_run *run, struct gk_erro
 {
     struct gk_reencrypt_state *state = &run->state;
     const struct gk_job_shards shards = {
-        .account = run->account, .ctx = run, .work = reencrypt_shard, .hidden = tell_hidden};
+        .account = run->common.account, .ctx = run, .work = reencrypt_shard, .hidden = tell_hidden};
     enum gk_status status = GK_OK;
     while (status == GK_OK && state->phase != GK_REENCRYPT_END) {
-        status = gk_job_each_shard(&run->job, &shards, &state->at, error);
+        status = gk_job_each_shard(&run->common.job, &shards, &state->at, error);
         if (status == GK_OK && state->phase == GK_REENCRYPT_PROOF &&
             (state->found == 0 || state->passes >= PASSES_MAX)) {
             state->phase = GK_REENCRYPT_END;

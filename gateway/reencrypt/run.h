@@ -12,14 +12,14 @@
 #define GATEWAY_REENCRYPT_RUN_H
 
 #include "gateway/blob/states.h"
+#include "gateway/job/account_job.h"
 #include "gateway/job/shards.h"
 #include "gateway/reencrypt/hold.h"
 #include "gateway/reencrypt/moves.h"
 #include "gateway/reencrypt/state.h"
 
 struct gk_reencrypt_run {
-    struct gk_job_run job;
-    struct gk_gateway_account *account; /* held */
+    struct gk_account_job_run common;
     struct gk_reencrypt_state state;
     struct gk_reencrypt_left left; /* of the shard that is gone through, as are records */
     uint64_t records;

@@ -23,7 +23,7 @@ static enum gk_status seal_anew(struct resealing *resealing, const struct gk_res
                                 const struct gk_object_scope *scope, struct gk_span sealed,
                                 uint8_t anew[GK_SEALED_DATA_KEY_BYTES], struct gk_error *error)
 {
-    const struct gk_plugin *plugin = resealing->run->job.gateway->host->plugin;
+    const struct gk_plugin *plugin = resealing->run->common.job.gateway->host->plugin;
     struct gk_data_key *data_key = NULL;
     enum gk_status status = plugin->data_key_open(owner->handle, scope, sealed, &data_key, error);
     if (status == GK_E_CONFLICT) {
@@ -42,7 +42,7 @@ static enum gk_status seal_anew(struct resealing *resealing, const struct gk_res
 static enum gk_status reseal(struct resealing *resealing, const struct gk_id *container,
                              struct gk_blob_record *record, bool *resealed, struct gk_error *error)
 {
-    const struct gk_plugin *plugin = resealing->run->job.gateway->host->plugin;
+    const struct gk_plugin *plugin = resealing->run->common.job.gateway->host->plugin;
     const struct gk_span sealed =
         gk_span_of(record->sealed_data_key, sizeof record->sealed_data_key);
     const struct gk_reseal_owner *owner = gk_reseal_owner_of(resealing->run, &record->encryption);
@@ -134,8 +134,8 @@ enum gk_status gk_reseal_blob(struct gk_reseal_run *run, const struct gk_scrub_c
                               uint32_t shard, struct gk_span name, struct gk_error *error)
 {
     struct resealing resealing = {.run = run,
-                                  .request = {.gateway = run->job.gateway,
-                                              .account = run->account,
+                                  .request = {.gateway = run->common.job.gateway,
+                                              .account = run->common.account,
                                               .operation = GK_OP_BLOB_UNDELETE_BLOB,
                                               .container = container->name}};
     struct gk_blob_target base;

@@ -12,8 +12,8 @@
 static enum gk_status read_generations(const struct gk_reseal_run *run,
                                        struct gk_reseal_owner *owner, struct gk_error *error)
 {
-    const struct gk_plugin_host *host = run->job.gateway->host;
-    const struct gk_call call = {.deadline_ms = run->job.gateway->vault_deadline_ms};
+    const struct gk_plugin_host *host = run->common.job.gateway->host;
+    const struct gk_call call = {.deadline_ms = run->common.job.gateway->vault_deadline_ms};
     const struct gk_retirement none = {.below = 0};
     struct gk_account_status found;
     uint32_t retired = 0;
@@ -47,7 +47,7 @@ static enum gk_status append(struct gk_reseal_run *run, const struct gk_reseal_o
 static enum gk_status add(struct gk_reseal_run *run, const char *scope, const char *path,
                           struct gk_error *error)
 {
-    const struct gk_plugin_host *host = run->job.gateway->host;
+    const struct gk_plugin_host *host = run->common.job.gateway->host;
     struct gk_reseal_owner owner = {.active = 0};
     snprintf(owner.scope, sizeof owner.scope, "%s", scope);
     snprintf(owner.path, sizeof owner.path, "%s", path);
@@ -58,8 +58,8 @@ static enum gk_status add(struct gk_reseal_run *run, const char *scope, const ch
     status = read_generations(run, &owner, error);
     const bool has_older = status == GK_OK && owner.oldest < owner.active;
     if (has_older) {
-        status =
-            host->plugin->account_warm(owner.handle, run->job.gateway->vault_deadline_ms, error);
+        status = host->plugin->account_warm(owner.handle,
+                                            run->common.job.gateway->vault_deadline_ms, error);
     }
     if (has_older && status == GK_OK) {
         status = append(run, &owner, error);
@@ -82,7 +82,7 @@ static enum gk_status add_scope(struct gk_reseal_run *run, const char *scope,
 {
     char path[GK_ACCOUNT_PATH_BYTES_MAX];
     struct gk_error why = {0};
-    gk_scope_path(run->account->name, scope, path);
+    gk_scope_path(run->common.account->name, scope, path);
     const enum gk_status status = add(run, scope, path, &why);
     if (status == GK_E_RESOURCE) {
         return gk_fail(error, status, "%s", why.message);
@@ -98,9 +98,9 @@ enum gk_status gk_reseal_owners_load(struct gk_reseal_run *run, struct gk_error 
     struct gk_buf scopes;
     run->state.counts.scopes_left_out = 0;
     gk_buf_init(&scopes, GK_SCOPES_STORED_BYTES_MAX);
-    enum gk_status status = add(run, "", run->account->name, error);
+    enum gk_status status = add(run, "", run->common.account->name, error);
     if (status == GK_OK) {
-        status = gk_scopes_list(run->job.gateway, run->account, &scopes, error);
+        status = gk_scopes_list(run->common.job.gateway, run->common.account, &scopes, error);
     }
     for (size_t at = 0; status == GK_OK && at < scopes.len;) {
         const char *scope = (const char *)scopes.data + at;
@@ -114,7 +114,7 @@ enum gk_status gk_reseal_owners_load(struct gk_reseal_run *run, struct gk_error 
 void gk_reseal_owners_free(struct gk_reseal_run *run)
 {
     for (size_t i = 0; i < run->owners_count; i++) {
-        run->job.gateway->host->plugin->account_release(run->owners[i].handle);
+        run->common.job.gateway->host->plugin->account_release(run->owners[i].handle);
     }
     free(run->owners);
     run->owners = NULL;

@@ -2,7 +2,6 @@
 #include "gateway/reseal/reseal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "gateway/reseal/run.h"
 
@@ -27,42 +26,12 @@ static enum gk_status work(struct gk_job_run *run, struct gk_error *error)
     return gk_reseal_run_all(run_of(run), error);
 }
 
-static void tell(struct gk_job_run *job)
+static void describe(const struct gk_job_run *run, char *detail, size_t detail_bytes)
 {
-    const struct gk_reseal_run *run = run_of(job);
-    const struct gk_reseal_state *state = &run->state;
-    char detail[192];
-    snprintf(detail, sizeof detail, "%llu data keys are sealed anew, %llu root keys retired%s%.64s",
-             (unsigned long long)state->counts.resealed, (unsigned long long)state->counts.retired,
-             job->state->failure[0] == '\0' ? "" : "; ", job->state->failure);
-    const struct gk_audit_event event = {.event = GK_AUDIT_ACCOUNT_RESEAL,
-                                         .account = run->account->name,
-                                         .key_id = "",
-                                         .outcome =
-                                             job->state->status == GK_JOB_DONE ? "ok" : "failed",
-                                         .reason = "",
-                                         .detail = detail,
-                                         .request_id = "",
-                                         .actor = GK_AUDIT_ACTOR_SELF};
-    gk_plugin_host_audit(job->gateway->host, &event);
-}
-
-static void free_run(struct gk_job_run *run)
-{
-    gk_accounts_put(run_of(run)->account);
-    free(run_of(run));
-}
-
-static struct gk_job_run *make_run(struct gk_gateway_account *account)
-{
-    struct gk_reseal_run *run = calloc(1, sizeof *run);
-    if (run == NULL) {
-        gk_accounts_put(account);
-        return NULL;
-    }
-    run->account = account;
-    run->job.state = &run->state.job;
-    return &run->job;
+    const struct gk_reseal_counts *counts =
+        &((const struct gk_reseal_run *)(const void *)run)->state.counts;
+    snprintf(detail, detail_bytes, "%llu data keys are sealed anew, %llu root keys retired",
+             (unsigned long long)counts->resealed, (unsigned long long)counts->retired);
 }
 
 static json_t *show(const struct gk_job_run *run)
@@ -82,8 +51,11 @@ const struct gk_account_job_kind gk_reseal_kind = {
             .read = read_last,
             .save = save,
             .work = work,
-            .ended = tell,
-            .free = free_run},
-    .make = make_run,
+            .ended = gk_account_job_tell,
+            .free = gk_account_job_run_free},
+    .run_bytes = sizeof(struct gk_reseal_run),
+    .state_offset = offsetof(struct gk_reseal_run, state.job),
+    .event = GK_AUDIT_ACCOUNT_RESEAL,
+    .describe = describe,
     .show = show,
 };

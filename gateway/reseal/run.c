@@ -13,8 +13,8 @@ void gk_reseal_tell_damaged(struct gk_reseal_run *run, const char *container, co
         return;
     }
     run->state.counts.damaged++;
-    gk_log(GK_LOG_ERROR, "reseal", "account %s, container %s: %s", run->account->name, container,
-           what);
+    gk_log(GK_LOG_ERROR, "reseal", "account %s, container %s: %s", run->common.account->name,
+           container, what);
 }
 
 /* --- phases -------------------------------------------------------------------------------------*/
@@ -28,8 +28,8 @@ static enum gk_status each_shard(struct gk_reseal_run *run, struct gk_job_cursor
                                  gk_job_shard_fn *work, struct gk_error *error)
 {
     const struct gk_job_shards shards = {
-        .account = run->account, .ctx = run, .work = work, .hidden = tell_hidden};
-    return gk_job_each_shard(&run->job, &shards, at, error);
+        .account = run->common.account, .ctx = run, .work = work, .hidden = tell_hidden};
+    return gk_job_each_shard(&run->common.job, &shards, at, error);
 }
 
 static struct gk_key_bar bar_of(const struct gk_reseal_owner *owner)
@@ -42,10 +42,11 @@ static enum gk_status bar_shard(void *ctx, const struct gk_scrub_container *cont
                                 uint32_t shard, struct gk_error *error)
 {
     struct gk_reseal_run *run = ctx;
-    enum gk_status status = gk_job_go_on(&run->job, error);
+    enum gk_status status = gk_job_go_on(&run->common.job, error);
     for (size_t i = 0; status == GK_OK && i < run->owners_count; i++) {
         const struct gk_key_bar bar = bar_of(&run->owners[i]);
-        status = gk_key_bar_shard(run->job.gateway->store, &container->id, shard, &bar, error);
+        status =
+            gk_key_bar_shard(run->common.job.gateway->store, &container->id, shard, &bar, error);
     }
     return status;
 }
@@ -57,7 +58,8 @@ static enum gk_status bar(struct gk_reseal_run *run, struct gk_error *error)
     enum gk_status status = GK_OK;
     for (size_t i = 0; status == GK_OK && i < run->owners_count; i++) {
         const struct gk_key_bar bar = bar_of(&run->owners[i]);
-        status = gk_key_bar_account(run->job.gateway->store, run->account->object, &bar, error);
+        status = gk_key_bar_account(run->common.job.gateway->store, run->common.account->object,
+                                    &bar, error);
     }
     return status == GK_OK ? each_shard(run, &at, bar_shard, error) : status;
 }
@@ -71,8 +73,8 @@ static enum gk_status prove(struct gk_reseal_run *run, struct gk_error *error)
 /* Those that a proof which has read everything has found nothing under. */
 static enum gk_status retire(struct gk_reseal_run *run, struct gk_error *error)
 {
-    const struct gk_plugin_host *host = run->job.gateway->host;
-    const struct gk_call call = {.deadline_ms = run->job.gateway->vault_deadline_ms};
+    const struct gk_plugin_host *host = run->common.job.gateway->host;
+    const struct gk_call call = {.deadline_ms = run->common.job.gateway->vault_deadline_ms};
     enum gk_status status = GK_OK;
     for (size_t i = 0; !run->unsure && status == GK_OK && i < run->owners_count; i++) {
         const struct gk_reseal_owner *owner = &run->owners[i];

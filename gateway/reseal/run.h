@@ -7,6 +7,7 @@
 #define GATEWAY_RESEAL_RUN_H
 
 #include "gateway/blob/encryption.h"
+#include "gateway/job/account_job.h"
 #include "gateway/job/shards.h"
 #include "gateway/reseal/state.h"
 
@@ -24,8 +25,7 @@ struct gk_reseal_owner {
 };
 
 struct gk_reseal_run {
-    struct gk_job_run job;
-    struct gk_gateway_account *account; /* held */
+    struct gk_account_job_run common;
     struct gk_reseal_state state;
     struct gk_reseal_owner *owners; /* by scope, ascending */
     size_t owners_count;

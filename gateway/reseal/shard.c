@@ -56,7 +56,7 @@ static void note(struct look *look, struct gk_span key, const struct gk_blob_rec
     if (owner == NULL || record->state == GK_BLOB_GONE) {
         return;
     }
-    if (run->job.gateway->host->plugin->data_key_generation(
+    if (run->common.job.gateway->host->plugin->data_key_generation(
             gk_span_of(record->sealed_data_key, sizeof record->sealed_data_key), &generation,
             NULL) != GK_OK) {
         gk_reseal_tell_damaged(run, look->container->name, "a record has no data key", true);
@@ -80,8 +80,8 @@ static bool visit(void *ctx, struct gk_span key, struct gk_span value)
 {
     struct look *look = ctx;
     struct gk_reseal_run *run = look->run;
-    const struct gk_place place = {.plugin = run->job.gateway->host->plugin,
-                                   .account = run->account->handle,
+    const struct gk_place place = {.plugin = run->common.job.gateway->host->plugin,
+                                   .account = run->common.account->handle,
                                    .kind = GK_VALUE_BLOB,
                                    .container = look->container->id,
                                    .key = key};
@@ -114,8 +114,8 @@ static enum gk_status reseal_names(struct look *look, uint32_t shard, struct gk_
     struct gk_reader in = gk_reader_of(gk_buf_span(&look->names));
     while (status == GK_OK && in.rest.len > 0) {
         const struct gk_span name = gk_read_span(&in, gk_read_u16(&in));
-        gk_job_take_turn(&run->job);
-        status = gk_job_go_on(&run->job, error);
+        gk_job_take_turn(&run->common.job);
+        status = gk_job_go_on(&run->common.job, error);
         if (status == GK_OK) {
             status = gk_reseal_blob(run, look->container, shard, name, error);
         }
@@ -139,10 +139,10 @@ static enum gk_status walk(struct look *look, const char *index, uint32_t shard,
             .prefix = gk_span_str(kind), .after = gk_buf_span(&after), .limit = STEP};
         look->rows = 0;
         gk_buf_reset(&look->names);
-        status = gk_job_go_on(&run->job, error);
+        status = gk_job_go_on(&run->common.job, error);
         if (status == GK_OK) {
-            status = gk_store_map_walk(run->job.gateway->store, GK_POOL_META, index, &range, visit,
-                                       look, error);
+            status = gk_store_map_walk(run->common.job.gateway->store, GK_POOL_META, index, &range,
+                                       visit, look, error);
         }
         if (status == GK_OK) {
             status = reseal_names(look, shard, error);
