@@ -283,23 +283,76 @@ static enum gk_status read_and_stop_base(struct gk_regroup *group, struct gk_err
 
 /* --- rounds -------------------------------------------------------------------------------------*/
 
-static enum gk_status pour_state(void *ctx, struct gk_blob_target *state, bool *enough,
+/* States of the group of which not all was poured. */
+struct later_state {
+    uint32_t era;
+    uint64_t time;
+};
+
+struct later_states {
+    struct gk_regroup *group;
+    struct later_state *items;
+    size_t count;
+};
+
+static enum gk_status note_state(void *ctx, struct gk_blob_target *state, bool *enough,
                                  struct gk_error *error)
 {
-    struct gk_regroup *group = ctx;
+    struct later_states *later = ctx;
     (void)enough;
-    return gk_regroup_has(group, state)
-               ? pour_record(group, state, state->record.eras.era + 1, error)
-               : GK_OK;
+    if (!gk_regroup_has(later->group, state) || gk_regroup_has_pages_of(later->group, state)) {
+        return GK_OK;
+    }
+    struct later_state *items = reallocarray(later->items, later->count + 1, sizeof *items);
+    if (items == NULL) {
+        return gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    later->items = items;
+    items[later->count++] =
+        (struct later_state){.era = state->record.eras.era, .time = state->time};
+    return GK_OK;
 }
 
-/* From the oldest state on to the base, as it has come to stand still: a row that one of them names, and the one
- * before it has not left behind, that one has named as well. */
+static int by_era(const void *left, const void *right)
+{
+    const struct later_state *a = left;
+    const struct later_state *b = right;
+    return (a->era > b->era) - (a->era < b->era);
+}
+
+static enum gk_status pour_state(struct gk_regroup *group, uint64_t time, struct gk_error *error)
+{
+    struct gk_blob_target state;
+    enum gk_status status = gk_state_read(group->request, group->base, time, &state, error);
+    if (status == GK_OK && gk_regroup_has(group, &state)) {
+        status = pour_record(group, &state, state.record.eras.era + 1, error);
+    }
+    gk_blob_target_cleanup(&state);
+    return status;
+}
+
+/* By their eras: a version has the time at which it began, and snapshots of it may have later ones. */
+static enum gk_status pour_states(struct gk_regroup *group, struct gk_error *error)
+{
+    struct later_states later = {.group = group};
+    enum gk_status status = gk_regroup_each_state(group, note_state, &later, error);
+    if (later.count > 0) {
+        qsort(later.items, later.count, sizeof *later.items, by_era);
+    }
+    for (size_t i = 0; i < later.count && status == GK_OK; i++) {
+        status = pour_state(group, later.items[i].time, error);
+    }
+    free(later.items);
+    return status;
+}
+
+/* From the state of the earliest era on to the base, as it has come to stand still: a row that one of them names, and
+ * that is of an era which the one before it has had, that one has named as well. */
 static enum gk_status pour_all(struct gk_regroup *group, struct gk_error *error)
 {
     group->image.rounds++;
     group->image.pieces = 0;
-    const enum gk_status status = gk_regroup_each_state(group, pour_state, group, error);
+    const enum gk_status status = pour_states(group, error);
     return status == GK_OK && gk_regroup_has(group, group->base)
                ? pour_record(group, group->base, group->base->record.eras.era, error)
                : status;

@@ -151,6 +151,32 @@ test('a disk with snapshots, holes and a past', async () => {
   for (const each of [full, first, third]) await assertIs(each, each.time);
 });
 
+// A version has the time at which it began, and what it was last: a snapshot that was made in between has a later time.
+test('a version that is older than snapshots of it', async () => {
+  const versions = (isVersioningEnabled) => stack.management.good('PUT',
+    `${stack.accountPath(stack.account)}/blobServices/default`, { body: { properties: { isVersioningEnabled } } });
+  await versions(true);
+  const of = await disk('versions');
+  const { versionId } = await of.blob.getProperties();
+  await versions(false);
+  const states = [];
+  for (let i = 0; i < 3; i++) {
+    await of.write(i * PIECE, PAGE);
+    await of.write(0, 2 * PAGE);
+    states.push(await of.snapshot());
+  }
+  await of.write(PAGE, PAGE);
+  const version = Buffer.from(of.bytes);
+  await versions(true);
+  await of.blob.setMetadata({ of: 'version' });
+  await of.write(0, PAGE);
+  states.push({ time: 'version', blob: of.blob.withVersion(versionId), bytes: version }, of);
+  for (const each of states) await assertIs(each, each.time);
+  await allAnew(5);
+  for (const each of states) await assertIs(each, each.time);
+  await versions(false);
+});
+
 test('what is written meanwhile is not lost, and is in the snapshots that it is before', async () => {
   await keepWhatWas(stack);
   const busy = await disk('busy');
