@@ -14,6 +14,7 @@
 #include "plugin/recheck.h"
 #include "plugin/reread.h"
 #include "plugin/rotation.h"
+#include "plugin/standby.h"
 
 /* --- life of an account ----------------------------------------------------------------------- */
 
@@ -55,6 +56,7 @@ static void destroy_account(struct gk_account *account)
     pthread_rwlock_destroy(&account->key_lock);
     pthread_cond_destroy(&account->changed);
     pthread_mutex_destroy(&account->mutex);
+    gk_standby_locked_drop(account);
     free(account->record);
     free(account);
 }

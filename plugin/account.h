@@ -29,6 +29,8 @@ struct gk_key_proof {
     uint64_t checks; /* of the account's that had ended by then */
 };
 
+struct gk_standby;
+
 struct gk_account {
     struct gk_instance *instance; /* this and the next three never change */
     char name[GK_ACCOUNT_PATH_BYTES_MAX];
@@ -60,11 +62,15 @@ struct gk_account {
     struct gk_root_key *root_key; /* secret memory; NULL unless the state is open */
     uint32_t generation; /* its; not the record's active one until the vault has opened that */
 
+    struct gk_standby *standby; /* standby.h, as is the copy; under the mutex */
+    uint8_t standby_copy[GK_SERVICE_WRAPPED_ROOT_BYTES];
+
     struct gk_recheck recheck;
-    struct gk_account *followers;     /* of the check under way; whoever has claimed it owns both */
-    struct gk_account *next_follower; /* in its leader's list */
-    struct gk_account *next_leader;   /* the ticker's alone */
-    struct gk_job refresh;            /* a refusal waits for a second look at the stored record */
+    struct gk_account *followers; /* of the check under way; whoever has claimed it owns both */
+    struct gk_account
+        *next_follower; /* in its leader's list, or another of accounts that are claimed */
+    struct gk_account *next_leader; /* the ticker's alone */
+    struct gk_job refresh;          /* a refusal waits for a second look at the stored record */
     struct gk_job rotate;
     struct gk_job reread;    /* the stored record may have been changed by others */
     struct gk_account *next; /* in its bucket, under accounts_lock */

@@ -9,6 +9,7 @@
 #include "gatekey/policy.h"
 #include "plugin/account.h"
 #include "plugin/root_wrap.h"
+#include "plugin/standby.h"
 
 /* --- the gate --------------------------------------------------------------------------------- */
 
@@ -65,6 +66,7 @@ void gk_account_locked_begin(struct gk_account *account, struct gk_root_key **ro
 void gk_account_locked_shut(struct gk_account *account)
 {
     account->forgotten = true;
+    gk_standby_locked_drop(account);
     locked_set_gate(account);
     locked_put_key(account, NULL);
 }
@@ -206,6 +208,7 @@ static void locked_act(struct gk_account *account, enum gk_key_action action,
 static void locked_take_record(struct gk_account *account, const struct gk_stored_account *stored,
                                struct gk_account_record **kept)
 {
+    gk_standby_locked_drop(account);
     free(account->record);
     account->record = *kept;
     *kept = NULL;

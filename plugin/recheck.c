@@ -7,6 +7,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "plugin/key_id.h"
+#include "plugin/standby.h"
 #include "plugin/unwrap_counts.h"
 
 /* However long a vault asks us to stay away, a restored key is noticed within this. */
@@ -112,24 +113,76 @@ static bool is_about_bytes(const struct gk_vault_answer *answer)
            answer->http_status == STATUS_BAD_REQUEST;
 }
 
-/*
- * What the vault said about the key version concerns all who are wrapped by it: it opened the one's root key (fits),
- * so it would open the others', who go on with the keys that they have in memory. What came of the one's own bytes
- * concerns nobody else: then each asks for itself.
- */
+static struct gk_account *take_first(struct gk_account **list)
+{
+    struct gk_account *first = *list;
+    *list = first->next_follower;
+    first->next_follower = NULL;
+    return first;
+}
+
+static void put_first(struct gk_account **list, struct gk_account *account)
+{
+    account->next_follower = *list;
+    *list = account;
+}
+
+/* What the vault says to a standby key, too, is about the key version or about bytes. */
+static void take_from_standby(struct gk_account *account, struct gk_root_key **root_key,
+                              const struct gk_vault_answer *answer)
+{
+    if (*root_key != NULL) {
+        report(account, root_key);
+    } else if (answer == NULL || is_about_bytes(answer)) {
+        unwrap(account);
+    } else {
+        refused_or_silent(account, answer);
+    }
+}
+
+/* The vault opened the one's root key, so it would open the others', who go on with the keys that they have in memory.
+ * Those who have none are given theirs from standby, or ask for it. */
+static void share_opened(struct gk_account *followers)
+{
+    struct gk_account *keyless = NULL;
+    struct gk_account *lacking = NULL;
+    while (followers != NULL) {
+        struct gk_account *follower = take_first(&followers);
+        struct gk_recheck *recheck = &follower->recheck;
+        struct gk_root_key *none = NULL;
+        recheck->outcome = (struct gk_key_outcome){.verdict = GK_VAULT_OK};
+        if (!gk_account_answer(follower, recheck->sequence, &recheck->outcome, &none)) {
+            if (gk_standby_has(follower)) {
+                put_first(&keyless, follower);
+            } else {
+                gk_recheck_run_claimed(follower);
+            }
+        } else if (gk_standby_lacks(follower)) {
+            put_first(&lacking, follower);
+        } else {
+            finish(follower, 0);
+        }
+    }
+    gk_standby_open(keyless, take_from_standby);
+    gk_standby_make(lacking);
+    while (lacking != NULL) {
+        finish(take_first(&lacking), 0);
+    }
+}
+
+/* What the vault said about the key version concerns all who are wrapped by it. What came of the one's own bytes
+ * concerns nobody else: then each asks for itself. */
 static void share(struct gk_account *account, const struct gk_vault_answer *answer, bool fits)
 {
-    struct gk_account *at = account->followers;
+    struct gk_account *followers = account->followers;
     account->followers = NULL;
-    while (at != NULL) {
-        struct gk_account *follower = at;
-        at = follower->next_follower;
-        follower->next_follower = NULL;
-        if (fits) {
-            struct gk_root_key *none = NULL;
-            follower->recheck.outcome = (struct gk_key_outcome){.verdict = GK_VAULT_OK};
-            report(follower, &none);
-        } else if (is_about_bytes(answer)) {
+    if (fits) {
+        share_opened(followers);
+        return;
+    }
+    while (followers != NULL) {
+        struct gk_account *follower = take_first(&followers);
+        if (is_about_bytes(answer)) {
             unwrap(follower);
         } else {
             refused_or_silent(follower, answer);

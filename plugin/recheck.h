@@ -10,8 +10,8 @@
  *   the account has another record by then -> run again
  *
  * Accounts that are wrapped by the same version of a key, and ask as the same identity, share an answer: one of
- * them asks, the others follow. Those without a root key in memory, which they would have to be given, ask for
- * themselves once the vault has opened the one's.
+ * them asks, the others follow. Those without a root key in memory are given theirs from standby (standby.h) once the
+ * vault has opened the one's; who has none there asks for itself.
  */
 #ifndef PLUGIN_RECHECK_H
 #define PLUGIN_RECHECK_H

@@ -12,7 +12,7 @@
 
 #include "gatekey/plugin.h"
 
-#define FAKE_ACCOUNTS   4u
+#define FAKE_ACCOUNTS   12u
 #define FAKE_ATTRS      6u
 #define FAKE_VALUE_MAX  65536u
 #define FAKE_EVENTS_MAX 256u

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One call to the vault brings back many accounts. When a key is refused, the root keys under it are wiped from memory;
+ * each of them is wrapped on its own, and would have to be unwrapped on its own when the key is back: ten thousand, at
+ * the vault's pace, in fifty seconds. So a copy of each is kept in memory, sealed under the standby key of a batch of
+ * accounts, which exists as a wrap by the very version of the customer's key that wraps their root keys:
+ *
+ *   standby key   32 random bytes, wiped as soon as the vault has been asked to wrap them
+ *   copy          gk_root_key_wrap() under it, bound to the account and the generation
+ *
+ * Neither is stored, and while the key is refused neither opens anything: as with what is stored, it takes the vault's
+ * word. A copy is of one record, and goes with it: no wrap that an account has left brings it back.
+ *
+ * A batch is made of those whose keys are open and who are in none, once there are GK_STANDBY_MIN on one version of a key
+ * that ask as one identity. Whoever has no copy, or one that does not open, asks the vault for itself.
+ *
+ * The provider's thread alone, but for what has locked in its name: the account's mutex is held there, on any thread.
+ * Lists are linked by next_follower; each account in them is claimed (recheck.h), and has begun.
+ */
+#ifndef PLUGIN_STANDBY_H
+#define PLUGIN_STANDBY_H
+
+#include "plugin/account.h"
+
+#define GK_STANDBY_MIN 8u
+
+/* Takes an account out of its batch, if it is in one. */
+void gk_standby_locked_drop(struct gk_account *account);
+
+/* Whether the account's key is open, and in no batch that can bring it back. */
+bool gk_standby_lacks(struct gk_account *account);
+/* Makes a batch of accounts on one version of a key that ask as one identity; of fewer than GK_STANDBY_MIN, nothing. */
+void gk_standby_make(struct gk_account *accounts);
+
+/* Whether the account is in a batch that can bring it back. */
+bool gk_standby_has(struct gk_account *account);
+/* *root_key, secret memory, is the account's, or NULL: there is no copy that opens, or answer, which is NULL when nothing
+ * was asked, says why. */
+typedef void gk_standby_done_fn(struct gk_account *account, struct gk_root_key **root_key,
+                                const struct gk_vault_answer *answer);
+/* Asks the vault for the standby keys of accounts that are in batches, one call for each batch; done is called for
+ * each account. */
+void gk_standby_open(struct gk_account *accounts, gk_standby_done_fn *done);
+
+#endif
