@@ -34,13 +34,18 @@ struct absent {
 /* Under the instance's accounts_lock, but for looked, which is the provider's thread's alone. */
 struct gk_absents {
     struct absent *accounts[ABSENT_BUCKETS];
+    int64_t due_wall_ms[ABSENT_BUCKETS]; /* of the first in the bucket, or before that */
     struct shared_settings *settings[SETTINGS_BUCKETS];
     int64_t looked; /* how many buckets have been looked at for what is due */
 };
 
 struct gk_absents *gk_absents_new(void)
 {
-    return calloc(1, sizeof(struct gk_absents));
+    struct gk_absents *absents = calloc(1, sizeof *absents);
+    for (unsigned i = 0; absents != NULL && i < ABSENT_BUCKETS; i++) {
+        absents->due_wall_ms[i] = NEVER;
+    }
+    return absents;
 }
 
 void gk_absents_free(struct gk_absents **absents)
@@ -103,10 +108,14 @@ static void locked_unshare(struct gk_absents *absents, struct shared_settings *s
 
 static void wake(void *ctx);
 
+static unsigned bucket_of(const char *name)
+{
+    return (unsigned)(gk_hash(GK_HASH_START, gk_span_str(name)) % ABSENT_BUCKETS);
+}
+
 static struct absent **locked_find(struct gk_absents *absents, const char *name)
 {
-    struct absent **link =
-        &absents->accounts[gk_hash(GK_HASH_START, gk_span_str(name)) % ABSENT_BUCKETS];
+    struct absent **link = &absents->accounts[bucket_of(name)];
     while (*link != NULL && strcmp((*link)->name, name) != 0) {
         link = &(*link)->next;
     }
@@ -128,6 +137,13 @@ static struct absent *locked_find_or_add(struct gk_instance *instance, const cha
     return *link;
 }
 
+static void locked_set_due(struct absent *absent, int64_t due_wall_ms)
+{
+    int64_t *first_wall_ms = &absent->instance->absents->due_wall_ms[bucket_of(absent->name)];
+    absent->due_wall_ms = due_wall_ms;
+    *first_wall_ms = due_wall_ms < *first_wall_ms ? due_wall_ms : *first_wall_ms;
+}
+
 static bool locked_note(struct gk_account *account, int64_t due_wall_ms)
 {
     struct gk_absents *absents = account->instance->absents;
@@ -135,7 +151,7 @@ static bool locked_note(struct gk_account *account, int64_t due_wall_ms)
     if (absent == NULL) {
         return false;
     }
-    absent->due_wall_ms = due_wall_ms;
+    locked_set_due(absent, due_wall_ms);
     if (gk_id_equal(&absent->witness.id, &account->witness.id) &&
         absent->witness.sequence > account->witness.sequence) {
         return true; /* another knew better */
@@ -206,7 +222,7 @@ static void come_again(struct absent *absent)
     struct gk_instance *instance = absent->instance;
     const int64_t now_wall_ms = gk_instance_now(instance).wall_ms;
     pthread_mutex_lock(&instance->accounts_lock);
-    absent->due_wall_ms = now_wall_ms + instance->settings.check_interval_ms;
+    locked_set_due(absent, now_wall_ms + instance->settings.check_interval_ms);
     pthread_mutex_unlock(&instance->accounts_lock);
 }
 
@@ -228,20 +244,27 @@ static void wake(void *ctx)
 }
 
 /* A time further away than an interval was noted by a clock that has been put right since. */
-static bool is_due(const struct absent *absent, int64_t wall_ms)
+static bool is_due(const struct gk_instance *instance, int64_t due_wall_ms, int64_t wall_ms)
 {
-    const int64_t interval_ms = absent->instance->settings.version_check_interval_ms;
-    return absent->due_wall_ms <= wall_ms ||
-           (absent->due_wall_ms != NEVER && absent->due_wall_ms - wall_ms > interval_ms);
+    return due_wall_ms <= wall_ms ||
+           (due_wall_ms != NEVER &&
+            due_wall_ms - wall_ms > instance->settings.version_check_interval_ms);
 }
 
-static void locked_wake_due(struct gk_instance *instance, struct absent *absent, int64_t wall_ms)
+/* Most buckets have nobody who is due, and are not gone through: a million accounts are far apart in memory. */
+static void locked_wake_due(struct gk_instance *instance, unsigned bucket, int64_t wall_ms)
 {
-    while (absent != NULL) {
-        if (is_due(absent, wall_ms) && gk_worker_submit(&instance->reader, &absent->wake)) {
-            absent->due_wall_ms = NEVER;
+    int64_t *first_wall_ms = &instance->absents->due_wall_ms[bucket];
+    if (!is_due(instance, *first_wall_ms, wall_ms)) {
+        return;
+    }
+    *first_wall_ms = NEVER;
+    for (struct absent *at = instance->absents->accounts[bucket]; at != NULL; at = at->next) {
+        if (is_due(instance, at->due_wall_ms, wall_ms) &&
+            gk_worker_submit(&instance->reader, &at->wake)) {
+            at->due_wall_ms = NEVER;
         }
-        absent = absent->next;
+        *first_wall_ms = at->due_wall_ms < *first_wall_ms ? at->due_wall_ms : *first_wall_ms;
     }
 }
 
@@ -253,7 +276,7 @@ void gk_absents_wake_due(struct gk_instance *instance, struct gk_moment now)
     const int64_t all = due - (int64_t)ABSENT_BUCKETS;
     pthread_mutex_lock(&instance->accounts_lock);
     for (int64_t at = absents->looked > all ? absents->looked : all; at < due; at++) {
-        locked_wake_due(instance, absents->accounts[(uint64_t)at % ABSENT_BUCKETS], now.wall_ms);
+        locked_wake_due(instance, (unsigned)((uint64_t)at % ABSENT_BUCKETS), now.wall_ms);
     }
     pthread_mutex_unlock(&instance->accounts_lock);
     absents->looked = due > absents->looked ? due : absents->looked;
