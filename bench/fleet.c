@@ -473,6 +473,10 @@ static void live(int64_t days)
         if (step % (HOUR_MS / STEP_MS) == 0) {
             look_for_missed();
         }
+        if ((step + 1) % (DAY_MS / STEP_MS) == 0) {
+            fprintf(stderr, "day %lld of %lld is over\n",
+                    (long long)((step + 1) / (DAY_MS / STEP_MS)), (long long)days);
+        }
     }
 }
 
