@@ -20,6 +20,7 @@ from controller import Controller
 from machines import Machine, check_possible, free_port
 
 GATEWAYS = ("one", "two")
+PACKAGES = ("gatekey", "gatekey-plugin", "gatekeyctl")
 CLIENTS = 2
 NEXT = "0.1.0+next"
 
@@ -55,11 +56,12 @@ class Load:
 def new_packages(packages, place):
     """The same programs, as the next version."""
     place.mkdir()
-    for name in ("gatekey", "gatekeyctl"):
+    for name in PACKAGES:
         tree = place / name
         run("dpkg-deb", "-R", next(packages.glob(f"{name}_*.deb")), tree)
         control = tree / "DEBIAN/control"
         text = re.sub(r"^Version: .*$", f"Version: {NEXT}", control.read_text(encoding="utf-8"), flags=re.M)
+        text = re.sub(r"gatekey-plugin \(= .*?\)", f"gatekey-plugin (= {NEXT})", text)
         control.write_text(text, encoding="utf-8")
         run("dpkg-deb", "-b", tree, place / f"{name}_{NEXT}_all.deb")
     return place
@@ -116,7 +118,8 @@ def check_upgrade(controller, machines, balancer, make_client):
     assert not load.errors, load.errors[:5]
     assert all(load.requests) and all(balancer.given.values()), (load.requests, balancer.given)
     for name in GATEWAYS:
-        assert machines[name].ask("dpkg-query", "-W", "-f", "${Version}", "gatekey").stdout == NEXT
+        versions = machines[name].ask("dpkg-query", "-W", "-f", "${Version} ", *PACKAGES).stdout.split()
+        assert versions == [NEXT] * len(PACKAGES), versions
         assert machines[name].main_pid("gatekey") not in (0, before[name]), name
     print(f"{sum(load.requests)} requests, {balancer.given}, none failed")
 

@@ -51,6 +51,14 @@ def check_contents(packages, write):
         sys.exit("the packages have other files than tests/packages/contents.txt")
 
 
+def check_together(packages):
+    """A gateway stands beside the module of its own version alone; the module beside any gateway, or none."""
+    fields = {package.name.split("_")[0]: run("dpkg-deb", "-f", package, "Version", "Depends") for package in packages}
+    version = re.search("^Version: (.*)$", fields["gatekey"], re.M)[1]
+    assert f"gatekey-plugin (= {version})" in fields["gatekey"], fields["gatekey"]
+    assert "libssl" in fields["gatekey-plugin"] and "gatekey" not in fields["gatekey-plugin"], fields["gatekey-plugin"]
+
+
 def check_programs(root):
     for program in ("gatekey-gateway", "gatekeyctl", "keyvaultd"):
         assert run(root / "usr/bin" / program, "--version").startswith(program), program
@@ -117,6 +125,7 @@ def main(build, write=False):
         run("cpack", "-G", "DEB", "-B", made, cwd=build, umask=0o022)  # which cpack takes over
         packages = sorted(made.glob("*.deb"))
         check_contents(packages, write)
+        check_together(packages)
         for package in packages:
             run("dpkg-deb", "-x", package, root)
         check_programs(root)
