@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * keyvaultd's configuration: a libconfig file, checked as a whole before anything starts. A setting
- * that is not known is refused, since a misspelt one would silently not apply.
+ * keyvaultd's configuration: a libconfig file, checked as a whole before anything starts. Whatever is unknown, missing,
+ * of the wrong kind or out of range is refused with the file, the line, the reason and what to do; what the files hold
+ * that it names is the server's to read (server.h), and told of in the same way (kv_config_blame).
  */
 #ifndef KEYVAULTD_CONFIG_H
 #define KEYVAULTD_CONFIG_H
@@ -60,6 +61,7 @@ struct kv_config_hsm {
 /* Texts live as long as the configuration. */
 struct kv_config {
     config_t file;
+    const char *path; /* the caller's */
     struct kv_config_listen listen;
     bool imds_given;
     struct kv_config_listen imds;        /* plain HTTP: no files */
@@ -85,9 +87,16 @@ struct kv_config {
     const char *control_token_file;
 };
 
-/* GK_E_INVALID with "file:line: what is wrong". On failure nothing is to be cleaned up. */
+/* GK_E_INVALID with "file:line: setting: reason; remedy". On failure nothing is to be cleaned up. path has to live as
+ * long as the configuration. */
 enum gk_status kv_config_read(const char *path, struct kv_config *config,
                               struct gk_error *error) GK_MUST_USE;
+/*
+ * Puts "file:line: setting: " in front of the message of something that went wrong with what a setting asks for, and
+ * answers its status. path is as libconfig has it, "identities.[0].client_secret_file", say.
+ */
+enum gk_status kv_config_blame(const struct kv_config *config, const char *path,
+                               struct gk_error *error);
 void kv_config_cleanup(struct kv_config *config);
 
 /* Whether tokens are given for that tenant: it is the vault's, or one of the others. Without case. */

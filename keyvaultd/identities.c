@@ -2,6 +2,7 @@
 #include "keyvaultd/identities.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +12,8 @@
 #include "common/secret_file.h"
 #include "gateway/pem_file.h"
 #include "keyvaultd/token.h"
+
+#define SETTING_BYTES 64u
 
 bool kv_identity_object_id(const struct kv_identity *identity, const char *tenant_id,
                            char text[GK_UUID_TEXT_BYTES])
@@ -33,6 +36,9 @@ bool kv_identity_object_id(const struct kv_identity *identity, const char *tenan
 static enum gk_status read_certificate(struct kv_identity *identity, struct gk_error *error)
 {
     char *pem = NULL;
+    if (identity->config->client_certificate_file == NULL) {
+        return GK_OK;
+    }
     enum gk_status status =
         gk_pem_file_read(identity->config->client_certificate_file, &pem, error);
     if (status == GK_OK) {
@@ -40,6 +46,40 @@ static enum gk_status read_certificate(struct kv_identity *identity, struct gk_e
     }
     gk_pem_file_free(&pem);
     return status;
+}
+
+static enum gk_status read_secret(struct kv_identity *identity, struct gk_error *error)
+{
+    const char *path = identity->config->client_secret_file;
+    return path == NULL
+               ? GK_OK
+               : gk_secret_file_read(path, &identity->secret, &identity->secret_len, error);
+}
+
+static enum gk_status read_key_set(struct kv_identity *identity, struct gk_error *error)
+{
+    const char *path = identity->config->federated.jwks_file;
+    return path == NULL ? GK_OK : gk_jwks_read(path, &identity->jwks, error);
+}
+
+/* What is wrong with one of the files is told at the setting that names it. */
+static enum gk_status read_files(struct kv_identity *identity, const struct kv_config *config,
+                                 size_t number, struct gk_error *error)
+{
+    static const struct {
+        const char *setting;
+        enum gk_status (*read)(struct kv_identity *identity, struct gk_error *error);
+    } files[] = {{"client_secret_file", read_secret},
+                 {"federated.jwks_file", read_key_set},
+                 {"client_certificate_file", read_certificate}};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        if (files[i].read(identity, error) != GK_OK) {
+            char setting[SETTING_BYTES];
+            snprintf(setting, sizeof setting, "identities.[%zu].%s", number, files[i].setting);
+            return kv_config_blame(config, setting, error);
+        }
+    }
+    return GK_OK;
 }
 
 enum gk_status kv_identities_init(struct kv_identities *identities, const struct kv_config *config,
@@ -58,19 +98,10 @@ enum gk_status kv_identities_init(struct kv_identities *identities, const struct
         atomic_init(&identity->federated, true);
         atomic_init(&identity->installed, true);
         atomic_init(&identity->permissions, identity->config->permissions);
-        enum gk_status status = GK_OK;
-        if (!kv_identity_object_id(identity, identity->config->tenant_id, identity->object_id)) {
-            status = gk_fail(error, GK_E_RESOURCE, "no digest");
-        } else if (identity->config->client_secret_file != NULL) {
-            status = gk_secret_file_read(identity->config->client_secret_file, &identity->secret,
-                                         &identity->secret_len, error);
-        }
-        if (status == GK_OK && identity->config->federated.issuer != NULL) {
-            status = gk_jwks_read(identity->config->federated.jwks_file, &identity->jwks, error);
-        }
-        if (status == GK_OK && identity->config->client_certificate_file != NULL) {
-            status = read_certificate(identity, error);
-        }
+        const bool known =
+            kv_identity_object_id(identity, identity->config->tenant_id, identity->object_id);
+        const enum gk_status status = known ? read_files(identity, config, i, error)
+                                            : gk_fail(error, GK_E_RESOURCE, "no digest");
         if (status != GK_OK) {
             kv_identities_cleanup(identities);
             return status;

@@ -34,7 +34,8 @@ struct kv_identities {
     size_t count;
 };
 
-/* Reads the secrets and key sets. The configuration must live as long. */
+/* Reads the secrets and key sets; what is wrong with one is told with the place of its setting. The configuration must
+ * live as long. */
 enum gk_status kv_identities_init(struct kv_identities *identities, const struct kv_config *config,
                                   struct gk_error *error) GK_MUST_USE;
 void kv_identities_cleanup(struct kv_identities *identities);

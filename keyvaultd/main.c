@@ -33,23 +33,28 @@ static const char notice[] =
 struct options {
     const char *config;
     const char *ready_file;
+    bool check;
 };
 
 static void print_usage(FILE *out)
 {
     fputs("usage: keyvaultd --config FILE [--ready-file FILE]\n"
-          "       keyvaultd --version | --help\n",
+          "       keyvaultd --config FILE --check-config\n"
+          "       keyvaultd --version | --help\n"
+          "\n"
+          "  --config FILE      settings; docs/keyvaultd.md explains them\n"
+          "  --ready-file FILE  write the endpoints to FILE, as JSON, once everything answers\n"
+          "  --check-config     check the settings and the files that they name, and exit\n",
           out);
 }
 
 /* The exit code, or -1 to go on. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
-    static const struct option known[] = {{"config", required_argument, NULL, 'c'},
-                                          {"ready-file", required_argument, NULL, 'r'},
-                                          {"version", no_argument, NULL, 'v'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"config", required_argument, NULL, 'c'}, {"ready-file", required_argument, NULL, 'r'},
+        {"check-config", no_argument, NULL, 'k'}, {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     int option = 0;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (option) {
@@ -58,6 +63,9 @@ static int parse_options(int argc, char **argv, struct options *options)
             break;
         case 'r':
             options->ready_file = optarg;
+            break;
+        case 'k':
+            options->check = true;
             break;
         case 'v':
             puts("keyvaultd " GATEKEY_VERSION);
@@ -91,19 +99,16 @@ static enum gk_status write_ready(const struct kv_server *server, const char *pa
     return status;
 }
 
-static int serve(const struct kv_config *config, const struct options *options)
+static int serve(struct kv_server *server, const struct options *options, const sigset_t *signals)
 {
+    const struct kv_config *config = server->config;
     struct gk_error error = {0};
-    struct kv_server *server = NULL;
-    sigset_t signals;
-    gk_process_block_signals(&signals);
-    enum gk_status status = kv_server_start(config, &server, &error);
+    enum gk_status status = kv_server_start(server, &error);
     if (status == GK_OK && options->ready_file != NULL) {
         status = write_ready(server, options->ready_file, &error);
     }
     if (status != GK_OK) {
         gk_log_text(GK_LOG_ERROR, "main", error.message);
-        kv_server_stop(server);
         return EXIT_FAILURE;
     }
     gk_log(GK_LOG_INFO, "main", "%s and authority at %s",
@@ -111,36 +116,65 @@ static int serve(const struct kv_config *config, const struct options *options)
     if (server->control_token != NULL) {
         gk_log(GK_LOG_WARNING, "main", "the control API is on: this is a vault for tests");
     }
-    gk_log(GK_LOG_INFO, "main", "ending on signal %d", gk_process_wait(&signals));
+    gk_log(GK_LOG_INFO, "main", "ending on signal %d", gk_process_wait(signals));
     if (options->ready_file != NULL) {
         unlink(options->ready_file);
     }
-    kv_server_stop(server);
     return EXIT_SUCCESS;
+}
+
+static int run(struct kv_server *server, const struct options *options, bool locked)
+{
+    sigset_t signals;
+    gk_process_block_signals(&signals);
+    fputs(notice, stderr);
+    if (!locked) {
+        gk_log(GK_LOG_WARNING, "main",
+               "memory could not be locked: RLIMIT_MEMLOCK unlimited, or CAP_IPC_LOCK, would allow "
+               "it");
+    }
+    return serve(server, options, &signals);
+}
+
+/* Checks config and what its files hold, and serves unless no more than that was asked for. */
+static int check_and_run(struct kv_config *config, const struct options *options)
+{
+    const bool locked = gk_process_harden(); /* before keys are read */
+    struct kv_server *server = NULL;
+    struct gk_error error = {0};
+    enum gk_status status = kv_config_read(options->config, config, &error);
+    if (status != GK_OK) {
+        fprintf(stderr, "%s\n", error.message);
+        return EXIT_FAILURE;
+    }
+    int result = EXIT_SUCCESS;
+    status = kv_server_new(config, &server, &error);
+    if (status != GK_OK) {
+        fprintf(stderr, "%s\n", error.message);
+        result = EXIT_FAILURE;
+    } else if (options->check) {
+        puts("the settings are good");
+    } else {
+        result = run(server, options, locked);
+    }
+    kv_server_stop(server);
+    kv_config_cleanup(config);
+    return result;
 }
 
 int main(int argc, char **argv)
 {
     struct options options = {0};
-    struct gk_error error = {0};
     const int code = parse_options(argc, argv, &options);
     if (code >= 0) {
         return code;
     }
-    fputs(notice, stderr);
-    if (!gk_process_harden()) {
-        gk_log(GK_LOG_WARNING, "main",
-               "memory could not be locked: RLIMIT_MEMLOCK unlimited, or CAP_IPC_LOCK, would allow "
-               "it");
-    }
     struct kv_config *config = calloc(1, sizeof *config);
-    if (config == NULL || kv_config_read(options.config, config, &error) != GK_OK) {
-        gk_log_text(GK_LOG_ERROR, "main", config == NULL ? "out of memory" : error.message);
-        free(config);
+    if (config == NULL) {
+        fputs("out of memory\n", stderr);
         return EXIT_FAILURE;
     }
-    const int result = serve(config, &options);
-    kv_config_cleanup(config);
+    const int result = check_and_run(config, &options);
     free(config);
     return result;
 }

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/error.h"
 #include "common/log.h"
@@ -26,7 +28,8 @@ static bool is_ipv6(const char *address)
 }
 
 static enum gk_status listen_on(struct kv_listener *listener, const struct kv_config_listen *listen,
-                                uint16_t port, struct gk_tls *tls, struct gk_error *error)
+                                const char *setting, uint16_t port, struct gk_tls *tls,
+                                struct gk_error *error)
 {
     const struct gk_http_service service = kv_exchange_service(listener);
     const struct gk_http_options options = {.host = listen->address,
@@ -35,23 +38,10 @@ static enum gk_status listen_on(struct kv_listener *listener, const struct kv_co
                                             .tls = tls,
                                             .connections_max = CONNECTIONS_MAX,
                                             .idle_timeout_s = IDLE_TIMEOUT_S};
-    const enum gk_status status = gk_http_server_bind(&options, &listener->http, error);
-    return status == GK_OK ? gk_http_server_start(listener->http, &service, error) : status;
-}
-
-static enum gk_status listen_https(struct kv_server *server, struct gk_error *error)
-{
-    const struct kv_config_listen *listen = &server->config->listen;
-    const struct gk_tls_files files = {.certificate = listen->certificate_file,
-                                       .key = listen->key_file};
-    struct gk_tls *tls = NULL;
-    enum gk_tls_part part;
-    enum gk_status status = gk_tls_read(&files, time(NULL), &tls, &part, error);
-    if (status == GK_OK) {
-        status = listen_on(&server->https, listen, server->store->port, tls, error);
+    if (gk_http_server_bind(&options, &listener->http, error) != GK_OK) {
+        return kv_config_blame(listener->server->config, setting, error);
     }
-    gk_tls_release(tls); /* the listener has its own reference */
-    return status;
+    return gk_http_server_start(listener->http, &service, error);
 }
 
 /* Requests that come before the origin is known are dropped (ready), so nothing is answered under
@@ -60,9 +50,11 @@ static enum gk_status listen_all(struct kv_server *server, struct gk_error *erro
 {
     const struct kv_config *config = server->config;
     uint16_t imds_port = 0;
-    enum gk_status status = listen_https(server, error);
+    enum gk_status status = listen_on(&server->https, &config->listen, "listen",
+                                      server->store->port, server->tls, error);
     if (status == GK_OK && config->imds_given) {
-        status = listen_on(&server->imds, &config->imds, server->store->imds_port, NULL, error);
+        status =
+            listen_on(&server->imds, &config->imds, "imds", server->store->imds_port, NULL, error);
     }
     if (status != GK_OK) {
         return status;
@@ -82,54 +74,92 @@ static enum gk_status listen_all(struct kv_server *server, struct gk_error *erro
     return status;
 }
 
-static enum gk_status open_hsm(struct kv_server *server, struct gk_error *error)
+/* --- what files hold ----------------------------------------------------------------------------*/
+
+static enum gk_status read_tls(struct kv_server *server, struct gk_error *error)
 {
-    const struct kv_config_hsm *hsm = &server->config->hsm;
-    char *pin = NULL;
+    static const char *const settings[] = {
+        [GK_TLS_CERTIFICATE] = "listen.certificate_file", [GK_TLS_KEY] = "listen.key_file"};
+    const struct gk_tls_files files = {.certificate = server->config->listen.certificate_file,
+                                       .key = server->config->listen.key_file};
+    enum gk_tls_part part = GK_TLS_CERTIFICATE;
+    const enum gk_status status = gk_tls_read(&files, time(NULL), &server->tls, &part, error);
+    return status == GK_OK ? GK_OK : kv_config_blame(server->config, settings[part], error);
+}
+
+/* path NULL: it is not configured. */
+static enum gk_status read_secret(const struct kv_server *server, const char *setting,
+                                  const char *path, char **out, size_t *len, struct gk_error *error)
+{
+    return path == NULL || gk_secret_file_read(path, out, len, error) == GK_OK
+               ? GK_OK
+               : kv_config_blame(server->config, setting, error);
+}
+
+static enum gk_status read_secrets(struct kv_server *server, struct gk_error *error)
+{
+    const struct kv_config *config = server->config;
+    const char *control = config->control_enabled ? config->control_token_file : NULL;
     size_t pin_len = 0;
-    enum gk_status status = gk_secret_file_read(hsm->pin_file, &pin, &pin_len, error);
+    enum gk_status status = read_secret(server, "control.token_file", control,
+                                        &server->control_token, &server->control_token_len, error);
     if (status == GK_OK) {
-        status = kv_hsm_open(hsm->module, hsm->token_label, pin, &server->hsm, error);
+        status = read_secret(server, "token_secret_file", config->token_secret_file,
+                             &server->shared_secret, &server->shared_secret_len, error);
     }
-    gk_secret_free(&pin);
+    if (status == GK_OK) {
+        status =
+            read_secret(server, "imds.app_service_header_file", config->app_service_header_file,
+                        &server->identity_header, &server->identity_header_len, error);
+    }
+    return status == GK_OK ? read_secret(server, "hsm.pin_file", config->hsm.pin_file, &server->pin,
+                                         &pin_len, error)
+                           : status;
+}
+
+/* The directory is made when it is missing; the token is asked nothing before the start. */
+static enum gk_status check_paths(const struct kv_config *config, struct gk_error *error)
+{
+    struct stat info;
+    if (stat(config->state_dir, &info) == 0 && !S_ISDIR(info.st_mode)) {
+        (void)gk_fail(error, GK_E_INVALID,
+                      "%s is not a directory; name one, it is made when it is missing",
+                      config->state_dir);
+        return kv_config_blame(config, "state_dir", error);
+    }
+    if (config->managed_hsm && access(config->hsm.module, R_OK) != 0) {
+        (void)gk_fail(error, GK_E_INVALID,
+                      "%s cannot be read; install the token's library, or correct the path",
+                      config->hsm.module);
+        return kv_config_blame(config, "hsm.module", error);
+    }
+    return GK_OK;
+}
+
+static enum gk_status read_files(struct kv_server *server, struct gk_error *error)
+{
+    const struct kv_config *config = server->config;
+    enum gk_status status = check_paths(config, error);
+    if (status == GK_OK) {
+        status = read_tls(server, error);
+    }
+    if (status == GK_OK) {
+        status = kv_identities_init(&server->identities, config, error);
+    }
+    if (status == GK_OK) {
+        status = read_secrets(server, error);
+    }
+    if (status == GK_OK && config->arc_challenge_directory != NULL &&
+        kv_arc_open(config->arc_challenge_directory, &server->arc, error) != GK_OK) {
+        status = kv_config_blame(config, "imds.arc_challenge_directory", error);
+    }
     return status;
 }
 
-static enum gk_status start(struct kv_server *server, struct gk_error *error)
-{
-    const struct kv_config *config = server->config;
-    server->faults = kv_faults_new();
-    server->calls = kv_calls_new();
-    if (server->faults == NULL || server->calls == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
-    }
-    enum gk_status status = kv_identities_init(&server->identities, config, error);
-    if (status == GK_OK && config->control_enabled) {
-        status = gk_secret_file_read(config->control_token_file, &server->control_token,
-                                     &server->control_token_len, error);
-    }
-    if (status == GK_OK && config->token_secret_file != NULL) {
-        status = gk_secret_file_read(config->token_secret_file, &server->shared_secret,
-                                     &server->shared_secret_len, error);
-    }
-    if (status == GK_OK && config->arc_challenge_directory != NULL) {
-        status = kv_arc_open(config->arc_challenge_directory, &server->arc, error);
-    }
-    if (status == GK_OK && config->app_service_header_file != NULL) {
-        status = gk_secret_file_read(config->app_service_header_file, &server->identity_header,
-                                     &server->identity_header_len, error);
-    }
-    if (status == GK_OK && config->managed_hsm) {
-        status = open_hsm(server, error);
-    }
-    if (status == GK_OK) {
-        status = kv_store_open(config->state_dir, server->hsm, &server->store, error);
-    }
-    return status == GK_OK ? listen_all(server, error) : status;
-}
+/* --- life ---------------------------------------------------------------------------------------*/
 
-enum gk_status kv_server_start(const struct kv_config *config, struct kv_server **out,
-                               struct gk_error *error)
+enum gk_status kv_server_new(const struct kv_config *config, struct kv_server **out,
+                             struct gk_error *error)
 {
     *out = NULL;
     struct kv_server *server = calloc(1, sizeof *server);
@@ -140,13 +170,43 @@ enum gk_status kv_server_start(const struct kv_config *config, struct kv_server 
     server->clock = gk_clock_system();
     server->https = (struct kv_listener){.server = server, .imds = false};
     server->imds = (struct kv_listener){.server = server, .imds = true};
-    const enum gk_status status = start(server, error);
+    server->faults = kv_faults_new();
+    server->calls = kv_calls_new();
+    const enum gk_status status = server->faults != NULL && server->calls != NULL
+                                      ? read_files(server, error)
+                                      : gk_fail(error, GK_E_RESOURCE, "out of memory");
     if (status != GK_OK) {
         kv_server_stop(server);
         return status;
     }
     *out = server;
     return GK_OK;
+}
+
+static enum gk_status open_hsm(struct kv_server *server, struct gk_error *error)
+{
+    const struct kv_config_hsm *hsm = &server->config->hsm;
+    const enum gk_status status =
+        kv_hsm_open(hsm->module, hsm->token_label, server->pin, &server->hsm, error);
+    gk_secret_free(&server->pin);
+    return status == GK_OK ? GK_OK : kv_config_blame(server->config, "hsm", error);
+}
+
+static enum gk_status open_store(struct kv_server *server, struct gk_error *error)
+{
+    const struct kv_config *config = server->config;
+    const enum gk_status status =
+        kv_store_open(config->state_dir, server->hsm, &server->store, error);
+    return status == GK_OK ? GK_OK : kv_config_blame(config, "state_dir", error);
+}
+
+enum gk_status kv_server_start(struct kv_server *server, struct gk_error *error)
+{
+    enum gk_status status = server->config->managed_hsm ? open_hsm(server, error) : GK_OK;
+    if (status == GK_OK) {
+        status = open_store(server, error);
+    }
+    return status == GK_OK ? listen_all(server, error) : status;
 }
 
 void kv_server_stop(struct kv_server *server)
@@ -164,6 +224,8 @@ void kv_server_stop(struct kv_server *server)
     kv_store_close(server->store);
     kv_hsm_close(server->hsm);
     kv_identities_cleanup(&server->identities);
+    gk_tls_release(server->tls);
+    gk_secret_free(&server->pin);
     gk_secret_free(&server->control_token);
     gk_secret_free(&server->shared_secret);
     gk_secret_free(&server->identity_header);

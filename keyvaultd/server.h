@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "gateway/http/server.h"
+#include "gateway/http/tls.h"
 #include "keyvaultd/arc.h"
 #include "keyvaultd/calls.h"
 #include "keyvaultd/config.h"
@@ -38,6 +39,8 @@ struct kv_server {
     struct gk_clock clock;
     _Atomic int64_t clock_offset_ms; /* the control API moves it */
     struct kv_identities identities;
+    struct gk_tls *tls; /* what the listener begins with */
+    char *pin;          /* the token's, until that is open */
     struct kv_hsm *hsm; /* NULL in a vault */
     struct kv_store *store;
     struct kv_faults *faults;
@@ -59,10 +62,13 @@ struct kv_server {
     struct kv_listener imds;
 };
 
-/* Opens the state, reads the secrets, listens. The configuration must live until the stop. */
-enum gk_status kv_server_start(const struct kv_config *config, struct kv_server **out,
-                               struct gk_error *error) GK_MUST_USE;
-/* Ends what is under way and closes everything. NULL is fine. */
+/* Reads all that the configuration's files hold, and opens nothing: what was checked is what is used. GK_E_INVALID, with
+ * the place of the setting. The configuration must live until the stop. */
+enum gk_status kv_server_new(const struct kv_config *config, struct kv_server **out,
+                             struct gk_error *error) GK_MUST_USE;
+/* Opens token and state, and listens. After a failure it is stopped as well. */
+enum gk_status kv_server_start(struct kv_server *server, struct gk_error *error) GK_MUST_USE;
+/* Ends what is under way, if it was started, and closes everything. NULL is fine. */
 void kv_server_stop(struct kv_server *server);
 
 int64_t kv_server_now_ms(const struct kv_server *server);

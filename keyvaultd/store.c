@@ -106,14 +106,16 @@ static enum gk_status open_at(struct kv_store *store, const char *dir, struct gk
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
-        return gk_fail(error, GK_E_INVALID, "%s cannot be made: %s", dir, strerror(errno));
+        return gk_fail(error, GK_E_INVALID, "%s cannot be made: %s; make the one above it", dir,
+                       strerror(errno));
     }
     store->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (store->dir_fd < 0) {
         return gk_fail(error, GK_E_INVALID, "%s cannot be opened: %s", dir, strerror(errno));
     }
     if (flock(store->dir_fd, LOCK_EX | LOCK_NB) != 0) {
-        return gk_fail(error, GK_E_CONFLICT, "%s is in use by another process", dir);
+        return gk_fail(error, GK_E_CONFLICT,
+                       "%s is in use by another process; end it, or name another directory", dir);
     }
     return load(store, error);
 }

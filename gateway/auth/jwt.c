@@ -139,7 +139,7 @@ enum gk_status gk_jwks_of_certificate(const char *pem, struct gk_jwks **out, str
         return GK_OK;
     }
     gk_jwks_free(jwks);
-    return gk_fail(error, GK_E_INVALID, "there is no certificate of an RSA key in it");
+    return gk_fail(error, GK_E_INVALID, "there is no certificate of an RSA key in it; name one");
 }
 
 static enum gk_status read_file(const char *path, struct gk_buf *out, struct gk_error *error)

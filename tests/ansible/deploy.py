@@ -108,6 +108,10 @@ def check_changes(site):
     said = play(configuration, gatekey_settings=wrong, fails=True)
     assert "check_interval_ms: give a whole number" in said, said[-2000:]
     assert site.gateway.main_pid("gatekey") == running
+    vault = site.vault.main_pid("keyvaultd")
+    said = play("deploy", "--limit", "keyvaultd", keyvaultd_settings={"token_lifetime_s": 0}, fails=True)
+    assert "token_lifetime_s: is not a whole number" in said, said[-2000:]
+    assert site.vault.main_pid("keyvaultd") == vault
     right = {**chatty, "provider": {**chatty["provider"], "check_interval_ms": 30000}}
     assert play(configuration, gatekey_settings=right)["gateway"] == 2
     assert site.gateway.main_pid("gatekey") not in (0, running)

@@ -7,24 +7,18 @@ neither may have made a file. What only a start can find (an address, a store) i
 --rados it is the store's mistakes that are made, on the cluster in GATEKEY_TEST_CEPH. Takes some
 seconds.
 """
-import concurrent.futures
 import os
 import pathlib
 import socket
-import subprocess
 import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
 from gateway_process import BUILD, Gateway, write_secret  # noqa: E402
+from refusals import Failed, Refusals, make_files  # noqa: E402
 
-AT_ONCE = 4
-EXIT_REFUSED = 1
-START_TIMEOUT_S = 120
 GUID = "11111111-2222-3333-4444-555555555555"
-# Root may open what is closed to others; the gateway's user may not.
-AS_USER = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 
 GOOD = """\
 state_dir = "@/state";
@@ -56,7 +50,7 @@ provider: {
 };
 """
 
-# What is written instead of what, the line of the refusal by its text ("" for line 1), and words of the refusal.
+# As Refusals.check_cases has them.
 TEXT_CASES = [
     # the file itself
     ("log_level = ", "log_level ", "log_level ", ["syntax error", "correct the line"]),
@@ -178,64 +172,6 @@ TEXT_CASES = [
 ]
 
 
-class Failed(Exception):
-    pass
-
-
-# --- the files that are named ----------------------------------------------------------------------
-
-
-def openssl(directory, *arguments):
-    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
-
-
-def certify(directory, name, key, *arguments):
-    openssl(directory, "req", "-x509", "-key", key, "-subj", f"/CN={name}", "-out", f"{name}.crt", *arguments)
-
-
-def make_chain(directory):
-    """leaf.crt was issued by ca.crt."""
-    openssl(directory, "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "leaf.key")
-    openssl(directory, "req", "-new", "-key", "leaf.key", "-subj", "/CN=leaf", "-out", "leaf.csr")
-    openssl(directory, "x509", "-req", "-in", "leaf.csr", "-CA", "ca.crt", "-CAkey", "other.key", "-set_serial", "1",
-            "-days", "2", "-out", "leaf.crt")
-    texts = {name: (directory / f"{name}.crt").read_text() for name in ("leaf", "ca", "stranger")}
-    (directory / "chain.crt").write_text(texts["leaf"] + texts["ca"])
-    (directory / "reversed.crt").write_text(texts["ca"] + texts["leaf"])
-    (directory / "strange.crt").write_text(texts["leaf"] + texts["stranger"])
-
-
-def make_files(directory):
-    """tls.crt, tls.key, token and service.key are there."""
-    for name in ("other", "stranger"):
-        openssl(directory, "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", f"{name}.key")
-    for name, bits in (("rsa", 2048), ("short", 1024)):
-        openssl(directory, "genpkey", "-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}", "-out", f"{name}.key")
-    certify(directory, "ca", "other.key", "-days", "2")
-    certify(directory, "stranger", "stranger.key", "-days", "2")
-    certify(directory, "short", "short.key", "-days", "2")
-    for name, first, last in (("ended", "20190101", "20200101"), ("early", "20990101", "21000101")):
-        openssl(directory, "req", "-new", "-key", "tls.key", "-subj", f"/CN={name}", "-out", f"{name}.csr")
-        (directory / "index").write_text("")
-        (directory / "ca.cnf").write_text("[ca]\ndefault_ca=d\n[d]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes\n"
-                                          "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n")
-        openssl(directory, "ca", "-batch", "-config", "ca.cnf", "-selfsign", "-keyfile", "tls.key", "-in", f"{name}.csr",
-                "-startdate", f"{first}000000Z", "-enddate", f"{last}000000Z", "-out", f"{name}.crt", "-notext")
-    openssl(directory, "pkey", "-in", "tls.key", "-aes256", "-passout", "pass:secret", "-out", "locked.key")
-    make_chain(directory)
-    for name in ("other", "rsa", "short", "leaf", "locked"):
-        (directory / f"{name}.key").chmod(0o600)
-    write_secret(directory / "secret", "s" * 32 + "\n")
-    write_secret(directory / "empty", "")
-    write_secret(directory / "two-lines", "t" * 32 + "\n" + "t" * 32 + "\n")
-    write_secret(directory / "jwks", '{"keys": []}')
-    write_secret(directory / "unreadable", "u" * 32 + "\n")
-    (directory / "unreadable").chmod(0)
-    (directory / "open").write_text("o" * 32 + "\n")
-    (directory / "readonly").mkdir()
-    (directory / "readonly").chmod(0o500)
-
-
 # --- one case --------------------------------------------------------------------------------------
 
 
@@ -248,76 +184,17 @@ def fill(text, directory):
     return text.replace('@"', f'{directory}"').replace("@/", f"{directory}/")
 
 
-def line_of(config, text):
-    lines = config.split("\n")
-    return 1 if text == "" else next(i for i, line in enumerate(lines, 1) if text in line)
-
-
-def run(config, *arguments):
-    done = subprocess.run(
-        [*AS_USER, BUILD / "gateway/gatekey-gateway", "--config", config, *arguments],
-        capture_output=True, text=True, timeout=START_TIMEOUT_S)
-    return done.returncode, done.stdout + done.stderr
-
-
-def expect_refusal(what, config, line, words, *arguments):
-    code, told = run(config, *arguments)
-    place = f"{config}:{line}: "
-    missing = [word for word in words if word not in told]
-    if code != EXIT_REFUSED or place not in told or missing:
-        raise Failed(f"{what}, {arguments}: exit code {code}, expected 1 and {place}...{words}, got:\n{told}")
-
-
-def check_text_case(config, changed, where, words):
-    line = line_of(changed, where)
-    expect_refusal(words, config, line, words, "--check-config")
-    expect_refusal(words, config, line, words, "--ready-file", config.with_suffix(".ready"))
-
-
-def check_text_cases(directory):
-    """All at once: each has a file of its own, and none may make another."""
-    cases = []
-    for number, (old, new, where, words) in enumerate(TEXT_CASES):
-        if GOOD.count(old) != 1:
-            raise Failed(f"{old!r} is {GOOD.count(old)} times in the good configuration")
-        changed = GOOD.replace(old, new, 1)
-        config = directory / f"{number}.conf"
-        config.write_text(fill(changed, directory))
-        cases.append((config, changed, where, words))
-    before = sorted(directory.rglob("*"))
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        for done in [pool.submit(check_text_case, *case) for case in cases]:
-            done.result()
-    check_nothing_made(directory, before)
-
-
-def check_nothing_made(directory, before):
-    left = set(directory.rglob("*")) - set(before)
-    if left:
-        raise Failed(f"files were made: {left}")
+REFUSALS = Refusals(BUILD / "gateway/gatekey-gateway", GOOD, fill)
 
 
 def check_good(directory):
     """As it is, with Windows' line ends, and with a chain of two."""
     chain = GOOD.replace('"@/tls.crt";\n  tls_key = "@/tls.key";\n  domain',
                          '"@/chain.crt";\n  tls_key = "@/leaf.key";\n  domain')
-    for text in (GOOD, GOOD.replace("\n", "\r\n"), chain):
-        config = directory / "good.conf"
-        config.write_bytes(fill(text, directory).encode())
-        code, told = run(config, "--check-config")
-        if code != 0:
-            raise Failed(f"a good configuration: {told}")
+    REFUSALS.check_good(directory, GOOD, GOOD.replace("\n", "\r\n"), chain)
 
 
 # --- what only a start finds -----------------------------------------------------------------------
-
-
-def expect_failed_start(directory, what, changed, where, words):
-    config = directory / "start.conf"
-    config.write_text(fill(changed, directory))
-    before = sorted(directory.rglob("*"))
-    expect_refusal(what, config, line_of(changed, where), words, "--ready-file", directory / "ready")
-    check_nothing_made(directory, before)
 
 
 def check_address_cases(directory):
@@ -326,18 +203,18 @@ def check_address_cases(directory):
         for old in ('  listen = "127.0.0.1:0";\n  tls_listen', 'tls_listen = "127.0.0.1:0"',
                     '  listen = "127.0.0.1:0";\n  tls_certificate'):
             changed = GOOD.replace(old, old.replace("127.0.0.1:0", taken), 1)
-            expect_failed_start(directory, taken, changed, taken, ["another process listens there", "end it"])
+            REFUSALS.expect_failed_start(directory, taken, changed, taken, ["another process listens there", "end it"])
     changed = GOOD.replace('tls_listen = "127.0.0.1:0"', 'tls_listen = "192.0.2.1:9"')
-    expect_failed_start(directory, "another machine's address", changed, "192.0.2.1",
-                        ["no interface of this machine", "choose one"])
+    REFUSALS.expect_failed_start(directory, "another machine's address", changed, "192.0.2.1",
+                                 ["no interface of this machine", "choose one"])
 
 
 def check_store_in_use(directory):
     other = Gateway(directory.parent / "other").start()
     try:
         changed = GOOD.replace("@/state", str(other.state))
-        expect_failed_start(directory, "a store in use", changed, "state_dir",
-                            ["in use by another process", "name another directory"])
+        REFUSALS.expect_failed_start(directory, "a store in use", changed, "state_dir",
+                                     ["in use by another process", "name another directory"])
     finally:
         other.stop()
 
@@ -363,7 +240,7 @@ def check_rados_cases(directory, cluster):
              ({"conf": directory / "empty.conf"}, ["mon_host"])]
     for options, words in cases:
         changed = GOOD.replace('state_dir = "@/state";', rados_store(cluster, **options))
-        expect_failed_start(directory, options, changed, "store: {", words)
+        REFUSALS.expect_failed_start(directory, options, changed, "store: {", words)
     return len(cases)
 
 
@@ -376,7 +253,7 @@ def main():
             count = check_rados_cases(directory, pathlib.Path(os.environ["GATEKEY_TEST_CEPH"]))
         else:
             check_good(directory)
-            check_text_cases(directory)
+            REFUSALS.check_cases(directory, TEXT_CASES)
             check_address_cases(directory)
             check_store_in_use(directory)
             count = len(TEXT_CASES) + 5
