@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/process.h"
 #include "common/secret.h"
+#include "common/supervisor.h"
 #include "gateway/blob/container_cache.h"
 #include "gateway/blob/copier.h"
 #include "gateway/blob/hasher.h"
@@ -415,10 +416,14 @@ static int serve(struct gk_setup *setup, const struct options *options, const si
     gk_setup_hand_over(setup);
     gk_log(GK_LOG_INFO, "main", "version %s serves Blob at %s %s, management at %s",
            GATEKEY_VERSION, process.blob_url, process.blob_tls_url, process.manage_url);
+    gk_supervisor_tell_ready();
     int signal = 0;
     while ((signal = gk_process_wait(signals)) == SIGHUP) {
+        gk_supervisor_tell_reloading();
         reload(&process, options->config);
+        gk_supervisor_tell_ready();
     }
+    gk_supervisor_tell_stopping();
     gk_log(GK_LOG_INFO, "main", "ending on signal %d", signal);
     if (options->ready_file != NULL) {
         unlink(options->ready_file);

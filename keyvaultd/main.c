@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/process.h"
 #include "common/secret.h"
+#include "common/supervisor.h"
 #include "keyvaultd/server.h"
 
 #ifndef GATEKEY_VERSION
@@ -116,7 +117,9 @@ static int serve(struct kv_server *server, const struct options *options, const 
     if (server->control_token != NULL) {
         gk_log(GK_LOG_WARNING, "main", "the control API is on: this is a vault for tests");
     }
+    gk_supervisor_tell_ready();
     gk_log(GK_LOG_INFO, "main", "ending on signal %d", gk_process_wait(signals));
+    gk_supervisor_tell_stopping();
     if (options->ready_file != NULL) {
         unlink(options->ready_file);
     }

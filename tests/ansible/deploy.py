@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The collection applied: to two fresh Debian machines with systemd, a vault and a gateway. Check mode changes nothing;
 a deployment serves the vendor's client with a customer's key, and changes nothing when it is repeated; a log level is
-reloaded, an interval restarts, a wrong setting does neither; a rotation, a revocation drill, a backup and a removal do
-what they say; and no secret is in anything that Ansible has printed. Needs root and some three minutes, and once a
-minute or two more for the machines' root, which is kept in BUILD/ansible.
+reloaded, an interval restarts, a wrong setting does neither; a start is over when the service serves; a rotation, a
+revocation drill, a backup and a removal do what they say; and no secret is in anything that Ansible has printed. Needs
+root and some three minutes, and once a minute or two more for the machines' root, which is kept in BUILD/ansible.
 
   deploy.py BUILD
 """
 import base64
 import contextlib
 import pathlib
+import socket
 import ssl
 import subprocess
 import sys
@@ -32,10 +33,10 @@ class Site:
     def __init__(self, place, build, machines):
         self.controller = Controller(place, build)
         self.vault, self.gateway = machines
-        vault_port, self.blob_port, self.management_port = free_port(), free_port(), free_port()
+        self.vault_port, self.blob_port, self.management_port = free_port(), free_port(), free_port()
         self.controller.set_hosts(
             {"keyvaultd": {"vault": self.vault.inventory()}, "gatekey": {"gateway": self.gateway.inventory()}},
-            {**self.controller.vault_variables(vault_port), **self.controller.gateway_variables(vault_port),
+            {**self.controller.vault_variables(self.vault_port), **self.controller.gateway_variables(self.vault_port),
              "gatekey_blob_tls_listen": f"127.0.0.1:{self.blob_port}",
              "gatekey_management_listen": f"127.0.0.1:{self.management_port}", "drill_account": "archive"})
         self.settings = self.controller.variables["gatekey_settings"]
@@ -117,6 +118,21 @@ def check_changes(site):
     assert site.gateway.main_pid("gatekey") not in (0, running)
 
 
+def check_starts(site):
+    """A start is over when the first connection is taken, and one that fails is told of."""
+    configuration = site.vault.path("/etc/keyvaultd/keyvaultd.conf")
+    good = configuration.read_text(encoding="utf-8")
+    configuration.write_text("nonsense", encoding="utf-8")
+    assert site.vault.ask("systemctl", "restart", "keyvaultd").returncode != 0
+    configuration.write_text(good, encoding="utf-8")
+    for machine, unit, ports in ((site.vault, "keyvaultd", [site.vault_port]),
+                                 (site.gateway, "gatekey", [site.blob_port, site.management_port])):
+        done = machine.ask("systemctl", "restart", unit)
+        assert done.returncode == 0, done.stderr
+        for port in ports:
+            socket.create_connection(("127.0.0.1", port)).close()
+
+
 def check_keys(site, container):
     """A version that is stayed on, the newest one again, and what clients see of a drill: nothing, afterwards."""
     play = site.controller.play
@@ -193,6 +209,7 @@ def main(build):
         try:
             container = check_deployment(site)
             check_changes(site)
+            check_starts(site)
             check_keys(site, container)
         except BaseException:
             print(site.gateway.ask("journalctl", "-u", "gatekey", "-n", "30", "--no-pager").stdout)
