@@ -175,15 +175,19 @@ enum gk_status gk_manage_account_delete(struct gk_manage *manage, const struct g
                                         struct gk_manage_answer *answer, struct gk_error *error)
 {
     struct gk_managed_account managed;
-    enum gk_status status = gk_managed_account_find(manage, path, &managed, error);
-    if (status == GK_E_NOT_FOUND) {
+    enum gk_status status = gk_managed_account_look(manage, path->account, &managed, error);
+    const bool absent =
+        status == GK_E_NOT_FOUND || (status == GK_OK && !gk_managed_account_is_at(&managed, path));
+    if (status == GK_OK) {
+        gk_managed_account_cleanup(&managed);
+    }
+    if (absent) {
         answer->status = 204;
         return GK_OK;
     }
     if (status != GK_OK) {
         return status;
     }
-    gk_managed_account_cleanup(&managed);
     status = gk_removal_account(manage->gateway, path->account, NULL, NULL, error);
     if (status == GK_OK) {
         gk_manage_audit(manage, request, GK_AUDIT_ACCOUNT_DELETE, path->account,

@@ -13,8 +13,6 @@
 #include <strings.h>
 
 #include "common/error.h"
-#include "gateway/account_attrs.h"
-#include "gateway/account_profile.h"
 #include "gateway/manage/account_load.h"
 #include "gateway/manage/list_page.h"
 
@@ -35,32 +33,6 @@ struct listing {
     enum gk_status status;
     struct gk_error *error;
 };
-
-/* --- one account --------------------------------------------------------------------------------*/
-
-/* GK_E_NOT_FOUND: half created, or deleted. GK_E_CONFLICT: parts of it are lost. */
-static enum gk_status load(struct gk_manage *manage, const char *name,
-                           struct gk_managed_account *out, struct gk_error *error)
-{
-    enum gk_status status = gk_managed_account_load(manage, name, out, error);
-    if (status != GK_E_NOT_FOUND) {
-        return status;
-    }
-    bool remains = false;
-    status = gk_account_has_remains(manage->gateway->store, name, &remains, error);
-    if (status != GK_OK || !remains) {
-        return status == GK_OK ? GK_E_NOT_FOUND : status;
-    }
-    /* Or it was made in between. */
-    status = gk_managed_account_load(manage, name, out, error);
-    return status == GK_E_NOT_FOUND
-               ? gk_fail_http(
-                     error, GK_E_CONFLICT, 409, "AccountRecordLost",
-                     "account %s is there, and the record of its key or of its access keys is "
-                     "not; restore it from a backup",
-                     name)
-               : status;
-}
 
 /* --- the list -----------------------------------------------------------------------------------*/
 
@@ -111,7 +83,7 @@ static bool list_one(void *ctx, const char *name)
     snprintf(listing->last, sizeof listing->last, "%s", name);
     const enum gk_status status =
         listing->silent < SILENT_MAX
-            ? load(listing->manage, name, &managed, &why)
+            ? gk_managed_account_look(listing->manage, name, &managed, &why)
             : gk_fail(&why, GK_E_UNAVAILABLE,
                       "not asked for: the store has not answered for others");
     if (status == GK_OK && is_wanted(listing, &managed)) {

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "common/error.h"
+#include "gateway/account_attrs.h"
 
 static enum gk_status refuse_missing(const char *name, struct gk_error *error)
 {
@@ -41,6 +42,29 @@ enum gk_status gk_managed_account_load(struct gk_manage *manage, const char *nam
         gk_managed_account_cleanup(out);
     }
     return status;
+}
+
+enum gk_status gk_managed_account_look(struct gk_manage *manage, const char *name,
+                                       struct gk_managed_account *out, struct gk_error *error)
+{
+    enum gk_status status = gk_managed_account_load(manage, name, out, error);
+    if (status != GK_E_NOT_FOUND || !gk_account_name_valid(name)) {
+        return status;
+    }
+    bool remains = false;
+    status = gk_account_has_remains(manage->gateway->store, name, &remains, error);
+    if (status != GK_OK || !remains) {
+        return status == GK_OK ? GK_E_NOT_FOUND : status;
+    }
+    /* Or it was made in between. */
+    status = gk_managed_account_load(manage, name, out, error);
+    return status == GK_E_NOT_FOUND
+               ? gk_fail_http(
+                     error, GK_E_CONFLICT, 409, "AccountRecordLost",
+                     "account %s is there, and the record of its key or of its access keys is "
+                     "not; restore it from a backup",
+                     name)
+               : status;
 }
 
 bool gk_managed_account_is_at(const struct gk_managed_account *managed,

@@ -17,7 +17,12 @@ struct gk_managed_account {
 enum gk_status gk_managed_account_load(struct gk_manage *manage, const char *name,
                                        struct gk_managed_account *out,
                                        struct gk_error *error) GK_MUST_USE;
-/* The same for a path: the account must be filed under its subscription and resource group. */
+/* The same, where one that has lost its record is told from one that is not there, or is half made: GK_E_CONFLICT, 409
+ * AccountRecordLost. */
+enum gk_status gk_managed_account_look(struct gk_manage *manage, const char *name,
+                                       struct gk_managed_account *out,
+                                       struct gk_error *error) GK_MUST_USE;
+/* As gk_managed_account_load() for a path: the account must be filed under its subscription and resource group. */
 enum gk_status gk_managed_account_find(struct gk_manage *manage, const struct gk_manage_path *path,
                                        struct gk_managed_account *out,
                                        struct gk_error *error) GK_MUST_USE;

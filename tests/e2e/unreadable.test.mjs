@@ -73,6 +73,14 @@ test('its clients are told that it is not them; of what is not there nobody is t
   }
 });
 
+test('one that has lost its record is not told of as deleted', async () => {
+  for (const [name, status] of Object.entries({ norecord: 409, noprofile: 409, nothing: 409, halfmade: 204, gone: 204 })) {
+    const answer = await stack.management.request('DELETE', `${stack.accountPath(name)}?api-version=2023-05-01`);
+    assert.equal(answer.status, status, `${name}: ${answer.body}`);
+    if (status === 409) assert.equal(answer.json.error.code, 'AccountRecordLost');
+  }
+});
+
 test('where one is filed cannot be told: a subscription lists the whole ones', async () => {
   for (const group of ['', `/resourceGroups/${RESOURCE_GROUP}`]) {
     assert.deepEqual(names((await arm(group)).value), [stack.account, 'whole'].sort());
