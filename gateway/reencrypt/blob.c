@@ -53,6 +53,9 @@ static uint64_t *reason_of(struct survey *survey, const struct gk_blob_target *t
 {
     const struct gk_blob_record *record = &target->record;
     const struct gk_blob_record *base = &survey->group->base->record;
+    if (record->kind.type == GK_BLOB_PAGE) {
+        return &survey->left.pages;
+    }
     if (record->encryption.kind == GK_ENCRYPTION_CLIENT_KEY) {
         return &survey->left.client_keys;
     }
@@ -91,7 +94,6 @@ static enum gk_status begin_group(struct survey *survey, struct gk_blob_target *
     }
     if (status == GK_OK) {
         group->object = target->record.object;
-        group->paged = target->record.kind.type == GK_BLOB_PAGE;
         if (group->anew.keyed_wall_ms <
             ordered_wall_ms) { /* another gateway's clock may be ahead */
             group->anew.keyed_wall_ms = ordered_wall_ms;
@@ -132,8 +134,11 @@ static enum gk_status look_for_staged(struct survey *survey, struct gk_error *er
 
 /* --- base and states ----------------------------------------------------------------------------*/
 
-static enum gk_status each_state(struct gk_regroup *group, gk_regroup_record_fn *fn, void *ctx,
-                                 bool *enough, struct gk_error *error)
+typedef enum gk_status record_fn(void *ctx, struct gk_blob_target *target, bool *enough,
+                                 struct gk_error *error);
+
+static enum gk_status each_state(struct gk_regroup *group, record_fn *fn, void *ctx, bool *enough,
+                                 struct gk_error *error)
 {
     enum gk_status status = GK_OK;
     uint64_t after = 0;
@@ -151,15 +156,8 @@ static enum gk_status each_state(struct gk_regroup *group, gk_regroup_record_fn 
     return status;
 }
 
-enum gk_status gk_regroup_each_state(struct gk_regroup *group, gk_regroup_record_fn *fn, void *ctx,
-                                     struct gk_error *error)
-{
-    bool enough = false;
-    return each_state(group, fn, ctx, &enough, error);
-}
-
 /* The base as it is read now, and then its states. */
-static enum gk_status each_record(struct gk_regroup *group, gk_regroup_record_fn *fn, void *ctx,
+static enum gk_status each_record(struct gk_regroup *group, record_fn *fn, void *ctx,
                                   struct gk_error *error)
 {
     bool enough = false;
@@ -214,18 +212,14 @@ static enum gk_status explain_damage(struct gk_regroup *group, enum gk_status st
     return gk_fail(error, GK_E_CONFLICT, "a blob was replaced while it was written anew");
 }
 
-static enum gk_status pour_all(struct gk_regroup *group, struct gk_error *error)
-{
-    const enum gk_status status = read_base(group, error);
-    gk_buf_reset(&group->poured);
-    gk_buf_append(&group->poured, group->base->stored.data, group->base->stored.len);
-    return status == GK_OK ? each_record(group, pour_record, group, error) : status;
-}
-
 static enum gk_status pour_and_write(struct gk_regroup *group, struct gk_error *error)
 {
-    enum gk_status status =
-        group->paged ? gk_regroup_pour_pages(group, error) : pour_all(group, error);
+    enum gk_status status = read_base(group, error);
+    gk_buf_reset(&group->poured);
+    gk_buf_append(&group->poured, group->base->stored.data, group->base->stored.len);
+    if (status == GK_OK) {
+        status = each_record(group, pour_record, group, error);
+    }
     if (status == GK_OK) {
         status = gk_regroup_write(group, error);
     }
@@ -237,9 +231,6 @@ static enum gk_status move_group(struct gk_regroup *group, struct gk_error *erro
     struct gk_reencrypt_run *run = group->run;
     gk_buf_init(&group->poured, GK_MAP_VALUE_BYTES_MAX);
     enum gk_status status = gk_hold_begin(&group->hold, group->request, group->base, error);
-    if (status == GK_OK && group->paged) {
-        status = gk_regroup_begin_pages(group, error);
-    }
     if (status != GK_OK) {
         return status;
     }
