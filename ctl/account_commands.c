@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ctl/client.h"
+#include "ctl/scope_keys.h"
 #include "ctl/show.h"
 
 #define PATH_BYTES_MAX 512u
@@ -173,19 +174,28 @@ enum ctl_exit ctl_account_show(const struct ctl_options *options)
 {
     json_t *account = NULL;
     char id[PATH_BYTES_MAX];
-    const enum ctl_exit code = ctl_find_account(options, &account, id, sizeof id);
+    enum ctl_exit code = ctl_find_account(options, &account, id, sizeof id);
+    if (code != CTL_OK) {
+        return code;
+    }
+    json_t *alone = json_pack("[o]", account);
+    code = ctl_scope_keys_add(options, alone);
     if (code == CTL_OK) {
         show(options, account);
     }
-    json_decref(account);
+    json_decref(alone);
     return code;
 }
 
 enum ctl_exit ctl_account_list(const struct ctl_options *options)
 {
     json_t *accounts = NULL;
-    const enum ctl_exit code = ctl_list(options, "/gatekey/accounts", &accounts);
+    enum ctl_exit code = ctl_list(options, "/gatekey/accounts", &accounts);
+    if (code == CTL_OK) {
+        code = ctl_scope_keys_add(options, accounts);
+    }
     if (code != CTL_OK) {
+        json_decref(accounts);
         return code;
     }
     if (options->json) {

@@ -233,12 +233,16 @@ const struct ctl_command ctl_commands[] = {
      doctor_options,
      "Checks the configuration (with --config), the clock, the gateway, its certificates, the "
      "store,\n"
-     "the audit log, the memory, how vaults and identities answered, and each account's key. "
+     "the audit log, the memory, how vaults and identities answered, and each key of accounts and "
+     "scopes. "
      "Changes\n"
      "nothing and asks no vault. Exit code 4 when something does not work.\n",
      ctl_doctor},
     {"key", "status", "[NAME]", "state of an account's customer key, or of all", status_options,
-     "Exit code 4 when a key is revoked, unreachable or degraded.\n", ctl_key_status},
+     "Encryption scopes are told of when there is something to say of their keys. Exit code 4 when "
+     "a key,\n"
+     "also of a scope, is revoked, unreachable or degraded.\n",
+     ctl_key_status},
     {"key", "check", "NAME", "ask the vault now, and take a new version", plain_options, "",
      ctl_key_check},
     {"scope", "create", "ACCOUNT/SCOPE", "make an encryption scope", scope_create_options,

@@ -5,7 +5,7 @@
 
 #include "ctl/findings.h"
 
-/* accounts: the gateway's list of all. */
+/* accounts: the gateway's list of all, with what ctl_scope_keys_add (scope_keys.h) has told of their scopes. */
 void ctl_doctor_accounts(struct ctl_findings *findings, const json_t *accounts);
 /* path: of the gateway's configuration, which the gateway's own program on this machine checks. */
 void ctl_doctor_config(struct ctl_findings *findings, const char *path);

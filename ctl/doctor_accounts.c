@@ -22,6 +22,12 @@ static bool days_until(const char *iso, double *days)
     return true;
 }
 
+/* A scope is named ACCOUNT/SCOPE. */
+static const char *kind_of(const char *name)
+{
+    return strchr(name, '/') == NULL ? "account" : "scope";
+}
+
 static void check_dates(struct ctl_findings *findings, const char *name, const json_t *properties)
 {
     const json_t *gatekey = json_object_get(properties, "gatekey");
@@ -31,13 +37,14 @@ static void check_dates(struct ctl_findings *findings, const char *name, const j
     json_array_foreach(json_object_get(gatekey, "keyWarnings"), index, warning)
     {
         ctl_finding(findings, CTL_FINDING_WARNING, "key", "its owner makes a new version",
-                    "the key of account %s: %s", name,
+                    "the key of %s %s: %s", kind_of(name), name,
                     json_is_string(warning) ? json_string_value(warning) : "");
     }
     if (json_is_true(json_object_get(gatekey, "rotationPending"))) {
         ctl_finding(findings, CTL_FINDING_WARNING, "key",
-                    "gatekeyctl key check NAME says why; leave the old version enabled",
-                    "a newer key version of account %s is known and not taken", name);
+                    "gatekeyctl key check NAME, or scope check of a scope's, says why; leave the "
+                    "old version enabled",
+                    "a newer key version of %s %s is known and not taken", kind_of(name), name);
     }
     if (days_until(ctl_text_of(gatekey, "lastVersionCheck"), &days) && -days > CHECK_LATE_DAYS) {
         ctl_finding(findings, CTL_FINDING_WARNING, "key", "gatekeyctl key check NAME does it now",
@@ -46,7 +53,22 @@ static void check_dates(struct ctl_findings *findings, const char *name, const j
     }
 }
 
-/* False: there is something to tell of it. */
+/* Of a scope the reason is not known here. */
+static void tell_state(struct ctl_findings *findings, const char *name, const json_t *gatekey)
+{
+    const char *state = ctl_text_of(gatekey, "state");
+    const enum ctl_finding_kind kind =
+        strcmp(state, "unreachable") == 0 ? CTL_FINDING_WARNING : CTL_FINDING_FAILED;
+    if (strchr(name, '/') == NULL) {
+        ctl_finding(findings, kind, "account", ctl_state_advice(state), "%s is %s: %s %s", name,
+                    state, ctl_text_of(gatekey, "reasonCode"), ctl_text_of(gatekey, "reason"));
+    } else {
+        ctl_finding(findings, kind, "scope", ctl_state_advice(state),
+                    "%s is %s; gatekeyctl scope show %s has the reason", name, state, name);
+    }
+}
+
+/* False: there is something to tell of it. account: or a scope. */
 static bool is_well(struct ctl_findings *findings, const json_t *account, bool named)
 {
     const char *name = ctl_text_of(account, "name");
@@ -60,15 +82,11 @@ static bool is_well(struct ctl_findings *findings, const json_t *account, bool n
         return true;
     }
     if (named && error != NULL) {
-        ctl_finding(findings, CTL_FINDING_FAILED, "account",
+        ctl_finding(findings, CTL_FINDING_FAILED, kind_of(name),
                     "see \"Backup\" in the gateway's guide, and gatekeyctl scrub --verify",
                     "%s cannot be read: %s", name, ctl_text_of(error, "message"));
     } else if (named) {
-        const char *state = ctl_text_of(gatekey, "state");
-        ctl_finding(findings,
-                    strcmp(state, "unreachable") == 0 ? CTL_FINDING_WARNING : CTL_FINDING_FAILED,
-                    "account", ctl_state_advice(state), "%s is %s: %s %s", name, state,
-                    ctl_text_of(gatekey, "reasonCode"), ctl_text_of(gatekey, "reason"));
+        tell_state(findings, name, gatekey);
     }
     return false;
 }
@@ -80,7 +98,13 @@ void ctl_doctor_accounts(struct ctl_findings *findings, const json_t *accounts)
     const json_t *account = NULL;
     json_array_foreach(accounts, index, account)
     {
+        size_t scope_index = 0;
+        const json_t *scope = NULL;
         ill += is_well(findings, account, ill < NAMED_MAX) ? 0 : 1;
+        json_array_foreach(json_object_get(account, "encryptionScopes"), scope_index, scope)
+        {
+            ill += is_well(findings, scope, ill < NAMED_MAX) ? 0 : 1;
+        }
     }
     if (ill > NAMED_MAX) {
         ctl_finding(findings, CTL_FINDING_FAILED, "account", "gatekeyctl key status has them all",
@@ -88,6 +112,7 @@ void ctl_doctor_accounts(struct ctl_findings *findings, const json_t *accounts)
     }
     if (ill == 0) {
         ctl_finding(findings, CTL_FINDING_OK, "account", "",
-                    "the keys of all %zu accounts can be used", json_array_size(accounts));
+                    "the keys of all %zu accounts and of their scopes can be used",
+                    json_array_size(accounts));
     }
 }

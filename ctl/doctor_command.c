@@ -9,6 +9,7 @@
 
 #include "ctl/client.h"
 #include "ctl/doctor.h"
+#include "ctl/scope_keys.h"
 #include "ctl/show.h"
 
 #define CERTIFICATE_ENDS_SOON_S (30 * 86400)
@@ -168,6 +169,9 @@ static enum ctl_exit check_gateway(const struct ctl_options *options, struct ctl
         }
         if (code == CTL_OK) {
             code = ctl_list(options, "/gatekey/accounts", &accounts);
+        }
+        if (code == CTL_OK) {
+            code = ctl_scope_keys_add(options, accounts);
         }
         check_blob(findings, options, accounts);
         ctl_doctor_accounts(findings, accounts);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/client.h"
+#include "ctl/scope_keys.h"
 #include "ctl/show.h"
 
 #define PATH_BYTES_MAX 512u
@@ -12,8 +13,12 @@ static enum ctl_exit health_code(const struct ctl_options *options, bool healthy
 static enum ctl_exit status_of_all(const struct ctl_options *options)
 {
     json_t *accounts = NULL;
-    const enum ctl_exit code = ctl_list(options, "/gatekey/accounts", &accounts);
+    enum ctl_exit code = ctl_list(options, "/gatekey/accounts", &accounts);
+    if (code == CTL_OK) {
+        code = ctl_scope_keys_add(options, accounts);
+    }
     if (code != CTL_OK) {
+        json_decref(accounts);
         return code;
     }
     const bool readable = ctl_all_readable(accounts);
@@ -43,14 +48,18 @@ enum ctl_exit ctl_key_status(const struct ctl_options *options)
     }
     json_t *account = NULL;
     char id[PATH_BYTES_MAX];
-    const enum ctl_exit code = ctl_find_account(options, &account, id, sizeof id);
+    enum ctl_exit code = ctl_find_account(options, &account, id, sizeof id);
     if (code != CTL_OK) {
         return code;
     }
-    show(options, account);
-    const bool healthy = ctl_key_is_healthy(account);
-    json_decref(account);
-    return health_code(options, healthy);
+    json_t *alone = json_pack("[o]", account);
+    code = ctl_scope_keys_add(options, alone);
+    if (code == CTL_OK) {
+        show(options, account);
+        code = health_code(options, ctl_all_healthy(alone));
+    }
+    json_decref(alone);
+    return code;
 }
 
 enum ctl_exit ctl_key_check(const struct ctl_options *options)

@@ -214,10 +214,29 @@ static void print_key_and_state(const json_t *account)
     print_key(json_object_get(properties, "encryption"), gatekey);
 }
 
+/* Of scopes that there is something to say of. */
+static void print_scope_keys(const json_t *account)
+{
+    size_t index = 0;
+    const json_t *scope = NULL;
+    json_array_foreach(json_object_get(account, "encryptionScopes"), index, scope)
+    {
+        char text[512];
+        const char *name = TEXT(scope, "name");
+        snprintf(text, sizeof text, "%s is %s; see gatekeyctl scope show %s", name,
+                 ctl_is_readable(scope) ? TEXT(scope, "properties", "gatekey", "state")
+                                        : "unreadable",
+                 name);
+        print_line("Scope", text);
+        print_rotation(json_object_get(json_object_get(scope, "properties"), "gatekey"));
+    }
+}
+
 void ctl_show_key(const json_t *account)
 {
     print_line("Account", TEXT(account, "name"));
     print_key_and_state(account);
+    print_scope_keys(account);
 }
 
 static void print_tags(json_t *tags)
@@ -260,6 +279,7 @@ void ctl_show_account(const json_t *account)
     print_services(json_object_get(
         json_object_get(json_object_get(account, "properties"), "encryption"), "services"));
     print_key_and_state(account);
+    print_scope_keys(account);
 }
 
 bool ctl_is_readable(const json_t *account)
@@ -267,11 +287,23 @@ bool ctl_is_readable(const json_t *account)
     return json_object_get(account, "error") == NULL;
 }
 
+/* Of scopes, which have none of their own, there is one level. */
+static bool all_scopes(const json_t *account, bool (*is)(const json_t *scope))
+{
+    bool result = true;
+    const json_t *scopes = json_object_get(account, "encryptionScopes");
+    for (size_t i = 0; i < json_array_size(scopes); i++) {
+        result = result && is(json_array_get(scopes, i));
+    }
+    return result;
+}
+
 static bool all(const json_t *accounts, bool (*is)(const json_t *account))
 {
     bool result = true;
     for (size_t i = 0; i < json_array_size(accounts); i++) {
-        result = result && is(json_array_get(accounts, i));
+        const json_t *account = json_array_get(accounts, i);
+        result = result && is(account) && all_scopes(account, is);
     }
     return result;
 }
@@ -314,10 +346,26 @@ static void print_warnings_in_short(const json_t *account)
     }
 }
 
+static void print_row(const json_t *account)
+{
+    ctl_print_plain(TEXT(account, "name"), 25);
+    putchar(' ');
+    if (ctl_is_readable(account)) {
+        ctl_print_plain(TEXT(account, "properties", "gatekey", "state"), 17);
+        ctl_print_plain(key_in_short(account), 0);
+        print_warnings_in_short(account);
+    } else {
+        print_unreadable(account);
+    }
+    putchar('\n');
+}
+
 void ctl_show_list(const json_t *accounts)
 {
     size_t index = 0;
-    json_t *account = NULL;
+    size_t scope_index = 0;
+    const json_t *account = NULL;
+    const json_t *scope = NULL;
     if (json_array_size(accounts) == 0) {
         puts("There are no accounts yet; gatekeyctl account create makes one.");
         return;
@@ -325,15 +373,11 @@ void ctl_show_list(const json_t *accounts)
     printf("%-26s%-17s%s\n", "ACCOUNT", "STATE", "KEY VERSION IN USE");
     json_array_foreach(accounts, index, account)
     {
-        ctl_print_plain(TEXT(account, "name"), 26);
-        if (ctl_is_readable(account)) {
-            ctl_print_plain(TEXT(account, "properties", "gatekey", "state"), 17);
-            ctl_print_plain(key_in_short(account), 0);
-            print_warnings_in_short(account);
-        } else {
-            print_unreadable(account);
+        print_row(account);
+        json_array_foreach(json_object_get(account, "encryptionScopes"), scope_index, scope)
+        {
+            print_row(scope);
         }
-        putchar('\n');
     }
 }
 

@@ -80,7 +80,7 @@ static enum gk_status list_scopes(const struct shredding *shredding,
 {
     struct gk_buf names;
     gk_buf_init(&names, GK_SCOPES_STORED_BYTES_MAX);
-    enum gk_status status = gk_scopes_list(shredding->gateway, account, &names, error);
+    enum gk_status status = gk_scopes_list(shredding->gateway, account->name, &names, error);
     for (size_t at = 0; status == GK_OK && at < names.len;) {
         const char *name = (const char *)names.data + at;
         char path[GK_ACCOUNT_PATH_BYTES_MAX];

@@ -87,7 +87,7 @@ enum gk_status gk_scope_backups_take(struct gk_gateway *gateway, const char *acc
         return status;
     }
     gk_buf_init(&names, GK_SCOPES_STORED_BYTES_MAX);
-    status = gk_scopes_list(gateway, of, &names, error);
+    status = gk_scopes_list(gateway, of->name, &names, error);
     if (status == GK_OK) {
         status = take_all(gateway, of, &names, actor, visit, visit_ctx, error);
     }

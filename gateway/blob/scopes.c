@@ -188,13 +188,16 @@ static bool take_name(void *ctx, struct gk_span key, struct gk_span value)
     return gk_buf_status(listing->names) == GK_OK;
 }
 
-enum gk_status gk_scopes_list(const struct gk_gateway *gateway,
-                              const struct gk_gateway_account *account, struct gk_buf *names,
-                              struct gk_error *error)
+enum gk_status gk_scopes_list(const struct gk_gateway *gateway, const char *account,
+                              struct gk_buf *names, struct gk_error *error)
 {
     struct listing listing = {.names = names};
     struct gk_buf after;
-    enum gk_status status = GK_OK;
+    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+    enum gk_status status = gk_account_object(account, object, error);
+    if (status != GK_OK) {
+        return status;
+    }
     gk_buf_init(&listing.last, KEY_BYTES);
     gk_buf_init(&after, KEY_BYTES);
     do {
@@ -202,7 +205,7 @@ enum gk_status gk_scopes_list(const struct gk_gateway *gateway,
                                            .after = gk_buf_span(&after),
                                            .limit = NAMES_AT_ONCE};
         listing.count = 0;
-        status = gk_store_map_walk(gateway->store, GK_POOL_META, account->object, &range, take_name,
+        status = gk_store_map_walk(gateway->store, GK_POOL_META, object, &range, take_name,
                                    &listing, error);
         gk_buf_reset(&after);
         gk_buf_append(&after, listing.last.data, listing.last.len);
@@ -245,7 +248,7 @@ enum gk_status gk_scopes_stored(const struct gk_gateway *gateway,
 {
     struct gk_buf names;
     gk_buf_init(&names, GK_SCOPES_STORED_BYTES_MAX);
-    enum gk_status status = gk_scopes_list(gateway, account, &names, error);
+    enum gk_status status = gk_scopes_list(gateway, account->name, &names, error);
     for (size_t at = 0; status == GK_OK && at < names.len;) {
         const char *name = (const char *)names.data + at;
         char path[GK_ACCOUNT_PATH_BYTES_MAX];

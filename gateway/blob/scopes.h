@@ -37,10 +37,9 @@ enum gk_status gk_scope_find(const struct gk_gateway *gateway,
 enum gk_status gk_scope_put(const struct gk_gateway *gateway,
                             const struct gk_gateway_account *account, const char *name,
                             bool disabled, struct gk_error *error) GK_MUST_USE;
-/* All names in order, each with its NUL, appended to names. */
-enum gk_status gk_scopes_list(const struct gk_gateway *gateway,
-                              const struct gk_gateway_account *account, struct gk_buf *names,
-                              struct gk_error *error) GK_MUST_USE;
+/* All names of an account's, in order, each with its NUL, appended to names. */
+enum gk_status gk_scopes_list(const struct gk_gateway *gateway, const char *account,
+                              struct gk_buf *names, struct gk_error *error) GK_MUST_USE;
 /* What the plugin stores of all of them, as it is now, appended to stored: for who is about to delete the
  * account. */
 enum gk_status gk_scopes_stored(const struct gk_gateway *gateway,

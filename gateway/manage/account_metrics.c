@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/error.h"
 #include "common/log.h"
 #include "gateway/account_attrs.h"
+#include "gateway/blob/scopes.h"
 #include "gateway/manage/arm_account.h"
 #include "gateway/manage/manage.h"
 #include "gateway/metrics.h"
@@ -43,7 +46,7 @@ static int64_t now_ms(void)
 /* As in a list of accounts: while a store is silent, each account that memory does not hold waits. */
 #define SILENT_MAX 3u
 
-/* Of accounts with a customer's key, one row each. None where there is nothing to tell. */
+/* Of accounts and scopes with a customer's key, one row each. None where there is nothing to tell. */
 struct gauge {
     const char *name;
     int64_t (*wall_ms)(const struct gk_account_status *status);
@@ -111,66 +114,116 @@ static const char *series_name(size_t series)
 struct gauges {
     const struct gk_account_metrics *metrics;
     unsigned silent;
+    enum gk_status status; /* not GK_OK: the reading has come to nothing */
+    struct gk_error *error;
     struct gk_buf out[SERIES];
 };
 
-/* One series per account, with its state as a label, as kube-state-metrics does: an alert on a state
- * needs no table of numbers. */
-static void add_state(struct gauges *gauges, const char *account, const char *state)
+/* Whose key: account="a", or account="a",scope="s" of a path "a/s". */
+#define LABELS_BYTES_MAX (GK_ACCOUNT_PATH_BYTES_MAX + sizeof "account=\"\",scope=\"\"")
+
+static void make_labels(const char *path, char labels[LABELS_BYTES_MAX])
 {
-    gk_buf_printf(&gauges->out[STATE], "%s{account=\"%s\",state=\"%s\"} 1\n", series_name(STATE),
-                  account, state);
+    const size_t account_len = strcspn(path, "/");
+    const char *scope = path[account_len] == '/' ? path + account_len + 1 : NULL;
+    snprintf(labels, LABELS_BYTES_MAX, "account=\"%.*s\"%s%s%s", (int)account_len, path,
+             scope == NULL ? "" : ",scope=\"", scope == NULL ? "" : scope,
+             scope == NULL ? "" : "\"");
 }
 
-static void add_warnings(struct gauges *gauges, const char *account, uint32_t warnings)
+/* One series per key, with its state as a label, as kube-state-metrics does: an alert on a state
+ * needs no table of numbers. */
+static void add_state(struct gauges *gauges, const char *labels, const char *state)
+{
+    gk_buf_printf(&gauges->out[STATE], "%s{%s,state=\"%s\"} 1\n", series_name(STATE), labels,
+                  state);
+}
+
+static void add_warnings(struct gauges *gauges, const char *labels, uint32_t warnings)
 {
     static const char *const names[] = GK_KEY_WARNING_NAMES;
     for (size_t i = 0; i < GK_KEY_WARNINGS_COUNT; i++) {
-        gk_buf_printf(&gauges->out[WARNING], "%s{account=\"%s\",warning=\"%s\"} %d\n",
-                      series_name(WARNING), account, names[i], (warnings >> i & 1u) != 0);
+        gk_buf_printf(&gauges->out[WARNING], "%s{%s,warning=\"%s\"} %d\n", series_name(WARNING),
+                      labels, names[i], (warnings >> i & 1u) != 0);
     }
 }
 
-static void add_customer_key(struct gauges *gauges, const char *account,
+static void add_customer_key(struct gauges *gauges, const char *labels,
                              const struct gk_account_status *status)
 {
     for (size_t i = 0; i < TIMES; i++) {
         const int64_t wall_ms = times[i].wall_ms(status);
         if (wall_ms != 0 || times[i].zero) {
-            gk_buf_printf(&gauges->out[i], "%s{account=\"%s\"} %.3f\n", times[i].name, account,
+            gk_buf_printf(&gauges->out[i], "%s{%s} %.3f\n", times[i].name, labels,
                           (double)wall_ms / 1000.0);
         }
     }
-    gk_buf_printf(&gauges->out[PENDING], "%s{account=\"%s\"} %d\n", series_name(PENDING), account,
+    gk_buf_printf(&gauges->out[PENDING], "%s{%s} %d\n", series_name(PENDING), labels,
                   status->rotation_pending != 0);
-    add_warnings(gauges, account, status->key_warnings);
+    add_warnings(gauges, labels, status->key_warnings);
 }
 
-/* Where that cannot be read it is told another time. */
-static bool has_lost_record(const struct gauges *gauges, const char *account)
+/* Of what was not found: a scope's account has a row for it; of an account more may be left than its object. Where that
+ * cannot be read it is told another time. */
+static bool has_lost_record(const struct gauges *gauges, const char *path)
 {
     bool remains = false;
-    return gk_account_has_remains(gauges->metrics->gateway->store, account, &remains, NULL) ==
-               GK_OK &&
-           remains;
+    return strchr(path, '/') != NULL || (gk_account_has_remains(gauges->metrics->gateway->store,
+                                                                path, &remains, NULL) == GK_OK &&
+                                         remains);
+}
+
+/* The key of an account, or of a scope. */
+static enum gk_status add_key(struct gauges *gauges, const char *path)
+{
+    const struct gk_plugin_host *host = gauges->metrics->gateway->host;
+    struct gk_account_status state;
+    char labels[LABELS_BYTES_MAX];
+    make_labels(path, labels);
+    const enum gk_status status = host->plugin->account_status(host->instance, path, &state, NULL);
+    if (status == GK_OK) {
+        add_state(gauges, labels, gk_arm_state_name(state.state));
+    } else if (status != GK_E_NOT_FOUND || has_lost_record(gauges, path)) {
+        add_state(gauges, labels, "unreadable");
+    }
+    if (status == GK_OK && state.settings.source == GK_KEY_SOURCE_CUSTOMER) {
+        add_customer_key(gauges, labels, &state);
+    }
+    gauges->silent += status == GK_E_UNAVAILABLE ? 1 : 0;
+    return status;
+}
+
+static bool goes_on(const struct gauges *gauges)
+{
+    return gauges->status == GK_OK && gauges->silent < SILENT_MAX &&
+           !atomic_load(&gauges->metrics->stopping);
+}
+
+/* Scopes that cannot be listed would be scopes of which all is well: the former reading stands instead. */
+static void add_scopes(struct gauges *gauges, const char *account)
+{
+    struct gk_buf names;
+    gk_buf_init(&names, (GK_SCOPES_MAX + 1) * (size_t)GK_SCOPE_NAME_BYTES_MAX);
+    const enum gk_status status =
+        gk_scopes_list(gauges->metrics->gateway, account, &names, gauges->error);
+    gauges->status = status == GK_E_NOT_FOUND ? GK_OK : status; /* it was deleted meanwhile */
+    for (size_t at = 0; at < names.len && goes_on(gauges);) {
+        const char *name = (const char *)names.data + at;
+        char path[GK_ACCOUNT_PATH_BYTES_MAX];
+        at += strlen(name) + 1;
+        gk_scope_path(account, name, path);
+        (void)add_key(gauges, path);
+    }
+    gk_buf_cleanup(&names);
 }
 
 static bool add_account(void *ctx, const char *name)
 {
     struct gauges *gauges = ctx;
-    const struct gk_plugin_host *host = gauges->metrics->gateway->host;
-    struct gk_account_status state;
-    const enum gk_status status = host->plugin->account_status(host->instance, name, &state, NULL);
-    if (status == GK_OK) {
-        add_state(gauges, name, gk_arm_state_name(state.state));
-    } else if (status != GK_E_NOT_FOUND || has_lost_record(gauges, name)) {
-        add_state(gauges, name, "unreadable");
+    if (add_key(gauges, name) == GK_OK) {
+        add_scopes(gauges, name);
     }
-    if (status == GK_OK && state.settings.source == GK_KEY_SOURCE_CUSTOMER) {
-        add_customer_key(gauges, name, &state);
-    }
-    gauges->silent += status == GK_E_UNAVAILABLE ? 1 : 0;
-    return gauges->silent < SILENT_MAX && !atomic_load(&gauges->metrics->stopping);
+    return goes_on(gauges);
 }
 
 /* The time of the reading's begin is told with what was read. */
@@ -191,11 +244,12 @@ static enum gk_status read_all(const struct gk_account_metrics *metrics, struct 
 {
     const struct gk_gateway *gateway = metrics->gateway;
     const int64_t begun_wall_ms = gk_clock_wall_ms(&gateway->clock);
-    struct gauges gauges = {.metrics = metrics};
+    struct gauges gauges = {.metrics = metrics, .status = GK_OK, .error = error};
     for (size_t i = 0; i < SERIES; i++) {
         gk_buf_init(&gauges.out[i], GK_MANAGE_ANSWER_BYTES_MAX);
     }
     enum gk_status status = gk_accounts_list(gateway->accounts, "", add_account, &gauges, error);
+    status = status == GK_OK ? gauges.status : status;
     if (status == GK_OK && gauges.silent >= SILENT_MAX) {
         status = gk_fail(error, GK_E_UNAVAILABLE, "the store does not answer");
     }

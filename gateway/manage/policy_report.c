@@ -148,7 +148,7 @@ static void report_scopes(struct reporting *reporting, const struct gk_gateway_a
     struct gk_error why = {0};
     struct gk_buf names;
     gk_buf_init(&names, (GK_SCOPES_MAX + 1) * (size_t)GK_SCOPE_NAME_BYTES_MAX);
-    enum gk_status status = gk_scopes_list(gateway, account, &names, &why);
+    enum gk_status status = gk_scopes_list(gateway, account->name, &names, &why);
     if (status != GK_OK) {
         report_unreadable(reporting, account->name, status, &why);
     }

@@ -132,7 +132,7 @@ static enum gk_status check_count(struct gk_manage *manage, const struct managed
     struct gk_buf names;
     gk_buf_init(&names, (GK_SCOPES_MAX + 1) * (size_t)GK_SCOPE_NAME_BYTES_MAX);
     const enum gk_status status =
-        gk_scopes_list(manage->gateway, managed->account.account, &names, error);
+        gk_scopes_list(manage->gateway, managed->account.account->name, &names, error);
     size_t count = 0;
     for (size_t at = 0; at < names.len; at++) {
         count += names.data[at] == 0;
@@ -332,7 +332,7 @@ enum gk_status gk_manage_scope_list(struct gk_manage *manage, const struct gk_ma
     }
     json_t *value = json_array();
     gk_buf_init(&names, (GK_SCOPES_MAX + 1) * (size_t)GK_SCOPE_NAME_BYTES_MAX);
-    status = gk_scopes_list(manage->gateway, managed.account.account, &names, error);
+    status = gk_scopes_list(manage->gateway, managed.account.account->name, &names, error);
     if (status == GK_OK) {
         status = list(manage, &managed, &names, &wanted, request->skip_token, value, &next, error);
     }

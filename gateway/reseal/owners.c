@@ -100,7 +100,7 @@ enum gk_status gk_reseal_owners_load(struct gk_reseal_run *run, struct gk_error 
     gk_buf_init(&scopes, GK_SCOPES_STORED_BYTES_MAX);
     enum gk_status status = add(run, "", run->common.account->name, error);
     if (status == GK_OK) {
-        status = gk_scopes_list(run->common.job.gateway, run->common.account, &scopes, error);
+        status = gk_scopes_list(run->common.job.gateway, run->common.account->name, &scopes, error);
     }
     for (size_t at = 0; status == GK_OK && at < scopes.len;) {
         const char *scope = (const char *)scopes.data + at;

@@ -54,7 +54,7 @@ enum gk_status gk_scrub_scopes_of(const struct gk_gateway *gateway,
 {
     struct gk_buf names;
     gk_buf_init(&names, GK_SCOPES_STORED_BYTES_MAX);
-    enum gk_status status = gk_scopes_list(gateway, account, &names, error);
+    enum gk_status status = gk_scopes_list(gateway, account->name, &names, error);
     for (size_t at = 0; status == GK_OK && at < names.len;) {
         const char *name = (const char *)names.data + at;
         at += strlen(name) + 1;

@@ -19,7 +19,7 @@ const EVENT_TONES = { ok: 'good', unavailable: 'warn', refused: 'bad', failed: '
 const element = (id) => document.getElementById(id);
 let token = null;
 let timer = null;
-let accounts = [];
+let accounts = []; // and their encryption scopes, named account/scope
 let more = false; // there are others than these
 let wanted = null; // a state, or null for all
 const open = new Set(); // names of accounts whose details are shown
@@ -59,6 +59,31 @@ function series(text) {
   }));
 }
 
+// Encryption scopes, which the list of accounts does not have, as what known() makes of an account: of their keys there
+// is what the metrics tell.
+const SCOPE_SERIES = {
+  gatekey_account_state: (scope, value, { state }) => ({ state }),
+  gatekey_account_key_warning: ({ keyWarnings }, value, { warning }) => (value === 1 ? { keyWarnings: [...keyWarnings, warning] } : {}),
+  gatekey_account_rotation_pending: (scope, value) => ({ rotationPending: value === 1 }),
+  gatekey_account_key_created_timestamp_seconds: (scope, value) => ({ created: isoOf(value) }),
+  gatekey_account_key_expires_timestamp_seconds: (scope, value) => ({ expires: isoOf(value) }),
+  gatekey_account_last_check_timestamp_seconds: (scope, value) => ({ lastCheck: isoOf(value) }),
+  gatekey_account_last_rotation_timestamp_seconds: (scope, value) => ({ rotated: isoOf(value) }),
+  gatekey_account_last_version_check_timestamp_seconds: (scope, value) => ({ lastVersionCheck: isoOf(value) }),
+  gatekey_account_grace_ends_timestamp_seconds: (scope, value) => ({ graceUntil: isoOf(value) }),
+};
+
+function scopesOf(metrics) {
+  const scopes = new Map();
+  for (const { name, labels, value } of metrics) {
+    if (labels.scope === undefined || !(name in SCOPE_SERIES)) continue;
+    const path = `${labels.account}/${labels.scope}`;
+    const scope = scopes.get(path) ?? { name: path, keyWarnings: [], more: `gatekeyctl scope show ${path}` };
+    scopes.set(path, { ...scope, ...SCOPE_SERIES[name](scope, value, labels) });
+  }
+  return [...scopes.values()].slice(0, ACCOUNTS_MAX);
+}
+
 // --- words --------------------------------------------------------------------------------------------
 
 const UNITS = [['day', 86_400], ['hour', 3600], ['minute', 60], ['second', 1]];
@@ -69,6 +94,7 @@ function span(seconds) {
   return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 
+const isoOf = (seconds) => (seconds > 0 ? new Date(seconds * 1000).toISOString() : undefined);
 const ago = (time) => (time ? `${span((Date.now() - Date.parse(time)) / 1000)} ago` : '');
 const exact = (time) => new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 const milliseconds = (seconds) => (seconds === Infinity ? 'over 30 s' : seconds < 1 ? `${seconds * 1000} ms` : `${seconds} s`);
@@ -123,7 +149,7 @@ function facts(account) {
     ['Reason', [account.reasonCode, account.reason].filter(Boolean).join(': ')],
     ['Request id at the vault', account.requestId],
     ['Key version in use', account.keyIdentifier],
-    ['Version rule', account.key && (account.pinned ? 'pinned to a version' : 'the newest version, looked for daily')],
+    ['Version rule', account.key && (account.pinned ? 'pinned to a version' : 'the newest version, which is looked for regularly')],
     ['A newer version', account.rotationPending ? 'is known and not taken yet' : ''],
     ['Version before', account.previousKeyIdentifier],
     ['It may be disabled after', whenPassed(account.oldVersionMayBeDisabledAfter)],
@@ -136,6 +162,7 @@ function facts(account) {
     ['Grace ends', whenPassed(account.graceUntil)],
     ['Identity', account.identity],
     ['Resource', account.id],
+    ['Key and reason', account.more],
   ].filter(([, value]) => value);
   return make('dl', {}, ...rows.flatMap(([name, value]) => [make('dt', {}, name), make('dd', {}, value)]));
 }
@@ -176,7 +203,9 @@ function showAccounts() {
   element('accounts').tBodies[0].replaceChildren(...shown.flatMap(rowsOf));
   // What had the focus is a new element now.
   if (focused) document.querySelector(`button[data-account="${CSS.escape(focused)}"]`)?.focus();
-  const all = more ? `the first ${accounts.length} accounts by name` : `${accounts.length} accounts`;
+  const scopes = accounts.filter(({ name }) => name.includes('/')).length;
+  const all = (more ? `the first ${accounts.length - scopes} accounts by name` : `${accounts.length - scopes} accounts`) +
+    (scopes > 0 ? ` and ${scopes} scopes` : '');
   const words = shown.length === accounts.length ? all : `${shown.length} of ${all}`;
   if (element('shown').textContent !== words) element('shown').textContent = words;
 }
@@ -268,7 +297,7 @@ async function refresh() {
     if (token === null) return; // forgotten meanwhile
     const metrics = series(text);
     more = list.more;
-    accounts = list.found.map(known).sort((a, b) => a.name.localeCompare(b.name));
+    accounts = [...list.found.map(known), ...scopesOf(metrics)].sort((a, b) => a.name.localeCompare(b.name));
     element('gateway').textContent = `${location.host} · release ${metrics.find(({ name }) => name === 'gatekey_build_info').labels.version}`;
     showStates();
     showAccounts();

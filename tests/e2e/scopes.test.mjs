@@ -18,6 +18,7 @@ const MISMATCH = 'BlobCustomerSpecifiedEncryptionMismatch';
 const POLICY = 'RequestForbiddenByContainerEncryptionPolicy';
 const DARK = 'KeyVaultEncryptionKeyNotFound';
 const KEY = 'scope-key';
+const NOT_HEALTHY = 4; // gatekeyctl's
 const BLOCK = Buffer.from('block-1').toString('base64');
 const content = randomBytes(100000);
 const inPlain = { encryptionScope: 'plain' };
@@ -295,6 +296,34 @@ test('a scope’s key is rotated by itself', async () => {
   await bad(manage('POST', `${scopePath('plain')}/gatekeyCheckKey`), 400, 'InvalidOperation');
 });
 
+// What is said of the scope where an operator looks. Its key ends soon, by an earlier test, which is said too; nothing is
+// said of the scopes of which all is well.
+async function tellsOperator(state) {
+  const path = `${stack.account}/in-the-vault`;
+  const well = state === 'active';
+  const { body } = await stack.management.request('GET', '/metrics');
+  const series = body.split('\n').filter((line) => line.includes(`account="${stack.account}",scope="in-the-vault"`));
+  assert.ok(series.includes(`gatekey_account_state{account="${stack.account}",scope="in-the-vault",state="${state}"} 1`), body);
+  assert.ok(series.some((line) => /^gatekey_account_last_check_timestamp_seconds{.*} \d+\.\d+$/.test(line)));
+  assert.ok(body.includes(`gatekey_account_state{account="${stack.account}",scope="plain",state="service-managed"} 1\n`));
+  for (const command of [['key', 'status'], ['account', 'list'], ['key', 'status', stack.account], ['account', 'show', stack.account]]) {
+    const done = await stack.ctl(...command);
+    assert.equal(done.code, !well && command[0] === 'key' ? NOT_HEALTHY : 0, command.join(' '));
+    assert.match(done.stdout, new RegExp(`^(State +|${stack.account} +)active`, 'm'));
+    assert.match(done.stdout, new RegExp(`${path} +(is )?${state}`));
+    assert.match(done.stdout, /key-expires-soon|ends soon/);
+    assert.doesNotMatch(done.stdout, /plain|changing/);
+  }
+  const [listed] = JSON.parse((await stack.ctl('account', 'list', '--json')).stdout).filter(({ name }) => name === stack.account);
+  assert.deepEqual(listed.encryptionScopes.map(({ name, properties: { gatekey } }) => [name, gatekey.state, gatekey.keyWarnings]),
+    [[path, state, ['key-expires-soon']]]);
+  const doctor = await stack.ctl('doctor', '--json');
+  assert.equal(doctor.code, well ? 0 : NOT_HEALTHY);
+  const found = JSON.parse(doctor.stdout).map(({ check, result, detail }) => `${check} ${result}: ${detail}`).filter((line) => line.includes(path));
+  const revoked = `scope failed: ${path} is ${state}; gatekeyctl scope show ${path} has the reason`;
+  assert.deepEqual(found, [`key warning: the key of scope ${path}: key-expires-soon`, ...(well ? [] : [revoked])]);
+}
+
 test('a scope whose key is revoked goes dark alone, over a restart, and comes back', async () => {
   const dark = await uploaded('dark', inVault);
   const light = await uploaded('light', inPlain);
@@ -325,8 +354,10 @@ test('a scope whose key is revoked goes dark alone, over a restart, and comes ba
   await check();
   assert.equal((await good(manage('GET', scopePath('in-the-vault')))).properties.gatekey.state, 'revoked');
   assert.equal((await stack.keyStatus()).state, 'active');
+  await tellsOperator('revoked');
   await stack.gateway.restart();
   await check();
+  await tellsOperator('revoked');
   const scrub = JSON.parse((await stack.ctl('scrub', '--verify', '--json')).stdout);
   assert.equal(scrub.counts.damaged, 0);
   assert.ok(scrub.counts.notVerifiableBlobs > 0);
@@ -336,6 +367,7 @@ test('a scope whose key is revoked goes dark alone, over a restart, and comes ba
   await stack.until(async () => (await send(stack, { method: 'GET', path: '/scoped/dark' })).status === 200, 'light');
   assert.deepEqual(await dark.downloadToBuffer(), content);
   assert.deepEqual((await dark.getProperties()).metadata, { secret: 'value' });
+  await tellsOperator('active');
   const again = JSON.parse((await stack.ctl('scrub', '--verify', '--json')).stdout);
   assert.equal(again.counts.damaged + again.counts.notVerifiableBlobs + again.counts.unreferencedObjects, 0);
 });

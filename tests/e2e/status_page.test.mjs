@@ -13,6 +13,7 @@ import { startStack } from './lib/stack.mjs';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const DESKTOP = { width: 1280, height: 900 };
+const GRACE_S = 3600;
 const PHONE = { width: 360, height: 740 };
 
 let stack;
@@ -20,10 +21,15 @@ let browser;
 let page;
 
 before(async () => {
-  stack = await startStack({ graceS: 1, vaultDeadlineMs: 2000, moreVaults: [{}] });
+  stack = await startStack({ graceS: GRACE_S, movableClock: true, vaultDeadlineMs: 2000, moreVaults: [{}] });
   await stack.createAccount('plain');
   await stack.vaults[1].createKey('elsewhere');
   await stack.createAccount('silent', { vaultUri: stack.vaults[1].uri, name: 'elsewhere' });
+  await stack.vault.createKey('scope-key');
+  const put = (scope, properties) => stack.management.request('PUT',
+    `${stack.accountPath(stack.account)}/encryptionScopes/${scope}?api-version=2023-05-01`, { body: { properties } });
+  await put('scoped', { source: 'Microsoft.KeyVault', keyVaultProperties: { keyUri: `${stack.vault.uri}/keys/scope-key` } });
+  await put('unkeyed', {});
   browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
   // The page's certificate is of an authority of the test's own, which the browser has no list for.
   const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: DESKTOP });
@@ -99,18 +105,20 @@ test('accounts, their keys and versions', async () => {
   assert.match(text, new RegExp(`${stack.keyName} in localhost`));
   assert.match(text, /[0-9a-f]{8}/);
   assert.match(text, /\d+ (second|minute)s?/);
-  await page.getByRole('status').getByText('3 accounts').waitFor();
+  await page.getByRole('status').getByText('3 accounts and 2 scopes').waitFor();
+  await row(`${stack.account}/scoped`).getByText('active', { exact: true }).waitFor();
+  await row(`${stack.account}/unkeyed`).getByText('service-managed', { exact: true }).waitFor();
   await page.getByRole('row', { name: /^wrap/ }).waitFor();
   await page.getByRole('listitem').filter({ hasText: `account.create · ${stack.account} · ok` }).waitFor();
   await look('active');
 });
 
 test('by the keyboard alone: details, a search, and a state', async () => {
-  const button = page.getByRole('button', { name: `Details of ${stack.account}` });
+  const button = page.getByRole('button', { name: `Details of ${stack.account}`, exact: true });
   await button.focus();
   await page.keyboard.press('Enter');
   assert.equal(await button.getAttribute('aria-expanded'), 'true');
-  await page.getByText('the newest version, looked for daily').first().waitFor();
+  await page.getByText('the newest version, which is looked for regularly').first().waitFor();
   await refreshed(); // they stay open
   assert.equal(await button.getAttribute('aria-expanded'), 'true');
   await button.focus();
@@ -118,11 +126,11 @@ test('by the keyboard alone: details, a search, and a state', async () => {
   assert.equal(await button.getAttribute('aria-expanded'), 'false');
   await page.getByLabel('Account, key or vault').focus();
   await page.keyboard.type('elsew');
-  await page.getByRole('status').getByText('1 of 3 accounts').waitFor();
+  await page.getByRole('status').getByText('1 of 3 accounts and 2 scopes').waitFor();
   await page.getByLabel('Account, key or vault').fill('');
   await page.getByRole('button', { name: /service-managed/ }).focus();
   await page.keyboard.press('Enter');
-  await page.getByRole('status').getByText('1 of 3 accounts').waitFor();
+  await page.getByRole('status').getByText('2 of 3 accounts and 2 scopes').waitFor();
   assert.equal(await page.getByRole('button', { name: /service-managed/ }).evaluate((node) => node === document.activeElement), true);
   await page.getByRole('button', { name: /^all/ }).click();
 });
@@ -142,13 +150,30 @@ test('a rotation that is pending, a revoked key, a silent vault', async () => {
   await page.getByRole('listitem').filter({ hasText: `key.revoked · ${stack.account} · refused` }).first().waitFor();
   await stack.vaults[1].fault({ operation: '*', count: -1, action: 'drop' });
   await stack.checkKey('silent');
+  await showsState('silent', 'unreachable');
+  const details = page.getByRole('button', { name: 'Details of silent' });
+  await details.click();
+  await page.getByText('Grace ends', { exact: true }).waitFor();
+  await look('revoked-and-unreachable');
+  await details.click();
+  stack.gateway.moveClock((GRACE_S + 1) * 1000);
   await stack.until(async () => {
     await refreshed();
     return /degraded/.test(await row('silent').innerText());
   }, 'the grace to end');
-  await page.getByRole('button', { name: `Details of ${stack.account}` }).click();
+  await page.getByRole('button', { name: `Details of ${stack.account}`, exact: true }).click();
   await page.getByText('Request id at the vault').first().waitFor();
   await look('revoked-and-degraded');
+});
+
+test('a scope whose key is revoked alone', async () => {
+  await stack.vault.disableAllVersions('scope-key');
+  await stack.management.request('POST', `${stack.accountPath(stack.account)}/encryptionScopes/scoped/gatekeyCheckKey?api-version=2023-05-01`);
+  await showsState(`${stack.account}/scoped`, 'revoked');
+  await row(`${stack.account}/unkeyed`).getByText('service-managed', { exact: true }).waitFor();
+  await page.getByRole('button', { name: `Details of ${stack.account}/scoped` }).click();
+  await page.getByText(`gatekeyctl scope show ${stack.account}/scoped`).first().waitFor();
+  await look('scope-revoked');
 });
 
 test('what comes from outside is text; the token is gone when it is to be', async () => {

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/scope_keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/client.h"
+#include "ctl/show.h"
+
+#define NAME_BYTES_MAX 128u /* of an account and a scope: names are shorter */
+#define WORD_BYTES_MAX 32u
+
+/* --- what /metrics tells ------------------------------------------------------------------------------*/
+
+/* A series of a scope that has the value 1. */
+struct series {
+    char path[2 * NAME_BYTES_MAX];
+    char word[WORD_BYTES_MAX]; /* of its further label */
+};
+
+/* False: the line does not have it, or more than there is room for. */
+static bool read_label(const char *line, size_t len, const char *label, char *out, size_t out_bytes)
+{
+    const char *begin = memmem(line, len, label, strlen(label));
+    if (begin == NULL) {
+        return false;
+    }
+    begin += strlen(label);
+    const char *end = memchr(begin, '"', len - (size_t)(begin - line));
+    if (end == NULL || (size_t)(end - begin) >= out_bytes) {
+        return false;
+    }
+    memcpy(out, begin, (size_t)(end - begin));
+    out[end - begin] = '\0';
+    return true;
+}
+
+/* label: the further one, as it begins; "" for none. */
+static bool read_series(const char *line, size_t len, const char *name, const char *label,
+                        struct series *series)
+{
+    static const char is_one[] = "} 1";
+    char account[NAME_BYTES_MAX];
+    char scope[NAME_BYTES_MAX];
+    const size_t name_len = strlen(name);
+    if (len < name_len + sizeof is_one || strncmp(line, name, name_len) != 0 ||
+        line[name_len] != '{' ||
+        strncmp(line + len - (sizeof is_one - 1), is_one, sizeof is_one - 1) != 0 ||
+        !read_label(line, len, "{account=\"", account, sizeof account) ||
+        !read_label(line, len, ",scope=\"", scope, sizeof scope)) {
+        return false;
+    }
+    snprintf(series->path, sizeof series->path, "%s/%s", account, scope);
+    series->word[0] = '\0';
+    return label[0] == '\0' || read_label(line, len, label, series->word, sizeof series->word);
+}
+
+/* What there is of the scope so far, as of an account; NULL when memory is out. */
+static json_t *scope_of(json_t *scopes, const char *path)
+{
+    json_t *scope = json_object_get(scopes, path);
+    if (scope == NULL) {
+        scope = json_pack("{s:s, s:{s:{s:s, s:[], s:b}}}", "name", path, "properties", "gatekey",
+                          "state", "", "keyWarnings", "rotationPending", 0);
+        json_object_set_new(scopes, path, scope);
+    }
+    return scope;
+}
+
+static json_t *key_of(json_t *scopes, const char *path)
+{
+    return json_object_get(json_object_get(scope_of(scopes, path), "properties"), "gatekey");
+}
+
+static void read_line(const char *line, size_t len, json_t *scopes)
+{
+    struct series series;
+    if (read_series(line, len, "gatekey_account_state", ",state=\"", &series)) {
+        json_object_set_new(key_of(scopes, series.path), "state", json_string(series.word));
+    } else if (read_series(line, len, "gatekey_account_key_warning", ",warning=\"", &series)) {
+        json_array_append_new(json_object_get(key_of(scopes, series.path), "keyWarnings"),
+                              json_string(series.word));
+    } else if (read_series(line, len, "gatekey_account_rotation_pending", "", &series)) {
+        json_object_set_new(key_of(scopes, series.path), "rotationPending", json_true());
+    }
+}
+
+/* ACCOUNT/SCOPE -> the scope, of all scopes. */
+static json_t *read_scopes(const char *metrics)
+{
+    json_t *scopes = json_object();
+    while (*metrics != '\0') {
+        const size_t len = strcspn(metrics, "\n");
+        read_line(metrics, len, scopes);
+        metrics += len + (metrics[len] == '\n' ? 1 : 0);
+    }
+    return scopes;
+}
+
+/* --- beside the accounts ------------------------------------------------------------------------------*/
+
+/* An account of a list whose record cannot be read has an error in the place of its properties. */
+static void mark_unreadable(json_t *scope)
+{
+    const json_t *gatekey = json_object_get(json_object_get(scope, "properties"), "gatekey");
+    if (strcmp(ctl_text_of(gatekey, "state"), "unreadable") == 0) {
+        json_object_del(scope, "properties");
+        json_object_set_new(scope, "error",
+                            json_pack("{s:s, s:s}", "code", "EncryptionScopeUnreadable", "message",
+                                      "its record cannot be read"));
+    }
+}
+
+static bool has_news(const json_t *scope)
+{
+    const json_t *gatekey = json_object_get(json_object_get(scope, "properties"), "gatekey");
+    return !ctl_is_readable(scope) || !ctl_key_is_healthy(scope) ||
+           json_array_size(json_object_get(gatekey, "keyWarnings")) > 0 ||
+           json_is_true(json_object_get(gatekey, "rotationPending"));
+}
+
+/* False: it is another account's. */
+static bool is_of(const json_t *scope, const char *account)
+{
+    const char *path = ctl_text_of(scope, "name");
+    const size_t len = strlen(account);
+    return strncmp(path, account, len) == 0 && path[len] == '/';
+}
+
+static void add_to(json_t *account, json_t *scopes)
+{
+    json_t *told = json_array();
+    const char *path = NULL;
+    json_t *scope = NULL;
+    json_object_foreach(scopes, path, scope)
+    {
+        if (is_of(scope, ctl_text_of(account, "name"))) {
+            json_array_append(told, scope);
+        }
+    }
+    if (json_array_size(told) > 0) {
+        json_object_set(account, "encryptionScopes", told);
+    }
+    json_decref(told);
+}
+
+/* Keeps those that there is something to say of. */
+static void keep_news(json_t *scopes)
+{
+    const char *path = NULL;
+    json_t *scope = NULL;
+    void *next = NULL;
+    json_object_foreach_safe(scopes, next, path, scope)
+    {
+        mark_unreadable(scope);
+        if (!has_news(scope)) {
+            json_object_del(scopes, path);
+        }
+    }
+}
+
+enum ctl_exit ctl_scope_keys_add(const struct ctl_options *options, json_t *accounts)
+{
+    struct ctl_reply reply;
+    const enum ctl_exit code = ctl_exchange(options, "GET", "/metrics", NULL, &reply);
+    if (code == CTL_OK && reply.status == 200) {
+        size_t index = 0;
+        json_t *account = NULL;
+        json_t *scopes = read_scopes(gk_buf_str(&reply.body));
+        keep_news(scopes);
+        json_array_foreach(accounts, index, account)
+        {
+            add_to(account, scopes);
+        }
+        json_decref(scopes);
+    } else if (code == CTL_OK) {
+        fprintf(stderr, "gatekeyctl: not told of encryption scopes: /metrics gave status %ld %s\n",
+                reply.status, reply.reason);
+    }
+    ctl_reply_cleanup(&reply);
+    return code;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keys of encryption scopes beside those of their accounts. The gateway's list of accounts has no scopes, of
+ * which an account may have ten thousand; what it knows of their keys stands in /metrics.
+ */
+#ifndef CTL_SCOPE_KEYS_H
+#define CTL_SCOPE_KEYS_H
+
+#include "ctl/options.h"
+
+#include <jansson.h>
+
+/*
+ * Gives each account of the array that has such scopes a member "encryptionScopes": an array of those whose key
+ * cannot be used, has a warning or a version that is not taken, each with the members of an account that
+ * tell of it: "name" (ACCOUNT/SCOPE), properties.gatekey or, when its record cannot be read, "error". When the
+ * gateway does not tell, that is said on standard error.
+ */
+enum ctl_exit ctl_scope_keys_add(const struct ctl_options *options, json_t *accounts);
+
+#endif
