@@ -41,6 +41,16 @@ static const struct {
      "bytes of secrets are in memory that may be swapped out",
      "raise the limit of locked memory (LimitMEMLOCK of the unit, ulimit -l), or give "
      "CAP_IPC_LOCK"},
+    {"gatekey_record_rollbacks_total", "", CTL_FINDING_FAILED, "record",
+     "no account record in the store is older than was seen",
+     "account records in the store are older than was seen, since the gateway started",
+     "somebody wrote to the store, or put an old copy back: gatekeyctl account restore with the "
+     "newest backup ends it; the audit log (record.rollback) names the account"},
+    {"gatekey_config_reloads_total", "result=\"refused\"", CTL_FINDING_WARNING, "reload",
+     "no configuration was refused at a reload",
+     "reloads were refused since the gateway started: it runs with what it had",
+     "the gateway's log has file, line and reason; gatekey-gateway --check-config says whether the "
+     "file is good by now"},
     {"gatekey_audit_failures_total", "", CTL_FINDING_FAILED, "audit", "all events were written",
      "events could not be written since the gateway started",
      "the gateway's log has the events and why: room and permissions of audit_file, or the daemon "
@@ -52,6 +62,11 @@ static const struct {
     {"gatekey_vault_calls_total", "result=\"unavailable\"", CTL_FINDING_WARNING, "vault",
      "all vaults have answered each call", "vault calls had no answer since the gateway started",
      "the gateway's log names vault and reason: network, resolver, proxy, certificates"},
+    {"gatekey_vault_paced_total", "", CTL_FINDING_WARNING, "vault",
+     "no vault was asked for more than its service takes",
+     "vault calls were not made, because more waited for a vault than its service takes",
+     "spread accounts over more vaults, or ask for more at the vault's service; a longer "
+     "provider.check_interval_s asks less"},
 };
 
 void ctl_doctor_metrics(struct ctl_findings *findings, const char *metrics)

@@ -360,6 +360,22 @@ static void audit_reload(const struct process *process, bool good, const char *c
                                                 });
 }
 
+static void tell_end(const char *labels, int64_t ends_s)
+{
+    if (ends_s > 0) {
+        gk_metrics_set("gatekey_certificate_expires_timestamp_seconds", labels, (double)ends_s);
+    }
+}
+
+static void tell_certificates(const struct gk_setup *setup)
+{
+    if (setup->blob_tls != NULL) {
+        tell_end("certificate=\"blob\"", gk_tls_certificate_ends_s(setup->blob_tls));
+    }
+    tell_end("certificate=\"management\"", gk_tls_certificate_ends_s(setup->management_tls));
+    tell_end("certificate=\"client-ca\"", gk_tls_client_ca_ends_s(setup->management_tls));
+}
+
 /* Connections and requests that begin from now on go by what was read. */
 static void take_over(struct process *process, const struct gk_setup *fresh)
 {
@@ -369,6 +385,7 @@ static void take_over(struct process *process, const struct gk_setup *fresh)
         gk_http_server_set_tls(process->blob_tls, fresh->blob_tls);
     }
     gk_manage_server_renew(process->manage, fresh);
+    tell_certificates(fresh);
 }
 
 /* Reads the file again: all that can be renewed is, or nothing is. */
@@ -413,6 +430,7 @@ static int serve(struct gk_setup *setup, const struct options *options, const si
         gk_terms_slot_cleanup(&process.terms);
         return EXIT_FAILURE;
     }
+    tell_certificates(setup);
     gk_setup_hand_over(setup);
     gk_log(GK_LOG_INFO, "main", "version %s serves Blob at %s %s, management at %s",
            GATEKEY_VERSION, process.blob_url, process.blob_tls_url, process.manage_url);

@@ -43,8 +43,8 @@ struct series {
     struct series *next;
     char name[NAME_BYTES];
     char labels[LABEL_BYTES];
-    double value;            /* a counter's; of a histogram the sum */
-    struct buckets *buckets; /* NULL: a counter */
+    double value;            /* of a histogram the sum */
+    struct buckets *buckets; /* NULL: no histogram */
 };
 
 static struct {
@@ -143,6 +143,16 @@ void gk_metrics_count(const char *name, const char *labels, double add)
     pthread_mutex_unlock(&metrics.mutex);
 }
 
+void gk_metrics_set(const char *name, const char *labels, double value)
+{
+    pthread_mutex_lock(&metrics.mutex);
+    struct series *series = locked_series(name, labels);
+    if (series != NULL) {
+        series->value = value;
+    }
+    pthread_mutex_unlock(&metrics.mutex);
+}
+
 double gk_metrics_now(void)
 {
     struct timespec now;
@@ -157,9 +167,17 @@ void gk_metrics_encryption(enum gk_metrics_direction direction, double begun)
                      gk_metrics_now() - begun);
 }
 
-/* An alert on the growth of a counter needs to have seen it at 0. */
+/* An alert on the growth of a counter needs to have seen it at 0; these are the ones with labels. */
+static const char *const watched[][2] = {
+    {"gatekey_config_reloads_total", "result=\"refused\""},
+    {"gatekey_token_requests_total", "result=\"refused\""},
+};
+
 static void begin_counters(void)
 {
+    for (size_t i = 0; i < sizeof watched / sizeof *watched; i++) {
+        gk_metrics_count(watched[i][0], watched[i][1], 0);
+    }
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (table[i].type == COUNTER && table[i].labels[0] == '\0') {
             gk_metrics_count(table[i].name, "", 0);

@@ -10,8 +10,10 @@
  * without braces, "" for none, e.g. op="get". Names and labels must come from a bounded set. A name that
  * the table does not have (another plugin's) is a counter. */
 void gk_metrics_count(const char *name, const char *labels, double add);
-/* All that was counted, sorted by name, each with its HELP and TYPE; counters without labels also when nothing
- * was. */
+/* A gauge, and what it stands at from now on; otherwise as above. */
+void gk_metrics_set(const char *name, const char *labels, double value);
+/* All that was counted, sorted by name, each with its HELP and TYPE; counters without labels, and those that an alert asks
+ * for, also when nothing was. */
 void gk_metrics_render(struct gk_buf *out);
 /* The HELP and TYPE lines of a metric; the caller writes its series. */
 void gk_metrics_head(struct gk_buf *out, const char *name);

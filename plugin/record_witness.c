@@ -53,6 +53,7 @@ enum gk_status gk_record_put_back(const struct gk_instance *instance, bool tell,
              record->sequence == seen->sequence ? "another" : "the later",
              (unsigned long long)seen->sequence);
     if (tell) {
+        instance->host.count(instance->host.ctx, "gatekey_record_rollbacks_total", "", 1);
         gk_instance_log(instance, GK_LOG_ERROR, "account %s: %s; it is not used", record->account,
                         detail);
         gk_audit(instance, &(const struct gk_audit_event){

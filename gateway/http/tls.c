@@ -21,6 +21,8 @@
 struct gk_tls {
     gnutls_certificate_credentials_t credentials;
     bool asks_clients;
+    int64_t certificate_ends_s;
+    int64_t client_ca_ends_s;
     atomic_uint references;
 };
 
@@ -86,6 +88,17 @@ static enum gk_status check_dates(const gnutls_x509_crt_t *certificates, unsigne
         }
     }
     return GK_OK;
+}
+
+/* Of the one that ends first; 0 of none. */
+static int64_t first_end_s(const gnutls_x509_crt_t *certificates, unsigned count)
+{
+    int64_t first_s = 0;
+    for (unsigned i = 0; i < count; i++) {
+        const int64_t end_s = gnutls_x509_crt_get_expiration_time(certificates[i]);
+        first_s = i == 0 || end_s < first_s ? end_s : first_s;
+    }
+    return first_s;
 }
 
 /* Clients follow the issuers from the server's own certificate on. */
@@ -246,6 +259,8 @@ static enum gk_status make(const struct reading *reading, const char *path, stru
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     atomic_init(&tls->references, 1);
+    tls->certificate_ends_s = first_end_s(reading->certificates, reading->count);
+    tls->client_ca_ends_s = first_end_s(reading->authorities, reading->authorities_count);
     const int code = fill(reading, tls);
     if (code < 0) {
         gk_tls_release(tls);
@@ -309,6 +324,16 @@ enum gk_status gk_tls_read(const struct gk_tls_files *files, int64_t now_s, stru
         gnutls_x509_privkey_deinit(reading.key);
     }
     return status;
+}
+
+int64_t gk_tls_certificate_ends_s(const struct gk_tls *tls)
+{
+    return tls->certificate_ends_s;
+}
+
+int64_t gk_tls_client_ca_ends_s(const struct gk_tls *tls)
+{
+    return tls->client_ca_ends_s;
 }
 
 struct gk_tls *gk_tls_retain(struct gk_tls *tls)

@@ -33,6 +33,10 @@ enum gk_tls_part { GK_TLS_CERTIFICATE, GK_TLS_KEY, GK_TLS_CLIENT_CA };
  */
 enum gk_status gk_tls_read(const struct gk_tls_files *files, int64_t now_s, struct gk_tls **out,
                            enum gk_tls_part *part, struct gk_error *error) GK_MUST_USE;
+/* When the first ends of the certificates that the listener shows, and of its clients' authorities; Unix seconds, 0 where
+ * there are none. */
+int64_t gk_tls_certificate_ends_s(const struct gk_tls *tls);
+int64_t gk_tls_client_ca_ends_s(const struct gk_tls *tls);
 struct gk_tls *gk_tls_retain(struct gk_tls *tls);
 /* NULL is fine. */
 void gk_tls_release(struct gk_tls *tls);

@@ -219,6 +219,9 @@ test('a record that was put back', async () => {
   await manage('PATCH', stack.accountPath(stack.account), encryption((await stack.keyStatus()).currentKeyIdentifier.split('/').at(-1)));
   const newer = object.get(RECORD);
   await tells(() => object.set(RECORD, older), { event: 'record.rollback', account: stack.account, outcome: 'refused', actor: 'gatekey' });
+  assert.match((await stack.management.request('GET', '/metrics')).body, /^gatekey_record_rollbacks_total 1$/m);
+  const doctor = JSON.parse((await stack.ctl('doctor', '--json')).stdout).find(({ check }) => check === 'record');
+  assert.deepEqual([doctor.result, doctor.detail], ['failed', '1 account records in the store are older than was seen, since the gateway started']);
   object.set(RECORD, newer);
 });
 

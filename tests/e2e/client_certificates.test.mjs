@@ -57,6 +57,9 @@ async function reload(named) {
     `$1\n  client_ca = "${authority.caFile}";\n  callers = ( ${list} );`), { mode: 0o600 });
   process.kill(stack.gateway.pid, 'SIGHUP');
   await stack.until(async () => await reloads() === former + 1, 'a reload');
+  const ends = Date.parse(new X509Certificate(readFileSync(authority.caFile)).validTo) / 1000;
+  assert.ok((await stack.management.request('GET', '/metrics')).body
+    .includes(`\ngatekey_certificate_expires_timestamp_seconds{certificate="client-ca"} ${ends}\n`));
 }
 
 before(async () => {

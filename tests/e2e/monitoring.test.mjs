@@ -3,7 +3,9 @@
 // what the alert rules and the dashboard ask for; the rules fire when they should (promtool).
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { BlobServiceClient } from '@azure/storage-blob';
@@ -69,6 +71,12 @@ test('each series is of the table, with its type and labels', async () => {
   }
 });
 
+test('a certificate is told with its end', async () => {
+  const { certificate } = /tls_certificate = "(?<certificate>[^"]+)"/.exec(readFileSync(stack.gateway.configFile, 'utf8')).groups;
+  const { validTo } = new X509Certificate(readFileSync(certificate));
+  assert.equal(value(await scrape(), 'gatekey_certificate_expires_timestamp_seconds{certificate="management"}'), Date.parse(validTo) / 1000);
+});
+
 test('a silent vault is told with the end of the grace', async () => {
   const grace = () => scrape().then((body) => value(body, `gatekey_account_grace_ends_timestamp_seconds{account="${stack.account}"}`));
   assert.ok(Number.isNaN(await grace()));
@@ -110,6 +118,12 @@ test('rules and dashboard ask for metrics that are there, by labels that they ha
       for (const [, label] of matchers.matchAll(/(\w+)=~?"/g)) assert.ok(['instance', ...row.labels].includes(label), `${label} in ${expr}`);
     }
   }
+  // The dashboard's are PromQL as Grafana would send them.
+  const sent = (expr) => expr.replaceAll('$__rate_interval', '5m').replaceAll('$__range', '1h').replace(/\$\w+/g, '.*');
+  const rules = dashboard.panels.flatMap(({ targets = [] }) => targets).map(({ expr }, i) => ({ record: `dashboard:${i}`, expr: sent(expr) }));
+  const file = path.join(stack.directory, 'dashboard.rules.yml');
+  writeFileSync(file, JSON.stringify({ groups: [{ name: 'dashboard', rules }] }));
+  promtool(['check', 'rules', file]);
   const ids = dashboard.panels.map(({ id }) => id);
   assert.equal(new Set(ids).size, ids.length);
 });
