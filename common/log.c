@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/log.h"
+#include "common/log_request.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -34,12 +34,11 @@ static void append_escaped(struct gk_buf *line, const char *text)
     }
 }
 
-void gk_log_text(enum gk_log_level level, const char *component, const char *message)
+/* request_id: NULL for a line of no request. */
+static void write_line(enum gk_log_level level, const char *component, const char *request_id,
+                       const char *message)
 {
     static const char *const names[] = {"error", "warning", "info", "debug"};
-    if ((int)level > atomic_load(&log_level)) {
-        return;
-    }
     char time[GK_TIME_TEXT_BYTES];
     const struct gk_clock clock = gk_clock_system();
     gk_time_iso(gk_clock_wall_ms(&clock), time);
@@ -48,6 +47,10 @@ void gk_log_text(enum gk_log_level level, const char *component, const char *mes
     gk_buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"component\":\"", time,
                   (size_t)level < 4 ? names[level] : "info");
     append_escaped(&line, component);
+    if (request_id != NULL) {
+        gk_buf_append_str(&line, "\",\"requestId\":\"");
+        append_escaped(&line, request_id);
+    }
     gk_buf_append_str(&line, "\",\"message\":\"");
     append_escaped(&line, message);
     gk_buf_append_str(&line, "\"}\n");
@@ -60,6 +63,13 @@ void gk_log_text(enum gk_log_level level, const char *component, const char *mes
     gk_buf_cleanup(&line);
 }
 
+void gk_log_text(enum gk_log_level level, const char *component, const char *message)
+{
+    if ((int)level <= atomic_load(&log_level)) {
+        write_line(level, component, NULL, message);
+    }
+}
+
 void gk_log(enum gk_log_level level, const char *component, const char *format, ...)
 {
     if ((int)level > atomic_load(&log_level)) {
@@ -70,5 +80,19 @@ void gk_log(enum gk_log_level level, const char *component, const char *format, 
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    gk_log_text(level, component, message);
+    write_line(level, component, NULL, message);
+}
+
+void gk_log_request(enum gk_log_level level, const char *component, const char *request_id,
+                    const char *format, ...)
+{
+    if ((int)level > atomic_load(&log_level)) {
+        return;
+    }
+    char message[MESSAGE_BYTES_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    write_line(level, component, request_id, message);
 }

@@ -26,6 +26,7 @@
 #include "gateway/metrics.h"
 #include "gateway/notices.h"
 #include "gateway/reencrypt/reencrypt.h"
+#include "gateway/refusals.h"
 #include "gateway/registry.h"
 #include "gateway/reseal/reseal.h"
 #include "gateway/scrub/scrub.h"
@@ -293,6 +294,7 @@ static void stop(struct process *process)
     gk_http_server_stop(process->blob);
     gk_http_server_stop(process->blob_tls);
     gk_manage_server_stop(process->manage);
+    gk_refusals_end();
     close_gateway(&process->gateway);
 }
 

@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "common/error.h"
-#include "common/log.h"
+#include "common/log_request.h"
 #include "gateway/auth/auth.h"
 #include "gateway/auth/bearer.h"
 #include "gateway/auth/signature.h"
@@ -14,6 +14,7 @@
 #include "gateway/http/request.h"
 #include "gateway/http/route.h"
 #include "gateway/metrics.h"
+#include "gateway/refusals.h"
 #include "gateway/terms.h"
 
 #define HEADERS_BYTES_MAX   32768u /* name and value lengths together */
@@ -29,7 +30,8 @@ struct call {
     const struct gk_handler *handler;
     const struct gk_request *around; /* of a part; NULL for a request of its own */
     bool routed;
-    double begun; /* gk_metrics_now() */
+    double begun;  /* gk_metrics_now() */
+    char code[64]; /* of a refusal, as in struct gk_error */
 };
 
 /* --- answers ------------------------------------------------------------------------------------ */
@@ -63,8 +65,8 @@ static void as_answer(const struct gk_request *request, struct gk_error *error)
     if (error->http_status != 0) {
         return;
     }
-    gk_log(GK_LOG_WARNING, "request", "%s: %s: %s", request->id, gk_status_name(error->status),
-           error->message);
+    gk_log_request(GK_LOG_WARNING, "request", request->id, "%s: %s", gk_status_name(error->status),
+                   error->message);
     switch (error->status) {
     case GK_E_INTEGRITY:
         (void)gk_refuse(error, 500, "IntegrityCheckFailed");
@@ -102,9 +104,11 @@ static const char *authentication_detail(const struct gk_error *error)
                : NULL;
 }
 
-static void answer_error(struct gk_request *request, struct gk_error *error)
+static void answer_error(struct call *call, struct gk_error *error)
 {
+    struct gk_request *request = &call->request;
     as_answer(request, error);
+    snprintf(call->code, sizeof call->code, "%s", error->code);
     if (error->http_status == 304) {
         (void)gk_respond(request, 304);
         return;
@@ -306,7 +310,7 @@ static void begin_call(struct gk_gateway *gateway, struct gk_http_exchange *exch
     common_headers(&call->request);
     struct gk_error error = {0};
     if (begin(call, &error) != GK_OK) {
-        answer_error(&call->request, &error);
+        answer_error(call, &error);
     }
 }
 
@@ -330,7 +334,7 @@ static void on_body(void *ctx, struct gk_http_exchange *exchange, struct gk_span
         }
     }
     if (status != GK_OK) {
-        answer_error(&call->request, &error);
+        answer_error(call, &error);
     }
 }
 
@@ -341,9 +345,9 @@ static void on_complete(void *ctx, struct gk_http_exchange *exchange)
     struct gk_error error = {0};
     if (exchange->body_received != exchange->content_length) {
         (void)gk_refuse(&error, 400, "InvalidInput");
-        answer_error(&call->request, &error);
+        answer_error(call, &error);
     } else if (call->handler->finish(&call->request, &error) != GK_OK) {
-        answer_error(&call->request, &error);
+        answer_error(call, &error);
     }
 }
 
@@ -360,6 +364,21 @@ static void count(const struct call *call, unsigned status, double seconds)
     gk_metrics_count("gatekey_sent_bytes_total", "", (double)call->request.exchange->answer_sent);
 }
 
+/* A refusal is for whoever a client asks about it by the request's id; the rest is for who looks for a fault. */
+static void log_end(const struct call *call, const struct gk_http_exchange *exchange,
+                    double seconds)
+{
+    const struct gk_request *request = &call->request;
+    const bool told = exchange->answer_status >= 400 &&
+                      gk_refusals_take(gk_clock_mono_ms(&request->gateway->clock));
+    gk_log_request(told ? GK_LOG_INFO : GK_LOG_DEBUG, "request", request->id,
+                   "%s %s \"%s\" %u%s%s, %llu bytes in, %llu out, %.1f ms", request->method,
+                   request->account_name, gk_operation_name(request->operation),
+                   exchange->answer_status, call->code[0] == '\0' ? "" : " ", call->code,
+                   (unsigned long long)exchange->body_received,
+                   (unsigned long long)exchange->answer_sent, seconds * 1000.0);
+}
+
 static void on_end(void *ctx, struct gk_http_exchange *exchange)
 {
     (void)ctx;
@@ -373,11 +392,7 @@ static void on_end(void *ctx, struct gk_http_exchange *exchange)
     }
     const double seconds = gk_metrics_now() - call->begun;
     count(call, exchange->answer_status, seconds);
-    gk_log(GK_LOG_DEBUG, "request", "%s %s %s \"%s\" %u %llu bytes in, %llu out, %.1f ms",
-           request->id, request->method, request->account_name,
-           gk_operation_name(request->operation), exchange->answer_status,
-           (unsigned long long)exchange->body_received, (unsigned long long)exchange->answer_sent,
-           seconds * 1000.0);
+    log_end(call, exchange, seconds);
     if (request->account != NULL) {
         gk_accounts_put(request->account);
     }

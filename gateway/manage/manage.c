@@ -7,10 +7,11 @@
 #include <strings.h>
 
 #include "common/error.h"
-#include "common/log.h"
+#include "common/log_request.h"
 #include "common/secret.h"
 #include "gateway/manage/account_load.h"
 #include "gateway/manage/denials.h"
+#include "gateway/refusals.h"
 
 void gk_manage_answer_cleanup(struct gk_manage_answer *answer)
 {
@@ -292,6 +293,17 @@ static enum gk_status handle(struct gk_manage *manage, const struct gk_manage_re
     return operation->run(manage, &path, &known_request, answer, error);
 }
 
+static void log_refusal(const struct gk_manage *manage, const struct gk_manage_request *request,
+                        const struct gk_error *error)
+{
+    const bool ours = error->http_status >= 500;
+    if (ours || gk_refusals_take(gk_clock_mono_ms(&manage->gateway->clock))) {
+        gk_log_request(ours ? GK_LOG_ERROR : GK_LOG_INFO, "manage", request->id,
+                       "%s answered %u %s: %s", request->method, error->http_status, error->code,
+                       error->message);
+    }
+}
+
 void gk_manage_handle(struct gk_manage *manage, const struct gk_manage_request *request,
                       struct gk_manage_answer *answer)
 {
@@ -304,9 +316,6 @@ void gk_manage_handle(struct gk_manage *manage, const struct gk_manage_request *
         return;
     }
     complete_error(&error, status);
-    if (error.http_status >= 500) {
-        gk_log(GK_LOG_ERROR, "manage", "%s answered %u %s: %s", request->method, error.http_status,
-               error.code, error.message);
-    }
+    log_refusal(manage, request, &error);
     answer_error(answer, &error, status);
 }

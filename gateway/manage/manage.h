@@ -56,6 +56,7 @@ struct gk_manage {
 };
 
 struct gk_manage_request {
+    const char *id; /* x-ms-request-id of its answer */
     const char *method;
     const char *path;        /* as on the wire, without query */
     const char *host;        /* with its port, as the client calls this listener; "" */

@@ -89,28 +89,38 @@ static void send_body(struct gk_http_exchange *exchange, struct gk_manage_answer
     gk_http_answer_bytes(exchange, answer->status, body.data, body.len);
 }
 
-/* One of our own, and the one by which a client knows all requests of one piece of work: this one's, if it says none. */
-static void answer_ids(struct gk_http_exchange *exchange)
+/* One of our own; "" without random bytes. */
+static void make_id(char text[GK_UUID_TEXT_BYTES])
+{
+    struct gk_id id;
+    text[0] = '\0';
+    if (gk_id_random(&id)) {
+        gk_id_format(&id, text);
+    }
+}
+
+/* The request's, and the one by which a client knows all requests of one piece of work: this one's, if it says none. */
+static void answer_ids(struct gk_http_exchange *exchange, const char *id)
 {
     const char *given = gk_http_header(exchange, "x-ms-correlation-request-id");
-    struct gk_id id;
     struct gk_id correlation;
     char text[GK_UUID_TEXT_BYTES];
-    if (!gk_id_random(&id)) {
+    if (id[0] == '\0') {
         return;
     }
+    gk_http_answer_header(exchange, "x-ms-request-id", id);
     if (given == NULL || !gk_id_parse(given, &correlation)) {
-        correlation = id;
+        gk_http_answer_header(exchange, "x-ms-correlation-request-id", id);
+        return;
     }
-    gk_id_format(&id, text);
-    gk_http_answer_header(exchange, "x-ms-request-id", text);
     gk_id_format(&correlation, text);
     gk_http_answer_header(exchange, "x-ms-correlation-request-id", text);
 }
 
-static void send_answer(struct gk_http_exchange *exchange, struct gk_manage_answer *answer)
+static void send_answer(struct gk_http_exchange *exchange, const char *id,
+                        struct gk_manage_answer *answer)
 {
-    answer_ids(exchange);
+    answer_ids(exchange, id);
     gk_http_answer_header(exchange, "Cache-Control", "no-store");
     if (answer->page) {
         /* Its own files and this listener, and nothing else: no frame around it, no form that is sent. */
@@ -151,12 +161,14 @@ static void on_complete(void *ctx, struct gk_http_exchange *exchange)
 {
     struct gk_manage_server *server = ctx;
     const struct state *state = exchange->state;
+    char id[GK_UUID_TEXT_BYTES];
     char version[PARAMETER_BYTES];
     char skip_token[PARAMETER_BYTES];
     char page_size[PARAMETER_BYTES];
     char filter[PARAMETER_BYTES];
     char include[PARAMETER_BYTES];
     const char *host = gk_http_header(exchange, "Host");
+    make_id(id);
     find_parameter(exchange->query, "api-version", version);
     find_parameter(exchange->query, "$skiptoken", skip_token);
     find_parameter(exchange->query, "$maxpagesize", page_size);
@@ -164,6 +176,7 @@ static void on_complete(void *ctx, struct gk_http_exchange *exchange)
     find_parameter(exchange->query, "$include", include);
     struct gk_callers *callers = take_callers(server);
     const struct gk_manage_request request = {
+        .id = id,
         .callers = callers,
         .method = exchange->method,
         .path = exchange->path,
@@ -179,7 +192,7 @@ static void on_complete(void *ctx, struct gk_http_exchange *exchange)
     };
     struct gk_manage_answer answer;
     gk_manage_handle(&server->manage, &request, &answer);
-    send_answer(exchange, &answer);
+    send_answer(exchange, id, &answer);
     gk_manage_answer_cleanup(&answer);
     gk_callers_release(callers);
 }

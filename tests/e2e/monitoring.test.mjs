@@ -88,6 +88,26 @@ test('a silent vault is told with the end of the grace', async () => {
   assert.ok(Number.isNaN(await grace()));
 });
 
+test('a refused request is found in the log by its id', async () => {
+  const lines = () => readFileSync(stack.gateway.logFile, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+  const told = (id) => stack.until(() => lines().find(({ requestId }) => requestId === id), `a line of ${id}`);
+  const versions = await stack.vault.disableAllVersions(stack.keyName);
+  await stack.checkKey();
+  const blob = BlobServiceClient.fromConnectionString(stack.connectionString, noRetry).getContainerClient('measured').getBlobClient('blob');
+  const dark = await blob.download().then(() => assert.fail('it was read'), (error) => error.response.headers.get('x-ms-request-id'));
+  const { level, component, message } = await told(dark);
+  assert.deepEqual([level, component], ['info', 'request']);
+  assert.match(message, new RegExp(`^GET ${stack.account} "Get Blob" 403 KeyVaultEncryptionKeyNotFound, 0 bytes in, \\d+ out, [\\d.]+ ms$`));
+  await stack.vault.enableVersions(stack.keyName, versions);
+  await stack.checkKey();
+  const asked = await stack.management.request('PUT', `${stack.accountPath('Refused')}?api-version=2023-05-01`, { body: { location: 'x' } });
+  assert.equal(asked.status, 400);
+  const refusal = await told(asked.headers['x-ms-request-id']);
+  assert.deepEqual([refusal.level, refusal.component], ['info', 'manage']);
+  assert.match(refusal.message, /^PUT answered 400 \w+: /);
+  assert.equal(lines().some(({ requestId }) => requestId === ''), false);
+});
+
 test('the alert rules are well formed and fire when they should', () => {
   promtool(['check', 'rules', 'gatekey.rules.yml']);
   promtool(['test', 'rules', 'gatekey.rules.test.yml']);
