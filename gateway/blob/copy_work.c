@@ -215,8 +215,8 @@ static enum gk_status copy_part(struct step *step, struct gk_error *error)
     status = open_source(step, error);
     if (status == GK_OK) {
         status = pour_part(step, error);
+        step->moved = status == GK_E_INTEGRITY && source_has_moved(step);
     }
-    step->moved = status == GK_E_INTEGRITY && source_has_moved(step);
     step->final = status != GK_OK && !step->moved && is_final(error);
     return status;
 }

@@ -237,13 +237,13 @@ static void mark_twins(struct known_list *committed)
     }
 }
 
-/* Of a blob that shares with no states of it, all committed blocks but the used ones are garbage; else
- * the reaper finds which. */
+/* Of a blob that shares with no states of it, all committed blocks but the used ones are garbage; else, and where what
+ * was there had ended already and was not looked through, the reaper finds which. */
 static void add_committed(struct put_block_list *put, struct gk_blob_write *write)
 {
     const struct gk_manifest *old = &put->upload.target.record.manifest;
     const struct gk_loan *loan = &put->upload.target.record.loan;
-    if (write->newest > 0) {
+    if (write->newest > 0 || !put->upload.target.committed) {
         gk_blob_write_drop(write, &put->upload.target);
         return;
     }

@@ -43,9 +43,11 @@ static bool is_too_old(const struct gk_regroup *group, const struct gk_blob_targ
            record->keyed_wall_ms < group->run->state.job.started_wall_ms;
 }
 
+/* A deleted page blob may have lent its data key to the block blob over it: what its pages are under, it keeps. */
 bool gk_regroup_has(const struct gk_regroup *group, const struct gk_blob_target *target)
 {
-    return is_too_old(group, target) && gk_id_equal(&target->record.object, &group->object);
+    return is_too_old(group, target) && target->record.kind.type != GK_BLOB_PAGE &&
+           gk_id_equal(&target->record.object, &group->object);
 }
 
 /* Why it stays under the data key that it has; NULL: it need not. */

@@ -151,6 +151,7 @@ enum gk_status gk_reencrypt_run_all(struct gk_reencrypt_run *run, struct gk_erro
         status = gk_job_each_shard(&run->common.job, &shards, &state->at, error);
         if (status == GK_OK && state->phase == GK_REENCRYPT_PROOF &&
             (state->found == 0 || state->passes >= PASSES_MAX)) {
+            state->counts.left.changing += state->found; /* and so there may be more */
             state->phase = GK_REENCRYPT_END;
             state->job.progress = 1;
         } else if (status == GK_OK) {

@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 
 import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 
+import { RECORD, accountObject } from './lib/account_object.mjs';
 import { refused } from './lib/refused.mjs';
 import { encodeQuery, send, serviceSas } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
@@ -201,6 +202,30 @@ test('a source that was changed or deleted fails the copy', async () => {
     await blob.delete();
   }
   await restart(0);
+});
+
+test('a source in an account that has lost its record fails the copy, and no gateway', async () => {
+  await stack.createAccount('third');
+  const [{ value: accountKey }] = await stack.keysOf('third');
+  const third = { account: 'third', accountKey, blobEndpoint: `${stack.gateway.ready.blob_endpoint}/third` };
+  const lost = new BlobServiceClient(third.blobEndpoint, new StorageSharedKeyCredential('third', accountKey), noRetry)
+    .getContainerClient('sources');
+  await lost.create();
+  await lost.getBlockBlobClient('source').upload(content, content.length);
+  const blob = copies.getBlockBlobClient(`copy-${names++}`);
+  await blob.beginCopyFromURL(`${lost.url}/source?${encodeQuery(serviceSas(third, 'sources', 'source', 'r'))}`, QUICK);
+  await stack.gateway.stop();
+  const object = accountObject(stack, 'third');
+  const record = object.get(RECORD);
+  object.set(RECORD, 'damaged');
+  options.copyThreads = 1;
+  await stack.gateway.start();
+  await ended(blob);
+  assert.equal(await statusOf(blob), 'failed');
+  await stack.gateway.stop();
+  object.set(RECORD, record);
+  options.copyThreads = 0;
+  await stack.gateway.start();
 });
 
 test('a snapshot is copied as it is, whatever becomes of its blob', async () => {

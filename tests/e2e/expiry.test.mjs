@@ -110,14 +110,15 @@ test('the end: of a blob for everybody, of its data, and of nothing else', async
   const later = await make('later');
   const held = await make('held');
   const leased = await make('leased');
+  const blocks = await make('blocks');
   const { snapshot } = await blob.createSnapshot();
   await leased.getBlobLeaseClient('44444444-4444-4444-4444-444444444444').acquireLease(-1);
-  for (const name of ['first', 'small', 'held']) await good(name, 'RelativeToNow', HOUR);
+  for (const name of ['first', 'small', 'held', 'blocks']) await good(name, 'RelativeToNow', HOUR);
   await good('leased', 'RelativeToNow', HOUR, { 'x-ms-lease-id': '44444444-4444-4444-4444-444444444444' });
   await good('later', 'RelativeToNow', 300 * HOUR);
   await held.setLegalHold(true);
   await move(2 * HOUR, blob);
-  for (const gone of [blob, small, leased]) {
+  for (const gone of [blob, small, leased, blocks]) {
     for (const call of [() => gone.getProperties(), () => gone.download(), () => gone.delete(), () => gone.getTags(),
       () => gone.setMetadata({}), () => gone.setHTTPHeaders({}), () => gone.createSnapshot(), () => gone.undelete(),
       () => gone.setAccessTier('Cool'), () => gone.getBlockList('committed')]) {
@@ -137,13 +138,17 @@ test('the end: of a blob for everybody, of its data, and of nothing else', async
   await leased.upload('again', 5, { conditions: { ifNoneMatch: '*' } });
   assert.equal((await leased.downloadToBuffer()).toString(), 'again');
   await leased.delete();
+  const block = Buffer.from('block').toString('base64');
+  await blocks.stageBlock(block, 'of blocks', 9);
+  await blocks.commitBlockList([block]);
+  left.unshift(...left.splice(0, 1), 'blocks');
   let counts = {};
-  for (let hours = 0; hours < 60 && counts.blobs !== 4; hours += 5) {
+  for (let hours = 0; hours < 60 && counts.blobs !== 5; hours += 5) {
     stack.gateway.moveClock(5 * HOUR);
     await new Promise((resolve) => { setTimeout(resolve, 1500); });
     ({ counts } = JSON.parse((await stack.ctl('scrub', '--json')).stdout));
   }
-  // bad, held, later, and the snapshot with the base that says so.
+  // bad, blocks, held, later, and the snapshot with the base that says so.
   assert.deepEqual(await rest(), left);
   assert.equal(counts.unreferencedObjects, 0);
   assert.equal((await blob.withSnapshot(snapshot).downloadToBuffer()).length, 70000);

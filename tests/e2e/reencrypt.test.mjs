@@ -281,15 +281,46 @@ test('it ends although what is left is copied all the time', async () => {
     while (load.on) await (await container.getBlobClient('copy of it').beginCopyFromURL(kept.url)).pollUntilDone();
   };
   const copying = copier();
-  const { code, status, passes, counts } = await reencrypt();
+  const { code, status, passes, counts, found: foundAtLast } = await reencrypt();
   load.on = false;
   await copying;
   assert.deepEqual([code, status, counts.withUncommittedBlocks], [0, 'done', 1]);
   assert.ok(passes <= 16, `${passes}`);
+  assert.ok(counts.changing >= foundAtLast, `${counts.changing} of ${foundAtLast}`); // not told as complete
   const { found } = await reencrypt();
   assert.equal(found, 0); // when nobody copies it comes to its end by itself
   assert.equal((await container.getBlobClient('copy of it').downloadToBuffer()).toString(), 'kept');
   await kept.commitBlockList([id(0)]);
+});
+
+// A blob that is staged over a deleted one has that one's data key, whatever type it was of. Only without versions: with
+// them what is deleted is no longer the blob.
+test('what a page blob was before a block blob came in its place stays readable', async () => {
+  const account = 'mixed';
+  await stack.createAccount(account);
+  await stack.management.good('PUT', `${stack.accountPath(account)}/blobServices/default`, { body: { properties: {
+    deleteRetentionPolicy: { enabled: true, days: 3 } } } });
+  const [{ value }] = await stack.keysOf(account);
+  const mixed = new BlobServiceClient(`${stack.gateway.ready.blob_endpoint}/${account}`,
+    new StorageSharedKeyCredential(account, value), noRetry).getContainerClient('mixed');
+  await mixed.create();
+  const pages = Buffer.alloc(512, 7);
+  const before = mixed.getPageBlobClient('blob');
+  await before.create(512);
+  await before.uploadPages(pages, 0, 512);
+  await before.delete();
+  const blob = mixed.getBlockBlobClient('blob');
+  await blob.stageBlock(id(0), 'hello', 5);
+  await blob.commitBlockList([id(0)]);
+  const { code, stdout } = await stack.ctl('account', 'reencrypt', account, '--json');
+  const { counts } = JSON.parse(stdout);
+  assert.deepEqual([code, counts.reencrypted, counts.pageBlobs, counts.damaged], [0, 1, 1, 0], stdout);
+  await blob.undelete();
+  const found = [];
+  for await (const item of mixed.listBlobsFlat({ includeSnapshots: true })) if (item.snapshot) found.push(item.snapshot);
+  assert.equal(found.length, 1);
+  assert.ok((await before.withSnapshot(found[0]).downloadToBuffer()).equals(pages));
+  assert.equal((await blob.downloadToBuffer()).toString(), 'hello');
 });
 
 // Both jobs go by leases of their own. What is written anew is under the root key of before when its turn comes.
