@@ -66,6 +66,20 @@ void gk_account_retain(struct gk_account *account)
     atomic_fetch_add(&account->references, 1);
 }
 
+struct gk_account *gk_account_take_first(struct gk_account **list)
+{
+    struct gk_account *first = *list;
+    *list = first->next_follower;
+    first->next_follower = NULL;
+    return first;
+}
+
+void gk_account_put_first(struct gk_account **list, struct gk_account *account)
+{
+    account->next_follower = *list;
+    *list = account;
+}
+
 void gk_account_release(struct gk_account *account)
 {
     if (account != NULL && atomic_fetch_sub(&account->references, 1) == 1) {

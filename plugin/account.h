@@ -21,6 +21,7 @@ struct gk_recheck {
     struct gk_identity_reference identity;
     struct gk_root_generation generation; /* its first wrap is asked for */
     struct gk_key_outcome outcome;        /* what to report */
+    bool without_standby;                 /* its batch has not brought it back */
 };
 
 /* When the vault was asked for what is to be adopted; begun before that. */
@@ -90,6 +91,9 @@ enum gk_status gk_account_warm(struct gk_account *account, uint32_t deadline_ms,
 
 /* --- for the rest of plugin/ --- */
 void gk_account_retain(struct gk_account *account);
+/* Of a list that next_follower links: the first, which there is, off it; and one more onto it. */
+struct gk_account *gk_account_take_first(struct gk_account **list);
+void gk_account_put_first(struct gk_account **list, struct gk_account *account);
 /* One with that record that nobody else knows of; GK_E_INTEGRITY: its key does not open. */
 enum gk_status gk_account_new(struct gk_instance *instance, const struct gk_stored_account *stored,
                               struct gk_account **out, struct gk_error *error) GK_MUST_USE;

@@ -12,8 +12,6 @@
 
 /* However long a vault asks us to stay away, a restored key is noticed within this. */
 #define RETRY_AFTER_MS_MAX 600000u
-#define STATUS_OK          200u
-#define STATUS_BAD_REQUEST 400u
 
 /* The next check comes early, for the interval is a promise: by a tick, since the ticker looks that seldom, and by a
  * chance of up to this part. Those that a stall or a start made due together so drift apart, and where a vault's pace
@@ -106,67 +104,51 @@ static void refused_or_silent(struct gk_account *account, const struct gk_vault_
     conclude(account);
 }
 
-/* Whether it is about the bytes that one account sent, or that came back for them, rather than about the key. */
-static bool is_about_bytes(const struct gk_vault_answer *answer)
+/* The batch is no way for them: each asks for itself, once one of them has found that the vault still opens. What it
+ * refuses by now, or does not answer, it so costs one call. */
+static void ask_without_standby(struct gk_account *accounts)
 {
-    return answer->verdict == GK_VAULT_OK || answer->http_status == STATUS_OK ||
-           answer->http_status == STATUS_BAD_REQUEST;
-}
-
-static struct gk_account *take_first(struct gk_account **list)
-{
-    struct gk_account *first = *list;
-    *list = first->next_follower;
-    first->next_follower = NULL;
-    return first;
-}
-
-static void put_first(struct gk_account **list, struct gk_account *account)
-{
-    account->next_follower = *list;
-    *list = account;
-}
-
-/* What the vault says to a standby key, too, is about the key version or about bytes. */
-static void take_from_standby(struct gk_account *account, struct gk_root_key **root_key,
-                              const struct gk_vault_answer *answer)
-{
-    if (*root_key != NULL) {
-        report(account, root_key);
-    } else if (answer == NULL || is_about_bytes(answer)) {
-        unwrap(account);
-    } else {
-        refused_or_silent(account, answer);
+    for (struct gk_account *at = accounts; at != NULL; at = at->next_follower) {
+        at->recheck.without_standby = true;
     }
+    struct gk_account *leader = gk_account_take_first(&accounts);
+    leader->followers = accounts;
+    unwrap(leader);
+}
+
+static bool may_be_brought_back(struct gk_account *account)
+{
+    return !account->recheck.without_standby && gk_standby_has(account);
 }
 
 /* The vault opened the one's root key, so it would open the others', who go on with the keys that they have in memory.
- * Those who have none are given theirs from standby, or ask for it. */
+ * Those who have none are given theirs from standby, or ask for it; who asks for itself comes last, for the vault's pace
+ * gives places in the order in which it is asked. */
 static void share_opened(struct gk_account *followers)
 {
-    struct gk_account *keyless = NULL;
+    struct gk_account *in_batches = NULL;
+    struct gk_account *alone = NULL;
     struct gk_account *lacking = NULL;
     while (followers != NULL) {
-        struct gk_account *follower = take_first(&followers);
+        struct gk_account *follower = gk_account_take_first(&followers);
         struct gk_recheck *recheck = &follower->recheck;
         struct gk_root_key *none = NULL;
         recheck->outcome = (struct gk_key_outcome){.verdict = GK_VAULT_OK};
         if (!gk_account_answer(follower, recheck->sequence, &recheck->outcome, &none)) {
-            if (gk_standby_has(follower)) {
-                put_first(&keyless, follower);
-            } else {
-                gk_recheck_run_claimed(follower);
-            }
+            gk_account_put_first(may_be_brought_back(follower) ? &in_batches : &alone, follower);
         } else if (gk_standby_lacks(follower)) {
-            put_first(&lacking, follower);
+            gk_account_put_first(&lacking, follower);
         } else {
             finish(follower, 0);
         }
     }
-    gk_standby_open(keyless, take_from_standby);
+    gk_standby_open(in_batches, report, ask_without_standby);
     gk_standby_make(lacking);
     while (lacking != NULL) {
-        finish(take_first(&lacking), 0);
+        finish(gk_account_take_first(&lacking), 0);
+    }
+    while (alone != NULL) {
+        gk_recheck_run_claimed(gk_account_take_first(&alone));
     }
 }
 
@@ -181,8 +163,8 @@ static void share(struct gk_account *account, const struct gk_vault_answer *answ
         return;
     }
     while (followers != NULL) {
-        struct gk_account *follower = take_first(&followers);
-        if (is_about_bytes(answer)) {
+        struct gk_account *follower = gk_account_take_first(&followers);
+        if (gk_vault_answer_is_about_bytes(answer)) {
             unwrap(follower);
         } else {
             refused_or_silent(follower, answer);
@@ -263,6 +245,7 @@ bool gk_recheck_begin(struct gk_account *account)
     recheck->sequence = account->record->sequence;
     recheck->identity = account->record->settings.identity;
     recheck->generation = *gk_account_record_active(account->record);
+    recheck->without_standby = false;
     const bool pointless = !customer || account->forgotten;
     pthread_mutex_unlock(&account->mutex);
     if (pointless) {

@@ -11,7 +11,7 @@
  *
  * Accounts that are wrapped by the same version of a key, and ask as the same identity, share an answer: one of
  * them asks, the others follow. Those without a root key in memory are given theirs from standby (standby.h) once the
- * vault has opened the one's; who has none there asks for itself.
+ * vault has opened the one's; who has none there, or is not brought back by that, asks for itself in the same check.
  */
 #ifndef PLUGIN_RECHECK_H
 #define PLUGIN_RECHECK_H

@@ -11,20 +11,25 @@
 #include "plugin/key_id.h"
 #include "plugin/unwrap_counts.h"
 
-/* Until a batch is made anew of accounts whose standby key the vault did not wrap. */
+/* Until a batch is made anew of accounts whose standby key the vault did not wrap; where it refused that, as a key does
+ * that has ended, until a newer version is looked for. */
 #define RETRY_MS INT64_C(300000)
+
+#define FAILURES_MAX    2u
+#define STATUS_TOO_MANY 429u
 
 struct gk_standby {
     atomic_uint references; /* its accounts', and of calls under way */
     struct gk_instance *instance;
-    char account
-        [GK_ACCOUNT_PATH_BYTES_MAX]; /* the first of the batch, in whose name the vault is asked */
+    char account[GK_ACCOUNT_PATH_BYTES_MAX]; /* the first, in whose name the vault wraps */
     struct gk_identity_reference identity;
     struct gk_root_wrap wrap; /* of the standby key; value_len is 0 until the vault has made it */
     int64_t retry_mono_ms;    /* when it may be given up; 0: not at all */
+    unsigned failures;        /* to open it, in a row */
     struct gk_account *waiting;
-    gk_standby_done_fn *done; /* of those who wait */
-    struct gk_standby *next;  /* in a list of those to ask for */
+    gk_standby_opened_fn *opened; /* of those who wait, as is left */
+    gk_standby_left_fn *left;
+    struct gk_standby *next; /* in a list of those to ask for */
 };
 
 static struct gk_standby *retain(struct gk_standby *standby)
@@ -93,38 +98,53 @@ static void join(struct gk_standby *standby, struct gk_account *account,
 
 static bool is_wrap(const struct gk_standby *standby, const struct gk_vault_answer *answer)
 {
-    return answer->verdict == GK_VAULT_OK &&
-           strcasecmp(answer->key_id, standby->wrap.key_id) == 0 &&
+    return strcasecmp(answer->key_id, standby->wrap.key_id) == 0 &&
            answer->value.len <= sizeof standby->wrap.value &&
            gk_vault_wrap_is_shaped(answer->algorithm, answer->value);
 }
 
 static void tell_wrap(const struct gk_standby *standby, const struct gk_vault_answer *answer,
-                      bool made)
+                      enum gk_vault_verdict verdict)
 {
     gk_audit(standby->instance,
              &(const struct gk_audit_event){
                  .event = GK_AUDIT_KEY_WRAP,
                  .account = standby->account,
                  .key_id = standby->wrap.key_id,
-                 .outcome = gk_audit_outcome(made ? GK_OK : GK_E_UNAVAILABLE),
+                 .outcome = gk_audit_verdict_outcome(verdict),
                  .reason = answer->code,
                  .detail = "a standby key, to bring this account and others back with one unwrap",
                  .request_id = answer->request_id,
              });
 }
 
+static void keep_wrap(struct gk_standby *standby, const struct gk_vault_answer *answer)
+{
+    snprintf(standby->wrap.algorithm, sizeof standby->wrap.algorithm, "%s", answer->algorithm);
+    memcpy(standby->wrap.value, answer->value.data, answer->value.len);
+    standby->wrap.value_len = answer->value.len;
+}
+
+/* Until when its accounts are left without a batch. */
+static int64_t retry_mono_ms(const struct gk_standby *standby, enum gk_vault_verdict verdict)
+{
+    const struct gk_instance *instance = standby->instance;
+    return gk_instance_now(instance).mono_ms + (verdict == GK_VAULT_UNAVAILABLE
+                                                    ? RETRY_MS
+                                                    : instance->settings.version_check_interval_ms);
+}
+
+/* An odd answer is none. */
 static void on_wrapped(void *ctx, const struct gk_vault_answer *answer)
 {
     struct gk_standby *standby = ctx;
-    const bool made = is_wrap(standby, answer);
-    tell_wrap(standby, answer, made);
-    if (made) {
-        snprintf(standby->wrap.algorithm, sizeof standby->wrap.algorithm, "%s", answer->algorithm);
-        memcpy(standby->wrap.value, answer->value.data, answer->value.len);
-        standby->wrap.value_len = answer->value.len;
+    const bool odd = answer->verdict == GK_VAULT_OK && !is_wrap(standby, answer);
+    const enum gk_vault_verdict verdict = odd ? GK_VAULT_UNAVAILABLE : answer->verdict;
+    tell_wrap(standby, answer, verdict);
+    if (verdict == GK_VAULT_OK) {
+        keep_wrap(standby, answer);
     } else {
-        standby->retry_mono_ms = gk_instance_now(standby->instance).mono_ms + RETRY_MS;
+        standby->retry_mono_ms = retry_mono_ms(standby, verdict);
     }
     release(standby);
 }
@@ -225,29 +245,54 @@ static struct gk_root_key *open_copy(const struct gk_standby *standby, struct gk
     return root_key;
 }
 
-/* A copy that the vault, asked for its key, did not bring back is of no use. */
-static void drop_copy(struct gk_account *account)
+static void drop_copy(const struct gk_standby *standby, struct gk_account *account)
 {
     pthread_mutex_lock(&account->mutex);
-    gk_standby_locked_drop(account);
+    if (account->standby == standby) {
+        gk_standby_locked_drop(account);
+    }
     pthread_mutex_unlock(&account->mutex);
 }
 
-static void bring_back(struct gk_standby *standby, const struct gk_root_wrap_key *key,
-                       const struct gk_vault_answer *answer)
+static bool is_opened(const struct gk_vault_answer *answer)
 {
-    struct gk_account *at = standby->waiting;
-    gk_standby_done_fn *done = standby->done;
+    return answer->verdict == GK_VAULT_OK && answer->value.len == GK_KEY_BYTES;
+}
+
+/* Whether what the vault has wrapped is of no use: it says so, or has failed to open it time and again. */
+static bool gives_up(struct gk_standby *standby, const struct gk_vault_answer *answer)
+{
+    const bool heard =
+        !answer->ours && answer->http_status != 0 && answer->http_status != STATUS_TOO_MANY;
+    if (is_opened(answer)) {
+        standby->failures = 0;
+        return false;
+    }
+    standby->failures += heard ? 1 : 0;
+    return gk_vault_answer_is_about_bytes(answer) || standby->failures >= FAILURES_MAX;
+}
+
+/* key: NULL when it was not opened. A copy that is not its account's root key under it is dropped. */
+static void bring_back(struct gk_standby *standby, const struct gk_root_wrap_key *key,
+                       bool given_up)
+{
+    struct gk_account *waiting = standby->waiting;
+    struct gk_account *left = NULL;
     standby->waiting = NULL;
-    while (at != NULL) {
-        struct gk_account *account = at;
-        at = account->next_follower;
-        account->next_follower = NULL;
+    while (waiting != NULL) {
+        struct gk_account *account = gk_account_take_first(&waiting);
         struct gk_root_key *root_key = key == NULL ? NULL : open_copy(standby, account, key);
-        if (root_key == NULL && answer != NULL && answer->verdict != GK_VAULT_UNAVAILABLE) {
-            drop_copy(account);
+        if (root_key != NULL) {
+            standby->opened(account, &root_key);
+            continue;
         }
-        done(account, &root_key, answer);
+        if (given_up || key != NULL) {
+            drop_copy(standby, account);
+        }
+        gk_account_put_first(&left, account);
+    }
+    if (left != NULL) {
+        standby->left(left);
     }
 }
 
@@ -255,15 +300,12 @@ static void on_unwrapped(void *ctx, const struct gk_vault_answer *answer)
 {
     struct gk_standby *standby = ctx;
     struct gk_root_wrap_key *key = NULL;
-    gk_unwrap_counts_note(standby->instance, standby->account, standby->wrap.key_id,
+    gk_unwrap_counts_note(standby->instance, standby->waiting->name, standby->wrap.key_id,
                           answer->verdict, answer->request_id);
-    if (answer->verdict == GK_VAULT_OK && answer->value.len == GK_KEY_BYTES) {
-        key = gk_secret_alloc(sizeof *key);
-    }
-    if (key != NULL) {
+    if (is_opened(answer) && (key = gk_secret_alloc(sizeof *key)) != NULL) {
         memcpy(key->bytes, answer->value.data, sizeof key->bytes);
     }
-    bring_back(standby, key, answer);
+    bring_back(standby, key, gives_up(standby, answer));
     gk_secret_free(&key);
     release(standby);
 }
@@ -275,7 +317,7 @@ static void ask(struct gk_standby *standby)
     const struct gk_root_wrap *wrap = &standby->wrap;
     struct gk_key_reference version;
     if (!gk_key_identifier_parse(wrap->key_id, &version)) {
-        bring_back(standby, NULL, NULL);
+        bring_back(standby, NULL, true);
         release(standby);
         return;
     }
@@ -286,12 +328,12 @@ static void ask(struct gk_standby *standby)
 
 /* Has account wait for its standby key; true for the first who does. */
 static bool wait_for(struct gk_standby *standby, struct gk_account *account,
-                     gk_standby_done_fn *done)
+                     gk_standby_opened_fn *opened, gk_standby_left_fn *left)
 {
     const bool first = standby->waiting == NULL;
-    account->next_follower = standby->waiting;
-    standby->waiting = account;
-    standby->done = done;
+    gk_account_put_first(&standby->waiting, account);
+    standby->opened = opened;
+    standby->left = left;
     return first;
 }
 
@@ -304,18 +346,17 @@ static struct gk_standby *standby_of(struct gk_account *account)
     return standby;
 }
 
-void gk_standby_open(struct gk_account *accounts, gk_standby_done_fn *done)
+void gk_standby_open(struct gk_account *accounts, gk_standby_opened_fn *opened,
+                     gk_standby_left_fn *left)
 {
     struct gk_standby *to_ask = NULL;
+    struct gk_account *in_none = NULL;
     while (accounts != NULL) {
-        struct gk_account *account = accounts;
-        accounts = account->next_follower;
-        account->next_follower = NULL;
+        struct gk_account *account = gk_account_take_first(&accounts);
         struct gk_standby *standby = standby_of(account);
         if (standby == NULL) {
-            struct gk_root_key *none = NULL;
-            done(account, &none, NULL);
-        } else if (wait_for(standby, account, done)) {
+            gk_account_put_first(&in_none, account);
+        } else if (wait_for(standby, account, opened, left)) {
             standby->next = to_ask; /* with the reference */
             to_ask = standby;
         } else {
@@ -326,5 +367,8 @@ void gk_standby_open(struct gk_account *accounts, gk_standby_done_fn *done)
         struct gk_standby *standby = to_ask;
         to_ask = standby->next;
         ask(standby);
+    }
+    if (in_none != NULL) {
+        left(in_none);
     }
 }

@@ -12,7 +12,11 @@
  * word. A copy is of one record, and goes with it: no wrap that an account has left brings it back.
  *
  * A batch is made of those whose keys are open and who are in none, once there are GK_STANDBY_MIN on one version of a key
- * that ask as one identity. Whoever has no copy, or one that does not open, asks the vault for itself.
+ * that ask as one identity. Whoever has no copy, or one that does not open, asks the vault for itself: a batch is never
+ * the only way back. That its standby key opens was not proved when it was wrapped, and one that does not is given up with
+ * all copies: at once when the vault says that it is about the bytes; when it says that it is about the key, or fails, at
+ * the second time in a row, for the first may be of a server that has not heard yet that the key is back. That nothing
+ * came, or that the vault was asked for too much, or not at all, says nothing of it.
  *
  * The provider's thread alone, but for what has locked in its name: the account's mutex is held there, on any thread.
  * Lists are linked by next_follower; each account in them is claimed (recheck.h), and has begun.
@@ -34,12 +38,13 @@ void gk_standby_make(struct gk_account *accounts);
 
 /* Whether the account is in a batch that can bring it back. */
 bool gk_standby_has(struct gk_account *account);
-/* *root_key, secret memory, is the account's, or NULL: there is no copy that opens, or answer, which is NULL when nothing
- * was asked, says why. */
-typedef void gk_standby_done_fn(struct gk_account *account, struct gk_root_key **root_key,
-                                const struct gk_vault_answer *answer);
-/* Asks the vault for the standby keys of accounts that are in batches, one call for each batch; done is called for
- * each account. */
-void gk_standby_open(struct gk_account *accounts, gk_standby_done_fn *done);
+/* *root_key, secret memory, is the account's. */
+typedef void gk_standby_opened_fn(struct gk_account *account, struct gk_root_key **root_key);
+/* Those, at least one, whom a batch has not brought back, on one version of a key, and asking as one identity. */
+typedef void gk_standby_left_fn(struct gk_account *accounts);
+/* Asks the vault for the standby keys of accounts that are in batches, one call for each batch; each account is told of
+ * by one of the two. */
+void gk_standby_open(struct gk_account *accounts, gk_standby_opened_fn *opened,
+                     gk_standby_left_fn *left);
 
 #endif

@@ -8,6 +8,9 @@
 #include "plugin/key_id.h"
 #include "plugin/unwrap_counts.h"
 
+#define STATUS_OK          200u
+#define STATUS_BAD_REQUEST 400u
+
 struct gk_deadline gk_vault_deadline_in(uint32_t ms)
 {
     const struct gk_clock clock = gk_clock_system();
@@ -19,6 +22,12 @@ uint32_t gk_vault_deadline_left_ms(const struct gk_deadline *deadline)
     const struct gk_clock clock = gk_clock_system();
     const int64_t left = deadline->at_ms - gk_clock_mono_ms(&clock);
     return left <= 0 ? 0 : left > UINT32_MAX ? UINT32_MAX : (uint32_t)left;
+}
+
+bool gk_vault_answer_is_about_bytes(const struct gk_vault_answer *answer)
+{
+    return answer->verdict == GK_VAULT_OK || answer->http_status == STATUS_OK ||
+           answer->http_status == STATUS_BAD_REQUEST;
 }
 
 struct waiter {

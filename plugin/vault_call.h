@@ -34,6 +34,10 @@ struct gk_vault_result {
     bool info_unknown;       /* of gk_key_get(): key_id is what was asked for, and info is zeros */
 };
 
+/* Whether an answer to an unwrap, one that did not bring the key, is about the bytes that were sent or came back, rather
+ * than about the key. */
+bool gk_vault_answer_is_about_bytes(const struct gk_vault_answer *answer);
+
 /* Who calls: for which account, or scope, and on whose behalf (struct gk_call). */
 struct gk_vault_caller {
     const struct gk_instance *instance;

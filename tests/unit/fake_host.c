@@ -116,6 +116,7 @@ static void on_audit(void *ctx, const struct gk_audit_event *event)
     if (host->events_count < FAKE_EVENTS_MAX) {
         struct fake_event *kept = &host->events[host->events_count++];
         snprintf(kept->event, sizeof kept->event, "%s", gk_audit_event_name(event->event));
+        snprintf(kept->account, sizeof kept->account, "%s", event->account);
         snprintf(kept->outcome, sizeof kept->outcome, "%s", event->outcome);
         snprintf(kept->reason, sizeof kept->reason, "%s", event->reason);
         snprintf(kept->actor, sizeof kept->actor, "%s", event->actor);

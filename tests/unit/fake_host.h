@@ -45,6 +45,7 @@ struct fake_lease {
 
 struct fake_event {
     char event[32];
+    char account[GK_ACCOUNT_PATH_BYTES_MAX];
     char outcome[16];
     char reason[96];
     char actor[32];

@@ -109,6 +109,22 @@ static void locked_answer_get(unsigned version, struct gk_vault_answer *answer)
     answer->info.enabled = vault.info.enabled && !vault.disabled[version - 1];
 }
 
+/* Whether the unwrap, which has been counted, is one of those that fail whatever the vault is like. */
+static bool locked_fails(struct gk_vault_answer *answer)
+{
+    if (vault.room != 0 && vault.unwraps > vault.room) {
+        refuse(answer, GK_VAULT_UNAVAILABLE);
+        answer->ours = true;
+        return true;
+    }
+    if (vault.failing_unwrap != vault.unwraps) {
+        return false;
+    }
+    refuse(answer, vault.failing_status == 403 ? GK_VAULT_KEY_REFUSED : GK_VAULT_UNAVAILABLE);
+    answer->http_status = vault.failing_status;
+    return true;
+}
+
 /* What a wrap tells of the key that made it. */
 static uint8_t mark_of(const struct gk_key_reference *key)
 {
@@ -149,6 +165,9 @@ static void locked_answer_unwrap(const struct call *call, unsigned version, uint
     vault.unwraps++;
     const bool fits = call->len == WRAPPED_BYTES && call->bytes[GK_ROOT_KEY_BYTES] == version &&
                       call->bytes[GK_ROOT_KEY_BYTES + 1] == mark_of(&call->key);
+    if (locked_fails(answer)) {
+        return;
+    }
     if (version == vault.silent_version) {
         refuse(answer, GK_VAULT_UNAVAILABLE);
         return;

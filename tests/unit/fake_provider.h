@@ -27,6 +27,9 @@ struct fake_vault {
     unsigned silent_version; /* no unwrap with that one is answered; 0: none */
     bool plant;              /* unwraps to a key of somebody else's */
     bool short_key;          /* unwraps to 31 bytes */
+    unsigned failing_unwrap; /* of all unwraps, the one that fails; 0: none */
+    uint16_t failing_status; /* how: 403 as a refused key, others as silence; 0: nothing came */
+    unsigned room;           /* after so many unwraps there is no place for another; 0: no end */
     bool spoil_wrap;         /* wraps to something that nobody can open */
     unsigned odd_key_id;     /* answers another: 1 key, 2 version, 3 vault, 4 nonsense */
     bool hold;               /* calls wait */
