@@ -34,7 +34,7 @@ enum gk_key_news_call { GK_KEY_NEWS_GET = 0, GK_KEY_NEWS_WRAP = 1, GK_KEY_NEWS_C
 bool gk_key_news_note_refused(struct gk_key_news *news,
                               const struct gk_encryption_settings *settings,
                               enum gk_key_news_call call, int64_t now_mono_ms, int64_t longest_ms);
-/* The key has wrapped. */
+/* The key has wrapped by its newest version, for whomever. */
 void gk_key_news_note_wrapped(struct gk_key_news *news,
                               const struct gk_encryption_settings *settings);
 /* The vault was silent to a get, and is not to be asked before that. */

@@ -315,13 +315,21 @@ static enum gk_status rotate(struct rotation *rotation, int64_t wall_ms, struct 
     return status;
 }
 
+/* Whoever wrapped by the newest version, here or on another gateway: it does wrap, and what it refused before is over. */
+static enum gk_status keep_current(struct rotation *rotation, int64_t wall_ms,
+                                   struct gk_error *error)
+{
+    gk_key_news_note_wrapped(rotation->instance->news, &rotation->next->settings);
+    return keep_told(rotation, wall_ms, error);
+}
+
 static enum gk_status look_for_newer(struct rotation *rotation, int64_t wall_ms,
                                      struct gk_error *error)
 {
     enum gk_status status = ask(rotation, wall_ms, error);
     if (status == GK_OK) {
         status = is_newer_version(rotation) ? rotate(rotation, wall_ms, error)
-                                            : keep_told(rotation, wall_ms, error);
+                                            : keep_current(rotation, wall_ms, error);
     }
     if (status == GK_OK) {
         gk_key_warnings_log(rotation->instance, &rotation->stored->record);

@@ -3,6 +3,7 @@
  * the other, told or not, and only one of them does what is to be done once. Method: two instances on
  * one fake host, whose clock stands until the test moves it. */
 #include "common/text.h"
+#include "plugin/key_news.h"
 #include "plugin/reread.h"
 
 #include "unit/instance_fixture.h"
@@ -548,6 +549,29 @@ static void test_gateways__a_look_that_found_nothing_counts_for_all(void **state
 
 /* --- holders that are slow, or dead ----------------------------------------------------------- */
 
+static int64_t put_off_until(struct fixture *fixture)
+{
+    const struct gk_encryption_settings settings = customer_settings();
+    return gk_key_news_put_off_until(fixture->instance->news, &settings);
+}
+
+/* What refused to wrap, and has wrapped for another since, refuses no more. */
+static void test_gateways__a_refusal_to_wrap_ends_for_all(void **state)
+{
+    struct pair *pair = *state;
+    create_in_both(pair, GK_KEY_SOURCE_CUSTOMER);
+    rotate_vault();
+    fake_vault_lock()->wrap_verdict = GK_VAULT_KEY_REFUSED;
+    fake_vault_unlock();
+    assert_int_not_equal(check_now(&pair->here), GK_OK);
+    assert_true(put_off_until(&pair->here) > gk_instance_now(pair->here.instance).mono_ms);
+    fake_vault_lock()->wrap_verdict = GK_VAULT_OK;
+    fake_vault_unlock();
+    assert_int_equal(check_now(&pair->there), GK_OK);
+    assert_int_equal(check_now(&pair->here), GK_OK);
+    assert_true(put_off_until(&pair->here) == INT64_MIN);
+}
+
 static void test_gateways__whoever_finds_the_lease_taken_leaves_the_vault_alone(void **state)
 {
     struct pair *pair = *state;
@@ -659,6 +683,7 @@ int main(void)
         TEST(test_gateways__two_that_are_due_at_once_wrap_once),
         TEST(test_gateways__many_who_check_now_on_both_wrap_once),
         TEST(test_gateways__a_look_that_found_nothing_counts_for_all),
+        TEST(test_gateways__a_refusal_to_wrap_ends_for_all),
         TEST(test_gateways__whoever_finds_the_lease_taken_leaves_the_vault_alone),
         TEST(test_gateways__a_holder_that_died_late_has_done_it),
         TEST(test_gateways__check_now_waits_for_the_lease),
