@@ -190,6 +190,7 @@ static void hold(struct gk_kv_call *call, int64_t until_ms)
         gk_kv_loop_arm(&provider->loop, &call->backoff, until_ms, on_backoff, call);
         return;
     }
+    call->answer.ours = 0; /* as an attempt before may have been: this is the vault's silence */
     gk_kv_breaker_reason(&provider->breakers, call->key.vault_uri, &call->answer);
     finish(call);
 }
@@ -284,6 +285,12 @@ static void retry_later(struct gk_kv_call *call)
     gk_kv_loop_arm(&call->provider->loop, &call->backoff, at_ms, on_backoff, call);
 }
 
+/* For an authority's token, or a name that is looked up. */
+static bool is_waiting_for_others(const struct gk_kv_call *call)
+{
+    return call->waiter.token != NULL || call->lookup != NULL;
+}
+
 static void on_deadline(void *ctx)
 {
     struct gk_kv_call *call = ctx;
@@ -294,6 +301,8 @@ static void on_deadline(void *ctx)
     call->answer.verdict = GK_VAULT_UNAVAILABLE;
     if (call->exchange != NULL) {
         note_no_answer(call);
+    } else if (is_waiting_for_others(call)) {
+        call->answer.ours = gk_kv_loop_was_late(&call->provider->loop);
     }
     finish(call);
 }
@@ -550,6 +559,7 @@ static void on_token(void *ctx, const struct gk_kv_token_result *result)
     }
     clear_answer(call);
     call->answer.http_status = result->http_status;
+    call->answer.ours = result->ours;
     call->answer.retry_after_ms = result->retry_after_ms;
     set_reason(call, result->judgement.verdict, result->code, result->message);
     if (result->judgement.retry) {

@@ -249,7 +249,10 @@ static struct gk_kv_token_result read_answer(struct gk_kv_token *token,
     const bool login = gk_kv_source_is_login(token->grant.identity->source);
     struct gk_kv_token_response response;
     if (answer->outcome != GK_KV_ANSWERED) {
-        return bad_result(GK_VAULT_UNAVAILABLE, true, "TokenEndpointUnreachable", answer->failure);
+        struct gk_kv_token_result result =
+            bad_result(GK_VAULT_UNAVAILABLE, true, "TokenEndpointUnreachable", answer->failure);
+        result.ours = gk_kv_loop_was_late(token->owner->transport->loop);
+        return result;
     }
     if (answer->http_status != 200) {
         return judge(token, answer, login);

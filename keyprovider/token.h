@@ -39,6 +39,7 @@ struct gk_kv_token_result {
     uint64_t serial;                  /* of this very token, to reject it with */
     bool fresh;                       /* it was fetched while this one waited */
     uint16_t http_status;             /* of a failure */
+    bool ours; /* likewise: nothing came while the provider's thread stood still (loop.h) */
     uint32_t retry_after_ms;
     char code[64];
     char message[256];

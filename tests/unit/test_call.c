@@ -2,7 +2,7 @@
 /*
  * A call's turns (call.c, with the real breaker, pace and timers) by a clock of the test's: what is asked when, and what
  * counts as the vault's silence. The network is one vault, which answers after so long or never, or whose name is not
- * known; there is always a token.
+ * known. There is a token at once, unless the test has the authority silent.
  */
 #include <string.h>
 
@@ -31,9 +31,11 @@ struct world {
     uint32_t shortest_ms; /* the least time that it had for its answer */
     unsigned opened;
     unsigned gone;
-    unsigned silent; /* calls that ended without an answer */
-    unsigned ours;   /* of them, those of which the vault is not to blame */
-    bool late;       /* the thread stands still */
+    unsigned silent;  /* calls that ended without an answer */
+    unsigned ours;    /* of them, those of which the vault is not to blame */
+    bool late;        /* the thread stands still */
+    bool no_token;    /* who asks for one waits */
+    bool token_fails; /* none came, and the next attempt may have one */
     unsigned breaks;
     unsigned paced;
     uint32_t wait_ms; /* what the last of them was told */
@@ -122,8 +124,22 @@ void __wrap_gk_kv_token_get(struct gk_kv_tokens *tokens, const struct gk_kv_gran
                             struct gk_kv_token_waiter *waiter)
 {
     (void)tokens, (void)grant;
-    const struct gk_kv_token_result result = {.judgement.verdict = GK_VAULT_OK, .bearer = "token"};
-    waiter->got(waiter->ctx, &result);
+    const struct gk_kv_token_result unreachable = {
+        .judgement = {.verdict = GK_VAULT_UNAVAILABLE, .retry = true},
+        .ours = world.late,
+        .code = "TokenEndpointUnreachable"};
+    const struct gk_kv_token_result good = {.judgement.verdict = GK_VAULT_OK, .bearer = "token"};
+    if (world.no_token) {
+        waiter->token = (struct gk_kv_token *)(void *)&world;
+        return;
+    }
+    waiter->got(waiter->ctx, world.token_fails ? &unreachable : &good);
+}
+
+void __wrap_gk_kv_token_forget(struct gk_kv_token_waiter *waiter);
+void __wrap_gk_kv_token_forget(struct gk_kv_token_waiter *waiter)
+{
+    waiter->token = NULL;
 }
 
 struct gk_kv_lookup *__wrap_gk_kv_lookup_start(struct gk_kv_lookups *lookups, const char *host,
@@ -390,6 +406,46 @@ static void test_call__a_standstill_is_no_silence(void **state)
     assert_int_equal(world.ours, 1);
 }
 
+/* So it is with what comes before the vault is asked: a token, from whoever gives them. */
+static void test_call__a_standstill_is_no_silence_of_who_gives_tokens(void **state)
+{
+    (void)state;
+    enum { DEADLINE_MS = 600 };
+    for (unsigned unreachable = 0; unreachable < 2; unreachable++) {
+        world.ours = 0;
+        world.no_token = unreachable == 0;
+        world.token_fails = unreachable != 0;
+        world.late = false;
+        start_gets(1, DEADLINE_MS);
+        run_for(DEADLINE_MS);
+        assert_int_equal(world.ours, 0);
+        world.late = true;
+        start_gets(1, DEADLINE_MS);
+        run_for(DEADLINE_MS);
+        assert_int_equal(world.ours, 1);
+    }
+    assert_int_equal(world.silent, 4);
+    assert_int_equal(world.asked, 0);
+}
+
+/* One whose first attempt fell into a standstill, and that the breaker holds then, ends by the vault's silence. */
+static void test_call__who_is_held_tells_of_the_vaults_silence(void **state)
+{
+    (void)state;
+    enum { DEADLINE_MS = 1000 };
+    world.token_fails = true;
+    world.late = true;
+    start_gets(1, DEADLINE_MS);
+    world.late = false;
+    for (unsigned i = 0; i < GK_KV_BREAKER_SILENCES; i++) {
+        (void)gk_kv_breaker_silent(&world.provider.breakers, VAULT, world.now_ms + DEADLINE_MS,
+                                   "NoAnswer", "the others were not answered");
+    }
+    run_for(DEADLINE_MS);
+    assert_int_equal(world.silent, 1);
+    assert_int_equal(world.ours, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_call__##name, set_up, tear_down)
 
 int main(void)
@@ -401,6 +457,8 @@ int main(void)
         TEST(a_vault_that_fell_silent_is_not_asked_by_those_who_waited_their_turn),
         TEST(who_has_no_place_is_told_when_to_come_again),
         TEST(a_standstill_is_no_silence),
+        TEST(a_standstill_is_no_silence_of_who_gives_tokens),
+        TEST(who_is_held_tells_of_the_vaults_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

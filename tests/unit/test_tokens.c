@@ -22,8 +22,10 @@ struct world {
     unsigned requests;
     bool refuses;    /* applications */
     bool impossible; /* no request can be made */
+    bool silent;     /* nothing comes */
     enum gk_vault_verdict verdict;
     uint64_t serial;
+    bool ours;
 };
 
 static struct world world;
@@ -53,6 +55,10 @@ static void end_exchange(struct gk_kv_exchange *exchange)
 {
     const bool refused = world.refuses && !exchange->of_host;
     *place_of(exchange) = NULL;
+    if (world.silent) {
+        exchange_end(exchange, GK_KV_FAILED, 0, "", "timed out");
+        return;
+    }
     exchange_end(exchange, GK_KV_ANSWERED, refused ? 401 : 200,
                  refused ? "{\"error\":\"unauthorized_client\",\"error_description\":\"no\"}"
                          : "{\"token_type\":\"Bearer\",\"expires_in\":3600,\"access_token\":\"t\"}",
@@ -75,6 +81,7 @@ static void got(void *ctx, const struct gk_kv_token_result *result)
     (void)ctx;
     world.verdict = result->judgement.verdict;
     world.serial = result->serial;
+    world.ours = result->ours;
 }
 
 static struct gk_kv_grant grant_of(unsigned tenant)
@@ -196,6 +203,17 @@ static void test_tokens__each_has_a_serial_of_its_own(void **state)
     assert_int_equal(world.requests, before);
 }
 
+static void test_tokens__a_standstill_is_no_silence(void **state)
+{
+    (void)state;
+    world.silent = true;
+    assert_int_equal(get_token(0), GK_VAULT_UNAVAILABLE);
+    assert_false(world.ours);
+    world.loop.late_until_real_ms = INT64_MAX;
+    assert_int_equal(get_token(0), GK_VAULT_UNAVAILABLE);
+    assert_true(world.ours);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_tokens__##name, set_up, tear_down)
 
 int main(void)
@@ -203,7 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_refused_leaves_nothing), TEST(the_newest_are_kept),
         TEST(those_that_have_ended_are_not),  TEST(one_that_is_renewed_stays),
-        TEST(each_has_a_serial_of_its_own),
+        TEST(each_has_a_serial_of_its_own),   TEST(a_standstill_is_no_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
