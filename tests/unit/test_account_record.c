@@ -160,7 +160,6 @@ static void test_account_record__gives_back_every_field(void **state)
     free(record);
 }
 
-/* As records were before what is known of keys was kept in them, and as those of a service key are. */
 /* Under the address sanitizer, this tells too that a kept one is not read beyond its generations. */
 static void test_account_record__what_is_kept_is_copied_whole(void **state)
 {
@@ -177,6 +176,7 @@ static void test_account_record__what_is_kept_is_copied_whole(void **state)
     free(record);
 }
 
+/* As records were before what is known of keys was kept in them, and as those of a service key are. */
 static void test_account_record__needs_no_word_of_the_vault(void **state)
 {
     const struct gk_crypto *crypto = *state;
