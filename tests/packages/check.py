@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's packages of a build: made, and compared with contents.txt; taken apart into one root, where the programs
-run with the module, the pages are there, the user can be made, logrotate understands its part, bash completes, and
-both units are as closed as docs/packages.md says. Takes about 30 s. Needs dpkg-dev and file; what systemd, logrotate
+"""Debian's packages of a build: made, and compared with contents.txt; unpacked over the first release; taken apart into
+one root, where the programs run with the module, the pages are there, the user can be made, logrotate understands its
+part, bash completes, and both units are as closed as docs/packages.md says. Takes about 30 s. Needs dpkg-dev and file; what systemd, logrotate
 or man would check is left out where they are not installed.
 
   check.py BUILD [--write]    --write writes contents.txt anew
@@ -19,6 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 CONTENTS = HERE / "contents.txt"
 PACKAGING = HERE.parent.parent / "packaging"
 DOCS = HERE.parent.parent / "docs/packages.md"
+MODULE = "usr/lib/gatekey/gatekey.so"
 UNITS = ("gatekey", "keyvaultd")
 SKIPPED = 77
 
@@ -57,6 +58,27 @@ def check_together(packages):
     version = re.search("^Version: (.*)$", fields["gatekey"], re.M)[1]
     assert f"gatekey-plugin (= {version})" in fields["gatekey"], fields["gatekey"]
     assert "libssl" in fields["gatekey-plugin"] and "gatekey" not in fields["gatekey-plugin"], fields["gatekey-plugin"]
+
+
+def check_upgrade(packages, place):
+    """From the first gatekey, of the same version, which had the module itself."""
+    former, root = place / "former", place / "upgraded"
+    (former / "DEBIAN").mkdir(parents=True)
+    (former / "DEBIAN").chmod(0o755)  # which dpkg-deb demands
+    (former / "DEBIAN/control").write_text("Package: gatekey\nVersion: 0.1.0\nArchitecture: all\nMaintainer: nobody\n"
+                                           "Description: stand-in\n", encoding="utf-8")
+    for name in (MODULE, "usr/bin/gatekey-gateway"):
+        (former / name).parent.mkdir(parents=True)
+        (former / name).write_text("former", encoding="utf-8")
+    run("dpkg-deb", "--root-owner-group", "-b", former, place / "former.deb")
+    (root / "var/lib/dpkg").mkdir(parents=True)
+    (root / "var/lib/dpkg/status").touch()
+    new = {package.name.split("_")[0]: package for package in packages}
+    for package in (place / "former.deb", new["gatekey-plugin"], new["gatekey"]):
+        run("dpkg", f"--root={root}", "--force-not-root,depends,architecture", "--unpack", package,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    assert run("dpkg-query", f"--admindir={root}/var/lib/dpkg", "-S", f"/{MODULE}").startswith("gatekey-plugin: ")
+    assert (root / MODULE).read_bytes().startswith(b"\x7fELF"), "the former module was left in its place"
 
 
 def check_programs(root):
@@ -126,6 +148,7 @@ def main(build, write=False):
         packages = sorted(made.glob("*.deb"))
         check_contents(packages, write)
         check_together(packages)
+        check_upgrade(packages, pathlib.Path(place))
         for package in packages:
             run("dpkg-deb", "-x", package, root)
         check_programs(root)
