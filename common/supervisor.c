@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "common/log.h"
 
 #define STATE_BYTES 64u
+#define PATIENCE_S  5 /* with a supervisor that does not read: it may stand still */
 
 /* A path from the root, or a name behind an @ that is in no directory. */
 static bool address_of(const char *name, struct sockaddr_un *out, socklen_t *len)
@@ -40,7 +42,9 @@ static bool send_to(const struct sockaddr_un *address, socklen_t len, const char
         return false;
     }
     const size_t size = strlen(state);
-    const bool sent = sendto(fd, state, size, MSG_NOSIGNAL, (const struct sockaddr *)address,
+    const struct timeval patience = {.tv_sec = PATIENCE_S};
+    const bool sent = setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
+                      sendto(fd, state, size, MSG_NOSIGNAL, (const struct sockaddr *)address,
                              len) == (ssize_t)size;
     const int code = errno;
     close(fd);

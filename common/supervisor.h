@@ -2,7 +2,8 @@
 /*
  * What a server tells whoever started it and waits for it, systemd say: the protocol of sd_notify(3), a datagram to the
  * socket that NOTIFY_SOCKET names (docs/decisions/0030-told-to-the-supervisor.md). Where nobody waits that is not set,
- * and nothing is told. Nothing fails for what is not heard: the log has it, and the supervisor decides. Any thread.
+ * and nothing is told. Nothing fails for what is not heard, nor waits for longer than five seconds: the log has it, and
+ * the supervisor decides. Any thread.
  */
 #ifndef COMMON_SUPERVISOR_H
 #define COMMON_SUPERVISOR_H
