@@ -126,6 +126,13 @@ test('each rule says what to do, and is tested', () => {
   }
 });
 
+test('the settings that rules advise are there', () => {
+  const cells = [...read('docs/gateway.md').matchAll(/^\| (`[^|]*`) \|/gm)].map(([, cell]) => cell).join();
+  const advised = new Set(read('monitoring/gatekey.rules.yml').match(/\b(blob|management|provider|store)\.\w+/g));
+  assert.ok(advised.size >= 3);
+  for (const setting of advised) assert.ok(cells.includes(`\`${setting}\``), setting);
+});
+
 test('rules and dashboard ask for metrics that are there, by labels that they have', () => {
   const dashboard = JSON.parse(read('monitoring/gatekey-dashboard.json'));
   const asked = dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
