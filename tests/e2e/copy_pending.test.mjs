@@ -13,6 +13,7 @@ import { refused } from './lib/refused.mjs';
 import { encodeQuery, send, serviceSas } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 import { onRados } from './lib/store.mjs';
+import { objectsIn } from './lib/stored.mjs';
 
 const MIB = 1 << 20;
 const QUICK = { intervalInMs: 20 };
@@ -104,19 +105,34 @@ test('a large copy is pending until a gateway has made it', async () => {
   await restart(0);
 });
 
-// What is read for a part may be gone when the part is not read to its end: the content is the same, and goes on from
-// where it has moved to.
+async function encryptSourcesAnew() {
+  const { code, stdout } = await stack.ctl('account', 'reencrypt', 'second', '--json');
+  assert.deepEqual([code, JSON.parse(stdout).counts.damaged], [0, 0], stdout);
+}
+
+// The content is the same, and is copied from where it has moved to: of a copy that had not begun, and, as often as they
+// meet, in the middle of a part whose data are removed before it is read to its end.
 test('a source may be encrypted anew while it is copied', async () => {
   const large = randomBytes(40 * MIB);
+  options.removalDelayS = 0;
+  await restart(0);
+  const others = await objectsIn(stack);
   const source = await newSource(large);
+  const former = Object.keys(await objectsIn(stack)).filter((name) => !(name in others));
+  assert.ok(former.length > 0);
+  const waiting = await startCopy(source);
+  await encryptSourcesAnew();
+  await stack.until(async () => {
+    const now = await objectsIn(stack);
+    return !former.some((name) => name in now);
+  }, 'what the copy was asked of to be removed');
+  await restart(1);
+  await ended(waiting.blob);
+  await assertCopied(waiting.blob, large, waiting.copyId);
   const copied = [];
   for (let i = 0; i < 3; i++) copied.push(await startCopy(source));
-  options.removalDelayS = 0;
-  await restart(1);
-  const anew = () => stack.ctl('account', 'reencrypt', 'second', '--json');
   for (let left = copied.length; left > 0;) {
-    const { code, stdout } = await anew();
-    assert.deepEqual([code, JSON.parse(stdout).counts.damaged], [0, 0], stdout);
+    await encryptSourcesAnew();
     left = (await Promise.all(copied.map(({ blob }) => statusOf(blob)))).filter((status) => status === 'pending').length;
   }
   for (const { blob, copyId } of copied) await assertCopied(blob, large, copyId);

@@ -17,14 +17,24 @@ const json = ({ status, stdout, stderr }) => {
   return JSON.parse(stdout);
 };
 
-// Data keys, and SHA-256s of data objects, by their names. Nothing where the system's Python cannot tell. Only RADOS can
-// be read while the gateway runs, and there one that is stopped for each look comes to remove nothing in between.
-export async function storedIn(stack) {
-  const { place } = stack.gateway.store;
+// Only RADOS can be read while the gateway runs, and there one that is stopped for each look comes to remove nothing in
+// between.
+async function look(stack, read) {
   if (!onRados) await stack.gateway.stop();
-  const found = python(STORED_KEYS, place, stack.gateway.serviceKeyFile, stack.vault.stateDir, stack.account);
-  const objects = python(STORED_OBJECTS, place);
+  const found = read(stack.gateway.store.place);
   if (!onRados) await stack.gateway.start();
+  return found;
+}
+
+// SHA-256s of data objects, by their names.
+export const objectsIn = async (stack) => json(await look(stack, (place) => python(STORED_OBJECTS, place)));
+
+// Data keys, and objects as above, by their names. Nothing where the system's Python cannot tell.
+export async function storedIn(stack) {
+  const [found, objects] = await look(stack, (place) => [
+    python(STORED_KEYS, place, stack.gateway.serviceKeyFile, stack.vault.stateDir, stack.account),
+    python(STORED_OBJECTS, place),
+  ]);
   if (found.status === SKIPPED) return {};
   const dataKeys = Object.entries(json(found)).filter(([what]) => what.startsWith('data key'));
   return { keys: Object.fromEntries(dataKeys), objects: json(objects) };
