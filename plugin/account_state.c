@@ -197,6 +197,7 @@ static void locked_act(struct gk_account *account, enum gk_key_action action,
     if (action == GK_KEY_DROP) {
         locked_set_gate(account);
         locked_put_key(account, NULL);
+        gk_standby_locked_refused(account);
     } else if (action == GK_KEY_TAKE && !account->forgotten) {
         locked_put_key(account, root_key);
         locked_set_gate(account);

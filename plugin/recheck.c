@@ -104,16 +104,35 @@ static void refused_or_silent(struct gk_account *account, const struct gk_vault_
     conclude(account);
 }
 
+/* Whether the account is still what it was when its check began. */
+static bool is_as_begun(struct gk_account *account)
+{
+    pthread_mutex_lock(&account->mutex);
+    const bool same = account->record->sequence == account->recheck.sequence && !account->forgotten;
+    pthread_mutex_unlock(&account->mutex);
+    return same;
+}
+
 /* The batch is no way for them: each asks for itself, once one of them has found that the vault still opens. What it
- * refuses by now, or does not answer, it so costs one call. */
+ * refuses by now, or does not answer, it so costs one call. Who has left the wrap meanwhile, or is destroyed, begins anew:
+ * no vault is asked to open that. */
 static void ask_without_standby(struct gk_account *accounts)
 {
-    for (struct gk_account *at = accounts; at != NULL; at = at->next_follower) {
-        at->recheck.without_standby = true;
+    struct gk_account *same = NULL;
+    while (accounts != NULL) {
+        struct gk_account *account = gk_account_take_first(&accounts);
+        if (is_as_begun(account)) {
+            account->recheck.without_standby = true;
+            gk_account_put_first(&same, account);
+        } else {
+            gk_recheck_run_claimed(account);
+        }
     }
-    struct gk_account *leader = gk_account_take_first(&accounts);
-    leader->followers = accounts;
-    unwrap(leader);
+    if (same != NULL) {
+        struct gk_account *leader = gk_account_take_first(&same);
+        leader->followers = same;
+        unwrap(leader);
+    }
 }
 
 static bool may_be_brought_back(struct gk_account *account)

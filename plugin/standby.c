@@ -24,8 +24,10 @@ struct gk_standby {
     char account[GK_ACCOUNT_PATH_BYTES_MAX]; /* the first, in whose name the vault wraps */
     struct gk_identity_reference identity;
     struct gk_root_wrap wrap; /* of the standby key; value_len is 0 until the vault has made it */
-    int64_t retry_mono_ms;    /* when it may be given up; 0: not at all */
-    unsigned failures;        /* to open it, in a row */
+    atomic_bool
+        under_way; /* the vault is being asked for it, so that the standby key is in memory */
+    int64_t retry_mono_ms; /* when it may be given up; 0: not at all */
+    unsigned failures;     /* to open it, in a row */
     struct gk_account *waiting;
     gk_standby_opened_fn *opened; /* of those who wait, as is left */
     gk_standby_left_fn *left;
@@ -51,6 +53,13 @@ void gk_standby_locked_drop(struct gk_account *account)
         release(account->standby);
         account->standby = NULL;
         gk_wipe(account->standby_copy, sizeof account->standby_copy);
+    }
+}
+
+void gk_standby_locked_refused(struct gk_account *account)
+{
+    if (account->standby != NULL && atomic_load(&account->standby->under_way)) {
+        gk_standby_locked_drop(account);
     }
 }
 
@@ -146,6 +155,7 @@ static void on_wrapped(void *ctx, const struct gk_vault_answer *answer)
     } else {
         standby->retry_mono_ms = retry_mono_ms(standby, verdict);
     }
+    atomic_store(&standby->under_way, false);
     release(standby);
 }
 
@@ -154,6 +164,7 @@ static struct gk_standby *new_standby(const struct gk_account *first)
     struct gk_standby *standby = calloc(1, sizeof *standby);
     if (standby != NULL) {
         atomic_init(&standby->references, 1);
+        atomic_init(&standby->under_way, true);
         standby->instance = first->instance;
         memcpy(standby->account, first->name, sizeof standby->account);
         standby->identity = first->recheck.identity;

@@ -30,6 +30,8 @@
 
 /* Takes an account out of its batch, if it is in one. */
 void gk_standby_locked_drop(struct gk_account *account);
+/* The account's key is refused: out of a batch whose standby key is still on its way to be wrapped, and in memory so long. */
+void gk_standby_locked_refused(struct gk_account *account);
 
 /* Whether the account's key is open, and in no batch that can bring it back. */
 bool gk_standby_lacks(struct gk_account *account);

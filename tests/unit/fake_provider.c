@@ -234,11 +234,15 @@ static void locked_answer(const struct call *call, bool stopping, uint8_t *bytes
 
 static struct call *locked_take_call(struct gk_provider *provider)
 {
-    struct call *call = provider->calls;
+    struct call **link = &provider->calls;
+    while (*link != NULL && (*link)->kind == CALL_WRAP && vault.hold_wraps && !provider->stopping) {
+        link = &(*link)->next;
+    }
+    struct call *call = *link;
     if (call == NULL || (vault.hold && !provider->stopping)) {
         return NULL;
     }
-    provider->calls = call->next;
+    *link = call->next;
     return call;
 }
 

@@ -33,6 +33,7 @@ struct fake_vault {
     bool spoil_wrap;         /* wraps to something that nobody can open */
     unsigned odd_key_id;     /* answers another: 1 key, 2 version, 3 vault, 4 nonsense */
     bool hold;               /* calls wait */
+    bool hold_wraps;         /* those that wrap do; others come before them */
     struct gk_key_info info; /* of every version */
     unsigned gets;
     unsigned wraps;

@@ -97,6 +97,13 @@ static void until_all(struct fixture *fixture, holds_fn *holds)
     until(fixture, ACCOUNTS, holds);
 }
 
+/* After a pause: waits until all are light, and each has been answered. */
+static void pass(struct fixture *fixture, int64_t ms)
+{
+    fake_host_advance(&fixture->host, ms);
+    until_all(fixture, is_light);
+}
+
 /* After another interval: waits until it holds for all, and each has been answered. The unwraps that took. */
 static unsigned unwraps_until_all(struct fixture *fixture, holds_fn *holds)
 {
@@ -265,9 +272,8 @@ static void test_standby__a_vault_that_does_not_wrap_it_costs_a_call_each(void *
     assert_int_equal(unwraps_until_all(fixture, is_light), 1);
     assert_int_equal(vault_now().wraps, wraps + 1); /* not again and again */
     assert_int_equal(unwraps_of_return(fixture, 0, 0), ACCOUNTS);
-    fake_host_advance(&fixture->host, RETRY_MS);
     set_wrap(GK_VAULT_OK);
-    assert_int_equal(unwraps_until_all(fixture, is_light), 1);
+    pass(fixture, RETRY_MS);
     until_wraps(wraps + 2);
 }
 
@@ -281,12 +287,35 @@ static void test_standby__a_vault_that_refuses_to_wrap_is_asked_once_a_day(void 
     assert_int_equal(unwraps_until_all(fixture, is_light), 1);
     until_wraps(wraps + 1);
     until_events(fixture, "key.wrap", "refused", 1);
-    fake_host_advance(&fixture->host, RETRY_MS);
+    pass(fixture, RETRY_MS);
     assert_int_equal(unwraps_until_all(fixture, is_light), 1);
     assert_int_equal(vault_now().wraps, wraps + 1);
-    fake_host_advance(&fixture->host, DAY_MS);
-    assert_int_equal(unwraps_until_all(fixture, is_light), 1);
+    pass(fixture, DAY_MS);
     until_wraps(wraps + 2);
+}
+
+static void hold_wraps(bool hold)
+{
+    fake_vault_lock()->hold_wraps = hold;
+    fake_vault_unlock();
+}
+
+/* While the vault is asked to wrap the standby key, that is in memory. */
+static void test_standby__a_refusal_before_it_is_wrapped_leaves_no_copy(void **state)
+{
+    struct fixture *fixture = *state;
+    create_all(fixture);
+    const unsigned wraps = vault_now().wraps;
+    hold_wraps(true);
+    assert_int_equal(unwraps_until_all(fixture, is_light), 1);
+    assert_int_equal(count(fixture, is_in_a_batch), ACCOUNTS - 1);
+    set_unwrap(GK_VAULT_KEY_REFUSED);
+    assert_int_equal(unwraps_until_all(fixture, is_dark), 1);
+    assert_int_equal(count(fixture, is_in_none), ACCOUNTS);
+    hold_wraps(false);
+    until_wraps(wraps + 1);
+    set_unwrap(GK_VAULT_OK);
+    assert_int_equal(unwraps_until_all(fixture, is_light), ACCOUNTS);
 }
 
 /* The last event of that name is about the account. */
@@ -374,6 +403,7 @@ int main(void)
         TEST(test_standby__silence_costs_no_copy),
         TEST(test_standby__one_that_was_wrapped_badly_is_given_up),
         TEST(test_standby__a_vault_that_does_not_wrap_it_costs_a_call_each),
+        TEST(test_standby__a_refusal_before_it_is_wrapped_leaves_no_copy),
         TEST(test_standby__a_vault_that_refuses_to_wrap_is_asked_once_a_day),
         TEST(test_standby__who_is_gone_is_not_told_of),
         TEST(test_standby__a_copy_goes_with_its_record),
