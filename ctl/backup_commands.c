@@ -9,6 +9,8 @@
 #define PATH_BYTES_MAX 128u
 /* With all its encryption scopes. */
 #define BACKUP_BYTES_MAX (64u << 20)
+/* The gateway reads two objects of each scope, of which there may be ten thousand, one after the other. */
+#define EXPORT_TIMEOUT_S "600"
 
 static enum ctl_exit path_of(const struct ctl_options *options, const char *action,
                              char path[PATH_BYTES_MAX])
@@ -86,9 +88,11 @@ enum ctl_exit ctl_account_export(const struct ctl_options *options)
     }
     char path[PATH_BYTES_MAX];
     json_t *backup = NULL;
+    struct ctl_options patient = *options;
+    patient.timeout_s = options->timeout_s == NULL ? EXPORT_TIMEOUT_S : options->timeout_s;
     enum ctl_exit code = path_of(options, "export", path);
     if (code == CTL_OK) {
-        code = ctl_request(options, "POST", path, NULL, &backup);
+        code = ctl_request(&patient, "POST", path, NULL, &backup);
     }
     if (code == CTL_OK) {
         code = write_backup(options->out, backup);

@@ -13,7 +13,7 @@
 
 #define API_VERSION       "2023-05-01"
 #define TIMEOUT_S_DEFAULT 60u
-#define ANSWER_BYTES_MAX  (32u << 20)
+#define ANSWER_BYTES_MAX  (64u << 20) /* the gateway sends no more */
 #define URL_BYTES_MAX     8192u
 
 void ctl_client_global_init(void)

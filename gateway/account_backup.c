@@ -74,20 +74,20 @@ static enum gk_status check_profile(const struct gk_gateway *gateway, struct gk_
 
 /* --- taking --------------------------------------------------------------------------------------*/
 
-static enum gk_status take_record(const struct gk_gateway *gateway, const char *actor,
-                                  struct gk_account_backup *backup, struct gk_error *error)
+enum gk_status gk_account_record_take(const struct gk_gateway *gateway, const char *path,
+                                      const char *actor, struct gk_buf *record,
+                                      struct gk_account_record_info *info, struct gk_error *error)
 {
     const struct gk_plugin_host *host = gateway->host;
-    gk_buf_reset(&backup->record);
-    uint8_t *room = gk_buf_extend(&backup->record, GK_ACCOUNT_RECORD_BYTES_MAX);
+    gk_buf_reset(record);
+    uint8_t *room = gk_buf_extend(record, GK_ACCOUNT_RECORD_BYTES_MAX);
     if (room == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     size_t len = 0;
     const enum gk_status status = host->plugin->account_record_export(
-        host->instance, backup->account, actor, room, GK_ACCOUNT_RECORD_BYTES_MAX, &len,
-        &backup->info, error);
-    backup->record.len = len;
+        host->instance, path, actor, room, GK_ACCOUNT_RECORD_BYTES_MAX, &len, info, error);
+    record->len = len;
     return status;
 }
 
@@ -107,7 +107,8 @@ enum gk_status gk_account_backup_take(struct gk_gateway *gateway, const char *na
             check_profile(gateway, account->handle, name, gk_buf_span(&backup->profile), error);
     }
     if (status == GK_OK) {
-        status = take_record(gateway, actor, backup, error);
+        status =
+            gk_account_record_take(gateway, name, actor, &backup->record, &backup->info, error);
     }
     if (status == GK_OK && !gk_id_equal(&backup->info.id, &account->id)) {
         status = gk_fail(error, GK_E_CONFLICT, "account %s was made anew meanwhile", name);
@@ -213,19 +214,6 @@ static enum gk_status choose_profile(struct restoring *restoring, struct gk_attr
     return GK_OK;
 }
 
-/* Nothing undoes a shredding, nor one that has only begun. */
-static enum gk_status check_not_shredded(const struct restoring *restoring, struct gk_error *error)
-{
-    bool shredded = false;
-    const enum gk_status status =
-        gk_shredded_has(restoring->gateway->store, restoring->id, &shredded, error);
-    return status == GK_OK && shredded
-               ? gk_fail_http(error, GK_E_INVALID, 409, "AccountShredded",
-                              "The account of this backup was shredded, which nothing undoes; "
-                              "destroy the backup.")
-               : status;
-}
-
 static enum gk_status check(void *ctx, struct gk_account *candidate, const struct gk_id *id,
                             struct gk_attr *beside, struct gk_error *error)
 {
@@ -233,7 +221,7 @@ static enum gk_status check(void *ctx, struct gk_account *candidate, const struc
     const struct gk_account_backup *backup = restoring->backup;
     restoring->candidate = candidate;
     restoring->id = id;
-    enum gk_status status = check_not_shredded(restoring, error);
+    enum gk_status status = gk_shredded_refuse(restoring->gateway->store, id, error);
     if (status != GK_OK) {
         return status;
     }

@@ -34,6 +34,13 @@ enum gk_status gk_account_backup_take(struct gk_gateway *gateway, const char *na
                                       const char *actor, struct gk_account_backup *backup,
                                       struct gk_error *error) GK_MUST_USE;
 
+/* The record alone, of an account or of a scope's path, into record (GK_ACCOUNT_RECORD_BYTES_MAX), as account_record_export of
+ * struct gk_plugin: empty when it fails. */
+enum gk_status gk_account_record_take(const struct gk_gateway *gateway, const char *path,
+                                      const char *actor, struct gk_buf *record,
+                                      struct gk_account_record_info *info,
+                                      struct gk_error *error) GK_MUST_USE;
+
 struct gk_account_backup_wish {
     bool replace_settings; /* the backup's key settings, though the present ones are others */
     bool replace_profile;  /* the backup's access keys, though the present ones can be read */

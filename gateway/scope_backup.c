@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "common/error.h"
+#include "gateway/account_attrs.h"
+#include "gateway/account_backup.h"
 #include "gateway/blob/scopes.h"
 #include "gateway/shredded.h"
 
@@ -20,19 +22,12 @@ void gk_scope_backup_cleanup(struct gk_scope_backup *backup)
 
 /* --- taking --------------------------------------------------------------------------------------*/
 
+/* Without an event; who hands scopes out tells of all. */
 static enum gk_status take_record(const struct gk_gateway *gateway, const char *path,
-                                  const char *actor, struct gk_scope_backup *backup,
-                                  struct gk_error *error)
+                                  struct gk_scope_backup *backup, struct gk_error *error)
 {
-    const struct gk_plugin_host *host = gateway->host;
-    uint8_t *room = gk_buf_extend(&backup->record, GK_ACCOUNT_RECORD_BYTES_MAX);
-    size_t len = 0;
-    if (room == NULL) {
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
-    }
-    const enum gk_status status = host->plugin->account_record_export(
-        host->instance, path, actor, room, GK_ACCOUNT_RECORD_BYTES_MAX, &len, &backup->info, error);
-    backup->record.len = len;
+    const enum gk_status status =
+        gk_account_record_take(gateway, path, "", &backup->record, &backup->info, error);
     if (status == GK_E_NOT_FOUND || status == GK_E_INTEGRITY) {
         gk_error_clear(error);
         return GK_OK;
@@ -42,43 +37,46 @@ static enum gk_status take_record(const struct gk_gateway *gateway, const char *
 
 static enum gk_status take(const struct gk_gateway *gateway,
                            const struct gk_gateway_account *account, const char *name,
-                           const char *actor, struct gk_scope_backup *backup,
-                           struct gk_error *error)
+                           struct gk_scope_backup *backup, struct gk_error *error)
 {
     char path[GK_ACCOUNT_PATH_BYTES_MAX];
     struct gk_scope scope;
     snprintf(backup->name, sizeof backup->name, "%s", name);
     gk_scope_path(account->name, name, path);
     const enum gk_status status = gk_scope_find(gateway, account, name, &scope, error);
-    if (status != GK_OK) {
+    if (status == GK_E_INTEGRITY) {
+        gk_error_clear(error);
+    } else if (status != GK_OK) {
         return status;
     }
-    backup->disabled = scope.disabled;
-    return take_record(gateway, path, actor, backup, error);
+    /* Of a row that is damaged nobody knows: nothing new is to be written under the scope by that. */
+    backup->disabled = status == GK_E_INTEGRITY || scope.disabled;
+    return take_record(gateway, path, backup, error);
 }
 
 static enum gk_status take_all(const struct gk_gateway *gateway,
                                const struct gk_gateway_account *account, const struct gk_buf *names,
-                               const char *actor, gk_scope_backup_visit_fn *visit, void *visit_ctx,
+                               gk_scope_backup_visit_fn *visit, void *visit_ctx,
                                struct gk_error *error)
 {
     enum gk_status status = GK_OK;
-    bool more = true;
-    for (size_t at = 0; status == GK_OK && more && at < names->len;) {
+    for (size_t at = 0; status == GK_OK && at < names->len;) {
         const char *name = (const char *)names->data + at;
         struct gk_scope_backup backup;
         at += strlen(name) + 1;
         gk_scope_backup_init(&backup);
-        status = take(gateway, account, name, actor, &backup, error);
-        more = status == GK_OK && visit(visit_ctx, &backup);
+        status = take(gateway, account, name, &backup, error);
+        if (status == GK_OK && !visit(visit_ctx, &backup)) {
+            status = gk_fail(error, GK_E_RESOURCE, "out of memory");
+        }
         gk_scope_backup_cleanup(&backup);
     }
     return status;
 }
 
 enum gk_status gk_scope_backups_take(struct gk_gateway *gateway, const char *account,
-                                     const char *actor, gk_scope_backup_visit_fn *visit,
-                                     void *visit_ctx, struct gk_error *error)
+                                     gk_scope_backup_visit_fn *visit, void *visit_ctx,
+                                     struct gk_error *error)
 {
     struct gk_gateway_account *of = NULL;
     struct gk_buf names;
@@ -89,7 +87,7 @@ enum gk_status gk_scope_backups_take(struct gk_gateway *gateway, const char *acc
     gk_buf_init(&names, GK_SCOPES_STORED_BYTES_MAX);
     status = gk_scopes_list(gateway, of->name, &names, error);
     if (status == GK_OK) {
-        status = take_all(gateway, of, &names, actor, visit, visit_ctx, error);
+        status = take_all(gateway, of, &names, visit, visit_ctx, error);
     }
     gk_buf_cleanup(&names);
     gk_accounts_put(of);
@@ -103,30 +101,55 @@ struct restoring {
     const struct gk_gateway_account *account;
 };
 
-/* Nothing undoes a shredding, nor one that has only begun. */
 static enum gk_status check(void *ctx, struct gk_account *candidate, const struct gk_id *id,
                             struct gk_attr *beside, struct gk_error *error)
 {
     (void)candidate, (void)id, (void)beside;
     const struct restoring *restoring = ctx;
-    bool shredded = false;
-    const enum gk_status status =
-        gk_shredded_has(restoring->gateway->store, &restoring->account->id, &shredded, error);
-    return status == GK_OK && shredded
-               ? gk_fail_http(error, GK_E_INVALID, 409, "AccountShredded",
-                              "The account of this backup was shredded, which nothing undoes; "
-                              "destroy the backup.")
-               : status;
+    return gk_shredded_refuse(restoring->gateway->store, &restoring->account->id, error);
 }
 
-/* That the account has it: its row may have been lost as well. */
+static void pass_over(void *ctx, const struct gk_attr *attr)
+{
+    (void)ctx, (void)attr;
+}
+
+/* Removes what was restored; what stands at the path by now may be a later account's. */
+static void take_back(const struct restoring *restoring, const char *path, const struct gk_id *id)
+{
+    struct gk_scope_backup present;
+    uint64_t version = 0;
+    gk_scope_backup_init(&present);
+    const bool read = gk_account_attrs_get(restoring->gateway->store, path, pass_over, NULL,
+                                           &version, NULL) == GK_OK &&
+                      take_record(restoring->gateway, path, &present, NULL) == GK_OK;
+    if (read && present.record.len > 0 && gk_id_equal(&present.info.id, id)) {
+        gk_scope_remove(restoring->gateway, path, version);
+    }
+    gk_scope_backup_cleanup(&present);
+}
+
+/* The vault was waited for since check(), and a shredding that began meanwhile may have passed the scope: its evidence
+ * tells of wraps that are gone. One that begins from now on finds them. */
+static enum gk_status check_again(const struct restoring *restoring, const char *path,
+                                  const struct gk_id *id, struct gk_error *error)
+{
+    const enum gk_status status =
+        gk_shredded_refuse(restoring->gateway->store, &restoring->account->id, error);
+    if (status == GK_E_INVALID) {
+        take_back(restoring, path, id);
+    }
+    return status;
+}
+
+/* That the account has it: its row may have been lost or damaged as well. */
 static enum gk_status keep_row(const struct restoring *restoring,
                                const struct gk_scope_backup *backup, struct gk_error *error)
 {
     struct gk_scope scope;
     const enum gk_status status =
         gk_scope_find(restoring->gateway, restoring->account, backup->name, &scope, error);
-    if (status != GK_E_NOT_FOUND) {
+    if (status != GK_E_NOT_FOUND && status != GK_E_INTEGRITY) {
         return status;
     }
     gk_error_clear(error);
@@ -153,6 +176,9 @@ enum gk_status gk_scope_backup_restore(struct gk_gateway *gateway, const char *a
     gk_scope_path(of->name, backup->name, path);
     status = host->plugin->account_record_restore(host->instance, path, &asked, call, &backup->info,
                                                   error);
+    if (status == GK_OK) {
+        status = check_again(&restoring, path, &backup->info.id, error);
+    }
     if (status == GK_OK) {
         status = keep_row(&restoring, backup, error);
     }

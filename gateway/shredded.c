@@ -175,3 +175,15 @@ enum gk_status gk_shredded_has(struct gk_store *store, const struct gk_id *id, b
     }
     return status;
 }
+
+enum gk_status gk_shredded_refuse(struct gk_store *store, const struct gk_id *id,
+                                  struct gk_error *error)
+{
+    bool shredded = false;
+    const enum gk_status status = gk_shredded_has(store, id, &shredded, error);
+    return status == GK_OK && shredded
+               ? gk_fail_http(error, GK_E_INVALID, 409, "AccountShredded",
+                              "The account of this backup was shredded, which nothing undoes; "
+                              "destroy the backup.")
+               : status;
+}

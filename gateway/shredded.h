@@ -42,5 +42,8 @@ enum gk_status gk_shredded_find(struct gk_store *store, const char *account,
 /* Whether a shredding of the account with that id has begun. */
 enum gk_status gk_shredded_has(struct gk_store *store, const struct gk_id *id, bool *has,
                                struct gk_error *error) GK_MUST_USE;
+/* For a restore: GK_E_INVALID, 409 AccountShredded, once one has begun: nothing undoes it. */
+enum gk_status gk_shredded_refuse(struct gk_store *store, const struct gk_id *id,
+                                  struct gk_error *error) GK_MUST_USE;
 
 #endif

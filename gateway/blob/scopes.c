@@ -141,6 +141,11 @@ static enum gk_status put_once(const struct gk_place *place, const struct gk_gat
         gk_error_clear(error);
         status = GK_OK;
     }
+    if (status == GK_E_INTEGRITY) {
+        gk_error_clear(error);
+        scope.created_wall_ms = now;
+        status = GK_OK;
+    }
     scope.disabled = disabled;
     scope.modified_wall_ms = now;
     if (status == GK_OK) {

@@ -32,7 +32,7 @@ void gk_scope_path(const char *account, const char *scope, char path[GK_ACCOUNT_
 enum gk_status gk_scope_find(const struct gk_gateway *gateway,
                              const struct gk_gateway_account *account, const char *name,
                              struct gk_scope *scope, struct gk_error *error) GK_MUST_USE;
-/* Makes the record or changes it, now; the plugin has the scope already. GK_E_NOT_FOUND: the account is
+/* Makes the record or changes it, now, also in place of one that is damaged; the plugin has the scope already. GK_E_NOT_FOUND: the account is
  * gone; GK_E_CONFLICT: it is written all the time. */
 enum gk_status gk_scope_put(const struct gk_gateway *gateway,
                             const struct gk_gateway_account *account, const char *name,

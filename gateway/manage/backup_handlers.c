@@ -10,6 +10,17 @@ static bool append_scope(void *ctx, const struct gk_scope_backup *backup)
     return json_array_append_new(ctx, gk_scope_backup_json(backup)) == 0;
 }
 
+/* One event of all: there may be ten thousand. That of the account is the plugin's. */
+static void audit_scopes(struct gk_manage *manage, const struct gk_manage_path *path,
+                         const struct gk_manage_request *request, size_t count)
+{
+    char detail[64];
+    snprintf(detail, sizeof detail, "with its encryption scopes: %zu", count);
+    if (count > 0) {
+        gk_manage_audit(manage, request, GK_AUDIT_ACCOUNT_EXPORT, path->account, detail);
+    }
+}
+
 enum gk_status gk_manage_export(struct gk_manage *manage, const struct gk_manage_path *path,
                                 const struct gk_manage_request *request,
                                 struct gk_manage_answer *answer, struct gk_error *error)
@@ -20,8 +31,10 @@ enum gk_status gk_manage_export(struct gk_manage *manage, const struct gk_manage
         gk_account_backup_take(manage->gateway, path->account, request->actor, &backup, error);
     json_t *scopes = json_array();
     if (status == GK_OK) {
-        status = gk_scope_backups_take(manage->gateway, path->account, request->actor, append_scope,
-                                       scopes, error);
+        status = gk_scope_backups_take(manage->gateway, path->account, append_scope, scopes, error);
+    }
+    if (status == GK_OK) {
+        audit_scopes(manage, path, request, json_array_size(scopes));
     }
     if (status == GK_OK) {
         const int64_t now_ms = gk_clock_wall_ms(&manage->gateway->clock);

@@ -8,7 +8,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { PROFILE, RECORD, accountObject } from './lib/account_object.mjs';
+import { PROFILE, RECORD, accountObject, setMapValue } from './lib/account_object.mjs';
 import { program } from './lib/process.mjs';
 import { send } from './lib/signed.mjs';
 import { startStack } from './lib/stack.mjs';
@@ -347,6 +347,25 @@ test('a scope that its account does not know any more is as it was: disabled', a
   assert.equal((await stack.ctl('account', 'restore', account, '--in', backup)).code, 0);
   const [scope] = JSON.parse(await scopeCommand('list', account, '--json'));
   assert.deepEqual([scope.name, scope.properties.state], ['off', 'Disabled']);
+});
+
+test('a scope whose row is damaged keeps no other from a backup, and a restore writes the row anew', async () => {
+  const account = 'seventh';
+  await stack.createAccount(account);
+  for (const scope of ['spoilt', 'whole']) await scopeCommand('create', `${account}/${scope}`);
+  setMapValue(stack, `account/${account}`, 'e/spoilt', 'damaged');
+  const backup = await exportTo('seventh.json', account);
+  assert.deepEqual(backupOf(backup).scopes.map(({ name, disabled, record }) => [name, disabled, record !== undefined]),
+    [['spoilt', true, true], ['whole', false, true]]);
+  // Of the scopes of an account there is one event, however many they are.
+  const exported = readFileSync(stack.gateway.auditFile, 'utf8').split('\n').filter(Boolean).map(JSON.parse)
+    .filter((row) => row.event === 'account.export' && row.account.startsWith(account));
+  assert.deepEqual(exported.map((row) => [row.account, row.outcome, row.detail.replace(/\d+$/, 'N')]),
+    [[account, 'ok', exported[0].detail.replace(/\d+$/, 'N')], [account, 'ok', 'with its encryption scopes: N']]);
+  const { code, stderr } = await stack.ctl('account', 'restore', account, '--in', backup);
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(JSON.parse(await scopeCommand('list', account, '--json')).map(({ name, properties }) => [name, properties.state]),
+    [['spoilt', 'Disabled'], ['whole', 'Enabled']]);
 });
 
 test('a backup that is not the scope’s is refused', async () => {
