@@ -43,9 +43,6 @@ static int64_t now_ms(void)
 
 /* --- the series ---------------------------------------------------------------------------------*/
 
-/* As in a list of accounts: while a store is silent, each account that memory does not hold waits. */
-#define SILENT_MAX 3u
-
 /* Of accounts and scopes with a customer's key, one row each. None where there is nothing to tell. */
 struct gauge {
     const char *name;
@@ -113,7 +110,6 @@ static const char *series_name(size_t series)
 
 struct gauges {
     const struct gk_account_metrics *metrics;
-    unsigned silent;
     enum gk_status status; /* not GK_OK: the reading has come to nothing */
     struct gk_error *error;
     struct gk_buf out[SERIES];
@@ -173,33 +169,38 @@ static bool has_lost_record(const struct gauges *gauges, const char *path)
                                          remains);
 }
 
-/* The key of an account, or of a scope. */
-static enum gk_status add_key(struct gauges *gauges, const char *path)
+/* The key of an account, or of a scope. False: there is none of that name, or the store is silent: of a record that nobody
+ * has seen there is nothing to tell, and the reading comes to nothing. */
+static bool add_key(struct gauges *gauges, const char *path)
 {
     const struct gk_plugin_host *host = gauges->metrics->gateway->host;
     struct gk_account_status state;
     char labels[LABELS_BYTES_MAX];
     make_labels(path, labels);
-    const enum gk_status status = host->plugin->account_status(host->instance, path, &state, NULL);
-    if (status == GK_OK) {
-        add_state(gauges, labels, gk_arm_state_name(state.state));
-    } else if (status != GK_E_NOT_FOUND || has_lost_record(gauges, path)) {
-        add_state(gauges, labels, "unreadable");
+    const enum gk_status status =
+        host->plugin->account_status(host->instance, path, &state, gauges->error);
+    if (status == GK_E_UNAVAILABLE || status == GK_E_RESOURCE) {
+        gauges->status = status;
+        return false;
     }
+    gk_error_clear(gauges->error);
+    if (status == GK_E_NOT_FOUND && !has_lost_record(gauges, path)) {
+        return false;
+    }
+    add_state(gauges, labels, status == GK_OK ? gk_arm_state_name(state.state) : "unreadable");
     if (status == GK_OK && state.settings.source == GK_KEY_SOURCE_CUSTOMER) {
         add_customer_key(gauges, labels, &state);
     }
-    gauges->silent += status == GK_E_UNAVAILABLE ? 1 : 0;
-    return status;
+    return true;
 }
 
 static bool goes_on(const struct gauges *gauges)
 {
-    return gauges->status == GK_OK && gauges->silent < SILENT_MAX &&
-           !atomic_load(&gauges->metrics->stopping);
+    return gauges->status == GK_OK && !atomic_load(&gauges->metrics->stopping);
 }
 
-/* Scopes that cannot be listed would be scopes of which all is well: the former reading stands instead. */
+/* Of an account that cannot be read too: its scopes have records of their own. Scopes that cannot be listed would be
+ * scopes of which all is well: the former reading stands instead. */
 static void add_scopes(struct gauges *gauges, const char *account)
 {
     struct gk_buf names;
@@ -220,7 +221,7 @@ static void add_scopes(struct gauges *gauges, const char *account)
 static bool add_account(void *ctx, const char *name)
 {
     struct gauges *gauges = ctx;
-    if (add_key(gauges, name) == GK_OK) {
+    if (add_key(gauges, name)) {
         add_scopes(gauges, name);
     }
     return goes_on(gauges);
@@ -250,9 +251,6 @@ static enum gk_status read_all(const struct gk_account_metrics *metrics, struct 
     }
     enum gk_status status = gk_accounts_list(gateway->accounts, "", add_account, &gauges, error);
     status = status == GK_OK ? gauges.status : status;
-    if (status == GK_OK && gauges.silent >= SILENT_MAX) {
-        status = gk_fail(error, GK_E_UNAVAILABLE, "the store does not answer");
-    }
     if (status == GK_OK) {
         join(&gauges, begun_wall_ms, text);
     }

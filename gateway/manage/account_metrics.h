@@ -6,8 +6,9 @@
  * A scrape asks for a reading that begins after it, and waits for it for a while (wait_ms). While readings are
  * quicker than that, each scrape tells of now. One that takes longer is told when it is done, by the scrapes that
  * come then, and is followed by a rest of nine times as long: reading takes a tenth of the time at most, however often
- * one asks. gatekey_accounts_read_timestamp_seconds tells how old it is. What cannot be read keeps the former text, and
- * its time. Without a scrape nothing is read.
+ * one asks. gatekey_accounts_read_timestamp_seconds tells how old it is. While the store is silent
+ * the former text stays, with its time: a record that did not come is not one that cannot be read. Without a scrape
+ * nothing is read.
  */
 #ifndef GATEWAY_MANAGE_ACCOUNT_METRICS_H
 #define GATEWAY_MANAGE_ACCOUNT_METRICS_H

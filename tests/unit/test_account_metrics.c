@@ -2,7 +2,7 @@
 /*
  * Goal: a scrape tells of the accounts as they are, or, where reading them takes long, of the last reading, and is not
  * kept by it; many scrapes cost a tenth of the time at most. Method: gk_accounts_list is replaced by one that has a single
- * account, named after the reading's number, and can be held up. Takes two seconds, in which scrapes wait.
+ * account, named after the reading's number, and can be held up; gk_scopes_list by one that gives it a scope. Takes two seconds, in which scrapes wait.
  */
 #include "gateway/manage/account_metrics.h"
 
@@ -47,6 +47,16 @@ enum gk_status __wrap_gk_accounts_list(struct gk_accounts *accounts, const char 
     while (visit(ctx, name) && endless) {
     }
     return status == GK_OK ? GK_OK : gk_fail(error, status, "as the test wants it");
+}
+
+enum gk_status __wrap_gk_scopes_list(const struct gk_gateway *gateway, const char *account,
+                                     struct gk_buf *names, struct gk_error *error);
+enum gk_status __wrap_gk_scopes_list(const struct gk_gateway *gateway, const char *account,
+                                     struct gk_buf *names, struct gk_error *error)
+{
+    (void)gateway, (void)account, (void)error;
+    gk_buf_append(names, "ledger", sizeof "ledger");
+    return GK_OK;
 }
 
 static enum gk_status tell_status(struct gk_instance *instance, const char *account,
@@ -162,9 +172,24 @@ static void test_account_metrics__a_store_that_falls_silent_keeps_what_was(void 
     set_fake(false, true, GK_OK);
     atomic_store(&fake.account, GK_E_UNAVAILABLE);
     assert_int_equal(scrape(metrics), 1);
-    set_fake(false, false, GK_OK);
+    set_fake(false, false, GK_OK); /* a single one too: nobody has seen its record */
+    assert_int_equal(scrape(metrics), 1);
     atomic_store(&fake.account, GK_E_INTEGRITY);
-    assert_int_equal(scrape(metrics), 3);
+    assert_int_equal(scrape(metrics), 4);
+    gk_account_metrics_stop(metrics);
+}
+
+/* An alert of a scope would resolve when its account's record is damaged. */
+static void test_account_metrics__scopes_of_an_account_that_cannot_be_read_are_told_of(void **state)
+{
+    (void)state;
+    struct gk_account_metrics *metrics = start(LONG_MS);
+    struct gk_buf text;
+    gk_buf_init(&text, 1 << 20);
+    gk_account_metrics_append(metrics, &text);
+    assert_non_null(strstr(gk_buf_str(&text), "gatekey_account_state{account=\"reading1\","
+                                              "scope=\"ledger\",state=\"unreadable\"} 1\n"));
+    gk_buf_cleanup(&text);
     gk_account_metrics_stop(metrics);
 }
 
@@ -186,6 +211,8 @@ int main(void)
             test_account_metrics__a_long_reading_keeps_nobody_and_is_followed_by_a_rest),
         cmocka_unit_test(test_account_metrics__what_cannot_be_read_keeps_what_was),
         cmocka_unit_test(test_account_metrics__a_store_that_falls_silent_keeps_what_was),
+        cmocka_unit_test(
+            test_account_metrics__scopes_of_an_account_that_cannot_be_read_are_told_of),
         cmocka_unit_test(test_account_metrics__the_end_breaks_a_reading_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
