@@ -174,12 +174,13 @@ enum ctl_exit ctl_account_show(const struct ctl_options *options)
 {
     json_t *account = NULL;
     char id[PATH_BYTES_MAX];
+    bool scopes_known = false;
     enum ctl_exit code = ctl_find_account(options, &account, id, sizeof id);
     if (code != CTL_OK) {
         return code;
     }
     json_t *alone = json_pack("[o]", account);
-    code = ctl_scope_keys_add(options, alone);
+    code = ctl_scope_keys_add(options, alone, &scopes_known);
     if (code == CTL_OK) {
         show(options, account);
     }
@@ -190,9 +191,10 @@ enum ctl_exit ctl_account_show(const struct ctl_options *options)
 enum ctl_exit ctl_account_list(const struct ctl_options *options)
 {
     json_t *accounts = NULL;
+    bool scopes_known = false;
     enum ctl_exit code = ctl_list(options, "/gatekey/accounts", &accounts);
     if (code == CTL_OK) {
-        code = ctl_scope_keys_add(options, accounts);
+        code = ctl_scope_keys_add(options, accounts, &scopes_known);
     }
     if (code != CTL_OK) {
         json_decref(accounts);

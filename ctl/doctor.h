@@ -5,8 +5,9 @@
 
 #include "ctl/findings.h"
 
-/* accounts: the gateway's list of all, with what ctl_scope_keys_add (scope_keys.h) has told of their scopes. */
-void ctl_doctor_accounts(struct ctl_findings *findings, const json_t *accounts);
+/* accounts: the gateway's list of all, with what ctl_scope_keys_take (scope_keys.h) has told of their scopes; when it
+ * had nothing to tell by, scopes_known is false. */
+void ctl_doctor_accounts(struct ctl_findings *findings, const json_t *accounts, bool scopes_known);
 /* path: of the gateway's configuration, which the gateway's own program on this machine checks. */
 void ctl_doctor_config(struct ctl_findings *findings, const char *path);
 /* metrics: what /metrics tells. */

@@ -156,26 +156,55 @@ static void check_metrics(struct ctl_findings *findings, const struct ctl_reply 
     }
 }
 
+/* False: /metrics does not tell of scopes. */
+static bool take_scopes(struct ctl_findings *findings, const struct ctl_reply *metrics,
+                        json_t *accounts)
+{
+    const char *text = is_good(metrics) ? gk_buf_str(&metrics->body) : "";
+    const int64_t read_s = ctl_scope_keys_read_s(text);
+    if (read_s == 0) {
+        return false;
+    }
+    ctl_scope_keys_take(text, accounts);
+    if (metrics->date_s - read_s > CTL_SCOPE_KEYS_OLD_S) {
+        ctl_finding(findings, CTL_FINDING_WARNING, "scope",
+                    "the gateway's log says why the accounts could not be read since",
+                    "the keys of encryption scopes are told as they were %lld minutes ago",
+                    (long long)(metrics->date_s - read_s) / 60);
+    }
+    return true;
+}
+
+static enum ctl_exit check_accounts(const struct ctl_options *options,
+                                    struct ctl_findings *findings)
+{
+    struct ctl_reply metrics;
+    json_t *accounts = NULL;
+    enum ctl_exit code = ctl_exchange(options, "GET", "/metrics", NULL, &metrics);
+    if (code == CTL_OK) {
+        check_metrics(findings, &metrics);
+        code = ctl_list(options, "/gatekey/accounts", &accounts);
+    }
+    if (code == CTL_OK) {
+        check_blob(findings, options, accounts);
+        const bool scopes_known = take_scopes(findings, &metrics, accounts);
+        ctl_doctor_accounts(findings, accounts, scopes_known);
+    }
+    json_decref(accounts);
+    ctl_reply_cleanup(&metrics);
+    return code;
+}
+
 static enum ctl_exit check_gateway(const struct ctl_options *options, struct ctl_findings *findings)
 {
     struct ctl_reply reply;
     enum ctl_exit code =
         ctl_exchange(options, "GET", "/gatekey/accounts?$maxpagesize=1", NULL, &reply);
     if (code == CTL_OK && check_endpoint(findings, options, &reply)) {
-        json_t *accounts = NULL;
         code = ask(options, "/readyz", check_ready, findings);
         if (code == CTL_OK) {
-            code = ask(options, "/metrics", check_metrics, findings);
+            code = check_accounts(options, findings);
         }
-        if (code == CTL_OK) {
-            code = ctl_list(options, "/gatekey/accounts", &accounts);
-        }
-        if (code == CTL_OK) {
-            code = ctl_scope_keys_add(options, accounts);
-        }
-        check_blob(findings, options, accounts);
-        ctl_doctor_accounts(findings, accounts);
-        json_decref(accounts);
     }
     ctl_reply_cleanup(&reply);
     return code;

@@ -21,16 +21,14 @@ static void print_overview(FILE *stream, const char *group)
     fputs(
         "\nEvery command explains its options with --help. Those that talk to the gateway read\n"
         "GATEKEY_ENDPOINT, GATEKEY_TOKEN_FILE and GATEKEY_CA_FILE from the environment.\n"
-        "\nexit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 the gateway cannot be\n"
-        "reached; 4 key status: a customer key is revoked, unreachable or degraded; 4 doctor: "
-        "something\n"
-        "does not work; 5 account list, key status: an account's record cannot be read; 5 audit "
-        "verify:\n"
-        "the file is not what was written; 5 scrub, account reseal and reencrypt: something is "
-        "damaged;\n"
-        "6 scrub: objects that nothing refers to stay; 7 scrub, account reseal and reencrypt: it "
-        "was\n"
-        "stopped; 8 policy report: something is not compliant\n",
+        "\nexit codes: 0 done; 1 refused or failed; 1 key status: the keys of scopes are not "
+        "known;\n"
+        "2 wrong command line; 3 the gateway cannot be reached; 4 key status: a customer key is\n"
+        "revoked, unreachable or degraded; 4 doctor: something does not work; 5 account list, key\n"
+        "status: an account's record cannot be read; 5 audit verify: the file is not what was\n"
+        "written; 5 scrub, account reseal and reencrypt: something is damaged; 6 scrub: objects\n"
+        "that nothing refers to stay; 7 scrub, account reseal and reencrypt: it was stopped;\n"
+        "8 policy report: something is not compliant\n",
         stream);
 }
 

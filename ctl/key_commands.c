@@ -10,12 +10,14 @@ static enum ctl_exit health_code(const struct ctl_options *options, bool healthy
     return healthy || options->no_fail ? CTL_OK : CTL_NOT_HEALTHY;
 }
 
+/* Of scopes that nothing is known of, nobody can say that all is well. */
 static enum ctl_exit status_of_all(const struct ctl_options *options)
 {
     json_t *accounts = NULL;
+    bool scopes_known = false;
     enum ctl_exit code = ctl_list(options, "/gatekey/accounts", &accounts);
     if (code == CTL_OK) {
-        code = ctl_scope_keys_add(options, accounts);
+        code = ctl_scope_keys_add(options, accounts, &scopes_known);
     }
     if (code != CTL_OK) {
         json_decref(accounts);
@@ -29,7 +31,8 @@ static enum ctl_exit status_of_all(const struct ctl_options *options)
         ctl_show_list(accounts);
     }
     json_decref(accounts);
-    return readable || options->no_fail ? health_code(options, healthy) : CTL_DAMAGED;
+    code = readable || options->no_fail ? health_code(options, healthy) : CTL_DAMAGED;
+    return code == CTL_OK && !scopes_known ? CTL_FAILED : code;
 }
 
 static void show(const struct ctl_options *options, const json_t *account)
@@ -52,8 +55,10 @@ enum ctl_exit ctl_key_status(const struct ctl_options *options)
     if (code != CTL_OK) {
         return code;
     }
+    /* It is the account that was asked for: of its scopes standard error says that they are not known. */
+    bool scopes_known = false;
     json_t *alone = json_pack("[o]", account);
-    code = ctl_scope_keys_add(options, alone);
+    code = ctl_scope_keys_add(options, alone, &scopes_known);
     if (code == CTL_OK) {
         show(options, account);
         code = health_code(options, ctl_all_healthy(alone));

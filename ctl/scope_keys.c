@@ -2,6 +2,7 @@
 #include "ctl/scope_keys.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/client.h"
@@ -159,22 +160,46 @@ static void keep_news(json_t *scopes)
     }
 }
 
-enum ctl_exit ctl_scope_keys_add(const struct ctl_options *options, json_t *accounts)
+int64_t ctl_scope_keys_read_s(const char *metrics)
+{
+    static const char series[] = "\ngatekey_accounts_read_timestamp_seconds ";
+    const char *found = strstr(metrics, series);
+    return found == NULL ? 0 : (int64_t)strtod(found + sizeof series - 1, NULL);
+}
+
+void ctl_scope_keys_take(const char *metrics, json_t *accounts)
+{
+    size_t index = 0;
+    json_t *account = NULL;
+    json_t *scopes = read_scopes(metrics);
+    keep_news(scopes);
+    json_array_foreach(accounts, index, account)
+    {
+        add_to(account, scopes);
+    }
+    json_decref(scopes);
+}
+
+enum ctl_exit ctl_scope_keys_add(const struct ctl_options *options, json_t *accounts, bool *known)
 {
     struct ctl_reply reply;
     const enum ctl_exit code = ctl_exchange(options, "GET", "/metrics", NULL, &reply);
-    if (code == CTL_OK && reply.status == 200) {
-        size_t index = 0;
-        json_t *account = NULL;
-        json_t *scopes = read_scopes(gk_buf_str(&reply.body));
-        keep_news(scopes);
-        json_array_foreach(accounts, index, account)
-        {
-            add_to(account, scopes);
-        }
-        json_decref(scopes);
-    } else if (code == CTL_OK) {
-        fprintf(stderr, "gatekeyctl: not told of encryption scopes: /metrics gave status %ld %s\n",
+    const char *metrics = reply.status == 200 ? gk_buf_str(&reply.body) : "";
+    const int64_t read_s = ctl_scope_keys_read_s(metrics);
+    *known = read_s > 0;
+    if (*known) {
+        ctl_scope_keys_take(metrics, accounts);
+    }
+    if (*known && reply.date_s - read_s > CTL_SCOPE_KEYS_OLD_S) {
+        fprintf(stderr,
+                "gatekeyctl: the keys of encryption scopes are told as they were %lld minutes ago: "
+                "the gateway's log says why they could not be read since\n",
+                (long long)(reply.date_s - read_s) / 60);
+    }
+    if (code == CTL_OK && !*known) {
+        fprintf(stderr,
+                "gatekeyctl: how the keys of encryption scopes are is not known: /metrics gave "
+                "status %ld %s and does not tell of them; try again, and see the gateway's log\n",
                 reply.status, reply.reason);
     }
     ctl_reply_cleanup(&reply);

@@ -10,12 +10,22 @@
 
 #include <jansson.h>
 
+/* As old as the alert on it: GatekeyAccountsNotRead. */
+#define CTL_SCOPE_KEYS_OLD_S 3600
+
+/* Seconds since the epoch: when the gateway began to read what metrics tells of keys. 0: that tells of none, for the
+ * gateway has not read them yet, which says nothing of their health. */
+int64_t ctl_scope_keys_read_s(const char *metrics);
+
 /*
  * Gives each account of the array that has such scopes a member "encryptionScopes": an array of those whose key
  * cannot be used, has a warning or a version that is not taken, each with the members of an account that
- * tell of it: "name" (ACCOUNT/SCOPE), properties.gatekey or, when its record cannot be read, "error". When the
- * gateway does not tell, that is said on standard error.
+ * tell of it: "name" (ACCOUNT/SCOPE), properties.gatekey or, when its record cannot be read, "error".
  */
-enum ctl_exit ctl_scope_keys_add(const struct ctl_options *options, json_t *accounts);
+void ctl_scope_keys_take(const char *metrics, json_t *accounts);
+
+/* The same of what the gateway tells now. When it does not tell (*known is false), or of long ago, that is said on
+ * standard error. */
+enum ctl_exit ctl_scope_keys_add(const struct ctl_options *options, json_t *accounts, bool *known);
 
 #endif

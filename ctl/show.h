@@ -23,13 +23,13 @@ void ctl_show_scope_line(const json_t *scope);
 /* What helps against a state; "" for nothing. */
 const char *ctl_state_advice(const char *state);
 /* A table of accounts with their keys and states, or with why one cannot be read; each followed by those of its
- * encryption scopes that ctl_scope_keys_add (scope_keys.h) has told of. */
+ * encryption scopes that ctl_scope_keys_take (scope_keys.h) has told of. */
 void ctl_show_list(const json_t *accounts);
 /* False for an account, or a scope, whose customer key is revoked, unreachable or degraded. */
 bool ctl_key_is_healthy(const json_t *account);
 /* False for one of a list that has an error in its place: its record cannot be read. */
 bool ctl_is_readable(const json_t *account);
-/* For a whole list, and the scopes that ctl_scope_keys_add has told of. */
+/* For a whole list, and the scopes that ctl_scope_keys_take has told of. */
 bool ctl_all_healthy(const json_t *accounts);
 bool ctl_all_readable(const json_t *accounts);
 

@@ -3,6 +3,7 @@
 // this module's memory alone. Everything that comes from the API is put in as text, never as markup.
 const REFRESH_MS = 10_000;
 const ACCOUNTS_MAX = 2000;
+const SCOPES_MAX = 2000;
 const API = 'api-version=2023-05-01';
 
 const STATES = {
@@ -21,6 +22,7 @@ let token = null;
 let timer = null;
 let accounts = []; // and their encryption scopes, named account/scope
 let more = false; // there are others than these
+let scopesInAll = 0; // of which those that are not well, and then others up to SCOPES_MAX, are among them
 let wanted = null; // a state, or null for all
 const open = new Set(); // names of accounts whose details are shown
 
@@ -81,8 +83,12 @@ function scopesOf(metrics) {
     const scope = scopes.get(path) ?? { name: path, keyWarnings: [], more: `gatekeyctl scope show ${path}` };
     scopes.set(path, { ...scope, ...SCOPE_SERIES[name](scope, value, labels) });
   }
-  return [...scopes.values()].slice(0, ACCOUNTS_MAX);
+  return [...scopes.values()];
 }
+
+// Those that are not well are never among what is left out while there is room for them.
+const isWell = ({ state, keyWarnings, rotationPending }) => STATES[state]?.tone === 'good' && keyWarnings.length === 0 && !rotationPending;
+const firstScopes = (scopes) => [...scopes.filter((scope) => !isWell(scope)), ...scopes.filter(isWell)].slice(0, SCOPES_MAX);
 
 // --- words --------------------------------------------------------------------------------------------
 
@@ -205,7 +211,7 @@ function showAccounts() {
   if (focused) document.querySelector(`button[data-account="${CSS.escape(focused)}"]`)?.focus();
   const scopes = accounts.filter(({ name }) => name.includes('/')).length;
   const all = (more ? `the first ${accounts.length - scopes} accounts by name` : `${accounts.length - scopes} accounts`) +
-    (scopes > 0 ? ` and ${scopes} scopes` : '');
+    (scopesInAll > scopes ? ` and the first ${scopes} of ${scopesInAll} scopes` : scopes > 0 ? ` and ${scopes} scopes` : '');
   const words = shown.length === accounts.length ? all : `${shown.length} of ${all}`;
   if (element('shown').textContent !== words) element('shown').textContent = words;
 }
@@ -297,7 +303,9 @@ async function refresh() {
     if (token === null) return; // forgotten meanwhile
     const metrics = series(text);
     more = list.more;
-    accounts = [...list.found.map(known), ...scopesOf(metrics)].sort((a, b) => a.name.localeCompare(b.name));
+    const scopes = scopesOf(metrics);
+    scopesInAll = scopes.length;
+    accounts = [...list.found.map(known), ...firstScopes(scopes)].sort((a, b) => a.name.localeCompare(b.name));
     element('gateway').textContent = `${location.host} · release ${metrics.find(({ name }) => name === 'gatekey_build_info').labels.version}`;
     showStates();
     showAccounts();

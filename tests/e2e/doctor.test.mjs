@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // gatekeyctl doctor, as somebody runs it who was called because something is wrong.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
+import { makeAuthority } from './lib/certificates.mjs';
 import { program } from './lib/process.mjs';
 import { startStack } from './lib/stack.mjs';
 
@@ -75,6 +78,45 @@ test('another token, another authority, nobody there', async () => {
   assert.equal(nobody.code, NOT_HEALTHY);
   assert.match(nobody.found.gateway[0].detail, /cannot be reached/);
   assert.equal((await stack.ctl('doctor', '--endpoint', 'https://127.0.0.1:1', '--no-fail')).code, 0);
+});
+
+// The gateway as it is before it has read its accounts for the first time, or when that never succeeds: what stands between
+// leaves their series out, or makes the reading an old one. Resolves to the options that lead there.
+async function besideReadings(t, change) {
+  const authority = makeAuthority(path.join(stack.directory, 'between'));
+  const { certificateFile, keyFile } = authority.issue('between');
+  const server = https.createServer({ cert: readFileSync(certificateFile), key: readFileSync(keyFile) }, async (request, response) => {
+    const { status, body } = await stack.management.request(request.method, request.url);
+    response.writeHead(status).end(request.url.startsWith('/metrics') ? change(body) : body);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => server.close());
+  return ['--endpoint', `https://127.0.0.1:${server.address().port}`, '--ca-file', authority.caFile];
+}
+
+test('of scopes that /metrics does not tell of nobody says that they are well', async (t) => {
+  const silent = await besideReadings(t, (metrics) => metrics.replaceAll(/^gatekey_account.*\n/gm, ''));
+  const { code, found } = await doctor(...silent);
+  assert.equal(code, 0);
+  assert.match(found.account[0].detail, /^the keys of all 2 accounts can be used$/);
+  assert.deepEqual([found.scope[0].result, found.scope[0].detail.split(':')[0]],
+    ['warning', 'how the keys of encryption scopes are is not known']);
+  const all = await stack.ctl('key', 'status', ...silent);
+  assert.deepEqual([all.code, all.stderr.includes('is not known: /metrics gave status 200')], [1, true]);
+  assert.match(all.stdout, /^journeys/m);
+  // The account alone is known, and so is its code.
+  const one = await stack.ctl('key', 'status', stack.account, ...silent);
+  assert.deepEqual([one.code, one.stderr.includes('is not known')], [0, true]);
+});
+
+test('a reading that is old is told with its age', async (t) => {
+  const old = await besideReadings(t, (metrics) => metrics.replace(/^(gatekey_accounts_read_timestamp_seconds) (\S+)$/m,
+    (line, name, time) => `${name} ${Number(time) - 2 * 3600}`));
+  const { found } = await doctor(...old);
+  assert.match(found.scope[0].detail, /as they were 1[12]\d minutes ago$/);
+  const all = await stack.ctl('key', 'status', ...old);
+  assert.equal(all.code, 0);
+  assert.match(all.stderr, /as they were 1[12]\d minutes ago/);
 });
 
 test('a silent vault, a key that ends, a revoked key', async () => {
