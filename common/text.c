@@ -269,6 +269,14 @@ void gk_time_iso(int64_t wall_ms, char text[GK_TIME_TEXT_BYTES])
              time.tm_min, time.tm_sec, ms);
 }
 
+void gk_time_iso_second(int64_t wall_ms, char text[GK_TIME_TEXT_BYTES])
+{
+    const struct tm time = broken_down(wall_ms);
+    snprintf(text, GK_TIME_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02dZ",
+             (time.tm_year + 1900) % 10000, time.tm_mon + 1, time.tm_mday, time.tm_hour,
+             time.tm_min, time.tm_sec);
+}
+
 /* Exactly count digits at *at. */
 static bool take_number(const char **at, unsigned count, int *value)
 {

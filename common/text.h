@@ -44,6 +44,8 @@ void gk_time_http(int64_t wall_ms, char text[GK_TIME_TEXT_BYTES]);
 bool gk_time_http_parse(const char *text, int64_t *wall_ms) GK_MUST_USE;
 /* "2026-11-23T12:00:00.1230000Z", seven digits as the storage service writes them. */
 void gk_time_iso(int64_t wall_ms, char text[GK_TIME_TEXT_BYTES]);
+/* "2026-11-23T12:00:00Z", as signatures have it. */
+void gk_time_iso_second(int64_t wall_ms, char text[GK_TIME_TEXT_BYTES]);
 /* ISO 8601 as SAS tokens carry it: a date, or date and time with optional seconds and fraction, Z
  * or a numeric offset. */
 bool gk_time_iso_parse(const char *text, int64_t *wall_ms) GK_MUST_USE;

@@ -14,7 +14,6 @@
 #define ANSWER_BYTES_MAX 4096u
 #define VALUE_BYTES_MAX  128u
 #define DAY_MS           INT64_C(86400000)
-#define TIME_CHARACTERS  19u /* of a time to the second, without its zone */
 #define WHITE_SPACE      " \t\r\n"
 
 /* --- KeyInfo ------------------------------------------------------------------------------------*/
@@ -86,12 +85,6 @@ static enum gk_status parse(struct gk_span body, struct key_info *info, struct g
 }
 
 /* --- the key ------------------------------------------------------------------------------------*/
-
-static void to_second(int64_t wall_ms, char text[GK_TIME_TEXT_BYTES])
-{
-    gk_time_iso(wall_ms, text);
-    snprintf(text + TIME_CHARACTERS, GK_TIME_TEXT_BYTES - TIME_CHARACTERS, "Z");
-}
 
 static enum gk_status check_times(const struct gk_request *request, const struct key_info *info,
                                   struct gk_error *error)
@@ -188,8 +181,8 @@ static enum gk_status get_user_delegation_key(struct gk_request *request, struct
     }
     gk_id_format(&request->principal, object);
     gk_id_format(&request->tenant, tenant);
-    to_second(info.start_wall_ms, start);
-    to_second(info.expiry_wall_ms, expiry);
+    gk_time_iso_second(info.start_wall_ms, start);
+    gk_time_iso_second(info.expiry_wall_ms, expiry);
     const struct gk_delegation delegation = {.object = object,
                                              .tenant = tenant,
                                              .start = start,

@@ -22,7 +22,6 @@
 #define TEXT_BYTES_MAX   1024u /* of a field */
 #define POLICY_BYTES_MAX 64u   /* of the name of a stored access policy */
 #define PLACE_BYTES_MAX  2048u
-#define SECOND_LEN       19u /* of "2026-11-23T12:00:00" */
 
 enum form { FORM_LETTERS, FORM_RESOURCE, FORM_TIME, FORM_ADDRESSES, FORM_PROTOCOLS, FORM_TEXT };
 
@@ -87,16 +86,6 @@ static bool are_letters(const char *text, const char *letters)
     return text[0] != '\0';
 }
 
-static bool is_text(const char *text)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            return false;
-        }
-    }
-    return text[0] != '\0' && strlen(text) <= TEXT_BYTES_MAX;
-}
-
 /* Whole seconds, as the original signs them. */
 static bool take_time(struct making *making, const char *name, const char **text)
 {
@@ -104,8 +93,7 @@ static bool take_time(struct making *making, const char *name, const char **text
     if (!gk_time_iso_parse(*text, &making->times_ms[i])) {
         return false;
     }
-    gk_time_iso(making->times_ms[i], making->times[i]);
-    memcpy(making->times[i] + SECOND_LEN, "Z", 2);
+    gk_time_iso_second(making->times_ms[i], making->times[i]);
     *text = making->times[i];
     return true;
 }
@@ -133,7 +121,7 @@ static enum gk_status take_field(struct making *making, const struct field *fiel
         good = strcmp(text, "https") == 0 || strcmp(text, "https,http") == 0;
         break;
     default:
-        good = is_text(text);
+        good = text[0] != '\0' && gk_text_is_plain(text, TEXT_BYTES_MAX);
     }
     if (!good) {
         return gk_json_refuse_value(error, "%s is not as a signature has it.", field->member);
@@ -185,7 +173,7 @@ static enum gk_status take_key(struct making *making, const json_t *body, struct
     return GK_OK;
 }
 
-/* "/blob/account/container" or "/blob/account/container/blob". */
+/* "/blob/account/container" or "/blob/account/container/blob", with '\\' as requests have it (http/route.c): '/'. */
 static enum gk_status take_place(struct making *making, const json_t *body, struct gk_error *error)
 {
     char prefix[128];
@@ -200,6 +188,11 @@ static enum gk_status take_place(struct making *making, const json_t *body, stru
         return gk_json_refuse_value(
             error, "canonicalizedResource is /blob/%s/ and a container, or a blob in one.",
             making->like.account_name);
+    }
+    for (char *c = making->place; *c != '\0'; c++) {
+        if (*c == '\\') {
+            *c = '/';
+        }
     }
     char *container = making->place + prefix_len;
     char *slash = strchr(container, '/');
@@ -317,7 +310,7 @@ static enum gk_status answer_signature(const struct making *making,
     return status;
 }
 
-/* What was given out, but for the signature itself. */
+/* What was given out, but for the signature itself. A blob may be named as fields are written. */
 static void audit(struct gk_manage *manage, const struct gk_manage_path *path,
                   const struct gk_manage_request *request, const struct making *making)
 {
@@ -325,8 +318,10 @@ static void audit(struct gk_manage *manage, const struct gk_manage_path *path,
     gk_buf_init(&detail, GK_SAS_TEXT_BYTES_MAX);
     gk_buf_printf(&detail, "key%u ", making->key + 1);
     if (making->kind != GK_SAS_OF_ACCOUNT) {
-        gk_buf_printf(&detail, "%s%s%s ", making->like.container,
-                      making->like.blob[0] == '\0' ? "" : "/", making->like.blob);
+        gk_buf_printf(&detail, "%s%s", making->like.container,
+                      making->like.blob[0] == '\0' ? "" : "/");
+        gk_percent_encode(&detail, gk_span_str(making->like.blob), "/");
+        gk_buf_append_str(&detail, " ");
     }
     append_fields(making, &detail);
     gk_manage_audit(manage, request, GK_AUDIT_ACCOUNT_SAS, path->account, gk_buf_str(&detail));

@@ -3,6 +3,7 @@
 // Blob client: they open what they say, are those that the Blob client would make itself, and end with their key. Takes a
 // few seconds.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { StorageManagementClient } from '@azure/arm-storage';
@@ -85,6 +86,18 @@ test('they are those that the Blob client makes', async () => {
     permissions: BlobSASPermissions.parse('r'), expiresOn: end, contentLanguage: 'de' }, credential).toString();
   assert.equal(signatureOf(await ofService('letters/a letter, ä', { resource: 'b', ...over, contentLanguage: 'de', keyToSign: 'key2' })),
     signatureOf(blob));
+});
+
+test('a \\ in the name of a blob is signed as requests with it are: as a /', async () => {
+  assert.equal(signatureOf(await ofService('letters/in\\a\\folder', { resource: 'b', ...over })),
+    signatureOf(await ofService('letters/in/a/folder', { resource: 'b', ...over })));
+});
+
+test('the name of a blob does not pass for fields in the audit', async () => {
+  await ofService('letters/a sp=rwd&se=never/b', { resource: 'b', ...over });
+  const { detail } = readFileSync(stack.gateway.auditFile, 'utf8').split('\n').filter(Boolean).map(JSON.parse)
+    .filter(({ event }) => event === 'account.sas').at(-1);
+  assert.match(detail, /^key1 letters\/a%20sp%3Drwd%26se%3Dnever\/b [^ ]*sp=r(&[^ ]*)?$/);
 });
 
 test('it ends with the key that it was made with', async () => {

@@ -84,6 +84,8 @@ static void test_text__times(void **state)
     assert_string_equal(text, "Mon, 23 Nov 2026 12:00:00 GMT");
     gk_time_iso(noon, text);
     assert_string_equal(text, "2026-11-23T12:00:00.1230000Z");
+    gk_time_iso_second(noon, text);
+    assert_string_equal(text, "2026-11-23T12:00:00Z");
     static const struct {
         const char *text;
         int64_t wall_ms;
