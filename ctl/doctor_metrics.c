@@ -66,7 +66,7 @@ static const struct {
      "no vault was asked for more than its service takes",
      "vault calls were not made, because more waited for a vault than its service takes",
      "spread accounts over more vaults, or ask for more at the vault's service; a longer "
-     "provider.check_interval_s asks less"},
+     "provider.check_interval_ms asks less"},
 };
 
 void ctl_doctor_metrics(struct ctl_findings *findings, const char *metrics)

@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <malloc.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -362,11 +363,11 @@ static void audit_reload(const struct process *process, bool good, const char *c
                                                 });
 }
 
+/* A series stays: of what a reload took away the former end would be waited for. */
 static void tell_end(const char *labels, int64_t ends_s)
 {
-    if (ends_s > 0) {
-        gk_metrics_set("gatekey_certificate_expires_timestamp_seconds", labels, (double)ends_s);
-    }
+    gk_metrics_set("gatekey_certificate_expires_timestamp_seconds", labels,
+                   ends_s > 0 ? (double)ends_s : (double)NAN);
 }
 
 static void tell_certificates(const struct gk_setup *setup)

@@ -299,8 +299,8 @@ static void log_refusal(const struct gk_manage *manage, const struct gk_manage_r
     const bool ours = error->http_status >= 500;
     if (ours || gk_refusals_take(gk_clock_mono_ms(&manage->gateway->clock))) {
         gk_log_request(ours ? GK_LOG_ERROR : GK_LOG_INFO, "manage", request->id,
-                       "%s answered %u %s: %s", request->method, error->http_status, error->code,
-                       error->message);
+                       "%s %.256s answered %u %s: %s", request->method, request->path,
+                       error->http_status, error->code, error->message);
     }
 }
 

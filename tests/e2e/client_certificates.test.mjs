@@ -49,17 +49,22 @@ const callers = () => [
 const reloads = async () => Number((await stack.management.request('GET', '/metrics')).body
   .match(/^gatekey_config_reloads_total\{result="ok"\} (\d+)/m)?.[1] ?? 0);
 
-async function reload(named) {
+async function reloadWith(text) {
   const former = await reloads();
-  const list = named.map(([name, role, certificate]) =>
-    `{ name = "${name}"; role = "${role}"; certificate = "${certificate}"; }`).join(', ');
-  writeFileSync(stack.gateway.configFile, config.replace(/(token_file = "[^"]*management.token";)/,
-    `$1\n  client_ca = "${authority.caFile}";\n  callers = ( ${list} );`), { mode: 0o600 });
+  writeFileSync(stack.gateway.configFile, text, { mode: 0o600 });
   process.kill(stack.gateway.pid, 'SIGHUP');
   await stack.until(async () => await reloads() === former + 1, 'a reload');
-  const ends = Date.parse(new X509Certificate(readFileSync(authority.caFile)).validTo) / 1000;
-  assert.ok((await stack.management.request('GET', '/metrics')).body
-    .includes(`\ngatekey_certificate_expires_timestamp_seconds{certificate="client-ca"} ${ends}\n`));
+}
+
+const endOf = async () => (await stack.management.request('GET', '/metrics')).body
+  .match(/^gatekey_certificate_expires_timestamp_seconds\{certificate="client-ca"\} (\S+)$/m)[1];
+
+async function reload(named) {
+  const list = named.map(([name, role, certificate]) =>
+    `{ name = "${name}"; role = "${role}"; certificate = "${certificate}"; }`).join(', ');
+  await reloadWith(config.replace(/(token_file = "[^"]*management.token";)/,
+    `$1\n  client_ca = "${authority.caFile}";\n  callers = ( ${list} );`));
+  assert.equal(await endOf(), `${Date.parse(new X509Certificate(readFileSync(authority.caFile)).validTo) / 1000}`);
 }
 
 before(async () => {
@@ -166,4 +171,9 @@ test('a caller who is taken away is refused with the next request, on the same c
   await reload(callers());
   assert.equal(await status(), 200);
   agent.destroy();
+});
+
+test('the end of an authority that a reload took away is told no more', async () => {
+  await reloadWith(config);
+  assert.equal(await endOf(), 'nan');
 });

@@ -104,7 +104,7 @@ test('a refused request is found in the log by its id', async () => {
   assert.equal(asked.status, 400);
   const refusal = await told(asked.headers['x-ms-request-id']);
   assert.deepEqual([refusal.level, refusal.component], ['info', 'manage']);
-  assert.match(refusal.message, /^PUT answered 400 \w+: /);
+  assert.match(refusal.message, /^PUT \/subscriptions\/.*\/Refused answered 400 \w+: /);
   assert.equal(lines().some(({ requestId }) => requestId === ''), false);
 });
 
