@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/log_request.h"
+#include "common/log.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -70,29 +70,30 @@ void gk_log_text(enum gk_log_level level, const char *component, const char *mes
     }
 }
 
-void gk_log(enum gk_log_level level, const char *component, const char *format, ...)
+static void write_formatted(enum gk_log_level level, const char *component, const char *request_id,
+                            const char *format, va_list args)
 {
     if ((int)level > atomic_load(&log_level)) {
         return;
     }
     char message[MESSAGE_BYTES_MAX];
+    vsnprintf(message, sizeof message, format, args);
+    write_line(level, component, request_id, message);
+}
+
+void gk_log(enum gk_log_level level, const char *component, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    write_formatted(level, component, NULL, format, args);
     va_end(args);
-    write_line(level, component, NULL, message);
 }
 
 void gk_log_request(enum gk_log_level level, const char *component, const char *request_id,
                     const char *format, ...)
 {
-    if ((int)level > atomic_load(&log_level)) {
-        return;
-    }
-    char message[MESSAGE_BYTES_MAX];
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    write_formatted(level, component, request_id, format, args);
     va_end(args);
-    write_line(level, component, request_id, message);
 }

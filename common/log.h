@@ -15,5 +15,8 @@ void gk_log_set_level(enum gk_log_level level);
 void gk_log(enum gk_log_level level, const char *component, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void gk_log_text(enum gk_log_level level, const char *component, const char *message);
+/* With a member "requestId", by which its client knows the request. */
+void gk_log_request(enum gk_log_level level, const char *component, const char *request_id,
+                    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

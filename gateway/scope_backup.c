@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "gateway/account_attrs.h"
 #include "gateway/account_backup.h"
 #include "gateway/blob/scopes.h"
@@ -123,7 +124,12 @@ static void take_back(const struct restoring *restoring, const char *path, const
     const bool read = gk_account_attrs_get(restoring->gateway->store, path, pass_over, NULL,
                                            &version, NULL) == GK_OK &&
                       take_record(restoring->gateway, path, &present, NULL) == GK_OK;
-    if (read && present.record.len > 0 && gk_id_equal(&present.info.id, id)) {
+    if (!read) {
+        gk_log(GK_LOG_ERROR, "accounts",
+               "the scope %s of an account that is shredded was restored meanwhile, and cannot be "
+               "taken back: gatekeyctl scrub --remove does so",
+               path);
+    } else if (present.record.len > 0 && gk_id_equal(&present.info.id, id)) {
         gk_scope_remove(restoring->gateway, path, version);
     }
     gk_scope_backup_cleanup(&present);

@@ -22,14 +22,16 @@ void gk_scope_backup_cleanup(struct gk_scope_backup *backup);
 
 /* False: there is no memory. The backup is good until it returns. */
 typedef bool gk_scope_backup_visit_fn(void *ctx, const struct gk_scope_backup *backup);
-/* All scopes of the account, in the order of their names. There is no event of it: who hands them out tells how many they are. One whose record is lost or
- * damaged comes without it, and is no reason for the others to go without a backup. GK_E_RESOURCE: visit had no memory. */
+/* All scopes of the account, in the order of their names. There is no event of it: who hands them out tells how many they
+ * are. One whose record is lost or damaged comes without it, and is no reason for the others to go without a backup.
+ * GK_E_RESOURCE: visit had no memory. */
 enum gk_status gk_scope_backups_take(struct gk_gateway *gateway, const char *account,
                                      gk_scope_backup_visit_fn *visit, void *visit_ctx,
                                      struct gk_error *error) GK_MUST_USE;
 
-/* backup->info is what is stored then. GK_E_NOT_FOUND: there is no such account. GK_E_INVALID as struct gk_plugin describes it for an account, and 409
- * AccountShredded once a shredding of the account has begun, also while the vault was asked: nothing is left of it then. */
+/* backup->info is what is stored then. GK_E_NOT_FOUND: there is no such account. GK_E_INVALID as struct gk_plugin describes
+ * it for an account, and 409 AccountShredded once a shredding of the account has begun, also while the vault was asked:
+ * nothing is left of it then, or the log says that it could not be removed. */
 enum gk_status gk_scope_backup_restore(struct gk_gateway *gateway, const char *account,
                                        struct gk_scope_backup *backup, bool replace_settings,
                                        const struct gk_call *call,

@@ -243,7 +243,8 @@ static void wake(void *ctx)
     }
 }
 
-/* A time further away than an interval was noted by a clock that has been put right since. */
+/* A time further away than an interval was noted by a clock that has been put right since. Of a bucket the first is looked
+ * at: one of the others that is so waits for that, an interval at most. */
 static bool is_due(const struct gk_instance *instance, int64_t due_wall_ms, int64_t wall_ms)
 {
     return due_wall_ms <= wall_ms ||

@@ -12,7 +12,8 @@
  *   refused  this key: REFUSED_FIRST, twice as long each time to a version-check interval; a get, and a wrap by the
  *            newer version that it told of, each for itself
  *
- * An answer ends the silence, and what is done the refusals of it. In memory alone, some 1.6 KB for each key: who has lost it asks. Any thread.
+ * An answer ends the silence, and what is done the refusals of it. In memory alone, some 1.6 KB for each key: who has lost
+ * it asks. Any thread.
  */
 #ifndef PLUGIN_KEY_NEWS_H
 #define PLUGIN_KEY_NEWS_H

@@ -137,11 +137,8 @@ static enum gk_status put_once(const struct gk_place *place, const struct gk_gat
     struct gk_buf stored;
     gk_buf_init(&stored, SCOPE_RECORD_BYTES);
     enum gk_status status = read_row(place, gateway, account, &stored, &scope, error);
-    if (status == GK_E_NOT_FOUND) { /* there is none yet, or no account: the guard tells */
-        gk_error_clear(error);
-        status = GK_OK;
-    }
-    if (status == GK_E_INTEGRITY) {
+    /* There is none yet, or no account: the guard tells. Or it is damaged, and is written anew. */
+    if (status == GK_E_NOT_FOUND || status == GK_E_INTEGRITY) {
         gk_error_clear(error);
         scope.created_wall_ms = now;
         status = GK_OK;

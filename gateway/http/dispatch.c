@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "common/error.h"
-#include "common/log_request.h"
+#include "common/log.h"
 #include "gateway/auth/auth.h"
 #include "gateway/auth/bearer.h"
 #include "gateway/auth/signature.h"

@@ -159,14 +159,26 @@ static void add_customer_key(struct gauges *gauges, const char *labels,
     add_warnings(gauges, labels, status->key_warnings);
 }
 
-/* Of what was not found: a scope's account has a row for it; of an account more may be left than its object. Where that
- * cannot be read it is told another time. */
-static bool has_lost_record(const struct gauges *gauges, const char *path)
+/* Whether nobody could be heard, so that the reading comes to nothing. Any other failure is the record's. */
+static bool is_silence(struct gauges *gauges, enum gk_status status)
 {
+    if (status == GK_E_UNAVAILABLE || status == GK_E_RESOURCE) {
+        gauges->status = status;
+        return true;
+    }
+    gk_error_clear(gauges->error);
+    return false;
+}
+
+/* Of what was not found: a scope's account has a row for it; of an account more may be left than its object. Where that
+ * cannot be read the reading comes to nothing. */
+static bool has_lost_record(struct gauges *gauges, const char *path)
+{
+    struct gk_store *store = gauges->metrics->gateway->store;
     bool remains = false;
-    return strchr(path, '/') != NULL || (gk_account_has_remains(gauges->metrics->gateway->store,
-                                                                path, &remains, NULL) == GK_OK &&
-                                         remains);
+    return strchr(path, '/') != NULL ||
+           (!is_silence(gauges, gk_account_has_remains(store, path, &remains, gauges->error)) &&
+            remains);
 }
 
 /* The key of an account, or of a scope. False: there is none of that name, or the store is silent: of a record that nobody
@@ -179,12 +191,8 @@ static bool add_key(struct gauges *gauges, const char *path)
     make_labels(path, labels);
     const enum gk_status status =
         host->plugin->account_status(host->instance, path, &state, gauges->error);
-    if (status == GK_E_UNAVAILABLE || status == GK_E_RESOURCE) {
-        gauges->status = status;
-        return false;
-    }
-    gk_error_clear(gauges->error);
-    if (status == GK_E_NOT_FOUND && !has_lost_record(gauges, path)) {
+    if (is_silence(gauges, status) ||
+        (status == GK_E_NOT_FOUND && !has_lost_record(gauges, path))) {
         return false;
     }
     add_state(gauges, labels, status == GK_OK ? gk_arm_state_name(state.state) : "unreadable");

@@ -3,8 +3,8 @@
  * What callers are denied for their roles, as the audit is told of it. Each of a caller's first GK_DENIALS_EACH denials in
  * a minute is an event of its own; those beyond them are counted, and told as one event when the minute is over. So the
  * audit grows by so much and no more, whatever a caller tries, and tells how much it was; of those that are counted it
- * names the last only, and what the others aimed at stands in the log, as far as that has room (gateway/refusals.h). That a minute is over is
- * noticed by the next request to the listener, whoever makes it, or at the end.
+ * names the last only, and what the others aimed at stands in the log, as far as that has room (gateway/refusals.h). That
+ * a minute is over is noticed by the next request to the listener, whoever makes it, or at the end.
  *
  * Who is no caller is not told of: nobody knows who it was, and that is 401. Any thread.
  */

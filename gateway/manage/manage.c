@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "common/error.h"
-#include "common/log_request.h"
+#include "common/log.h"
 #include "common/secret.h"
 #include "gateway/manage/account_load.h"
 #include "gateway/manage/denials.h"
