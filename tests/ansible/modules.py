@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The collection's modules against a gateway of this build, each run as Ansible runs it: who shows a client certificate
 needs no token, and may do what the gateway's callers say; an account and its scope take a customer's key, stay on a
-version and follow again, change nothing when asked twice, and check mode changes nothing at all; and a list comes whole
-that the gateway gives in pages. Takes some 20 s. Needs Ansible, but no host and not root.
+version and follow again, its Blob service takes settings; nothing changes when asked twice, and check mode foretells the
+same diff and changes nothing at all; a list comes whole that the gateway gives in pages; and an account goes only when
+its data may. Takes some 25 s. Needs Ansible, but no host and not root.
 
   modules.py BUILD
 """
@@ -72,6 +73,11 @@ class Modules:
         return done
 
 
+def settings(diff):
+    """Those before, and those after."""
+    return [json.loads(diff[side]) for side in ("before", "after")]
+
+
 def check_certificates(modules):
     """The role is the certificate's, and one that nobody knows, or none, is nobody."""
     reader = {"client_cert": str(modules.place / "reader.crt"), "client_key": str(modules.place / "reader.key")}
@@ -101,8 +107,37 @@ def check_keys(modules, vault):
         modules.change(name, **one, key_version=version)
         assert modules.run(name, **one, **key)["changed"] is False, "a version that was not named was left"
         modules.change(name, **one, key_version="")
-    modules.change("encryption_scope", **scope, enabled=False)
+    ended = modules.change("encryption_scope", **scope, enabled=False)
+    assert [one["enabled"] for one in settings(ended["diff"])] == [True, False], ended
     modules.change("encryption_scope", **scope, key_source="Microsoft.Storage")
+
+
+def check_blob_service(modules):
+    rule = {"allowed_origins": ["https://films.example"], "allowed_methods": ["GET", "HEAD"]}
+    new = {"versioning": False, "delete_retention_days": 0, "permanent_deletes": False, "container_retention_days": 0,
+           "default_service_version": "", "cors_rules": []}
+    kept = {"versioning": True, "delete_retention_days": 7}
+    asked = {"permanent_deletes": True, "container_retention_days": 3, "default_service_version": "2021-12-02"}
+    whole = {**new, **kept, **asked, "cors_rules": [{**rule, "allowed_headers": [], "exposed_headers": [], "max_age_s": 0}]}
+    assert settings(modules.change("blob_service", account="seen", **kept)["diff"]) == [new, {**new, **kept}]
+    done = modules.change("blob_service", account="seen", **asked, cors_rules=[rule])
+    assert settings(done["diff"]) == [{**new, **kept}, whole]
+    properties = done["service"]["properties"]
+    assert properties["deleteRetentionPolicy"] == {"enabled": True, "days": 7, "allowPermanentDelete": True}, properties
+    assert properties["containerDeleteRetentionPolicy"] == {"enabled": True, "days": 3}, properties
+    less = {"delete_retention_days": 0, "container_retention_days": 0, "cors_rules": []}
+    assert settings(modules.change("blob_service", account="seen", **less)["diff"]) == [whole, {**whole, **less}]
+    refused = modules.run("blob_service", account="seen", delete_retention_days=366)
+    assert "days is 1 to 365" in refused["msg"], refused
+    assert modules.run("blob_service", check_mode=True, account="unmade", versioning=True)["changed"]
+    assert modules.run("blob_service", account="unmade", versioning=True)["msg"] == "there is no account unmade"
+
+
+def check_absence(modules):
+    kept = modules.run("account", name="seen", state="absent")
+    assert "destroys the account's data" in kept["msg"], kept
+    gone = modules.change("account", name="seen", state="absent", destroy_data=True)
+    assert '"tags"' in gone["diff"]["before"] and gone["diff"]["after"] == "", gone
 
 
 def check_pages(modules):
@@ -143,7 +178,9 @@ def main(build):
         modules = Modules(place, gateway)
         check_certificates(modules)
         check_keys(modules, vault)
+        check_blob_service(modules)
         check_pages(modules)
+        check_absence(modules)
 
 
 if __name__ == "__main__":
