@@ -10,7 +10,7 @@ demo_packages=(python3 python3-azure python3-azure-storage)
 ceph_packages=(ceph-mon ceph-osd ceph-common python3)
 test_packages=(git clang clang-format clang-tidy libclang-rt-14-dev cppcheck g++ shellcheck gdb rclone
     azure-cli chromium python3-cryptography curl libsecret-1-0 softhsm2 opensc dpkg-dev file systemd
-    logrotate ansible ansible-lint debootstrap systemd-container)
+    logrotate ansible ansible-lint debootstrap systemd-container libestr0 libfastjson4)
 
 say() {
     printf '\n\033[1m%s\033[0m\n' "$*"
@@ -37,18 +37,16 @@ need_packages() {
         fail "apt-get could not install: ${missing[*]}"
 }
 
-# need_promtool: Prometheus' own checker of rules, taken out of its package: to install that would start
+# need_unpacked PACKAGE PROGRAM: a program in the PATH, taken out of its package: to install that would start
 # a server.
-need_promtool() {
+need_unpacked() {
     local tools
     tools=$PWD/build/tools
-    if ! command -v promtool >/dev/null && [ ! -x "$tools/usr/bin/promtool" ]; then
-        mkdir -p "$tools"
-        (cd "$tools" && { apt-get download -q prometheus || { apt-get update -q &&
-            apt-get download -q prometheus; }; } >/dev/null 2>&1 && dpkg-deb -x prometheus_*.deb . &&
-            rm prometheus_*.deb) || fail "apt-get could not download prometheus"
-    fi
-    PATH=$PATH:$tools/usr/bin
+    PATH=$PATH:$tools/usr/bin:$tools/usr/sbin
+    command -v "$2" >/dev/null && return
+    mkdir -p "$tools"
+    (cd "$tools" && { apt-get download -q "$1" || { apt-get update -q && apt-get download -q "$1"; }; } >/dev/null 2>&1 &&
+        dpkg-deb -x "$1"_*.deb . && rm "$1"_*.deb) || fail "apt-get could not download $1"
 }
 
 # need_node: Node.js 18 or later and npm, for the vendor's JavaScript SDKs in the tests.

@@ -93,6 +93,8 @@ ${store.config}
 plugin = ${quote(program('plugin', 'gatekey.so'))};
 log_level = "info";
 audit_file = ${quote(files.audit)};
+${setting('audit_journal', options.auditJournal && quote(options.auditJournal))}\
+${setting('audit_syslog', options.auditSyslog && quote(options.auditSyslog))}\
 ${options.movableClock ? `clock_offset_file = ${quote(files.clock)};` : ''}
 blob = {
   listen = ${address('blob')};
@@ -306,6 +308,7 @@ function sideOf(gateway, { vault, account }) {
  *                             the gateway's own settings; those that change are the next start's, and what a reload
  *                             takes over the next gateway.reload()'s, which gives the names of what was changed
  *   callers                   { name: role } of others who may manage; gateway.callerTokens has their tokens
+ *   auditJournal, auditSyslog sockets of daemons that get the audit's events, too
  *   copySources               other hosts that may be copied from: [{ host, port, caFile, allowPrivate,
  *                             timeoutS }]
  *   policy                    the inside of the group policy; likewise
