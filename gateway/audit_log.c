@@ -129,7 +129,8 @@ static void set_time(json_t *object, const char *name, int64_t wall_ms)
     set_text(object, name, text);
 }
 
-static json_t *event_object(const struct gk_audit_log *log, const struct gk_audit_event *event)
+static json_t *event_object(const struct gk_audit_log *log, const struct gk_audit_event *event,
+                            const char *caused_by)
 {
     json_t *object = json_object();
     if (object == NULL) {
@@ -145,6 +146,7 @@ static json_t *event_object(const struct gk_audit_log *log, const struct gk_audi
     set_text(object, "reason", event->reason);
     set_text(object, "detail", event->detail);
     set_text(object, "requestId", event->request_id);
+    set_text(object, "causedBy", caused_by);
     if (event->count > 0) {
         set_time(object, "since", event->since_wall_ms);
         json_object_set_new(object, "count", json_integer((json_int_t)event->count));
@@ -185,7 +187,7 @@ static bool tell_unless(bool written, const char *what)
 
 /* Whether all places have it. */
 static bool locked_write(struct gk_audit_log *log, const struct gk_audit_event *event,
-                         const char *text)
+                         const char *caused_by, const char *text)
 {
     bool all = true;
     if (log->file != NULL) {
@@ -197,20 +199,22 @@ static bool locked_write(struct gk_audit_log *log, const struct gk_audit_event *
               all;
     }
     all = tell_unless(gk_audit_syslog(&log->syslog, event, text), "syslog") && all;
-    return tell_unless(gk_audit_journal(&log->journal, event, text), "the journal") && all;
+    return tell_unless(gk_audit_journal(&log->journal, event, caused_by, text), "the journal") &&
+           all;
 }
 
-void gk_audit_log_write(struct gk_audit_log *log, const struct gk_audit_event *event)
+void gk_audit_log_write(struct gk_audit_log *log, const struct gk_audit_event *event,
+                        const char *caused_by)
 {
     if (log == NULL) {
         return;
     }
     bool all = true;
-    json_t *object = event_object(log, event);
+    json_t *object = event_object(log, event, caused_by);
     pthread_mutex_lock(&log->lock);
     char *text = locked_text(log, object);
     if (text != NULL) {
-        all = locked_write(log, event, text);
+        all = locked_write(log, event, caused_by, text);
     }
     pthread_mutex_unlock(&log->lock);
     if (text == NULL) {

@@ -32,8 +32,9 @@ struct gk_audit_log;
  * not a regular one, or the head cannot be kept. */
 enum gk_status gk_audit_log_open(const struct gk_audit_options *options, struct gk_audit_log **out,
                                  struct gk_error *error) GK_MUST_USE;
-/* log NULL: nothing. */
-void gk_audit_log_write(struct gk_audit_log *log, const struct gk_audit_event *event);
+/* log NULL: nothing. caused_by: the id of the request that the event is of (cause.h), or "". */
+void gk_audit_log_write(struct gk_audit_log *log, const struct gk_audit_event *event,
+                        const char *caused_by);
 /* The last of them, for people; it lives as long as the log. */
 struct gk_recent_events *gk_audit_log_recent(struct gk_audit_log *log);
 /* NULL is fine. */

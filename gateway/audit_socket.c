@@ -107,7 +107,7 @@ static void append_known(struct gk_buf *datagram, const char *name, const char *
 }
 
 bool gk_audit_journal(struct gk_audit_socket *socket, const struct gk_audit_event *event,
-                      const char *line)
+                      const char *caused_by, const char *line)
 {
     if (socket->path == NULL) {
         return true;
@@ -128,6 +128,7 @@ bool gk_audit_journal(struct gk_audit_socket *socket, const struct gk_audit_even
     append_known(&datagram, "GATEKEY_OUTCOME", event->outcome);
     append_known(&datagram, "GATEKEY_KEY_ID", event->key_id);
     append_known(&datagram, "GATEKEY_REQUEST_ID", event->request_id);
+    append_known(&datagram, "GATEKEY_CAUSED_BY", caused_by);
     const bool sent = send_datagram(socket, &datagram);
     gk_buf_cleanup(&datagram);
     return sent;

@@ -5,7 +5,7 @@
  *
  *   syslog    <PRI>Mmm dd hh:mm:ss gatekey-audit[PID]: line     what syslog(3) sends, which does not tell of losses
  *   journal   https://systemd.io/JOURNAL_NATIVE_PROTOCOL/: MESSAGE=line, PRIORITY, SYSLOG_FACILITY,
- *             SYSLOG_IDENTIFIER, GATEKEY_EVENT, _ACTOR, _ACCOUNT, _OUTCOME, _KEY_ID, _REQUEST_ID
+ *             SYSLOG_IDENTIFIER, GATEKEY_EVENT, _ACTOR, _ACCOUNT, _OUTCOME, _KEY_ID, _REQUEST_ID, _CAUSED_BY
  *
  * Nothing waits: a daemon that does not take the datagram at once has lost it. One thread at a time.
  */
@@ -29,6 +29,6 @@ void gk_audit_socket_cleanup(struct gk_audit_socket *socket);
 bool gk_audit_syslog(struct gk_audit_socket *socket, const struct gk_audit_event *event,
                      const char *line) GK_MUST_USE;
 bool gk_audit_journal(struct gk_audit_socket *socket, const struct gk_audit_event *event,
-                      const char *line) GK_MUST_USE;
+                      const char *caused_by, const char *line) GK_MUST_USE;
 
 #endif

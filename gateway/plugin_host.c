@@ -11,6 +11,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "gateway/account_attrs.h"
+#include "gateway/cause.h"
 #include "gateway/metrics.h"
 #include "gateway/terms.h"
 
@@ -58,10 +59,15 @@ static void host_count(void *ctx, const char *name, const char *labels, double a
     gk_metrics_count(name, labels, add);
 }
 
+/* What an event counts has many causes. */
+static void tell(const struct gk_plugin_host_private *private_, const struct gk_audit_event *event)
+{
+    gk_audit_log_write(private_->audit, event, event->count == 0 ? gk_cause() : "");
+}
+
 static void host_audit(void *ctx, const struct gk_audit_event *event)
 {
-    const struct gk_plugin_host_private *private_ = ctx;
-    gk_audit_log_write(private_->audit, event);
+    tell(ctx, event);
 }
 
 static enum gk_status host_attrs_get(void *ctx, const char *account, gk_attr_visit_fn *visit,
@@ -110,7 +116,7 @@ static void tell_policy(const struct gk_plugin_host_private *private_, enum gk_a
         .request_id = "",
         .actor = actor,
     };
-    gk_audit_log_write(private_->audit, &what);
+    tell(private_, &what);
 }
 
 static enum gk_status judge_key(const struct gk_plugin_host_private *private_,
@@ -406,7 +412,7 @@ void gk_plugin_host_audit(struct gk_plugin_host *host, const struct gk_audit_eve
 {
     struct gk_audit_event dated = *event;
     dated.wall_ms = gk_clock_wall_ms(&host->private_->clock);
-    gk_audit_log_write(host->private_->audit, &dated);
+    tell(host->private_, &dated);
 }
 
 void gk_plugin_host_audit_failure(struct gk_plugin_host *host, const struct gk_audit_event *event,

@@ -10,6 +10,7 @@
 #include "gateway/auth/auth.h"
 #include "gateway/auth/bearer.h"
 #include "gateway/auth/signature.h"
+#include "gateway/cause.h"
 #include "gateway/http/key_policy.h"
 #include "gateway/http/request.h"
 #include "gateway/http/route.h"
@@ -29,6 +30,7 @@ struct call {
         *terms; /* its own; NULL for a part, which goes by those of what it is a part of */
     const struct gk_handler *handler;
     const struct gk_request *around; /* of a part; NULL for a request of its own */
+    const char *cause_around;        /* what gk_cause() was before it */
     bool routed;
     double begun;  /* gk_metrics_now() */
     char code[64]; /* of a refusal, as in struct gk_error */
@@ -307,6 +309,7 @@ static void begin_call(struct gk_gateway *gateway, struct gk_http_exchange *exch
     exchange->state = call;
     call->around = around;
     fill_request(call, gateway, exchange);
+    call->cause_around = gk_cause_set(call->request.id);
     common_headers(&call->request);
     struct gk_error error = {0};
     if (begin(call, &error) != GK_OK) {
@@ -403,6 +406,7 @@ static void on_end(void *ctx, struct gk_http_exchange *exchange)
         gk_route_cleanup(&call->route);
     }
     gk_terms_release(call->terms);
+    (void)gk_cause_set(call->cause_around);
     free(call);
 }
 

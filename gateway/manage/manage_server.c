@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "gateway/cause.h"
 #include "gateway/http/server.h"
 #include "gateway/manage/account_metrics.h"
 #include "gateway/manage/denials.h"
@@ -191,7 +192,9 @@ static void on_complete(void *ctx, struct gk_http_exchange *exchange)
         .body = gk_buf_span(&state->body),
     };
     struct gk_manage_answer answer;
+    const char *around = gk_cause_set(id);
     gk_manage_handle(&server->manage, &request, &answer);
+    (void)gk_cause_set(around);
     send_answer(exchange, id, &answer);
     gk_manage_answer_cleanup(&answer);
     gk_callers_release(callers);

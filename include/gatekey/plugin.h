@@ -129,6 +129,7 @@ struct gk_host {
     int64_t (*clock_wall_ms)(void *ctx);
     /* Adds to a counter. labels are in Prometheus form without braces, or "". */
     void (*count)(void *ctx, const char *name, const char *labels, double add);
+    /* On the thread of the call that caused it, where one did: the host knows whose request that is. */
     void (*audit)(void *ctx, const struct gk_audit_event *event);
 
     /*

@@ -132,6 +132,8 @@ for (const [name, command] of [['the journal', ofJournal], ['syslog', ofSyslog]]
 test('what the journal has can be looked for by its fields', { skip }, async () => {
   const done = daemons.run('journalctl GATEKEY_EVENT=account.keys.list GATEKEY_ACTOR=operator -o cat');
   assert.deepEqual(done.stdout.split('\n').slice(0, -1), lines().filter((line) => line.includes('"account.keys.list"')));
+  const last = lines().at(-1);
+  assert.equal(daemons.run(`journalctl GATEKEY_CAUSED_BY=${JSON.parse(last).causedBy} -o cat`).stdout, `${last}\n`);
 });
 
 test('what a daemon has missed is a gap there alone', { skip }, async () => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every event of include/gatekey/audit_events.def is caused, and told with who, when, which account and key
-// version, and the request's id as the vault knows it.
+// version, the request's id as the vault knows it, and the id of the request to the gateway that caused it.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -23,6 +23,7 @@ const READER = 'bob';
 const options = { callers: { [CALLER]: 'owner', [READER]: 'reader' }, movableClock: true, graceS: GRACE_S, requestTimeoutMs: 1000, vaultDeadlineMs: 2000,
   unwrapAuditIntervalS: 1 };
 const told = new Set();
+const asked = new Set(); // ids of requests, as their answers have them
 const begun = Date.now() - 1000;
 let stack;
 let kept;
@@ -42,8 +43,14 @@ const scopePath = (name) => `${stack.accountPath(stack.account)}/encryptionScope
 const keyOf = (version) => ({ vaultUri: stack.vault.uri, name: stack.keyName, version });
 const encryption = (version) => ({ properties: accountBody(stack.identity, keyOf(version)).properties });
 
+async function ask(method, target, options) {
+  const answer = await stack.management.request(method, target, options);
+  asked.add(answer.headers['x-ms-request-id']);
+  return answer;
+}
+
 async function manage(method, target, body, wanted = 200) {
-  const answer = await stack.management.request(method, `${target}?${API}`, { body, headers: as(CALLER) });
+  const answer = await ask(method, `${target}?${API}`, { body, headers: as(CALLER) });
   assert.equal(answer.status, wanted, `${method} ${target}: ${answer.body}`);
   return answer.json;
 }
@@ -83,6 +90,8 @@ test('an account is made, under a key of the customer’s', async () => {
   await assertCall(created, 'get');
   await assertCall(wrap, 'wrapKey');
   await assertCall(unwrap, 'unwrapKey');
+  assert.ok(asked.has(created.causedBy));
+  assert.deepEqual([wrap.causedBy, unwrap.causedBy], [created.causedBy, undefined]);
   assert.ok(unwrap.count >= 1);
   assert.ok(Date.parse(unwrap.since) <= Date.parse(unwrap.time));
 });
@@ -130,6 +139,17 @@ test('versions and switches', async () => {
   assert.match(retired.detail, /^generation 1, commitment [0-9a-f]{64}, is destroyed$/);
   await tells(() => manage('PATCH', stack.accountPath(stack.account), encryption()),
     { event: 'account.encryption', outcome: 'ok', keyId: rotated.keyId });
+});
+
+test('a client’s error, the log and the events of a request are joined by its id', async () => {
+  const refused = await ask('PATCH', `${stack.accountPath(stack.account)}?${API}`, { body: encryption(UNKNOWN), headers: as(CALLER) });
+  assert.equal(refused.status, 400);
+  const id = refused.headers['x-ms-request-id'];
+  assert.deepEqual(events().filter(({ causedBy }) => causedBy === id).map(({ event, outcome }) => [event, outcome]),
+    [['account.encryption', 'refused']]);
+  const log = readFileSync(stack.gateway.logFile, 'utf8').split('\n').filter((line) => line.includes(`"requestId":"${id}"`));
+  assert.equal(log.length, 1);
+  assert.match(log[0], new RegExp(refused.json.error.code));
 });
 
 test('a rotation that nobody asked for is the product’s own', async () => {
@@ -271,7 +291,7 @@ test('the one token is the operator’s, and none is nobody’s', async () => {
 
 test('a caller whose role does not allow it', async () => {
   const at = stack.accountPath(stack.account);
-  const [denied] = await tells(() => stack.management.request('DELETE', `${at}?${API}`, { headers: as(READER) }),
+  const [denied] = await tells(() => ask('DELETE', `${at}?${API}`, { headers: as(READER) }),
     { event: 'manage.denied', account: stack.account, outcome: 'refused', actor: READER });
   assert.equal(denied.detail, `DELETE ${at}`);
   assert.equal(denied.count, undefined);
@@ -282,7 +302,7 @@ test('one who goes on trying makes the audit grow by no more than so much, and n
   const denials = () => events().filter(({ event, actor }) => event === 'manage.denied' && actor === READER);
   const before = denials().length;
   for (let i = 0; i < 40; i++) {
-    assert.equal((await stack.management.request('DELETE', `${at}?${API}`, { headers: as(READER) })).status, 403);
+    assert.equal((await ask('DELETE', `${at}?${API}`, { headers: as(READER) })).status, 403);
   }
   stack.gateway.moveClock(61000);
   await stack.until(async () => {
@@ -319,6 +339,7 @@ test('every event that is documented was told, and no other; the chain is whole'
     assert.match(event.time, /^\d{4}-\d\d-\d\dT.*Z$/);
     assert.ok(Date.parse(event.time) >= begun, `${event.event} is of ${event.time}`);
     assert.ok(event.actor.length > 0, event.event);
+    if ([CALLER, READER].includes(event.actor)) assert.equal(asked.has(event.causedBy), event.count === undefined, JSON.stringify(event));
   }
   const done = await stack.ctl('audit', 'verify', stack.gateway.auditFile);
   assert.equal(done.code, 0, done.stdout);

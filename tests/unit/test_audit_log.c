@@ -114,10 +114,10 @@ static void test_audit_log__a_file_that_was_moved_is_begun_anew(void **state)
     struct place *place = *state;
     const struct gk_audit_options options = {.file = place->file};
     struct gk_audit_log *log = open_log(&options);
-    gk_audit_log_write(log, &event);
-    gk_audit_log_write(log, &event);
+    gk_audit_log_write(log, &event, "");
+    gk_audit_log_write(log, &event, "");
     assert_int_equal(rename(place->file, place->moved), 0);
-    gk_audit_log_write(log, &event);
+    gk_audit_log_write(log, &event, "");
     gk_audit_log_close(log);
     assert_int_equal(lines_of(place->moved), 2);
     assert_int_equal(lines_of(place->file), 1);
@@ -136,10 +136,10 @@ static void test_audit_log__what_cannot_be_written_is_counted_and_leaves_a_gap(v
     const struct gk_audit_options nobody = {.head_file = place->head, .syslog = place->socket};
     log = open_log(&nobody);
     const unsigned before = failures();
-    gk_audit_log_write(log, &event);
+    gk_audit_log_write(log, &event, "");
     assert_int_equal(failures(), before + 1);
     const int daemon = listen_at(place->socket);
-    gk_audit_log_write(log, &event);
+    gk_audit_log_write(log, &event, "");
     assert_int_equal(failures(), before + 1);
     char text[TEXT_BYTES];
     receive(daemon, text);
@@ -166,7 +166,7 @@ static void test_audit_log__a_torn_line_is_counted_and_the_next_one_begins_anew(
     struct rlimit limit;
     char text[TEXT_BYTES];
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    gk_audit_log_write(log, &event);
+    gk_audit_log_write(log, &event, "");
     const rlim_t room = limit.rlim_cur;
     struct stat info;
     assert_int_equal(stat(place->file, &info), 0);
@@ -174,11 +174,11 @@ static void test_audit_log__a_torn_line_is_counted_and_the_next_one_begins_anew(
     const unsigned before = failures();
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    gk_audit_log_write(log, &event);
+    gk_audit_log_write(log, &event, "");
     limit.rlim_cur = room;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
     assert_int_equal(failures(), before + 1);
-    gk_audit_log_write(log, &event);
+    gk_audit_log_write(log, &event, "");
     assert_int_equal(failures(), before + 1);
     gk_audit_log_close(log);
     read_text(place->file, text);
@@ -197,7 +197,7 @@ static void test_audit_log__syslog_and_a_chain_without_a_file(void **state)
     const struct gk_audit_options options = {.head_file = place->head, .syslog = place->socket};
     for (unsigned i = 1; i <= 2; i++) { /* over a restart */
         struct gk_audit_log *log = open_log(&options);
-        gk_audit_log_write(log, &event);
+        gk_audit_log_write(log, &event, "");
         gk_audit_log_close(log);
         receive(daemon, text);
         char sequence[32];
@@ -206,6 +206,7 @@ static void test_audit_log__syslog_and_a_chain_without_a_file(void **state)
         assert_int_equal(strncmp(text, "<84>", 4), 0); /* authpriv, warning */
         assert_non_null(strstr(text, " gatekey-audit["));
         assert_non_null(strstr(text, "]: {\"time\":"));
+        assert_null(strstr(text, "causedBy"));
     }
     close(daemon);
 }
@@ -218,7 +219,7 @@ static void test_audit_log__the_journal_gets_fields(void **state)
     const int daemon = listen_at(place->socket);
     const struct gk_audit_options options = {.head_file = place->head, .journal = place->socket};
     struct gk_audit_log *log = open_log(&options);
-    gk_audit_log_write(log, &event);
+    gk_audit_log_write(log, &event, "c-1");
     const size_t len = receive(daemon, text);
     assert_int_equal(strncmp(text, "MESSAGE={\"time\":", 16), 0);
     assert_non_null(strstr(text, "\nPRIORITY=4\n"));
@@ -228,6 +229,8 @@ static void test_audit_log__the_journal_gets_fields(void **state)
     assert_non_null(memmem(text, len, actor, sizeof actor - 1));
     assert_non_null(memmem(text, len, "\nGATEKEY_ACCOUNT=acct\n", 22));
     assert_non_null(memmem(text, len, "\nGATEKEY_REQUEST_ID=r-1\n", 24));
+    assert_non_null(memmem(text, len, "\nGATEKEY_CAUSED_BY=c-1\n", 23));
+    assert_non_null(strstr(text, "\"requestId\":\"r-1\",\"causedBy\":\"c-1\""));
     gk_audit_log_close(log);
     close(daemon);
 }
@@ -241,7 +244,7 @@ static void test_audit_log__a_stuck_daemon_holds_up_nothing(void **state)
     struct gk_audit_log *log = open_log(&options);
     const unsigned before = failures();
     for (unsigned i = 0; i < 10000 && failures() == before; i++) {
-        gk_audit_log_write(log, &event);
+        gk_audit_log_write(log, &event, "");
     }
     assert_true(failures() > before);
     gk_audit_log_close(log);
