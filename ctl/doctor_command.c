@@ -12,26 +12,20 @@
 #include "ctl/scope_keys.h"
 #include "ctl/show.h"
 
-#define CERTIFICATE_ENDS_SOON_S (30 * 86400)
-#define CLOCKS_APART_S          30
+#define CLOCKS_APART_S 30
 
 static bool is_good(const struct ctl_reply *reply)
 {
     return reply->status >= 200 && reply->status <= 299;
 }
 
-static void check_certificate(struct ctl_findings *findings, const char *whose, int64_t end_s)
+/* 0: none was shown. */
+static void check_listener(struct ctl_findings *findings, const char *whose, int64_t end_s)
 {
-    const int64_t left_s = end_s - (int64_t)time(NULL);
-    if (end_s == 0) {
-        return;
+    if (end_s != 0) {
+        ctl_doctor_certificate(findings, whose, end_s,
+                               "put a new one in its place and reload the gateway");
     }
-    ctl_finding(findings, left_s < CERTIFICATE_ENDS_SOON_S ? CTL_FINDING_WARNING : CTL_FINDING_OK,
-                "certificate",
-                left_s < CERTIFICATE_ENDS_SOON_S ? "put a new one in its place and reload the "
-                                                   "gateway"
-                                                 : "",
-                "the one of %s ends in %lld days", whose, (long long)(left_s / 86400));
 }
 
 /* --- the gateway ------------------------------------------------------------------------------------*/
@@ -60,7 +54,7 @@ static bool check_endpoint(struct ctl_findings *findings, const struct ctl_optio
                     "%s cannot be reached: %s", options->endpoint, reply->reason);
         return false;
     }
-    check_certificate(findings, "the management listener", reply->certificate_end_s);
+    check_listener(findings, "the management listener", reply->certificate_end_s);
     check_clocks(findings, reply);
     if (!is_good(reply)) {
         ctl_finding(findings, CTL_FINDING_FAILED, "gateway",
@@ -126,7 +120,7 @@ static void check_blob(struct ctl_findings *findings, const struct ctl_options *
                     "%s cannot be reached from here: %s", url, reply.reason);
     } else {
         ctl_finding(findings, CTL_FINDING_OK, "blob", "", "%s answers", url);
-        check_certificate(findings, "the Blob listener", reply.certificate_end_s);
+        check_listener(findings, "the Blob listener", reply.certificate_end_s);
     }
     ctl_reply_cleanup(&reply);
 }

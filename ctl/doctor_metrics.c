@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/doctor.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "ctl/options.h"
+
+#define CERTIFICATE_ENDS_SOON_S (30 * 86400)
 
 /* The sum of all series of that name that have the label, a text as it stands in the braces; "" for any. */
 static double sum_of(const char *metrics, const char *name, const char *label)
@@ -69,6 +74,39 @@ static const struct {
      "provider.check_interval_ms asks less"},
 };
 
+void ctl_doctor_certificate(struct ctl_findings *findings, const char *whose, int64_t end_s,
+                            const char *remedy)
+{
+    const int64_t left_s = end_s - (int64_t)time(NULL);
+    const bool soon = left_s < CERTIFICATE_ENDS_SOON_S;
+    ctl_finding(findings, soon ? CTL_FINDING_WARNING : CTL_FINDING_OK, "certificate",
+                soon ? remedy : "", "the one of %s ends in %lld days", whose,
+                (long long)(left_s / 86400));
+}
+
+/* Those of the listeners are seen by who calls them. */
+static void check_identities(struct ctl_findings *findings, const char *metrics)
+{
+    static const char series[] =
+        "\ngatekey_certificate_expires_timestamp_seconds{certificate=\"identity-";
+    for (const char *at = strstr(metrics, series); at != NULL; at = strstr(at + 1, series)) {
+        char *rest = NULL;
+        char whose[64];
+        snprintf(whose, sizeof whose, "identity %lu in provider.identities",
+                 strtoul(at + sizeof series - 1, &rest, 10));
+        const double end_s = strncmp(rest, "\"} ", 3) == 0 ? strtod(rest + 3, NULL) : NAN;
+        if (isnan(end_s)) {
+            ctl_finding(findings, CTL_FINDING_WARNING, "certificate",
+                        "client_certificate_file: is it there, closed to others, and whole?",
+                        "the one of %s cannot be read", whose);
+        } else {
+            ctl_doctor_certificate(findings, whose, (int64_t)end_s,
+                                   "register a new one for the identity and put it in its place; "
+                                   "where the file is a systemd credential, restart the gateway");
+        }
+    }
+}
+
 void ctl_doctor_metrics(struct ctl_findings *findings, const char *metrics)
 {
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
@@ -80,6 +118,7 @@ void ctl_doctor_metrics(struct ctl_findings *findings, const char *metrics)
             ctl_finding(findings, CTL_FINDING_OK, counts[i].check, "", "%s", counts[i].well);
         }
     }
+    check_identities(findings, metrics);
     if (strstr(metrics, "gatekey_build_info{version=\"" GATEKEY_VERSION "\"}") == NULL) {
         ctl_finding(findings, CTL_FINDING_WARNING, "release", "install the same release of both",
                     "the gateway is of another release than this gatekeyctl, " GATEKEY_VERSION);

@@ -4,10 +4,12 @@
 
 #include "common/error.h"
 #include "common/secret.h"
+#include "gateway/identity_certificates.h"
 #include "gateway/manage/account_metrics.h"
 #include "gateway/manage/manage.h"
 #include "gateway/metrics.h"
 #include "gateway/store/probe.h"
+#include "gateway/terms.h"
 
 enum gk_status gk_manage_health(struct gk_manage *manage, const struct gk_manage_path *path,
                                 const struct gk_manage_request *request,
@@ -42,6 +44,9 @@ enum gk_status gk_manage_metrics(struct gk_manage *manage, const struct gk_manag
                                  struct gk_manage_answer *answer, struct gk_error *error)
 {
     (void)path, (void)request;
+    struct gk_terms *terms = gk_terms_now(manage->gateway->terms);
+    gk_identity_certificates_tell(terms->config);
+    gk_terms_release(terms);
     gk_metrics_render(&answer->body);
     gk_metrics_head(&answer->body, "gatekey_build_info");
     gk_buf_append_str(&answer->body, "gatekey_build_info{version=\"" GATEKEY_VERSION "\"} 1\n");

@@ -3,7 +3,7 @@
 // made with it to the refusal of its token and back. The vault takes tokens of a second, so that refusals show.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { randomUUID, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -34,15 +34,15 @@ function writeToken(token) {
 }
 
 // A certificate and its key in one file, as the vendor's SDK takes it too.
-function newCertificate(name) {
+function newCertificate(name, days) {
   const file = (kind) => path.join(directory, `${name}.${kind}`);
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '3', '-subj', `/CN=${name}`,
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', String(days), '-subj', `/CN=${name}`,
     '-keyout', file('key'), '-out', file('crt')], { stdio: 'ignore' });
   writeFileSync(file('pem'), Buffer.concat([readFileSync(file('key')), readFileSync(file('crt'))]), { mode: 0o600 });
   return { pem: file('pem'), crt: file('crt') };
 }
-const registered = newCertificate('registered');
-const strangers = newCertificate('strangers');
+const registered = newCertificate('registered', 50);
+const strangers = newCertificate('strangers', 3);
 const inUse = path.join(directory, 'client.pem');
 function useCertificate({ pem }) {
   writeFileSync(`${inUse}.new`, readFileSync(pem), { mode: 0o600 });
@@ -176,11 +176,23 @@ test('workload federation: the token of another issuer, which is read each time'
   assert.deepEqual((await ask({ client_id: vault.clients.gateway.clientId })).json.error_codes, [700213]);
 });
 
+// Of the one in use, without a reload; result: what doctor makes of it.
+async function tellsEnd({ crt }, result) {
+  const { body } = await stack.management.request('GET', '/metrics');
+  const [, place, end] = /^gatekey_certificate_expires_timestamp_seconds{certificate="identity-(\d+)"} (\S+)$/m.exec(body);
+  assert.equal(Number(end), Date.parse(new X509Certificate(readFileSync(crt)).validTo) / 1000);
+  const { stdout } = await stack.ctl('doctor', '--json', '--no-fail');
+  const told = JSON.parse(stdout).find(({ detail }) => detail.startsWith(`the one of identity ${place} in provider.identities`));
+  assert.deepEqual([told.check, told.result], ['certificate', result]);
+}
+
 test('a client certificate, which is read each time', async () => {
   const { vault } = stack;
   await createAs('bycert', resourceId('certificate'));
   await unwrapsAs('bycert', 'certificate');
+  await tellsEnd(registered, 'ok');
   useCertificate(strangers);
+  await tellsEnd(strangers, 'warning');
   await stateIs('bycert', 'revoked');
   useCertificate(registered);
   await stateIs('bycert', 'active');
