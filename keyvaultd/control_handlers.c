@@ -34,7 +34,8 @@ void kv_handle_fault_add(struct kv_request *request)
 void kv_handle_faults_clear(struct kv_request *request)
 {
     const char *key = kv_params_get(&request->query, "key");
-    const uint64_t taken = kv_faults_clear(request->server->faults, key);
+    const char *client_id = kv_params_get(&request->query, "client_id");
+    const uint64_t taken = kv_faults_clear(request->server->faults, key, client_id);
     kv_answer(request, 200, json_pack("{s:I}", "taken", (json_int_t)taken));
 }
 

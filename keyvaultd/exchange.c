@@ -25,7 +25,7 @@ static void on_body(void *ctx, struct gk_http_exchange *exchange, struct gk_span
     gk_buf_append(&request->body, bytes.data, bytes.len);
 }
 
-static void set_headers(struct kv_request *request)
+static void set_headers(struct kv_request *request, const struct kv_fault *fault)
 {
     struct gk_http_exchange *exchange = request->exchange;
     const struct kv_server *server = request->server;
@@ -49,6 +49,9 @@ static void set_headers(struct kv_request *request)
         snprintf(text, sizeof text, "Basic realm=%s", request->basic_realm);
         gk_http_answer_header(exchange, "WWW-Authenticate", text);
     }
+    if (fault->challenge[0] != '\0') {
+        gk_http_answer_header(exchange, "WWW-Authenticate", fault->challenge);
+    }
     if (request->retry_after_s > 0) {
         snprintf(text, sizeof text, "%lld", (long long)request->retry_after_s);
         gk_http_answer_header(exchange, "Retry-After", text);
@@ -57,7 +60,7 @@ static void set_headers(struct kv_request *request)
 
 static void send_answer(struct kv_request *request, const struct kv_fault *fault)
 {
-    set_headers(request);
+    set_headers(request, fault);
     if (kv_fault_sends(fault, request)) {
         return;
     }
@@ -111,6 +114,24 @@ static bool is_dropped(struct kv_request *request, const struct kv_fault *fault)
     return true;
 }
 
+static bool take_fault(struct kv_request *request, struct kv_fault *fault)
+{
+    if (request->route == NULL || request->route->area == KV_AREA_CONTROL) {
+        return false;
+    }
+    const bool open = request->route->area == KV_AREA_OPEN;
+    struct kv_params form;
+    const bool parsed =
+        kv_params_parse(&form, open ? gk_buf_span(&request->body) : gk_span_of(NULL, 0), true);
+    const char *client_id = parsed ? kv_params_get(&form, "client_id") : NULL;
+    const struct kv_fault_call call = {.operation = request->route->operation,
+                                       .key = request->call.key,
+                                       .client_id = client_id == NULL ? "" : client_id};
+    const bool taken = kv_faults_take(request->server->faults, &call, fault);
+    kv_params_cleanup(&form);
+    return taken;
+}
+
 static void on_complete(void *ctx, struct gk_http_exchange *exchange)
 {
     const struct kv_listener *listener = ctx;
@@ -122,8 +143,7 @@ static void on_complete(void *ctx, struct gk_http_exchange *exchange)
     }
     name_call(&request->call);
     kv_router_find(request, listener->imds);
-    if (request->route != NULL && request->route->area != KV_AREA_CONTROL &&
-        kv_faults_take(server->faults, request->route->operation, request->call.key, &fault)) {
+    if (take_fault(request, &fault)) {
         kv_faults_delay(server->faults, fault.delay_ms);
     }
     if (is_dropped(request, &fault)) {

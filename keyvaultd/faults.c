@@ -87,7 +87,9 @@ enum gk_status kv_faults_add(struct kv_faults *faults, const json_t *object, str
     int64_t status = 0;
     if (!copy_text(object, "operation", fault.operation, sizeof fault.operation) ||
         fault.operation[0] == '\0' || !copy_text(object, "key", fault.key, sizeof fault.key) ||
+        !copy_text(object, "client_id", fault.client_id, sizeof fault.client_id) ||
         !copy_text(object, "body", fault.body, sizeof fault.body) ||
+        !copy_text(object, "challenge", fault.challenge, sizeof fault.challenge) ||
         !copy_number(object, "count", -1, INT32_MAX, &fault.count) ||
         !copy_number(object, "delay_ms", 0, KV_FAULT_DELAY_MAX, &fault.delay_ms) ||
         !copy_number(object, "status", 200, 599, &status) ||
@@ -107,16 +109,23 @@ enum gk_status kv_faults_add(struct kv_faults *faults, const json_t *object, str
     return result;
 }
 
-uint64_t kv_faults_clear(struct kv_faults *faults, const char *key)
+static bool is_one(const char *wanted, const char *text)
 {
+    return wanted != NULL && wanted[0] != '\0' && strcmp(wanted, text) == 0;
+}
+
+uint64_t kv_faults_clear(struct kv_faults *faults, const char *key, const char *client_id)
+{
+    const bool all = key == NULL && client_id == NULL;
     uint64_t taken = 0;
     size_t kept = 0;
     pthread_mutex_lock(&faults->mutex);
     for (size_t i = 0; i < faults->count; i++) {
-        if (key != NULL && strcmp(faults->list[i].key, key) != 0) {
-            faults->list[kept++] = faults->list[i];
+        const struct kv_fault *fault = &faults->list[i];
+        if (all || is_one(key, fault->key) || is_one(client_id, fault->client_id)) {
+            taken += fault->taken;
         } else {
-            taken += faults->list[i].taken;
+            faults->list[kept++] = *fault;
         }
     }
     faults->count = kept;
@@ -124,18 +133,19 @@ uint64_t kv_faults_clear(struct kv_faults *faults, const char *key)
     return taken;
 }
 
-static bool applies(const struct kv_fault *fault, const char *operation, const char *key)
+static bool applies(const struct kv_fault *fault, const struct kv_fault_call *call)
 {
-    return (strcmp(fault->operation, "*") == 0 || strcmp(fault->operation, operation) == 0) &&
-           (fault->key[0] == '\0' || strcmp(fault->key, key) == 0);
+    return (strcmp(fault->operation, "*") == 0 || strcmp(fault->operation, call->operation) == 0) &&
+           (fault->key[0] == '\0' || strcmp(fault->key, call->key) == 0) &&
+           (fault->client_id[0] == '\0' || strcmp(fault->client_id, call->client_id) == 0);
 }
 
-bool kv_faults_take(struct kv_faults *faults, const char *operation, const char *key,
+bool kv_faults_take(struct kv_faults *faults, const struct kv_fault_call *call,
                     struct kv_fault *out)
 {
     pthread_mutex_lock(&faults->mutex);
     size_t at = 0;
-    while (at < faults->count && !applies(&faults->list[at], operation, key)) {
+    while (at < faults->count && !applies(&faults->list[at], call)) {
         at++;
     }
     const bool found = at < faults->count;

@@ -522,9 +522,22 @@ test('faults: each does what it says, as often as it says', async () => {
   const started = process.hrtime.bigint();
   assert.equal((await unwrap()).status, 200);
   assert.ok(process.hrtime.bigint() - started >= 300000000n);
+  const challenge = 'Bearer authorization="https://elsewhere.example/t", resource="https://vault.azure.net"';
+  await vault.fault({ operation: 'unwrapKey', count: 1, status: 401, challenge });
+  const challenged = await unwrap();
+  assert.deepEqual([challenged.status, challenged.headers['www-authenticate']], [401, challenge]);
+  const statusOfToken = async (form) => (await vault.request('POST', `/${vault.tenantId}/oauth2/v2.0/token`,
+    { body: `${new URLSearchParams(form)}` })).status;
   await vault.fault({ operation: 'token', count: 1, status: 503 });
-  const token = await vault.request('POST', `/${vault.tenantId}/oauth2/v2.0/token`, { body: '' });
-  assert.equal(token.status, 503);
+  assert.equal(await statusOfToken({}), 503);
+  const { clientId } = vault.clients.gateway;
+  await vault.fault({ operation: 'token', client_id: clientId, count: -1, status: 503 });
+  assert.equal(await statusOfToken({ client_id: vault.clients.admin.clientId }), 400, 'another client’s fault');
+  assert.equal(await statusOfToken({ client_id: clientId }), 503);
+  await vault.endFaults('another');
+  assert.equal(await statusOfToken({ client_id: clientId }), 503);
+  assert.deepEqual(await vault.endFaults('another', clientId), { taken: 2 });
+  assert.equal(await statusOfToken({ client_id: clientId }), 400);
   await vault.fault({ operation: '*', count: -1, action: 'drop' });
   await assert.rejects(vault.request('GET', '/keys/faults?api-version=7.4'));
   await vault.clearFaults();

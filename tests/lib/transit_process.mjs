@@ -3,8 +3,9 @@
 // keeps what it makes. DIRECTORY/ready says where it is and how a gateway is configured for it, once it listens. Beside
 // it listens its control, in JSON:
 //
-//   POST /faults {key, operation, and what goes wrong, as POST /control/faults of keyvaultd takes it}
-//   DELETE /faults?key=K     ends those of a key; {"taken"}: how many calls they have met
+//   POST /faults {key, operation, and what goes wrong, as POST /control/faults of keyvaultd takes it}; of logins, which
+//                            are its operation token, client_id is the role's id
+//   DELETE /faults?key=K&client_id=R   ends those of a key and those of a role; {"taken"}: how many calls they have met
 //   POST /show {impostor}    from now on with a certificate that somebody else has issued, or its own; ends all faults
 import { renameSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -56,16 +57,24 @@ const actions = {
     ...(data.plaintext && { plaintext: resize(data.plaintext, 1) }) }))),
 };
 
-transit.state.spoil = (method, where, answer, response) => {
+const isAbout = ({ key, client_id: role, operation }, method, where, body) => (operation === 'token' ?
+  where === 'auth/approle/login' && JSON.parse(body).role_id === role :
+  where === `${transit.mount}/${PLACES[operation]}/${key}` && (operation !== 'get' || method === 'GET'));
+const send = (fault, answer, response) => {
+  if (fault.action) actions[fault.action](response, answer);
+  else if (fault.status) write(response, { status: fault.status, json: { errors: ['a fault'] } }, fault);
+  else write(response, answer);
+};
+
+transit.state.spoil = (method, where, answer, response, body) => {
   console.log(`${new Date().toISOString()} ${method} ${where} ${answer.status}`);
-  const fault = faults.find(({ key, operation }) => where === `${transit.mount}/${PLACES[operation]}/${key}` &&
-    (operation !== 'get' || method === 'GET'));
+  const fault = faults.find((one) => isAbout(one, method, where, body));
   if (fault === undefined) return false;
   fault.taken += 1;
   console.log(`${where}: ${JSON.stringify(fault)}`);
-  if (fault.action) actions[fault.action](response, answer);
-  else if (fault.delay_ms) setTimeout(() => write(response, answer), fault.delay_ms);
-  else write(response, { status: fault.status, json: { errors: ['a fault'] } }, fault);
+  if (fault.taken === fault.count) faults.splice(faults.indexOf(fault), 1);
+  if (fault.delay_ms) setTimeout(() => send(fault, answer, response), fault.delay_ms);
+  else send(fault, answer, response);
   return true;
 };
 
@@ -74,8 +83,9 @@ transit.state.spoil = (method, where, answer, response) => {
 const control = {
   'POST /faults': (_, fault) => { faults.push({ ...fault, taken: 0 }); },
   'DELETE /faults': (query) => {
-    const mine = faults.filter(({ key }) => key === query.get('key'));
-    faults = faults.filter(({ key }) => key !== query.get('key'));
+    const isMine = ({ key, client_id: role }) => (role ? role === query.get('client_id') : key === query.get('key'));
+    const mine = faults.filter(isMine);
+    faults = faults.filter((fault) => !isMine(fault));
     return { taken: mine.reduce((sum, { taken }) => sum + taken, 0) };
   },
   'POST /show': (_, { impostor: wanted }) => {
@@ -94,8 +104,8 @@ const server = http.createServer(async (request, response) => {
 server.listen(0, '127.0.0.1', () => {
   const ready = path.join(directory, 'ready');
   writeFileSync(`${ready}.new`, JSON.stringify({ uri: transit.uri, control: `http://127.0.0.1:${server.address().port}`,
-    ca: authority.caFile, token: transit.rootToken, keys: `${transit.uri}/v1/${transit.mount}/keys/`,
+    ca: authority.caFile, token: transit.rootToken, engine: `${transit.uri}/v1/${transit.mount}`, policy: transit.role,
     secrets: [transit.rootToken, transit.unsealKey, ...transit.state.secretIds.keys()],
-    vault_config: transit.vaultConfig, identity: transit.resourceId, identity_config: transit.identities[0] }));
+    vault_config: transit.vaultConfig }));
   renameSync(`${ready}.new`, ready);
 });

@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """A transit engine as a process (transit_process.mjs), with its customer's hand on it, as vault_process.py has a vault:
 keys are made, disabled and enabled by the engine's own operations."""
+import base64
 import http.client
 import json
 import pathlib
 import subprocess
 import urllib.parse
 
-from gateway_process import ROOT, wait_for
+from gateway_process import ROOT, wait_for, write_secret
 from https_session import TIMEOUT_S, Session
 
 
 class Transit:
-    """Until stop(). provider_config is what a gateway's configuration needs to use it, identity as whom."""
+    """Until stop(). config and identity_config are what a gateway's configuration needs to use it as identities, each
+    with tokens of its own."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, identities):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True)
         ready = self.directory / "ready"
@@ -24,11 +26,25 @@ class Transit:
         wait_for("the transit engine", self.process, ready.exists)
         said = json.loads(ready.read_text())
         self.uri, self.ca_file, self.secrets = said["uri"], pathlib.Path(said["ca"]), said["secrets"]
-        self.config, self.identity, self.identity_config = (said["vault_config"], said["identity"],
-                                                            said["identity_config"])
-        self.keys, self.headers = said["keys"], {"X-Vault-Token": said["token"]}
+        self.config = said["vault_config"]
+        self.engine, self.headers = said["engine"], {"X-Vault-Token": said["token"]}
         self.control = urllib.parse.urlsplit(said["control"]).netloc
         self.session = Session(self.ca_file)
+        self.roles = {identity: self._make_role(identity.rpartition("/")[2], said["policy"]) for identity in identities}
+
+    def _make_role(self, name, policy):
+        """Its role id; one who knows the secret id too may do what the policy permits."""
+        role = f"{self.uri}/v1/auth/approle/role/{name}"
+        self._ask("POST", role, {"token_policies": [policy]})
+        secret = self._ask("POST", f"{role}/secret-id")["secret_id"]
+        write_secret(self.directory / f"{name}.secret", secret + "\n")
+        self.secrets.append(secret)
+        return self._ask("GET", f"{role}/role-id")["role_id"]
+
+    @property
+    def identity_config(self):
+        return ",\n".join(f"""{{ kind = "approle"; resource_id = "{identity}"; role = "{role}";
+    secret_id_file = "{self.directory}/{identity.rpartition('/')[2]}.secret"; }}""" for identity, role in self.roles.items())
 
     def stop(self):
         self.process.terminate()
@@ -40,13 +56,22 @@ class Transit:
 
     # --- the customer ------------------------------------------------------------------------------
 
-    def _call(self, method, where, body=None, absent=None):
-        status, text = self.session.fetch(method, self.keys + where, json.dumps(body or {}).encode(), self.headers)
+    def _ask(self, method, url, body=None, absent=None):
+        status, text = self.session.fetch(method, url, json.dumps(body or {}).encode(), self.headers)
         if status == 404 and absent is not None:
             return absent
-        if status != 200:
-            raise SystemExit(f"transit: {method} {where}: {status} {text}")
-        return json.loads(text)["data"]
+        if status not in (200, 204):
+            raise SystemExit(f"transit: {method} {url}: {status} {text}")
+        return json.loads(text)["data"] if text else None
+
+    def _call(self, method, where, body=None, absent=None):
+        return self._ask(method, f"{self.engine}/keys/{where}", body, absent)
+
+    def unwrap(self, key_id, _, wrapped):
+        """What was wrapped by it, as a gateway names the key and keeps the wrap."""
+        name = key_id.split("/")[-2]
+        opened = self._ask("POST", f"{self.engine}/decrypt/{name}", {"ciphertext": wrapped.decode()})
+        return base64.b64decode(opened["plaintext"])
 
     def create_key(self, name):
         """Of a key that is there it makes a new version. Its version."""
@@ -76,6 +101,10 @@ class Transit:
         """With each such call for the key, until end_faults."""
         self._control("POST", "/faults", {"key": key, "operation": operation, **fault})
 
-    def end_faults(self, key):
-        """How many calls they have met."""
-        return self._control("DELETE", f"/faults?key={key}")["taken"]
+    def begin_token_fault(self, identity, fault):
+        """With each login as this identity."""
+        self._control("POST", "/faults", {"client_id": self.roles[identity], "operation": "token", **fault})
+
+    def end_faults(self, key, identity):
+        """Of that key, and of that identity's logins. How many calls they have met."""
+        return self._control("DELETE", f"/faults?key={key}&client_id={self.roles[identity]}")["taken"]

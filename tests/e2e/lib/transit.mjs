@@ -288,7 +288,7 @@ export async function startTransit(directory, { authority, mount = 'transit', na
       request.on('end', () => {
         const where = new URL(request.url, 'https://localhost').pathname.replace(/^\/v1\//, '');
         const answer = answerTo(request, where, Buffer.concat(parts).toString());
-        if (state.spoil(request.method, where, answer, response)) return;
+        if (state.spoil(request.method, where, answer, response, Buffer.concat(parts).toString())) return;
         response.writeHead(answer.status, { 'content-type': 'application/json' });
         response.end(answer.json && `${JSON.stringify(answer.json)}\n`);
       });
@@ -351,7 +351,7 @@ export async function startTransit(directory, { authority, mount = 'transit', na
 
   return {
     uri, mount, namespace, rootToken, unsealKey, state, client, admin, owner, identities,
-    resourceId: identity('approle'), jwtResourceId: identity('jwt'), tlsResourceId: identity('tls'),
+    role, resourceId: identity('approle'), jwtResourceId: identity('jwt'), tlsResourceId: identity('tls'),
     setPermitted, newSecretId,
     removeJwtRole: () => admin.delete(`auth/jwt/role/${role}-jwt`),
     addJwtRole,

@@ -254,6 +254,8 @@ control = { enabled = true; token_file = ${quote(file('control.token', `${contro
     setClock: (offsetMs) => control('POST', 'clock', { offset_ms: offsetMs }),
     fault: (fault) => control('POST', 'faults', fault),
     clearFaults: () => control('DELETE', 'faults'),
+    // Those of that key and of that client.
+    endFaults: (key, clientId = '') => control('DELETE', `faults?${new URLSearchParams({ key, client_id: clientId })}`),
 
     calls,
     countCalls: async (operation, key) => (await calls()).calls.filter(matches(operation, key)).length,
