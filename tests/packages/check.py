@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's packages of a build: made, and compared with contents.txt; unpacked over the first release; taken apart into
+"""Debian's packages of a build: made by the commands of the operator's guide, and compared with contents.txt; unpacked over the first release; taken apart into
 one root, where the programs run with the module, the pages are there, the user can be made, logrotate understands its
 part, bash completes, and both units are as closed as docs/packages.md says. Takes about 30 s. Needs dpkg-dev and file; what systemd, logrotate
 or man would check is left out where they are not installed.
@@ -19,6 +19,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 CONTENTS = HERE / "contents.txt"
 PACKAGING = HERE.parent.parent / "packaging"
 DOCS = HERE.parent.parent / "docs/packages.md"
+GUIDE = HERE.parent.parent / "docs/operator-guide.md"
+SCRIPTS = HERE.parent.parent / "scripts"
 MODULE = "usr/lib/gatekey/gatekey.so"
 UNITS = ("gatekey", "keyvaultd")
 SKIPPED = 77
@@ -29,6 +31,19 @@ def run(*command, **options):
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))} ends with {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def make(build, place):
+    """By the guide's commands, where everything is built already, and apt says what it would install, and no more."""
+    release = place / "source/build/release"
+    release.mkdir(parents=True)
+    (place / "source/scripts").symlink_to(SCRIPTS)
+    shutil.copy(pathlib.Path(build, "CPackConfig.cmake"), release)
+    commands = re.search(r"^## 1\. Install$.*?^```sh\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.M | re.S)[1]
+    assert "cpack" in commands and "apt install" in commands, commands
+    run("bash", "-euo", "pipefail", "-c",
+        f'cmake() {{ :; }}; apt() {{ apt-get --simulate "$@"; }}\n{commands}', cwd=place / "source")
+    return sorted(release.glob("*.deb"))
 
 
 def listing(package):
@@ -142,10 +157,8 @@ def main(build, write=False):
         print("cpack, dpkg-dev or file is not installed")
         sys.exit(SKIPPED)
     with tempfile.TemporaryDirectory(prefix="gatekey-packages-") as place:
-        made = pathlib.Path(place, "made")
         root = pathlib.Path(place, "root")
-        run("cpack", "-G", "DEB", "-B", made, cwd=build, umask=0o022)  # which cpack takes over
-        packages = sorted(made.glob("*.deb"))
+        packages = make(build, pathlib.Path(place))
         check_contents(packages, write)
         check_together(packages)
         check_upgrade(packages, pathlib.Path(place))
