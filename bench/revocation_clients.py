@@ -8,7 +8,8 @@ from blob_client import Client
 from gateway_process import account_sas
 
 PROCESSES = 4
-PAUSE_S = 0.01  # between rounds, so that few accounts are not asked for all the time
+PAUSE_S = 0.01  # between rounds, at least
+WATCH_RATE_S = 250  # requests a second at most, of a process
 BACKGROUND_RATE_S = 100  # requests a second for all accounts in turn, whatever is watched
 BLOB = "box/blob"
 FORK = multiprocessing.get_context("fork")
@@ -79,7 +80,7 @@ def watch_part(names):
     connection, wanted, until = WORK["accounts"].client(WORK["port"]), WORK["wanted"], WORK["until"]
     seen, slowest_s = [], 0.0
     while names and time.monotonic() < until:
-        begun = time.monotonic()
+        begun, asked = time.monotonic(), len(names)
         left = []
         for name in names:
             if connection.of(name).properties(BLOB).status == wanted:
@@ -87,8 +88,9 @@ def watch_part(names):
             else:
                 left.append(name)
         names = left
+        pace_s = begun + asked / WATCH_RATE_S - time.monotonic()
+        time.sleep(max(PAUSE_S, pace_s))
         slowest_s = max(slowest_s, time.monotonic() - begun)
-        time.sleep(PAUSE_S)
     connection.close()
     return seen, slowest_s, names
 
