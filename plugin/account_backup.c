@@ -234,8 +234,9 @@ static enum gk_status judge(struct restore *restore, struct gk_error *error)
     case GK_RESTORE_REVIVES_ROOT_KEY:
         return gk_fail_http(
             error, GK_E_INVALID, 409, "AccountBackupRevivesRootKey",
-            "The backup of account %.88s has a root key that was retired since, and "
-            "would bring it back. Take a later backup.",
+            "The backup of account %.88s has a root key that is not in use there: it was retired "
+            "since, or the store was put back to a time before it. Take a later backup, or one "
+            "from before that root key.",
             restore->name);
     case GK_RESTORE_CHANGES_SETTINGS:
         break;
