@@ -15,13 +15,15 @@ GATEWAY, HOLDER = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-22
 
 
 class Controller:
-    """In a directory of its own, with the collection installed there and the packages of a build."""
+    """In a directory of its own, with the collection installed there and the packages of a build. said: all that was
+    printed; said_last: the lines of the last play."""
 
     def __init__(self, place, build):
         self.place = place
         self.packages = place / "packages"
         self.secrets = {"gateway": secrets.token_hex(20), "holder": secrets.token_hex(20)}
         self.said = ""
+        self.said_last = []
         self.variables = {}
         self.hosts = {}
         install(place)
@@ -77,6 +79,7 @@ class Controller:
         done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, check=False, env=environment(self.place))
         self.said += done.stdout
+        self.said_last = done.stdout.splitlines()
         if (done.returncode != 0) != fails:
             sys.exit(f"{' '.join(map(str, command))} ends with {done.returncode}\n{done.stdout[-8000:]}")
         changed = dict(re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", done.stdout, re.M))

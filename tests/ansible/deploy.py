@@ -3,13 +3,15 @@
 """The collection applied: to two fresh Debian machines with systemd, a vault and a gateway. Check mode changes nothing;
 a deployment serves the vendor's client with a customer's key, and changes nothing when it is repeated; a log level is
 reloaded, an interval restarts, a wrong setting does neither; a start is over when the service serves; a rotation, a
-revocation drill, a backup and a removal do what they say; and no secret is in anything that Ansible has printed. Needs
-root and some three minutes, and once a minute or two more for the machines' root, which is kept in BUILD/ansible.
+revocation drill, a backup and a removal do what they say; a diff has the lines that change; and no secret is in anything
+that Ansible has printed. Needs root and some three minutes, and once a minute or two more for the machines' root, which
+is kept in BUILD/ansible.
 
   deploy.py BUILD
 """
 import base64
 import contextlib
+import os
 import pathlib
 import socket
 import ssl
@@ -91,6 +93,18 @@ def check_deployment(site):
     return container
 
 
+def what_stands(site):
+    """What a play could change, and the services do not change by themselves."""
+    found = {}
+    for machine in (site.vault, site.gateway):
+        for place in ("/etc", "/usr/bin", "/var/cache/gatekey", "/var/lib/dpkg/info"):
+            for path in machine.path(place).rglob("*"):
+                status = os.lstat(path)
+                found[path] = (status.st_mode, status.st_uid, status.st_gid, status.st_size, status.st_mtime_ns)
+        found[machine] = [machine.main_pid(unit) for unit in ("gatekey", "keyvaultd")]
+    return found
+
+
 def check_changes(site):
     """A reload where one will do; a restart where it takes one; neither for what is wrong."""
     configuration = [{"hosts": "gatekey", "gather_facts": False, "tasks": [
@@ -99,7 +113,10 @@ def check_changes(site):
     running = site.gateway.main_pid("gatekey")
     reloads = site.metric('gatekey_config_reloads_total{result="ok"}')
     chatty = {**site.settings, "log_level": "debug", "policy": {"hsm_keys": "audit"}}
-    assert play(configuration, "--check", gatekey_settings=chatty)["gateway"] > 0
+    stands = what_stands(site)
+    assert play("deploy", "--check", gatekey_settings=chatty) == {"vault": 0, "gateway": 2}
+    assert '+log_level = "debug";' in site.controller.said_last
+    assert what_stands(site) == stands
     assert play("deploy", "--limit", "gatekey", gatekey_settings=chatty)["gateway"] == 2
     assert site.gateway.main_pid("gatekey") == running
     # systemd is done when it has sent the signal.
@@ -138,10 +155,14 @@ def check_keys(site, container):
     play = site.controller.play
     first = site.controller.vault_key()["kid"]
     accounts = site.controller.variables["accounts_present"]
-    pinned = [{**accounts[0], "key_version": first.rsplit("/", 1)[1]}]
+    version = first.rsplit("/", 1)[1]
+    pinned = [{**accounts[0], "key_version": version, "blob_service": {"versioning": True, "cors_rules": [
+        {"allowed_origins": ["https://films.example"], "allowed_methods": ["GET"]}]}}]
     accounts_play = [{"hosts": "gatekey", "gather_facts": False, "roles": ["gatekey.gateway.accounts"]}]
-    assert play(accounts_play, "--check", accounts_present=pinned)["gateway"] == 1
-    assert play(accounts_play, accounts_present=pinned)["gateway"] == 1
+    for options in (["--check"], []):
+        assert play(accounts_play, *options, accounts_present=pinned)["gateway"] == 2
+        for line in ('-  "key_version": "",', f'+  "key_version": "{version}",', '-  "versioning": false', '+  "versioning": true'):
+            assert line in site.controller.said_last, line
     assert play(accounts_play, accounts_present=pinned)["gateway"] == 0
     second = site.controller.vault_key(rotate=True)["kid"]
     assert second != first

@@ -118,7 +118,8 @@ def check_blob_service(modules):
            "default_service_version": "", "cors_rules": []}
     kept = {"versioning": True, "delete_retention_days": 7}
     asked = {"permanent_deletes": True, "container_retention_days": 3, "default_service_version": "2021-12-02"}
-    whole = {**new, **kept, **asked, "cors_rules": [{**rule, "allowed_headers": [], "exposed_headers": [], "max_age_s": 0}]}
+    rule_kept = {**rule, "allowed_headers": [], "exposed_headers": [], "max_age_s": 0}
+    whole = {**new, **kept, **asked, "cors_rules": [rule_kept]}
     assert settings(modules.change("blob_service", account="seen", **kept)["diff"]) == [new, {**new, **kept}]
     done = modules.change("blob_service", account="seen", **asked, cors_rules=[rule])
     assert settings(done["diff"]) == [{**new, **kept}, whole]
