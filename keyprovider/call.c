@@ -36,8 +36,9 @@ struct gk_kv_call {
     void *ctx;
     uint8_t *body; /* secret: what is sent; NULL for a get */
     size_t body_len;
-    size_t input_len; /* of what is wrapped or unwrapped */
-    uint8_t *value;   /* secret: what came back */
+    size_t input_len;           /* of what is wrapped or unwrapped */
+    struct gk_key_info version; /* of a look at the rotation policy */
+    uint8_t *value;             /* secret: what came back */
 
     struct gk_kv_route route;
     struct gk_kv_grant grant; /* an application's tenant is "" while the vault's is not known */
@@ -59,7 +60,7 @@ struct gk_kv_call {
 
 static void count_call(const struct gk_kv_call *call)
 {
-    static const char *const operations[] = {"get", "wrap", "unwrap"};
+    static const char *const operations[] = {"get", "wrap", "unwrap", "get_policy"};
     static const char *const results[] = {"ok", "key_refused", "gone", "identity_gone",
                                           "unavailable"};
     const struct gk_provider_host *host = &call->provider->host;
@@ -325,6 +326,7 @@ static struct gk_kv_question question_of(const struct gk_kv_call *call)
 {
     return (struct gk_kv_question){.operation = knows_tenant(call) ? call->operation : GK_KV_GET,
                                    .key = &call->key,
+                                   .version = &call->version,
                                    .vault = &call->route.vault,
                                    .identity = call->route.identity,
                                    .vouched = gk_kv_grant_is_vouched(&call->grant)};
@@ -359,17 +361,29 @@ static bool read_value(struct gk_kv_call *call, struct gk_span body)
     return true;
 }
 
+static bool read_answer(struct gk_kv_call *call, struct gk_span body)
+{
+    const struct gk_kv_dialect *dialect = call->route.dialect;
+    const struct gk_kv_question question = question_of(call);
+    switch (call->operation) {
+    case GK_KV_GET:
+        return dialect->read_key(body, &question, &call->answer);
+    case GK_KV_GET_POLICY:
+        return dialect->read_policy(body, &question, &call->answer);
+    case GK_KV_WRAP:
+    case GK_KV_UNWRAP:
+        break;
+    }
+    return read_value(call, body);
+}
+
 static void accept_answer(struct gk_kv_call *call, struct gk_span body)
 {
-    const struct gk_kv_question question = question_of(call);
     if (!knows_tenant(call)) {
         fail(call, GK_VAULT_UNAVAILABLE, "ChallengeInvalid", "the vault does not ask for a token");
         return;
     }
-    const bool good = call->operation == GK_KV_GET
-                          ? call->route.dialect->read_key(body, &question, &call->answer)
-                          : read_value(call, body);
-    if (good) {
+    if (read_answer(call, body)) {
         call->answer.verdict = GK_VAULT_OK;
         finish(call);
         return;
@@ -513,10 +527,17 @@ static uint32_t time_left_ms(const struct gk_kv_call *call)
     return left_ms <= 0 ? 1 : left_ms < most_ms ? (uint32_t)left_ms : most_ms;
 }
 
+/* It has no body. */
+static bool is_read(enum gk_kv_operation operation)
+{
+    return operation == GK_KV_GET || operation == GK_KV_GET_POLICY;
+}
+
 static void send_request(struct gk_kv_call *call, const char *bearer)
 {
     const struct gk_kv_dialect *dialect = call->route.dialect;
     const struct gk_kv_question question = question_of(call);
+    const bool read = is_read(question.operation);
     struct gk_buf url;
     struct gk_buf header;
     gk_buf_init(&url, GK_KV_CALL_URL_BYTES_MAX);
@@ -529,9 +550,8 @@ static void send_request(struct gk_kv_call *call, const char *bearer)
         .url = gk_buf_str(&url),
         .credentials = bearer,
         .header = header.len == 0 ? NULL : gk_buf_str(&header),
-        .content_type = question.operation == GK_KV_GET ? NULL : "application/json",
-        .body = question.operation == GK_KV_GET ? gk_span_of(NULL, 0)
-                                                : gk_span_of(call->body, call->body_len),
+        .content_type = read ? NULL : "application/json",
+        .body = read ? gk_span_of(NULL, 0) : gk_span_of(call->body, call->body_len),
         .timeout_ms = time_left_ms(call),
     };
     if (gk_buf_status(&url) == GK_OK && gk_buf_status(&header) == GK_OK) {
@@ -633,7 +653,7 @@ static bool make_body(struct gk_kv_call *call, const struct gk_kv_call_input *in
     const char *algorithm =
         input->operation == GK_KV_WRAP ? wrap_algorithm(call) : input->algorithm;
     struct gk_buf body;
-    if (input->operation == GK_KV_GET) {
+    if (is_read(input->operation)) {
         return true;
     }
     if (!dialect->algorithm_is_known(algorithm) || input->value.len > GK_WRAPPED_BYTES_MAX ||
@@ -659,6 +679,9 @@ static struct gk_kv_call *new_call(struct gk_provider *provider,
     call->operation = input->operation;
     call->key = *input->key;
     call->input_len = input->value.len;
+    if (input->version != NULL) {
+        call->version = *input->version;
+    }
     call->deadline_ms = input->deadline_ms;
     call->done = input->done;
     call->ctx = input->ctx;
@@ -667,6 +690,10 @@ static struct gk_kv_call *new_call(struct gk_provider *provider,
         GK_OK) {
         call->answer.ours = 1;
         set_reason(call, GK_VAULT_UNAVAILABLE, "NotConfigured", error.message);
+    } else if (input->operation == GK_KV_GET_POLICY && call->route.dialect->read_policy == NULL) {
+        call->answer.ours = 1;
+        set_reason(call, GK_VAULT_UNAVAILABLE, "NoRotationPolicy",
+                   "a vault of this kind tells of rotation with the key");
     } else if (!make_body(call, input)) {
         free_call(call);
         return NULL;

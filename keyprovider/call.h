@@ -24,8 +24,9 @@ struct gk_kv_call_input {
     enum gk_kv_operation operation;
     const struct gk_identity_reference *identity;
     const struct gk_key_reference *key;
-    const char *algorithm; /* of an unwrap */
-    struct gk_span value;  /* of a wrap or unwrap */
+    const char *algorithm;             /* of an unwrap */
+    struct gk_span value;              /* of a wrap or unwrap */
+    const struct gk_key_info *version; /* of a look at the rotation policy: whose dates it is for */
     uint32_t deadline_ms;
     gk_vault_done_fn *done;
     void *ctx;

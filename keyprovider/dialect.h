@@ -15,6 +15,7 @@
 struct gk_kv_question {
     enum gk_kv_operation operation;
     const struct gk_key_reference *key;
+    const struct gk_key_info *version; /* of a look at the rotation policy: whose dates it is for */
     const struct gk_kv_vault *vault;
     const struct gk_kv_identity *identity;
     bool vouched; /* an application of the vault's tenant asks, for which the identity vouches */
@@ -42,11 +43,14 @@ struct gk_kv_dialect {
     bool (*body)(struct gk_buf *out, const struct gk_kv_question *question, const char *algorithm,
                  struct gk_span value);
 
-    /* The two ways to read a 200; false: it is not what was asked for. As in response.h. */
+    /* The ways to read a 200; false: it is not what was asked for. As in response.h. */
     bool (*read_key)(struct gk_span body, const struct gk_kv_question *question,
                      struct gk_vault_answer *answer);
     bool (*read_value)(struct gk_span body, const struct gk_kv_question *question,
                        struct gk_vault_answer *answer, struct gk_buf *value);
+    /* Of the rotation policy, answer->info.rotation_due_wall_ms; NULL: read_key has it. */
+    bool (*read_policy)(struct gk_span body, const struct gk_kv_question *question,
+                        struct gk_vault_answer *answer);
     /* What any other status means; answer gets code and message. */
     struct gk_kv_judgement (*judge)(const struct gk_kv_question *question,
                                     const struct gk_kv_http_answer *http,

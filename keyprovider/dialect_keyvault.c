@@ -7,6 +7,7 @@
 #include "keyprovider/dialect.h"
 #include "keyprovider/request.h"
 #include "keyprovider/response.h"
+#include "keyprovider/rotation_policy.h"
 
 #define STATUS_UNAUTHORIZED 401u
 
@@ -47,6 +48,13 @@ static bool read_value(struct gk_span text, const struct gk_kv_question *questio
                        struct gk_vault_answer *answer, struct gk_buf *value)
 {
     return gk_kv_response_value(text, question->key, answer, value);
+}
+
+static bool read_policy(struct gk_span text, const struct gk_kv_question *question,
+                        struct gk_vault_answer *answer)
+{
+    return gk_kv_rotation_due(text, question->key->name, question->version,
+                              &answer->info.rotation_due_wall_ms);
 }
 
 static void set_reason(struct gk_vault_answer *answer, const char *code, const char *message)
@@ -141,6 +149,7 @@ const struct gk_kv_dialect *gk_kv_dialect_keyvault(void)
         .body = body,
         .read_key = read_key,
         .read_value = read_value,
+        .read_policy = read_policy,
         .judge = judge,
     };
     return &dialect;

@@ -245,6 +245,22 @@ static void unwrap(struct gk_provider *provider, const struct gk_identity_refere
     gk_kv_call_start(provider, &input);
 }
 
+static void rotation_due(struct gk_provider *provider, const struct gk_identity_reference *identity,
+                         const struct gk_key_reference *key, const struct gk_key_info *version,
+                         uint32_t deadline_ms, gk_vault_done_fn *done, void *ctx)
+{
+    const struct gk_kv_call_input input = {
+        .operation = GK_KV_GET_POLICY,
+        .identity = identity,
+        .key = key,
+        .version = version,
+        .deadline_ms = deadline_ms,
+        .done = done,
+        .ctx = ctx,
+    };
+    gk_kv_call_start(provider, &input);
+}
+
 static struct gk_provider_timer *call_at(struct gk_provider *provider, int64_t mono_ms,
                                          gk_timer_fn *fn, void *ctx)
 {
@@ -276,6 +292,7 @@ const struct gk_provider_ops *gk_vault_provider(void)
         .call_at = call_at,
         .cancel = cancel,
         .config_check = config_check,
+        .rotation_due = rotation_due,
     };
     return &ops;
 }

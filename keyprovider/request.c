@@ -10,11 +10,11 @@
 void gk_kv_request_url(struct gk_buf *out, enum gk_kv_operation operation,
                        const struct gk_key_reference *key)
 {
-    static const char *const tails[] = {"", "/wrapkey", "/unwrapkey"};
+    static const char *const tails[] = {"", "/wrapkey", "/unwrapkey", "/rotationpolicy"};
     gk_buf_append_str(out, key->vault_uri);
     gk_buf_append_str(out, "/keys/");
     gk_buf_append_str(out, key->name);
-    if (key->version[0] != '\0') {
+    if (key->version[0] != '\0' && operation != GK_KV_GET_POLICY) {
         gk_buf_append_str(out, "/");
         gk_buf_append_str(out, key->version);
     }

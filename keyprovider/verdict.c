@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define ANY_OPERATION (1u << GK_KV_GET | 1u << GK_KV_WRAP | 1u << GK_KV_UNWRAP)
+#define ANY_OPERATION                                                                              \
+    (1u << GK_KV_GET | 1u << GK_KV_WRAP | 1u << GK_KV_UNWRAP | 1u << GK_KV_GET_POLICY)
 
 #define STATUS_OK           200u
 #define STATUS_SERVER_FIRST 500u
@@ -34,7 +35,7 @@ static const struct {
 
 const char *gk_kv_operation_name(enum gk_kv_operation operation)
 {
-    static const char *const names[] = {"get", "wrapKey", "unwrapKey"};
+    static const char *const names[] = {"get", "wrapKey", "unwrapKey", "getrotationpolicy"};
     return names[operation];
 }
 

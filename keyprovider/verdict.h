@@ -10,9 +10,9 @@
 
 #include "keyprovider/config.h"
 
-enum gk_kv_operation { GK_KV_GET = 0, GK_KV_WRAP = 1, GK_KV_UNWRAP = 2 };
+enum gk_kv_operation { GK_KV_GET = 0, GK_KV_WRAP = 1, GK_KV_UNWRAP = 2, GK_KV_GET_POLICY = 3 };
 
-/* How the vault itself names the operation: "get", "wrapKey", "unwrapKey". */
+/* How the vault itself names the operation: "get", "wrapKey", "unwrapKey", "getrotationpolicy". */
 const char *gk_kv_operation_name(enum gk_kv_operation operation);
 
 struct gk_kv_judgement {

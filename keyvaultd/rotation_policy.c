@@ -6,9 +6,9 @@
 #include "keyvaultd/key.h"
 
 #define ACTIONS_MAX             2u
-#define EXPIRY_MIN_S            (28 * KV_DAY_S)
-#define ROTATE_MIN_S            (7 * KV_DAY_S)
-#define ROTATE_MIN_S_HSM        (28 * KV_DAY_S)
+#define EXPIRY_MIN_S            (28 * GK_DAY_S)
+#define ROTATE_MIN_S            (7 * GK_DAY_S)
+#define ROTATE_MIN_S_HSM        (28 * GK_DAY_S)
 #define NOTIFY_DEFAULT          "P30D"
 #define MEMBER_AFTER_CREATE     "timeAfterCreate"
 #define MEMBER_BEFORE_EXPIRY    "timeBeforeExpiry"
@@ -17,14 +17,14 @@
 /* --- reading ------------------------------------------------------------------------------------ */
 
 /* Absent, null and "" are none. False: it is something else than a duration. */
-static bool read_duration(const json_t *holder, const char *name, struct kv_duration *out)
+static bool read_duration(const json_t *holder, const char *name, struct gk_duration *out)
 {
     const json_t *value = json_object_get(holder, name);
     if (value == NULL || json_is_null(value) ||
         (json_is_string(value) && json_string_length(value) == 0)) {
         return true;
     }
-    return json_is_string(value) && kv_duration_parse(json_string_value(value), out);
+    return json_is_string(value) && gk_duration_parse(json_string_value(value), out);
 }
 
 static const char *read_action(const json_t *action, bool managed_hsm,
@@ -33,18 +33,18 @@ static const char *read_action(const json_t *action, bool managed_hsm,
     const json_t *trigger = json_object_get(action, "trigger");
     const char *type =
         json_string_value(json_object_get(json_object_get(action, "action"), "type"));
-    struct kv_duration after = {0};
-    struct kv_duration before = {0};
+    struct gk_duration after = {0};
+    struct gk_duration before = {0};
     if (type == NULL || !read_duration(trigger, MEMBER_AFTER_CREATE, &after) ||
         !read_duration(trigger, MEMBER_BEFORE_EXPIRY, &before) ||
-        kv_duration_is_set(&after) == kv_duration_is_set(&before)) {
+        gk_duration_is_set(&after) == gk_duration_is_set(&before)) {
         return "an action has a type and one trigger, timeAfterCreate or timeBeforeExpiry, which "
                "is "
                "an ISO 8601 duration";
     }
     if (strcasecmp(type, "Rotate") == 0) {
-        const bool second = kv_duration_is_set(&policy->rotate_after_create) ||
-                            kv_duration_is_set(&policy->rotate_before_expiry);
+        const bool second = gk_duration_is_set(&policy->rotate_after_create) ||
+                            gk_duration_is_set(&policy->rotate_before_expiry);
         policy->rotate_after_create = after;
         policy->rotate_before_expiry = before;
         return second ? "there can be one action of the type Rotate" : NULL;
@@ -52,10 +52,10 @@ static const char *read_action(const json_t *action, bool managed_hsm,
     if (strcasecmp(type, "Notify") != 0) {
         return "the type of an action is Rotate or Notify";
     }
-    const bool second = kv_duration_is_set(&policy->notify_before_expiry);
+    const bool second = gk_duration_is_set(&policy->notify_before_expiry);
     policy->notify_before_expiry = before;
     return managed_hsm                  ? "a Managed HSM has no action of the type Notify"
-           : kv_duration_is_set(&after) ? "timeAfterCreate only applies to Rotate"
+           : gk_duration_is_set(&after) ? "timeAfterCreate only applies to Rotate"
            : second                     ? "there can be one action of the type Notify"
                                         : NULL;
 }
@@ -81,20 +81,20 @@ static const char *read_actions(const json_t *body, bool managed_hsm,
 static const char *check(const struct kv_rotation_policy *policy, bool managed_hsm)
 {
     const int64_t rotate_min_s = managed_hsm ? ROTATE_MIN_S_HSM : ROTATE_MIN_S;
-    const int64_t expiry_s = kv_duration_nominal_s(&policy->expiry_time);
-    const int64_t after_s = kv_duration_nominal_s(&policy->rotate_after_create);
-    const int64_t before_s = kv_duration_nominal_s(&policy->rotate_before_expiry);
-    const bool expires = kv_duration_is_set(&policy->expiry_time);
+    const int64_t expiry_s = gk_duration_nominal_s(&policy->expiry_time);
+    const int64_t after_s = gk_duration_nominal_s(&policy->rotate_after_create);
+    const int64_t before_s = gk_duration_nominal_s(&policy->rotate_before_expiry);
+    const bool expires = gk_duration_is_set(&policy->expiry_time);
     if (expires && expiry_s < EXPIRY_MIN_S) {
         return "expiryTime must be at least 28 days";
     }
-    if (kv_duration_is_set(&policy->rotate_after_create) &&
+    if (gk_duration_is_set(&policy->rotate_after_create) &&
         (after_s < rotate_min_s || (expires && after_s >= expiry_s))) {
         return "timeAfterCreate of Rotate must be at least 7 days, 28 in a Managed HSM, and less "
                "than "
                "expiryTime";
     }
-    if (kv_duration_is_set(&policy->rotate_before_expiry) &&
+    if (gk_duration_is_set(&policy->rotate_before_expiry) &&
         (!expires || before_s < rotate_min_s || before_s > expiry_s - rotate_min_s)) {
         return "timeBeforeExpiry of Rotate needs an expiryTime, must be at least 7 days, 28 in a "
                "Managed HSM, and leave as many";
@@ -170,17 +170,17 @@ json_t *kv_rotation_policy_view(const struct kv_rotation_policy *policy, bool ma
 bool kv_rotation_policy_due(const struct kv_rotation_policy *policy,
                             const struct kv_attributes *current, int64_t now_s)
 {
-    const bool old = kv_duration_is_set(&policy->rotate_after_create) &&
-                     now_s >= kv_duration_after_s(&policy->rotate_after_create, current->created_s);
+    const bool old = gk_duration_is_set(&policy->rotate_after_create) &&
+                     now_s >= gk_duration_after_s(&policy->rotate_after_create, current->created_s);
     const bool ending =
-        kv_duration_is_set(&policy->rotate_before_expiry) && current->exp_s != 0 &&
-        now_s >= kv_duration_before_s(&policy->rotate_before_expiry, current->exp_s);
+        gk_duration_is_set(&policy->rotate_before_expiry) && current->exp_s != 0 &&
+        now_s >= gk_duration_before_s(&policy->rotate_before_expiry, current->exp_s);
     return current->enabled && (old || ending);
 }
 
 int64_t kv_rotation_policy_exp_s(const struct kv_rotation_policy *policy, int64_t now_s)
 {
-    return kv_duration_is_set(&policy->expiry_time)
-               ? kv_duration_after_s(&policy->expiry_time, now_s)
+    return gk_duration_is_set(&policy->expiry_time)
+               ? gk_duration_after_s(&policy->expiry_time, now_s)
                : 0;
 }

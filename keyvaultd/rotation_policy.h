@@ -11,17 +11,17 @@
 
 #include <jansson.h>
 
+#include "common/duration.h"
 #include "gatekey/types.h"
-#include "keyvaultd/duration.h"
 
 struct kv_attributes;
 
 /* All of it absent, as in a new key: a policy that rotates nothing. */
 struct kv_rotation_policy {
-    struct kv_duration rotate_after_create; /* one of these two at most */
-    struct kv_duration rotate_before_expiry;
-    struct kv_duration notify_before_expiry;
-    struct kv_duration expiry_time; /* of versions that rotation makes */
+    struct gk_duration rotate_after_create; /* one of these two at most */
+    struct gk_duration rotate_before_expiry;
+    struct gk_duration notify_before_expiry;
+    struct gk_duration expiry_time; /* of versions that rotation makes */
     int64_t created_s;              /* 0: none was ever set */
     int64_t updated_s;
 };

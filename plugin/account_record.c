@@ -246,7 +246,8 @@ static const char *record_fault(const struct gk_account_record *record)
     if (record->sequence == 0 || record->sequence > INT64_MAX || record->created_wall_ms < 0 ||
         record->last_rotation_wall_ms < 0 || record->previous_wrap_until_wall_ms < 0 ||
         record->last_version_check_wall_ms < 0 || record->key_expires_wall_ms < 0 ||
-        record->key_created_wall_ms < 0 || record->key_warnings >> GK_KEY_WARNINGS_COUNT != 0) {
+        record->key_created_wall_ms < 0 || record->key_rotation_due_wall_ms < 0 ||
+        record->key_warnings >> GK_KEY_WARNINGS_COUNT != 0) {
         return "the sequence, a time or a warning is out of range";
     }
     const char *fault = settings_fault(&record->settings);

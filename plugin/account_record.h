@@ -87,8 +87,9 @@ struct gk_account_record {
     int64_t last_rotation_wall_ms;
     int64_t previous_wrap_until_wall_ms;
     int64_t last_version_check_wall_ms;
-    int64_t key_expires_wall_ms; /* of the version that wraps, as is the next */
+    int64_t key_expires_wall_ms; /* of the version that wraps, as are the next two */
     int64_t key_created_wall_ms;
+    int64_t key_rotation_due_wall_ms;
     uint32_t key_warnings;       /* bits 1 << enum gk_key_warning, when it was written */
     struct gk_key_told key_told; /* with a customer's key */
     uint32_t generations_count;

@@ -165,6 +165,9 @@ static json_t *write_key_told(const struct gk_key_told *told)
     put_int(&writer, "notBeforeMs", info->not_before_wall_ms);
     put_int(&writer, "expiresMs", info->expires_wall_ms);
     put_int(&writer, "createdMs", info->created_wall_ms);
+    if (info->rotation_due_wall_ms != 0) {
+        put_int(&writer, "rotationDueMs", info->rotation_due_wall_ms);
+    }
     put_int(&writer, "toldMs", told->told_wall_ms);
     return finish(&writer);
 }
@@ -197,6 +200,9 @@ static json_t *write_record(const struct gk_account_record *record)
     put_int(&writer, "keyExpiresMs", record->key_expires_wall_ms);
     if (record->key_created_wall_ms != 0) {
         put_int(&writer, "keyCreatedMs", record->key_created_wall_ms);
+    }
+    if (record->key_rotation_due_wall_ms != 0) {
+        put_int(&writer, "keyRotationDueMs", record->key_rotation_due_wall_ms);
     }
     if (record->key_warnings != 0) {
         put(&writer, "keyWarnings", write_warnings(record->key_warnings));
@@ -418,6 +424,9 @@ static bool read_key_told(const json_t *json, struct gk_key_told *told)
     info->not_before_wall_ms = take_time(&members, "notBeforeMs");
     info->expires_wall_ms = take_time(&members, "expiresMs");
     info->created_wall_ms = take_time(&members, "createdMs");
+    if (has(&members, "rotationDueMs")) {
+        info->rotation_due_wall_ms = take_int(&members, "rotationDueMs", 1, INT64_MAX);
+    }
     told->told_wall_ms = take_time(&members, "toldMs");
     return all_taken(&members) && gk_key_told_is_known(told);
 }
@@ -449,6 +458,9 @@ static bool read_record(const json_t *json, struct gk_account_record *record)
     record->key_expires_wall_ms = take_time(&members, "keyExpiresMs");
     if (has(&members, "keyCreatedMs")) {
         record->key_created_wall_ms = take_int(&members, "keyCreatedMs", 1, INT64_MAX);
+    }
+    if (has(&members, "keyRotationDueMs")) {
+        record->key_rotation_due_wall_ms = take_int(&members, "keyRotationDueMs", 1, INT64_MAX);
     }
     if (has(&members, "keyWarnings")) {
         ok = read_warnings(take(&members, "keyWarnings"), &record->key_warnings) && ok;

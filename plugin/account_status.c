@@ -42,6 +42,7 @@ static void fill_key(const struct gk_account *account, struct gk_moment now,
     const struct gk_key_info *info = &out->key_info;
     out->key_expires_wall_ms = account->record->key_expires_wall_ms;
     out->key_created_wall_ms = account->record->key_created_wall_ms;
+    out->key_rotation_due_wall_ms = account->record->key_rotation_due_wall_ms;
     out->key_warnings =
         gk_key_warnings_of(account->record, &account->instance->settings, now.wall_ms);
     /* Of the version that a rotation would take, where there is one. */

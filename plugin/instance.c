@@ -118,6 +118,9 @@ enum gk_status gk_instance_config(struct gk_instance *instance, const char *key,
     if (strcmp(key, "pinned_key_without_get") == 0) {
         return set_flag(key, value, &instance->settings.pinned_key_without_get, error);
     }
+    if (strcmp(key, "read_rotation_policy") == 0) {
+        return set_flag(key, value, &instance->settings.read_rotation_policy, error);
+    }
     return instance->ops->config(instance->provider, key, value, error);
 }
 

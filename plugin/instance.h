@@ -38,6 +38,7 @@ struct gk_instance_settings {
     int64_t key_age_warning_ms; /* 0: of no age */
     uint32_t vault_deadline_ms;
     bool pinned_key_without_get; /* gk_key_get() */
+    bool read_rotation_policy;   /* rotation_policy.h */
     int64_t unwrap_audit_interval_ms;
 };
 

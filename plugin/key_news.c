@@ -3,13 +3,16 @@
 
 #include <stdlib.h>
 
+#include "common/duration.h"
 #include "common/hash.h"
 #include "plugin/encryption_settings.h"
 
-#define BUCKETS          4096u
-#define SILENCE_BUCKETS  256u
-#define REFUSED_FIRST_MS INT64_C(300000)
-#define NEVER            INT64_MIN
+#define BUCKETS           4096u
+#define SILENCE_BUCKETS   256u
+#define REFUSED_FIRST_MS  INT64_C(300000)
+#define POLICY_FIRST_MS   (2 * GK_DAY_S * 1000)
+#define POLICY_LONGEST_MS (30 * GK_DAY_S * 1000)
+#define NEVER             INT64_MIN
 
 /* Of one sort of call. */
 struct refusals {
@@ -22,6 +25,7 @@ struct told {
     struct told *next;
     struct gk_encryption_settings settings;
     struct refusals refusals[GK_KEY_NEWS_CALLS];
+    struct refusals policy; /* or silence */
     int64_t asked_wall_ms;
     char key_id[GK_KEY_ID_BYTES_MAX]; /* "": nothing was told yet */
     char request_id[64];
@@ -156,6 +160,17 @@ bool gk_key_news_find(struct gk_key_news *news, const struct gk_encryption_setti
     return found;
 }
 
+/* True when the one before was none, too. */
+static bool put_off(struct refusals *refusals, int64_t now_mono_ms, int64_t first_ms,
+                    int64_t longest_ms)
+{
+    const bool again = refusals->pause_ms > 0;
+    const int64_t pause_ms = again ? 2 * refusals->pause_ms : first_ms;
+    refusals->pause_ms = pause_ms < longest_ms ? pause_ms : longest_ms;
+    refusals->until_mono_ms = now_mono_ms + refusals->pause_ms;
+    return again;
+}
+
 bool gk_key_news_note_refused(struct gk_key_news *news,
                               const struct gk_encryption_settings *settings,
                               enum gk_key_news_call call, int64_t now_mono_ms, int64_t longest_ms)
@@ -165,11 +180,7 @@ bool gk_key_news_note_refused(struct gk_key_news *news,
     locked_end_silence(news, settings);
     struct told *told = locked_find_or_add(news, settings);
     if (told != NULL) {
-        struct refusals *refusals = &told->refusals[call];
-        again = refusals->pause_ms > 0;
-        const int64_t pause_ms = again ? 2 * refusals->pause_ms : REFUSED_FIRST_MS;
-        refusals->pause_ms = pause_ms < longest_ms ? pause_ms : longest_ms;
-        refusals->until_mono_ms = now_mono_ms + refusals->pause_ms;
+        again = put_off(&told->refusals[call], now_mono_ms, REFUSED_FIRST_MS, longest_ms);
     }
     pthread_mutex_unlock(&news->mutex);
     return again;
@@ -184,6 +195,34 @@ void gk_key_news_note_wrapped(struct gk_key_news *news,
         told->refusals[GK_KEY_NEWS_WRAP].pause_ms = 0;
     }
     pthread_mutex_unlock(&news->mutex);
+}
+
+bool gk_key_news_note_policy(struct gk_key_news *news,
+                             const struct gk_encryption_settings *settings, bool read,
+                             int64_t now_mono_ms)
+{
+    bool changed = false;
+    pthread_mutex_lock(&news->mutex);
+    struct told *told = locked_find_or_add(news, settings);
+    if (told != NULL && read) {
+        changed = told->policy.pause_ms > 0;
+        told->policy.pause_ms = 0;
+    } else if (told != NULL) {
+        changed = !put_off(&told->policy, now_mono_ms, POLICY_FIRST_MS, POLICY_LONGEST_MS);
+    }
+    pthread_mutex_unlock(&news->mutex);
+    return changed;
+}
+
+bool gk_key_news_may_ask_policy(struct gk_key_news *news,
+                                const struct gk_encryption_settings *settings, int64_t now_mono_ms)
+{
+    pthread_mutex_lock(&news->mutex);
+    const struct told *told = *locked_find(news, settings);
+    const bool may =
+        told == NULL || told->policy.pause_ms == 0 || now_mono_ms >= told->policy.until_mono_ms;
+    pthread_mutex_unlock(&news->mutex);
+    return may;
 }
 
 void gk_key_news_note_silent(struct gk_key_news *news,

@@ -12,7 +12,8 @@
  *   refused  this key: REFUSED_FIRST, twice as long each time to a version-check interval; a get, and a wrap by the
  *            newer version that it told of, each for itself
  *
- * An answer ends the silence, and what is done the refusals of it. In memory alone, some 1.6 KB for each key: who has lost
+ * An answer ends the silence, and what is done the refusals of it. A rotation policy that cannot be read puts off itself
+ * alone: POLICY_FIRST, twice as long each time to POLICY_LONGEST. In memory alone, some 1.6 KB for each key: who has lost
  * it asks. Any thread.
  */
 #ifndef PLUGIN_KEY_NEWS_H
@@ -41,6 +42,13 @@ void gk_key_news_note_wrapped(struct gk_key_news *news,
 /* The vault was silent to a get, and is not to be asked before that. */
 void gk_key_news_note_silent(struct gk_key_news *news,
                              const struct gk_encryption_settings *settings, int64_t until_mono_ms);
+/* The key's rotation policy was asked for, and read or not. True when that is another outcome than the time before; the
+ * first time, when it was not. */
+bool gk_key_news_note_policy(struct gk_key_news *news,
+                             const struct gk_encryption_settings *settings, bool read,
+                             int64_t now_mono_ms);
+bool gk_key_news_may_ask_policy(struct gk_key_news *news,
+                                const struct gk_encryption_settings *settings, int64_t now_mono_ms);
 /* Until when a look that is due is put off; INT64_MIN: it is not. */
 int64_t gk_key_news_put_off_until(struct gk_key_news *news,
                                   const struct gk_encryption_settings *settings);

@@ -15,7 +15,7 @@ const char *gk_key_told_fault(const struct gk_key_told *told)
         return "a text about the key is missing, has no end or holds a control character";
     }
     if (info->not_before_wall_ms < 0 || info->expires_wall_ms < 0 || info->created_wall_ms < 0 ||
-        told->told_wall_ms < 0) {
+        info->rotation_due_wall_ms < 0 || told->told_wall_ms < 0) {
         return "a time of the key is out of range";
     }
     return NULL;
@@ -44,5 +44,6 @@ bool gk_key_told_same(const struct gk_key_told *a, const struct gk_key_told *b)
            one->not_before_wall_ms == other->not_before_wall_ms &&
            one->expires_wall_ms == other->expires_wall_ms &&
            one->created_wall_ms == other->created_wall_ms &&
+           one->rotation_due_wall_ms == other->rotation_due_wall_ms &&
            strcmp(one->recovery_level, other->recovery_level) == 0;
 }

@@ -116,5 +116,6 @@ void gk_record_change_keep_told(struct gk_record_change *change, int64_t now_ms)
     change->next->last_version_check_wall_ms = now_ms;
     change->next->key_expires_wall_ms = key->info.expires_wall_ms;
     change->next->key_created_wall_ms = key->info.created_wall_ms;
+    change->next->key_rotation_due_wall_ms = key->info.rotation_due_wall_ms;
     change->next->key_told = gk_key_told_now(key->key_id, &key->info, now_ms);
 }

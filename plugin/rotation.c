@@ -12,6 +12,7 @@
 #include "plugin/key_news.h"
 #include "plugin/key_warnings.h"
 #include "plugin/root_wrap.h"
+#include "plugin/rotation_policy.h"
 
 /* After a check that failed otherwise than by silence: soon enough for a day's work. One whose get or wrap was refused
  * waits for longer each time (key_news.h). */
@@ -163,6 +164,8 @@ static enum gk_status ask(struct rotation *rotation, int64_t wall_ms, struct gk_
         note_refused(rotation, GK_KEY_NEWS_GET);
         return gk_key_get_refusal(&rotation->newest, error);
     }
+    gk_rotation_policy_look(&rotation->caller, &rotation->next->settings,
+                            &rotation->stored->record.key_told, &rotation->newest);
     gk_key_news_note(rotation->instance->news, &rotation->next->settings, &rotation->newest,
                      wall_ms);
     return GK_OK;
@@ -222,6 +225,7 @@ static enum gk_status wrap_anew(struct rotation *rotation, struct gk_error *erro
     gk_encryption_put_wrap(rotation->instance, active, &wrap, rotation->next, now_ms);
     rotation->next->key_expires_wall_ms = rotation->newest.info.expires_wall_ms;
     rotation->next->key_created_wall_ms = rotation->newest.info.created_wall_ms;
+    rotation->next->key_rotation_due_wall_ms = rotation->newest.info.rotation_due_wall_ms;
     rotation->next->key_told =
         gk_key_told_now(rotation->newest.key_id, &rotation->newest.info, rotation->asked_wall_ms);
     rotation->next->last_version_check_wall_ms = rotation->asked_wall_ms;
@@ -253,6 +257,7 @@ static enum gk_status keep_told(struct rotation *rotation, int64_t wall_ms, stru
     if (!is_newer_version(rotation)) {
         rotation->next->key_expires_wall_ms = told.info.expires_wall_ms;
         rotation->next->key_created_wall_ms = told.info.created_wall_ms;
+        rotation->next->key_rotation_due_wall_ms = told.info.rotation_due_wall_ms;
     }
     const enum gk_status status =
         gk_account_store_write(rotation->instance, rotation->stored, rotation->next, error);

@@ -135,6 +135,21 @@ void gk_vault_call_get(const struct gk_vault_caller *caller, const struct gk_key
     }
 }
 
+void gk_vault_call_rotation_due(const struct gk_vault_caller *caller,
+                                const struct gk_key_reference *key,
+                                const struct gk_key_info *version, struct gk_vault_result *result)
+{
+    const uint32_t left = begin(caller, result);
+    if (left == 0) {
+        return;
+    }
+    struct waiter waiter;
+    waiter_init(&waiter, result, NULL);
+    caller->instance->ops->rotation_due(caller->instance->provider, caller->identity, key, version,
+                                        left, on_done, &waiter);
+    waiter_wait(&waiter);
+}
+
 void gk_vault_call_wrap(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
                         const struct gk_root_key *root_key, struct gk_vault_result *result)
 {

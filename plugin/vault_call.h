@@ -50,6 +50,10 @@ struct gk_vault_caller {
 /* An answer that names another key, or another version than was asked for, is none. */
 void gk_vault_call_get(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
                        struct gk_vault_result *result);
+/* By when the rotation policy of the key has that version followed by another one: result->info.rotation_due_wall_ms. */
+void gk_vault_call_rotation_due(const struct gk_vault_caller *caller,
+                                const struct gk_key_reference *key,
+                                const struct gk_key_info *version, struct gk_vault_result *result);
 void gk_vault_call_wrap(const struct gk_vault_caller *caller, const struct gk_key_reference *key,
                         const struct gk_root_key *root_key, struct gk_vault_result *result);
 /* root_key is secret memory; zeroed unless the verdict is GK_VAULT_OK. */

@@ -158,6 +158,7 @@ json_t *gk_arm_key_state_json(const struct gk_account_status *status)
         json_object_set_new(object, "keyWarnings", warnings_json(status->key_warnings));
         set_time(object, "keyCreated", status->key_created_wall_ms);
         set_time(object, "keyExpires", status->key_expires_wall_ms);
+        set_time(object, "keyRotationDue", status->key_rotation_due_wall_ms);
     }
     return object;
 }

@@ -213,7 +213,8 @@ enum gk_account_state {
 enum gk_key_warning {
     GK_KEY_EXPIRES_SOON = 0, /* within key_expiry_warning_days */
     GK_KEY_EXPIRED = 1,      /* it still unwraps, and takes no new wrap */
-    GK_KEY_OLD = 2,          /* made more than key_age_warning_days ago */
+    GK_KEY_OLD = 2,          /* made more than key_age_warning_days ago, or its rotation policy
+                                would have had it followed by a newer one */
     GK_KEY_WARNINGS_COUNT
 };
 /* The words for them, everywhere: an array's initialiser. */
@@ -252,7 +253,8 @@ struct gk_account_status {
     uint32_t
         oldest_generation; /* of those that data may be under still; generation is the newest */
     uint32_t key_warnings; /* bits 1 << enum gk_key_warning */
-    int64_t key_created_wall_ms; /* of the version that wraps */
+    int64_t key_created_wall_ms;      /* of the version that wraps */
+    int64_t key_rotation_due_wall_ms; /* likewise: by when its rotation policy has it rotated */
 };
 
 /* A call that somebody has asked for, and waits for. */

@@ -97,7 +97,10 @@ struct gk_key_info {
     int64_t not_before_wall_ms; /* 0: none */
     int64_t expires_wall_ms;    /* 0: none */
     char recovery_level[64];
-    int64_t created_wall_ms; /* when the version was made; 0: not told */
+    int64_t created_wall_ms;      /* when the version was made; 0: not told */
+    int64_t rotation_due_wall_ms; /* by when its rotation policy has it followed by a newer one; 0:
+                                     never, or not known */
+    uint8_t rotation_told; /* the vault tells that with the key: rotation_due has no more to say */
 };
 
 /* Valid only during the completion that gets it. */
@@ -113,7 +116,7 @@ struct gk_vault_answer {
     char key_id[GK_KEY_ID_BYTES_MAX]; /* full versioned identifier that the vault answered */
     char algorithm[24];               /* of a wrap: "RSA-OAEP-256", "transit" */
     struct gk_span value;             /* wrapped bytes, or 32 bytes of key in locked memory */
-    struct gk_key_info info;          /* of a get */
+    struct gk_key_info info;          /* of a get; of rotation_due rotation_due_wall_ms alone */
 };
 
 /* Runs on the provider's thread; owns nothing in answer. */
@@ -204,6 +207,15 @@ struct gk_provider_ops {
     /* After the last config: whether the settings fit together, and whether the files that they name hold what
      * they should. No network. GK_E_INVALID: the message begins with the setting. start asks the same. */
     enum gk_status (*config_check)(struct gk_provider *provider, struct gk_error *error);
+
+    /*
+     * A vault call as those above: reads the rotation policy of the key, whose version is not looked at, and answers by
+     * when it has the version that is told of followed by a newer one. Takes a permission of its own; what it refuses
+     * concerns nothing else. Of a vault that tells it with the key (rotation_told) GK_VAULT_UNAVAILABLE, unasked.
+     */
+    void (*rotation_due)(struct gk_provider *provider, const struct gk_identity_reference *identity,
+                         const struct gk_key_reference *key, const struct gk_key_info *version,
+                         uint32_t deadline_ms, gk_vault_done_fn *done, void *ctx);
 };
 
 /* The provider that is built into gatekey.so: Key Vault, Managed HSM and the transit engine of OpenBao

@@ -10,6 +10,7 @@
 
 #define TIME_MAX_S     253402300799 /* the end of the year 9999 */
 #define LIFETIME_MAX_S (10LL * 366 * 86400)
+#define PERIOD_MAX_S   (100LL * 366 * 86400)
 #define MS_PER_S       1000
 
 /* A token that never ends, as of a login that gives the root policy, is renewed all the same. */
@@ -59,6 +60,18 @@ static bool read_flag(struct gk_kv_json data, const char *name, bool *out)
     return flag.kind == GK_KV_JSON_TRUE || flag.kind == GK_KV_JSON_FALSE;
 }
 
+/* The engine tells with the key how long its newest version stays that: seconds, 0 for as long as nobody rotates it. */
+static void read_rotation(struct gk_kv_json data, struct gk_key_info *info)
+{
+    uint64_t period_s = 0;
+    info->rotation_told = 1;
+    if (info->created_wall_ms != 0 &&
+        gk_kv_json_u64(gk_kv_json_get(data, "auto_rotate_period"), PERIOD_MAX_S, &period_s) &&
+        period_s > 0) {
+        info->rotation_due_wall_ms = info->created_wall_ms + (int64_t)period_s * MS_PER_S;
+    }
+}
+
 bool gk_transit_response_key(struct gk_span body, const struct gk_kv_question *question,
                              struct gk_vault_answer *answer)
 {
@@ -100,6 +113,7 @@ bool gk_transit_response_key(struct gk_span body, const struct gk_kv_question *q
     if (gk_kv_json_u64(listed, TIME_MAX_S, &created_s)) {
         info->created_wall_ms = (int64_t)created_s * MS_PER_S;
     }
+    read_rotation(data, info);
     return true;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A key whose versions end by its rotation policy, which nobody heeds: what status, list, metrics, log and audit
-// log say of it as the days go by, that it serves all the same, and what a new version ends. Clocks of gateway
-// and vault are moved. Takes about 5 seconds.
+// log say of it as the days go by, that it serves all the same, and what a new version ends. The policy itself may not be
+// read at first, and then may. Clocks of gateway and vault are moved. Takes about 5 seconds.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
@@ -17,7 +17,7 @@ let days = 0;
 let blob;
 
 before(async () => {
-  stack = await startStack({ movableClock: true, keyAgeWarningDays: 60 });
+  stack = await startStack({ movableClock: true, keyAgeWarningDays: 60, readRotationPolicy: true });
   await stack.vault.admin.updateKeyRotationPolicy(stack.keyName, { expiresIn: 'P90D', lifetimeActions: [] });
   await stack.vault.rotate(stack.keyName);
   await stack.checkKey();
@@ -97,4 +97,26 @@ test('past its end it serves, and a new version ends all warnings', async () => 
   await assertShown([]);
   assert.deepEqual(told('key.warning-over'), ['key-expires-soon', 'key-expired', 'key-old']);
   assert.equal((await blob.downloadToBuffer()).toString(), 'served');
+});
+
+test('a version that its rotation policy would have rotated is old, where the policy may be read', async () => {
+  const unread = () => lines(stack.gateway.logFile).filter(({ message }) => /its rotation policy cannot be read/.test(message));
+  assert.equal(unread().length, 2, 'told once by each process');
+  assert.match(unread()[0].message, /AccessDenied|Forbidden/);
+  const admin = stack.vault.keyClient('admin');
+  await admin.updateKeyRotationPolicy(stack.keyName, { lifetimeActions: [{ action: 'Rotate', timeAfterCreate: 'P10D' }] });
+  await stack.vault.setPermissions('gateway', ['get', 'wrapKey', 'unwrapKey', 'getrotationpolicy']);
+  await stack.checkKey();
+  const { keyCreated, keyRotationDue } = await stack.keyStatus();
+  assert.equal(Date.parse(keyRotationDue) - Date.parse(keyCreated), 10 * DAY_MS);
+  await assertShown([]);
+  stack.gateway.moveClock(13 * DAY_MS); // alone: the vault has not noticed
+  await stack.checkKey();
+  await assertShown(['key-old']);
+  const { detail } = lines(stack.gateway.auditFile).findLast(({ event }) => event === 'key.warning');
+  assert.ok(detail.includes(`its rotation policy has a newer one by ${keyRotationDue.slice(0, 19)}`), detail);
+  await stack.vault.setClock((days + 13) * DAY_MS); // now it has
+  await stack.checkKey();
+  await assertShown([]);
+  assert.equal(unread().length, 2);
 });

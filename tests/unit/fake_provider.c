@@ -11,7 +11,7 @@
 
 #define WRAPPED_BYTES 256u
 
-enum call_kind { CALL_GET, CALL_WRAP, CALL_UNWRAP };
+enum call_kind { CALL_GET, CALL_POLICY, CALL_WRAP, CALL_UNWRAP };
 
 struct call {
     struct call *next;
@@ -183,6 +183,16 @@ static void locked_answer_unwrap(const struct call *call, unsigned version, uint
     answer->value = (struct gk_span){bytes, GK_ROOT_KEY_BYTES - (vault.short_key ? 1 : 0)};
 }
 
+static void locked_answer_policy(struct gk_vault_answer *answer)
+{
+    vault.policies++;
+    if (vault.policy_verdict != GK_VAULT_OK) {
+        refuse(answer, vault.policy_verdict);
+        return;
+    }
+    answer->info.rotation_due_wall_ms = vault.rotation_due_wall_ms;
+}
+
 static void locked_name_key(const struct gk_key_reference *key, unsigned version,
                             char key_id[GK_KEY_ID_BYTES_MAX])
 {
@@ -220,6 +230,9 @@ static void locked_answer(const struct call *call, bool stopping, uint8_t *bytes
     switch (call->kind) {
     case CALL_GET:
         locked_answer_get(version, answer);
+        break;
+    case CALL_POLICY:
+        locked_answer_policy(answer);
         break;
     case CALL_WRAP:
         locked_answer_wrap(call, version, bytes, answer);
@@ -437,6 +450,14 @@ static void key_get(struct gk_provider *provider, const struct gk_identity_refer
     submit(provider, new_call(CALL_GET, key, done, ctx));
 }
 
+static void rotation_due(struct gk_provider *provider, const struct gk_identity_reference *identity,
+                         const struct gk_key_reference *key, const struct gk_key_info *version,
+                         uint32_t deadline_ms, gk_vault_done_fn *done, void *ctx)
+{
+    (void)identity, (void)version, (void)deadline_ms;
+    submit(provider, new_call(CALL_POLICY, key, done, ctx));
+}
+
 static void wrap(struct gk_provider *provider, const struct gk_identity_reference *identity,
                  const struct gk_key_reference *key, const uint8_t plain[GK_ROOT_KEY_BYTES],
                  uint32_t deadline_ms, gk_vault_done_fn *done, void *ctx)
@@ -508,4 +529,5 @@ const struct gk_provider_ops fake_provider_ops = {
     .call_at = call_at,
     .cancel = cancel,
     .config_check = config_check,
+    .rotation_due = rotation_due,
 };

@@ -35,7 +35,10 @@ struct fake_vault {
     bool hold;               /* calls wait */
     bool hold_wraps;         /* those that wrap do; others come before them */
     struct gk_key_info info; /* of every version */
+    enum gk_vault_verdict policy_verdict;
+    int64_t rotation_due_wall_ms; /* by the policy of every key */
     unsigned gets;
+    unsigned policies;
     unsigned wraps;
     unsigned unwraps;
 };

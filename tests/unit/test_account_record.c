@@ -62,6 +62,7 @@ static struct gk_account_record *full_record(void)
     record->last_version_check_wall_ms = 1790000000003;
     record->key_expires_wall_ms = 1790000000004;
     record->key_created_wall_ms = 1790000000009;
+    record->key_rotation_due_wall_ms = 1790000000010;
     record->key_warnings = 1u << GK_KEY_EXPIRES_SOON | 1u << GK_KEY_OLD;
     struct gk_key_told *told = &record->key_told;
     strcpy(told->key_id, "https://contoso.vault.azure.net/keys/storage/3");
@@ -72,6 +73,7 @@ static struct gk_account_record *full_record(void)
     told->info.may_unwrap = 1;
     told->info.purge_protected = 1;
     told->info.not_before_wall_ms = 1790000000005;
+    told->info.rotation_due_wall_ms = 1790000000011;
     told->info.expires_wall_ms = 1790000000006;
     told->info.created_wall_ms = 1790000000007;
     told->told_wall_ms = 1790000000008;
@@ -184,10 +186,12 @@ static void test_account_record__needs_no_word_of_the_vault(void **state)
     struct gk_buf bytes;
     memset(&record->key_told, 0, sizeof record->key_told);
     record->key_created_wall_ms = 0;
+    record->key_rotation_due_wall_ms = 0;
     record->key_warnings = 0;
     serialise(crypto, record, &bytes);
     assert_null(strstr(gk_buf_str(&bytes), "keyTold"));
     assert_null(strstr(gk_buf_str(&bytes), "keyCreatedMs"));
+    assert_null(strstr(gk_buf_str(&bytes), "otationDueMs"));
     assert_null(strstr(gk_buf_str(&bytes), "keyWarnings"));
     expect(crypto, "contoso1", gk_buf_span(&bytes), GK_OK);
     gk_buf_cleanup(&bytes);

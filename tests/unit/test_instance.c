@@ -26,6 +26,8 @@ static void test_instance__refuses_settings_it_cannot_use(void **state)
         {"version_check_interval_s", "99999999999999999999", GK_E_INVALID},
         {"pinned_key_without_get", "true", GK_OK},
         {"pinned_key_without_get", "1", GK_E_INVALID},
+        {"read_rotation_policy", "true", GK_OK},
+        {"read_rotation_policy", "daily", GK_E_INVALID},
         {"previous_wrap_keep_s", "0", GK_OK},
         {"account_idle_s", "59", GK_E_INVALID},
         {"account_idle_s", "31536000", GK_OK},

@@ -38,13 +38,13 @@ static void test_duration__of_the_calendar(void **state)
          2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct kv_duration duration;
+        struct gk_duration duration;
         const int64_t from_s = seconds_of(cases[i].from);
-        assert_true(kv_duration_parse(cases[i].text, &duration));
+        assert_true(gk_duration_parse(cases[i].text, &duration));
         assert_string_equal(duration.text, cases[i].text);
-        assert_int_equal(kv_duration_after_s(&duration, from_s), seconds_of(cases[i].after));
-        assert_int_equal(kv_duration_before_s(&duration, from_s), seconds_of(cases[i].before));
-        assert_int_equal(kv_duration_nominal_s(&duration), cases[i].nominal_days * KV_DAY_S);
+        assert_int_equal(gk_duration_after_s(&duration, from_s), seconds_of(cases[i].after));
+        assert_int_equal(gk_duration_before_s(&duration, from_s), seconds_of(cases[i].before));
+        assert_int_equal(gk_duration_nominal_s(&duration), cases[i].nominal_days * GK_DAY_S);
     }
 }
 
@@ -81,8 +81,8 @@ static void test_duration__refuses_what_is_none(void **state)
                                         "D",
                                         "P00000000000000000000000000000000000001D"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        struct kv_duration duration = {.text = "kept"};
-        assert_false(kv_duration_parse(texts[i], &duration));
+        struct gk_duration duration = {.text = "kept"};
+        assert_false(gk_duration_parse(texts[i], &duration));
         assert_string_equal(duration.text, "kept");
     }
 }
@@ -188,15 +188,15 @@ static void test_rotation_policy__says_when_a_version_is_due(void **state)
     const int64_t due_s = seconds_of("2026-02-28T00:00:00Z");
     assert_false(kv_rotation_policy_due(&policy, &current, due_s - 1));
     assert_true(kv_rotation_policy_due(&policy, &current, due_s));
-    assert_int_equal(kv_rotation_policy_exp_s(&policy, created_s), created_s + 90 * KV_DAY_S);
+    assert_int_equal(kv_rotation_policy_exp_s(&policy, created_s), created_s + 90 * GK_DAY_S);
     current.enabled = false;
     assert_false(kv_rotation_policy_due(&policy, &current, due_s));
     current.enabled = true;
     assert_null(read_text(POLICY(BEFORE("P30D"), "P90D"), false, &policy));
     assert_false(kv_rotation_policy_due(&policy, &current, INT64_C(4102444800))); /* no end */
     current.exp_s = seconds_of("2026-06-01T00:00:00Z");
-    assert_false(kv_rotation_policy_due(&policy, &current, current.exp_s - 30 * KV_DAY_S - 1));
-    assert_true(kv_rotation_policy_due(&policy, &current, current.exp_s - 30 * KV_DAY_S));
+    assert_false(kv_rotation_policy_due(&policy, &current, current.exp_s - 30 * GK_DAY_S - 1));
+    assert_true(kv_rotation_policy_due(&policy, &current, current.exp_s - 30 * GK_DAY_S));
     assert_null(read_text("{}", false, &policy));
     assert_false(kv_rotation_policy_due(&policy, &current, INT64_C(4102444800)));
     assert_int_equal(kv_rotation_policy_exp_s(&policy, created_s), 0);

@@ -180,6 +180,8 @@ static void test_transit__a_key(void **state)
     assert_true(answer.info.enabled && answer.info.may_wrap && answer.info.may_unwrap &&
                 answer.info.soft_delete && answer.info.purge_protected);
     assert_int_equal(answer.info.created_wall_ms, 1442851413000);
+    assert_int_equal(answer.info.rotation_told, 1);
+    assert_int_equal(answer.info.rotation_due_wall_ms, 0);
     assert_true(read_key("2", KEY, &answer));
     assert_string_equal(answer.key_id, URI "/keys/tenant-key/2");
     assert_true(answer.info.enabled);
@@ -188,6 +190,16 @@ static void test_transit__a_key(void **state)
     assert_false(answer.info.enabled);
     assert_true(read_key("4", KEY, &answer));
     assert_false(answer.info.enabled);
+    /* How long its newest version stays that. */
+    assert_true(read_key("", KEY ",\"auto_rotate_period\":86400", &answer));
+    assert_int_equal(answer.info.rotation_due_wall_ms, 1442851413000 + 86400000);
+    static const char *const none[] = {"0", "-1", "\"90d\"", "1e9", "99999999999", "null"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        char data[sizeof KEY + 64];
+        snprintf(data, sizeof data, KEY ",\"auto_rotate_period\":%s", none[i]);
+        assert_true(read_key("", data, &answer));
+        assert_int_equal(answer.info.rotation_due_wall_ms, 0);
+    }
     assert_true(read_key("", KEY ",\"soft_deleted\":true", &answer));
     assert_false(answer.info.enabled);
 #undef KEY

@@ -124,8 +124,8 @@ static void test_vault_store__keeps_rotation_policies(void **state)
 {
     struct fixture *fixture = *state;
     const struct kv_rotation_policy policy = {.rotate_after_create = {"P1M", 1, 0},
-                                              .notify_before_expiry = {"P9D", 0, 9 * KV_DAY_S},
-                                              .expiry_time = {"P90D", 0, 90 * KV_DAY_S},
+                                              .notify_before_expiry = {"P9D", 0, 9 * GK_DAY_S},
+                                              .expiry_time = {"P90D", 0, 90 * GK_DAY_S},
                                               .created_s = 5,
                                               .updated_s = 6};
     kv_store_lock(fixture->store, 0);

@@ -7,7 +7,8 @@
 #define GET    1u
 #define WRAP   2u
 #define UNWRAP 4u
-#define ALL    7u
+#define POLICY 8u
+#define ALL    (GET | WRAP | UNWRAP | POLICY)
 
 static const struct {
     uint16_t http_status;
@@ -56,7 +57,7 @@ static void test_verdict__vault_answers(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof vault_rows / sizeof vault_rows[0]; i++) {
-        for (unsigned operation = GK_KV_GET; operation <= GK_KV_UNWRAP; operation++) {
+        for (unsigned operation = GK_KV_GET; operation <= GK_KV_GET_POLICY; operation++) {
             if ((vault_rows[i].operations & 1u << operation) == 0) {
                 continue;
             }

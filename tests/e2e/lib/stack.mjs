@@ -125,6 +125,7 @@ ${setting('account_idle_s', options.accountIdleS)}\
 ${setting('request_timeout_ms', options.requestTimeoutMs)}\
 ${setting('vault_deadline_ms', options.vaultDeadlineMs)}\
 ${setting('key_age_warning_days', options.keyAgeWarningDays)}\
+${setting('read_rotation_policy', options.readRotationPolicy)}\
 ${setting('pinned_key_without_get', options.pinnedKeyWithoutGet)}\
 ${setting('unwrap_audit_interval_s', options.unwrapAuditIntervalS)}\
 ${setting('proxy', options.proxy && quote(options.proxy))}\

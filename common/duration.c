@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "keyvaultd/duration.h"
+#include "common/duration.h"
 
 #include <string.h>
 #include <time.h>
@@ -8,7 +8,7 @@
 
 #define MONTHS_OF_A_YEAR 12
 #define NUMBER_MAX       1000000u
-#define NOMINAL_MAX_S    (INT64_C(36500) * KV_DAY_S)
+#define NOMINAL_MAX_S    (INT64_C(36500) * GK_DAY_S)
 
 struct unit {
     char letter;
@@ -21,7 +21,7 @@ struct unit {
 static const struct unit units[] = {
     {'Y', false, MONTHS_OF_A_YEAR, 0},
     {'M', false, 1, 0},
-    {'D', false, 0, KV_DAY_S},
+    {'D', false, 0, GK_DAY_S},
     {'H', true, 0, 3600},
     {'M', true, 0, 60},
     {'S', true, 0, 1},
@@ -37,7 +37,7 @@ static size_t unit_of(char letter, bool of_time, size_t from)
     return from;
 }
 
-static bool read_parts(const char *at, struct kv_duration *out)
+static bool read_parts(const char *at, struct gk_duration *out)
 {
     size_t unit = 0;
     bool of_time = false;
@@ -60,12 +60,12 @@ static bool read_parts(const char *at, struct kv_duration *out)
     return true;
 }
 
-bool kv_duration_parse(const char *text, struct kv_duration *out)
+bool gk_duration_parse(const char *text, struct gk_duration *out)
 {
-    struct kv_duration duration = {0};
-    const size_t len = strnlen(text, KV_DURATION_BYTES);
-    if (len == KV_DURATION_BYTES || text[0] != 'P' || !read_parts(text + 1, &duration) ||
-        kv_duration_nominal_s(&duration) > NOMINAL_MAX_S) {
+    struct gk_duration duration = {0};
+    const size_t len = strnlen(text, GK_DURATION_BYTES);
+    if (len == GK_DURATION_BYTES || text[0] != 'P' || !read_parts(text + 1, &duration) ||
+        gk_duration_nominal_s(&duration) > NOMINAL_MAX_S) {
         return false;
     }
     memcpy(duration.text, text, len);
@@ -73,11 +73,11 @@ bool kv_duration_parse(const char *text, struct kv_duration *out)
     return true;
 }
 
-int64_t kv_duration_nominal_s(const struct kv_duration *duration)
+int64_t gk_duration_nominal_s(const struct gk_duration *duration)
 {
     const int64_t years = duration->months / MONTHS_OF_A_YEAR;
     const int64_t months = duration->months % MONTHS_OF_A_YEAR;
-    return (years * 365 + months * 30) * KV_DAY_S + duration->seconds;
+    return (years * 365 + months * 30) * GK_DAY_S + duration->seconds;
 }
 
 static int days_of_month(int month, int year)
@@ -103,12 +103,12 @@ static int64_t add_months(int64_t from_s, int64_t months)
     return (int64_t)timegm(&date);
 }
 
-int64_t kv_duration_after_s(const struct kv_duration *duration, int64_t from_s)
+int64_t gk_duration_after_s(const struct gk_duration *duration, int64_t from_s)
 {
     return add_months(from_s, duration->months) + duration->seconds;
 }
 
-int64_t kv_duration_before_s(const struct kv_duration *duration, int64_t from_s)
+int64_t gk_duration_before_s(const struct gk_duration *duration, int64_t from_s)
 {
     return add_months(from_s, -duration->months) - duration->seconds;
 }
