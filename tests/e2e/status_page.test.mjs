@@ -176,6 +176,25 @@ test('a scope whose key is revoked alone', async () => {
   await look('scope-revoked');
 });
 
+// As many scopes as nobody would make for a test: the gateway's own answer, with more of their series.
+test('of more scopes than are shown, those that are not well come first', async () => {
+  const extra = Array.from({ length: 2500 }, (_, i) => `gatekey_account_state{account="${stack.account}",scope="s${1000 + i}",` +
+    `state="${i === 2499 ? 'revoked' : 'service-managed'}"} 1\n`).join('');
+  await page.route('**/metrics', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, body: `${await answer.text()}${extra}` });
+  });
+  await refreshed();
+  await page.getByRole('status').getByText('3 accounts and the first 2000 of 2502 scopes').waitFor();
+  const shown = await page.evaluate(() => [...document.querySelectorAll('th[scope=row]')].map((node) => node.textContent));
+  assert.equal(shown.filter((name) => name.includes('/')).length, 2000);
+  assert.ok(shown.includes(`${stack.account}/s3499`) && shown.includes(`${stack.account}/scoped`));
+  assert.ok(shown.includes(`${stack.account}/s2996`) && !shown.includes(`${stack.account}/s3498`));
+  await page.unroute('**/metrics');
+  await refreshed();
+  await page.getByRole('status').getByText('3 accounts and 2 scopes').waitFor();
+});
+
 test('what comes from outside is text; the token is gone when it is to be', async () => {
   const markup = await page.evaluate(() => document.querySelectorAll('main img, main script, main iframe').length);
   assert.equal(markup, 0);
