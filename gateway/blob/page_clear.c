@@ -43,25 +43,34 @@ static enum gk_status read_again(struct gk_request *request, struct gk_blob_targ
                : status;
 }
 
+/* The first era may end, by another gateway, while not all was cleared; the ETag stays then. */
+static enum gk_status make_room(struct gk_page_rows *rows, uint32_t era, struct gk_error *error)
+{
+    if (rows->items == NULL) {
+        rows->items = calloc(GK_PAGE_ROWS_MAX, sizeof *rows->items);
+    }
+    if (rows->ages == NULL && era > 0) {
+        rows->ages = calloc(GK_PAGE_ROWS_MAX, sizeof *rows->ages);
+    }
+    return rows->items == NULL || (rows->ages == NULL && era > 0)
+               ? gk_fail(error, GK_E_RESOURCE, "out of memory")
+               : GK_OK;
+}
+
 enum gk_status gk_pages_clear(struct gk_request *request, struct gk_blob_target *target,
                               uint64_t from, uint64_t to, struct gk_error *error)
 {
-    struct gk_page_rows rows = {.items = calloc(GK_PAGE_ROWS_MAX, sizeof *rows.items)};
-    if (target->record.eras.era > 0) {
-        rows.ages = calloc(GK_PAGE_ROWS_MAX, sizeof *rows.ages);
-    }
-    if (rows.items == NULL || (target->record.eras.era > 0 && rows.ages == NULL)) {
-        free(rows.items);
-        free(rows.ages);
-        return gk_fail(error, GK_E_RESOURCE, "out of memory");
-    }
+    struct gk_page_rows rows = {.items = NULL};
     const uint32_t end = (uint32_t)((to + GK_PAGE_OBJECT_BYTES - 1) / GK_PAGE_OBJECT_BYTES);
     uint32_t index = (uint32_t)(from / GK_PAGE_OBJECT_BYTES);
     enum gk_status status = GK_OK;
     do {
         struct gk_page_space space;
         gk_page_space_init(&space, request, target);
-        status = gk_page_rows_next(&space, &index, end, &rows, error);
+        status = make_room(&rows, space.eras.era, error);
+        if (status == GK_OK) {
+            status = gk_page_rows_next(&space, &index, end, &rows, error);
+        }
         for (uint32_t i = 0; i < rows.count && status == GK_OK; i++) {
             struct gk_page_row *row = &rows.items[i];
             gk_bits_set(row->map.written, page_of(from, row->index), page_of(to, row->index),
