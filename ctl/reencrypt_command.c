@@ -8,7 +8,6 @@ static const struct ctl_job_count counts[] = {
     {"Records", "records", true},
     {"Encrypted anew", "reencrypted", true},
     {"  bytes", "reencryptedBytes", true},
-    {"Not: page blobs", "pageBlobs", false},
     {"Not: under a client's key", "underClientKeys", false},
     {"Not: uncommitted blocks", "withUncommittedBlocks", false},
     {"Not: copies under way", "pendingCopies", false},

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "common/text.h"
 
 const char *const gk_blob_type_names[GK_BLOB_TYPES] = {"BlockBlob", "AppendBlob", "PageBlob"};
 
@@ -51,3 +52,31 @@ static enum gk_status decode(struct gk_reader *in, void *value, struct gk_error 
 
 const struct gk_field_kind gk_blob_kind_field = {
     .given = given, .encode = encode, .decode = decode};
+
+static const struct gk_id none;
+
+static bool lineage_given(const void *value)
+{
+    return !gk_id_equal(value, &none);
+}
+
+static void lineage_encode(const void *value, struct gk_buf *out)
+{
+    gk_append_id(out, value);
+}
+
+static enum gk_status lineage_decode(struct gk_reader *in, void *value, struct gk_error *error)
+{
+    gk_read_id(in, value);
+    return lineage_given(value)
+               ? GK_OK
+               : gk_fail(error, GK_E_INTEGRITY, "a page blob's lineage is not well-formed");
+}
+
+const struct gk_field_kind gk_page_lineage_field = {
+    .given = lineage_given, .encode = lineage_encode, .decode = lineage_decode};
+
+const struct gk_id *gk_page_lineage(const struct gk_blob_kind *kind)
+{
+    return lineage_given(&kind->lineage) ? &kind->lineage : &kind->space;
+}

@@ -4,6 +4,8 @@
  * "Understanding block blobs, append blobs, and page blobs"). Block blobs have none of it.
  *   append blob   1 | blocks 4 | sealed 1
  *   page blob     2 | sequence number 8 | space 16 | groups 32
+ * A page blob that was encrypted anew has another space since, and its first one as a field of its own:
+ *   lineage       space 16
  */
 #ifndef GATEWAY_BLOB_BLOB_TYPE_H
 #define GATEWAY_BLOB_BLOB_TYPE_H
@@ -25,8 +27,14 @@ struct gk_blob_kind {
     uint64_t sequence;     /* of a page blob: its sequence number */
     struct gk_id space; /* of a page blob: what its rows in the index are named by (page_map.h) */
     uint8_t groups[GK_PAGE_GROUPS_MAX / 8]; /* of a page blob: which rows there are of groups */
+    struct gk_id lineage; /* of a page blob: its first space, if that is another */
 };
 
 extern const struct gk_field_kind gk_blob_kind_field;
+extern const struct gk_field_kind gk_page_lineage_field; /* of lineage */
+
+/* What a page blob and its states have in common for as long as they live, and nobody else has: by it are their
+ * eras comparable (page_eras.h). */
+const struct gk_id *gk_page_lineage(const struct gk_blob_kind *kind);
 
 #endif

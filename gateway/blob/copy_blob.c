@@ -93,6 +93,7 @@ static enum gk_status take_kind(const struct gk_request *request, struct gk_blob
     memcpy(record->md5, source->md5, sizeof record->md5);
     record->odd_md5 = source->odd_md5;
     memset(record->kind.groups, 0, sizeof record->kind.groups);
+    record->kind.lineage = (struct gk_id){{0}};
     if (record->kind.type == GK_BLOB_PAGE && !gk_id_random(&record->kind.space)) {
         return gk_fail(error, GK_E_RESOURCE, "no entropy for a new page blob");
     }

@@ -32,6 +32,7 @@ enum gk_field_tag {
     GK_FIELD_CONTENT_MD5 = 17,
     GK_FIELD_HISTORY = 20,
     GK_FIELD_KEYED = 21,
+    GK_FIELD_PAGE_LINEAGE = 22,
 };
 
 /* What a field holds. Empty is all zero. */

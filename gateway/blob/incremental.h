@@ -14,7 +14,7 @@
 
 /* All zero: it was not made so. */
 struct gk_incremental {
-    struct gk_id source; /* space of the page blob that it follows; made anew, that is another */
+    struct gk_id source; /* lineage of the page blob that it follows; made anew, that is another */
     uint32_t era;        /* that the snapshot which was copied last has ended */
     uint64_t snapshot;   /* the blob's own that was made of it: its time */
 };

@@ -47,7 +47,7 @@ static enum gk_status check_follows(const struct gk_request *request,
     if (!target->committed) {
         return GK_OK;
     }
-    if (!gk_id_equal(&incremental->source, &source->kind.space)) {
+    if (!gk_id_equal(&incremental->source, gk_page_lineage(&source->kind))) {
         return gk_refuse(error, 409, "IncrementalCopyBlobMismatch");
     }
     return source->eras.era > incremental->era
@@ -107,7 +107,7 @@ static enum gk_status take_properties(struct gk_request *request, struct gk_blob
     record->has_md5 = source->has_md5;
     memcpy(record->md5, source->md5, sizeof record->md5);
     record->odd_md5 = source->odd_md5;
-    record->incremental.source = source->kind.space;
+    record->incremental.source = *gk_page_lineage(&source->kind);
     record->incremental.era = source->eras.era;
     for (size_t i = 0; i < GK_CONTENT_HEADERS; i++) {
         free(record->headers[i]);
@@ -218,15 +218,20 @@ static enum gk_status write_copy(struct gk_request *request, struct gk_error *er
     return status;
 }
 
-/* The differences were found to what is still there; another copy that came first has changed that. */
+/* The differences were found to what is still there; another copy that came first has changed that. And they
+ * are under the data key that it still has. */
 static enum gk_status commit(struct gk_request *request, struct gk_error *error)
 {
     struct gk_upload *put = request->state;
     const bool followed = follows(put);
     const uint64_t etag = put->target.record.etag;
+    const struct gk_id object = put->target.record.object;
     const enum gk_status status = check_destination(request, error);
     if (status != GK_OK) {
         return status;
+    }
+    if (followed && follows(put) && !gk_id_equal(&object, &put->target.record.object)) {
+        return gk_fail(error, GK_E_UNAVAILABLE, "a copy's destination was encrypted anew");
     }
     return follows(put) == followed && (!followed || put->target.record.etag == etag)
                ? write_copy(request, error)

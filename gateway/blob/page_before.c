@@ -121,7 +121,8 @@ enum gk_status gk_page_before_load(struct gk_request *request, const struct gk_b
     if (target->kind == GK_STATE_SNAPSHOT && target->time < time) {
         return gk_refuse(error, 400, "PreviousSnapshotCannotBeNewer");
     }
-    if (!gk_id_equal(&before->record.kind.space, &target->record.kind.space)) {
+    if (!gk_id_equal(gk_page_lineage(&before->record.kind),
+                     gk_page_lineage(&target->record.kind))) {
         return gk_refuse(error, 409, "BlobOverwritten");
     }
     return before->record.eras.era > target->record.eras.era

@@ -21,6 +21,11 @@ struct gk_page_piece {
 
 /* Which blocks: those of a map with at least one page. */
 void gk_page_piece_find(struct gk_page_piece *piece, const struct gk_page_map *map);
+/* What the map's object has, opened under data_key; zeros where nothing was written. GK_E_NOT_FOUND: the object is
+ * gone. GK_E_INTEGRITY. */
+enum gk_status gk_page_piece_read(const struct gk_gateway *gateway, struct gk_data_key *data_key,
+                                  const struct gk_id *container, const struct gk_page_map *map,
+                                  struct gk_page_piece *piece, struct gk_error *error) GK_MUST_USE;
 /* Seals the blocks, which then are no longer in the clear, and makes the object. GK_E_EXISTS: it is there. */
 enum gk_status gk_page_piece_write(const struct gk_gateway *gateway, struct gk_data_key *data_key,
                                    const struct gk_id *container, const struct gk_id *object,

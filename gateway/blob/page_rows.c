@@ -319,30 +319,36 @@ static void drop_row(const struct gk_page_space *space, const struct gk_page_row
     }
 }
 
+enum gk_status gk_page_row_set(const struct gk_page_space *space, const struct gk_page_row *row,
+                               const struct gk_page_ages *ages, struct gk_change_list *changes,
+                               struct gk_error *error)
+{
+    struct gk_buf key;
+    struct gk_buf open;
+    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&open, GK_PAGE_ROW_BYTES_MAX);
+    gk_page_key(&key, &space->id, row->index, row->era);
+    gk_page_map_encode(&row->map, ages, &open);
+    const enum gk_status status = set_row(space, GK_VALUE_PAGES, &key, &open, changes, error);
+    gk_buf_cleanup(&key);
+    gk_buf_cleanup(&open);
+    return status;
+}
+
 static enum gk_status write_row(const struct gk_page_space *space, struct gk_page_rows *rows,
                                 uint32_t at, struct gk_blob_write *write, struct gk_error *error)
 {
     struct gk_page_row *row = &rows->items[at];
     const bool empty =
         gk_bits_find(row->map.written, 0, GK_PAGE_OBJECT_PAGES, true) == GK_PAGE_OBJECT_PAGES;
-    struct gk_buf key;
-    struct gk_buf open;
-    enum gk_status status = GK_OK;
     if (row->exists) {
         drop_row(space, row, empty, write);
     }
-    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
-    gk_buf_init(&open, GK_PAGE_ROW_BYTES_MAX);
-    gk_page_key(&key, &space->id, row->index, space->eras.era);
-    if (!empty) {
-        gk_page_map_encode(&row->map, rows->ages == NULL ? NULL : &rows->ages[at], &open);
-        status = set_row(space, GK_VALUE_PAGES, &key, &open, &write->changes, error);
-    }
     row->exists = !empty;
     row->era = empty ? 0 : space->eras.era;
-    gk_buf_cleanup(&key);
-    gk_buf_cleanup(&open);
-    return status;
+    return empty ? GK_OK
+                 : gk_page_row_set(space, row, rows->ages == NULL ? NULL : &rows->ages[at],
+                                   &write->changes, error);
 }
 
 enum gk_status gk_page_rows_write_some(const struct gk_page_space *space, struct gk_page_rows *rows,
@@ -362,31 +368,38 @@ enum gk_status gk_page_rows_write_some(const struct gk_page_space *space, struct
     return status;
 }
 
+enum gk_status gk_page_group_set(const struct gk_page_space *space, uint32_t number, uint32_t era,
+                                 const struct gk_page_group *group, struct gk_change_list *changes,
+                                 struct gk_error *error)
+{
+    struct gk_buf key;
+    struct gk_buf open;
+    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&open, GK_PAGE_ROW_BYTES_MAX);
+    gk_page_group_key(&key, &space->id, number, era);
+    gk_page_group_encode(group, &open);
+    const enum gk_status status = set_row(space, GK_VALUE_GROUP, &key, &open, changes, error);
+    gk_buf_cleanup(&key);
+    gk_buf_cleanup(&open);
+    return status;
+}
+
 /* The group in the present era, and no longer in the one before if nobody else has that. */
 enum gk_status gk_page_group_write(const struct gk_page_space *space, uint32_t number,
                                    const struct gk_page_group *group, struct gk_blob_write *write,
                                    struct gk_blob_record *record, struct gk_error *error)
 {
     const uint32_t was = space->eras.groups[number];
-    struct gk_buf key;
-    struct gk_buf open;
-    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
-    gk_buf_init(&open, GK_PAGE_ROW_BYTES_MAX);
     if (gk_bits_get(space->groups, number) && was != space->eras.era && own(space, was)) {
+        struct gk_buf key;
+        gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
         gk_page_group_key(&key, &space->id, number, was);
         gk_changes_remove(&write->changes, &key);
         gk_buf_cleanup(&key);
-        gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
     }
-    gk_page_group_key(&key, &space->id, number, space->eras.era);
-    gk_page_group_encode(group, &open);
-    const enum gk_status status =
-        set_row(space, GK_VALUE_GROUP, &key, &open, &write->changes, error);
     gk_bits_set(record->kind.groups, number, number + 1, true);
     record->eras.groups[number] = space->eras.era;
-    gk_buf_cleanup(&key);
-    gk_buf_cleanup(&open);
-    return status;
+    return gk_page_group_set(space, number, space->eras.era, group, &write->changes, error);
 }
 
 enum gk_status gk_page_rows_write(const struct gk_page_space *space, struct gk_page_rows *rows,

@@ -77,4 +77,13 @@ enum gk_status gk_page_group_write(const struct gk_page_space *space, uint32_t n
                                    struct gk_blob_record *record,
                                    struct gk_error *error) GK_MUST_USE;
 
+/* A row of space under the era that it says, and a group under that era, whatever was there: of a space that no
+ * record names yet. ages NULL: in the first era. */
+enum gk_status gk_page_row_set(const struct gk_page_space *space, const struct gk_page_row *row,
+                               const struct gk_page_ages *ages, struct gk_change_list *changes,
+                               struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_page_group_set(const struct gk_page_space *space, uint32_t number, uint32_t era,
+                                 const struct gk_page_group *group, struct gk_change_list *changes,
+                                 struct gk_error *error) GK_MUST_USE;
+
 #endif

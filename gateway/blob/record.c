@@ -156,6 +156,7 @@ static const struct gk_field blob_fields[] = {
     {GK_FIELD_CONTENT_MD5, offsetof(struct gk_blob_record, odd_md5), &gk_content_md5_field},
     {GK_FIELD_HISTORY, offsetof(struct gk_blob_record, history), &gk_history_field},
     {GK_FIELD_KEYED, offsetof(struct gk_blob_record, keyed_wall_ms), &keyed_field},
+    {GK_FIELD_PAGE_LINEAGE, offsetof(struct gk_blob_record, kind.lineage), &gk_page_lineage_field},
 };
 #define BLOB_FIELDS (sizeof blob_fields / sizeof *blob_fields)
 

@@ -143,6 +143,11 @@ static enum gk_status gather(struct sifting *sifting, const struct gk_garbage *g
     return status;
 }
 
+static bool has_candidates(const struct sifting *sifting)
+{
+    return sifting->segments.count + sifting->manifests.count + sifting->loans.count > 0;
+}
+
 /* --- what is referred to ------------------------------------------------------------------------*/
 
 static enum gk_status name_page(void *ctx, struct gk_span key, struct gk_span value)
@@ -328,12 +333,13 @@ enum gk_status gk_shared_remove(const struct gk_removal *removal, const struct g
 {
     struct sifting sifting = {.blob = gk_buf_span(&garbage->blob), .error = error};
     gk_rows_init(&sifting.rows, removal, container, index, error);
-    enum gk_status status = remove_pages(&sifting, garbage);
-    if (status == GK_OK) {
-        status = gather(&sifting, garbage);
-    }
-    if (status == GK_OK) {
+    enum gk_status status = gather(&sifting, garbage);
+    if (status == GK_OK && has_candidates(&sifting)) {
         status = sift(&sifting);
+    }
+    /* Of a space that is held, rows go when no record can come to name them any more. */
+    if (status == GK_OK) {
+        status = remove_pages(&sifting, garbage);
     }
     if (status == GK_OK) {
         status = remove_unnamed(&sifting);

@@ -14,9 +14,10 @@
 
 /* --- what is too old ----------------------------------------------------------------------------*/
 
-/* Groups of one blob that are left as they are, by their object. */
+/* Groups of one blob that are left as they are. */
 struct left_group {
     struct gk_id object;
+    bool paged;
     bool damaged; /* else written again and again, by whoever */
 };
 
@@ -43,10 +44,15 @@ static bool is_too_old(const struct gk_regroup *group, const struct gk_blob_targ
            record->keyed_wall_ms < group->run->state.job.started_wall_ms;
 }
 
-/* A deleted page blob may have lent its data key to the block blob over it: what its pages are under, it keeps. */
+static bool is_paged(const struct gk_blob_target *target)
+{
+    return target->record.kind.type == GK_BLOB_PAGE;
+}
+
+/* A deleted page blob may have lent its data key to the block blob over it: that is moved by itself. */
 bool gk_regroup_has(const struct gk_regroup *group, const struct gk_blob_target *target)
 {
-    return is_too_old(group, target) && target->record.kind.type != GK_BLOB_PAGE &&
+    return is_too_old(group, target) && is_paged(target) == group->paged &&
            gk_id_equal(&target->record.object, &group->object);
 }
 
@@ -55,9 +61,6 @@ static uint64_t *reason_of(struct survey *survey, const struct gk_blob_target *t
 {
     const struct gk_blob_record *record = &target->record;
     const struct gk_blob_record *base = &survey->group->base->record;
-    if (record->kind.type == GK_BLOB_PAGE) {
-        return &survey->left.pages;
-    }
     if (record->encryption.kind == GK_ENCRYPTION_CLIENT_KEY) {
         return &survey->left.client_keys;
     }
@@ -70,7 +73,7 @@ static uint64_t *reason_of(struct survey *survey, const struct gk_blob_target *t
     }
     for (size_t i = 0; i < survey->left_groups->count; i++) {
         const struct left_group *left = &survey->left_groups->items[i];
-        if (gk_id_equal(&left->object, &record->object)) {
+        if (left->paged == is_paged(target) && gk_id_equal(&left->object, &record->object)) {
             return left->damaged ? &survey->left.damaged : &survey->left.changing;
         }
     }
@@ -96,6 +99,7 @@ static enum gk_status begin_group(struct survey *survey, struct gk_blob_target *
     }
     if (status == GK_OK) {
         group->object = target->record.object;
+        group->paged = is_paged(target);
         if (group->anew.keyed_wall_ms <
             ordered_wall_ms) { /* another gateway's clock may be ahead */
             group->anew.keyed_wall_ms = ordered_wall_ms;
@@ -136,11 +140,8 @@ static enum gk_status look_for_staged(struct survey *survey, struct gk_error *er
 
 /* --- base and states ----------------------------------------------------------------------------*/
 
-typedef enum gk_status record_fn(void *ctx, struct gk_blob_target *target, bool *enough,
-                                 struct gk_error *error);
-
-static enum gk_status each_state(struct gk_regroup *group, record_fn *fn, void *ctx, bool *enough,
-                                 struct gk_error *error)
+static enum gk_status each_state(struct gk_regroup *group, gk_regroup_record_fn *fn, void *ctx,
+                                 bool *enough, struct gk_error *error)
 {
     enum gk_status status = GK_OK;
     uint64_t after = 0;
@@ -158,8 +159,15 @@ static enum gk_status each_state(struct gk_regroup *group, record_fn *fn, void *
     return status;
 }
 
+enum gk_status gk_regroup_each_state(struct gk_regroup *group, gk_regroup_record_fn *fn, void *ctx,
+                                     struct gk_error *error)
+{
+    bool enough = false;
+    return each_state(group, fn, ctx, &enough, error);
+}
+
 /* The base as it is read now, and then its states. */
-static enum gk_status each_record(struct gk_regroup *group, record_fn *fn, void *ctx,
+static enum gk_status each_record(struct gk_regroup *group, gk_regroup_record_fn *fn, void *ctx,
                                   struct gk_error *error)
 {
     bool enough = false;
@@ -214,14 +222,18 @@ static enum gk_status explain_damage(struct gk_regroup *group, enum gk_status st
     return gk_fail(error, GK_E_CONFLICT, "a blob was replaced while it was written anew");
 }
 
-static enum gk_status pour_and_write(struct gk_regroup *group, struct gk_error *error)
+static enum gk_status pour_all(struct gk_regroup *group, struct gk_error *error)
 {
-    enum gk_status status = read_base(group, error);
+    const enum gk_status status = read_base(group, error);
     gk_buf_reset(&group->poured);
     gk_buf_append(&group->poured, group->base->stored.data, group->base->stored.len);
-    if (status == GK_OK) {
-        status = each_record(group, pour_record, group, error);
-    }
+    return status == GK_OK ? each_record(group, pour_record, group, error) : status;
+}
+
+static enum gk_status pour_and_write(struct gk_regroup *group, struct gk_error *error)
+{
+    enum gk_status status =
+        group->paged ? gk_regroup_pour_pages(group, error) : pour_all(group, error);
     if (status == GK_OK) {
         status = gk_regroup_write(group, error);
     }
@@ -233,6 +245,9 @@ static enum gk_status move_group(struct gk_regroup *group, struct gk_error *erro
     struct gk_reencrypt_run *run = group->run;
     gk_buf_init(&group->poured, GK_MAP_VALUE_BYTES_MAX);
     enum gk_status status = gk_hold_begin(&group->hold, group->request, group->base, error);
+    if (status == GK_OK && group->paged) {
+        status = gk_regroup_begin_pages(group, error);
+    }
     if (status != GK_OK) {
         return status;
     }
@@ -285,7 +300,8 @@ static enum gk_status leave_group(struct left_groups *left, const struct gk_regr
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     left->items = items;
-    items[left->count++] = (struct left_group){.object = group->object, .damaged = damaged};
+    items[left->count++] =
+        (struct left_group){.object = group->object, .paged = group->paged, .damaged = damaged};
     gk_error_clear(error);
     return GK_OK;
 }

@@ -93,6 +93,18 @@ static enum gk_status write_record(struct gk_regroup *group, struct gk_blob_writ
     return status;
 }
 
+/* Another space, which the blob's clients do not come to see. */
+static enum gk_status move_pages(const struct gk_regroup *group,
+                                 const struct gk_blob_target *target, struct gk_blob_record *record,
+                                 struct gk_error *error)
+{
+    record->kind.lineage = *gk_page_lineage(&target->record.kind);
+    record->kind.space = group->image.space;
+    return gk_regroup_has_pages_of(group, target)
+               ? GK_OK
+               : gk_fail(error, GK_E_CONFLICT, "a page blob was changed while it was written anew");
+}
+
 static enum gk_status rewrite(struct gk_regroup *group, struct gk_blob_write *write,
                               struct gk_blob_target *target, struct gk_error *error)
 {
@@ -101,7 +113,10 @@ static enum gk_status rewrite(struct gk_regroup *group, struct gk_blob_write *wr
     record.keyed_wall_ms = group->anew.keyed_wall_ms;
     record.loan = (struct gk_loan){.shard = 0}; /* what it had borrowed it has itself */
     memcpy(record.sealed_data_key, group->anew.sealed_data_key, sizeof record.sealed_data_key);
-    enum gk_status status = gk_blob_use_scope(group->request, target, error);
+    enum gk_status status = group->paged ? move_pages(group, target, &record, error) : GK_OK;
+    if (status == GK_OK) {
+        status = gk_blob_use_scope(group->request, target, error);
+    }
     if (status != GK_OK) {
         return status;
     }
@@ -116,6 +131,17 @@ static enum gk_status rewrite(struct gk_regroup *group, struct gk_blob_write *wr
     return status;
 }
 
+/* What a state in the space that the base comes to have needs there, also one that was moved to it before. */
+static void note_shared(struct gk_regroup *group, const struct gk_blob_target *state)
+{
+    struct gk_page_image *image = &group->image;
+    if (group->paged &&
+        (gk_regroup_has(group, state) || gk_id_equal(&state->record.kind.space, &image->space))) {
+        const uint32_t shared = state->record.eras.era + 1;
+        image->shared = shared > image->shared ? shared : image->shared;
+    }
+}
+
 /* --- the write ----------------------------------------------------------------------------------*/
 
 static enum gk_status rewrite_state(void *ctx, struct gk_blob_write *write,
@@ -124,6 +150,7 @@ static enum gk_status rewrite_state(void *ctx, struct gk_blob_write *write,
 {
     struct gk_regroup *group = ctx;
     *action = GK_STATE_KEEP; /* its record is written here */
+    note_shared(group, state);
     if (!gk_regroup_has(group, state)) {
         return GK_OK;
     }
@@ -139,6 +166,7 @@ static enum gk_status rewrite_base(void *ctx, struct gk_blob_write *write,
     struct gk_regroup *group = ctx;
     enum gk_status status = GK_OK;
     if (gk_regroup_has(group, base)) {
+        base->record.eras.shared = group->paged ? group->image.shared : base->record.eras.shared;
         gk_blob_write_guard_staging(write, base, (struct gk_span){0});
         status = rewrite(group, write, base, error);
     } else {
@@ -156,11 +184,15 @@ enum gk_status gk_regroup_write(struct gk_regroup *group, struct gk_error *error
         .ctx = group, .closed_too = true, .state = rewrite_state, .base = rewrite_base};
     bool closed = false;
     group->records = 0;
+    group->image.shared = 0;
     enum gk_status status = gk_record_lock_write(group->base, error);
     if (status != GK_OK) {
         return status;
     }
     status = gk_blob_target_fetch(group->request, group->base, &closed, error);
+    if (status == GK_OK && group->paged) {
+        status = gk_regroup_follow_pages(group, error);
+    }
     group->whole = group->whole &&
                    gk_span_equal(gk_buf_span(&group->poured), gk_buf_span(&group->base->stored));
     if (status == GK_OK && group->base->stored.len > 0) {

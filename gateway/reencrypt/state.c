@@ -15,7 +15,6 @@ static const struct gk_job_count count_names[] = {
     {"records", offsetof(struct gk_reencrypt_counts, records)},
     {"reencrypted", offsetof(struct gk_reencrypt_counts, reencrypted)},
     {"reencryptedBytes", offsetof(struct gk_reencrypt_counts, bytes)},
-    {"pageBlobs", offsetof(struct gk_reencrypt_counts, left.pages)},
     {"underClientKeys", offsetof(struct gk_reencrypt_counts, left.client_keys)},
     {"withUncommittedBlocks", offsetof(struct gk_reencrypt_counts, left.uncommitted)},
     {"pendingCopies", offsetof(struct gk_reencrypt_counts, left.pending)},
@@ -26,7 +25,6 @@ static const struct gk_job_count count_names[] = {
 
 void gk_reencrypt_left_add(struct gk_reencrypt_left *left, const struct gk_reencrypt_left *more)
 {
-    left->pages += more->pages;
     left->client_keys += more->client_keys;
     left->uncommitted += more->uncommitted;
     left->pending += more->pending;
@@ -37,8 +35,8 @@ void gk_reencrypt_left_add(struct gk_reencrypt_left *left, const struct gk_reenc
 
 uint64_t gk_reencrypt_left_sum(const struct gk_reencrypt_left *left)
 {
-    return left->pages + left->client_keys + left->uncommitted + left->pending + left->scopes +
-           left->changing + left->damaged;
+    return left->client_keys + left->uncommitted + left->pending + left->scopes + left->changing +
+           left->damaged;
 }
 
 json_t *gk_reencrypt_state_json(const struct gk_reencrypt_state *state)

@@ -19,7 +19,6 @@ enum gk_reencrypt_phase {
 
 /* Records, of blobs and of what they were, whose data stay under the data keys that they have. */
 struct gk_reencrypt_left {
-    uint64_t pages;       /* of page blobs */
     uint64_t client_keys; /* a client has the other key to the data key */
     uint64_t uncommitted; /* blocks are staged that are under the data key, too */
     uint64_t pending;     /* a copy is under way */

@@ -129,7 +129,7 @@ test('all is encrypted anew, and no client sees a thing', async () => {
   assert.deepEqual([code, status, phase], [0, 'done', 'end']);
   assert.ok(counts.reencrypted >= 16, JSON.stringify(counts));
   assert.ok(counts.reencryptedBytes > 10 << 20, JSON.stringify(counts));
-  for (const left of ['pageBlobs', 'underClientKeys', 'withUncommittedBlocks', 'pendingCopies', 'inScopesWithoutKey',
+  for (const left of ['underClientKeys', 'withUncommittedBlocks', 'pendingCopies', 'inScopesWithoutKey',
     'changing', 'damaged']) assert.equal(counts[left], 0, left);
   await everythingReadsBack();
   const { committedBlocks } = await container.getBlockBlobClient('of blocks').getBlockList('committed');
@@ -246,11 +246,6 @@ test('a download goes on to its end, and so does an upload', async () => {
 });
 
 test('what cannot be encrypted anew is counted', async () => {
-  const pages = container.getPageBlobClient('pages');
-  const page = randomBytes(512);
-  await pages.create(512);
-  await pages.uploadPages(page, 0, 512);
-  await remember('pages', pages, page);
   const overTls = BlobServiceClient.fromConnectionString(stack.connectionStringTls, stack.overTls).getContainerClient(container.containerName);
   const keyed = overTls.getBlockBlobClient('under two keys');
   await keyed.upload('keyed', 5, { customerProvidedKey: ofTheClient });
@@ -260,7 +255,7 @@ test('what cannot be encrypted anew is counted', async () => {
   await also.stageBlock(id(0), 'other', 5);
   const { code, status, counts } = await reencrypt();
   assert.deepEqual([code, status], [0, 'done']);
-  assert.deepEqual([counts.pageBlobs, counts.underClientKeys, counts.withUncommittedBlocks], [1, 1, 2]);
+  assert.deepEqual([counts.underClientKeys, counts.withUncommittedBlocks], [1, 2]);
   assert.equal((await keyed.downloadToBuffer(0, undefined, { customerProvidedKey: ofTheClient })).toString(), 'keyed');
   await everythingReadsBack();
   await staged.commitBlockList([id(0)]);
@@ -295,7 +290,7 @@ test('it ends although what is left is copied all the time', async () => {
 
 // A blob that is staged over a deleted one has that one's data key, whatever type it was of. Only without versions: with
 // them what is deleted is no longer the blob.
-test('what a page blob was before a block blob came in its place stays readable', async () => {
+test('what a page blob was before a block blob came in its place is encrypted anew by itself', async () => {
   const account = 'mixed';
   await stack.createAccount(account);
   await stack.management.good('PUT', `${stack.accountPath(account)}/blobServices/default`, { body: { properties: {
@@ -314,7 +309,7 @@ test('what a page blob was before a block blob came in its place stays readable'
   await blob.commitBlockList([id(0)]);
   const { code, stdout } = await stack.ctl('account', 'reencrypt', account, '--json');
   const { counts } = JSON.parse(stdout);
-  assert.deepEqual([code, counts.reencrypted, counts.pageBlobs, counts.damaged], [0, 1, 1, 0], stdout);
+  assert.deepEqual([code, counts.reencrypted, counts.damaged], [0, 2, 0], stdout);
   await blob.undelete();
   const found = [];
   for await (const item of mixed.listBlobsFlat({ includeSnapshots: true })) if (item.snapshot) found.push(item.snapshot);

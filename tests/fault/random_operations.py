@@ -24,6 +24,7 @@ SIZES = [0, 1, 900, 900, 900, 4096, 4097, 66000]
 PAGE_BLOB_PAGES = [8, 16, 40]
 BLOCKS = [b"%04d" % number for number in range(60)]
 LEASES = ["11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"]
+REPEATS = 100  # of a request that is answered 503
 STATES_MAX = 10  # of one blob: more are removed, so that listings stay short
 UNCOMMITTED = ("name", "time", "kind", "deleted", "length", "type")
 ETAG = '"0x0"'  # of no blob
@@ -47,11 +48,11 @@ def at(time, kind="snapshot"):
 
 
 class Account:
-    """versioned: versions are on. dark: its key is taken away. The gateway may be started anew between two
-    operations: connect()."""
+    """versioned: versions are on. dark: its key is taken away. reencrypted: its data are encrypted anew meanwhile. The
+    gateway may be started anew between two operations: connect()."""
 
-    def __init__(self, name, key, rng, versioned):
-        self.name, self.key, self.rng, self.versioned = name, key, rng, versioned
+    def __init__(self, name, key, rng, versioned, reencrypted):
+        self.name, self.key, self.rng, self.versioned, self.reencrypted = name, key, rng, versioned, reencrypted
         self.keeping, self.dark = False, False
         self.blobs = {blob: Blob(self) for blob in NAMES}
         self.counts = collections.Counter()
@@ -87,9 +88,17 @@ class Account:
             if operation:
                 self.do(operation)
 
+    def send(self, operation):
+        """Again, as SDKs do, when the blob was encrypted anew in the middle of it."""
+        for _ in range(REPEATS if self.reencrypted else 1):
+            answer = self.client.request(operation.method, f"{CONTAINER}/{operation.name}", operation.query,
+                                         operation.headers, operation.body)
+            if answer.status != 503:
+                break
+        return answer
+
     def do(self, operation):
-        answer = self.client.request(operation.method, f"{CONTAINER}/{operation.name}", operation.query,
-                                     operation.headers, operation.body)
+        answer = self.send(operation)
         self.counts[f"{operation.row} {answer.status}"] += 1
         self.trails[operation.name].append(
             f"{operation.method} {operation.query} {self._shown(operation.headers)} {len(operation.body)} bytes: "

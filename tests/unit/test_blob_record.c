@@ -188,6 +188,8 @@ static void assert_same_blob(const struct gk_blob_record *a, const struct gk_blo
     assert_true(a->kind.sequence == b->kind.sequence);
     assert_memory_equal(&a->kind.space, &b->kind.space, sizeof a->kind.space);
     assert_memory_equal(a->kind.groups, b->kind.groups, sizeof a->kind.groups);
+    assert_true(gk_id_equal(&a->kind.lineage, &b->kind.lineage));
+    assert_true(gk_id_equal(gk_page_lineage(&a->kind), gk_page_lineage(&b->kind)));
     assert_int_equal(a->encryption.kind, b->encryption.kind);
     assert_memory_equal(a->encryption.client_key_hash, b->encryption.client_key_hash,
                         sizeof a->encryption.client_key_hash);
@@ -359,6 +361,10 @@ static void test_blob_record__of_a_page_blob(void **state)
     struct gk_blob_record record = some_blob();
     record.kind = (struct gk_blob_kind){
         .type = GK_BLOB_PAGE, .sequence = INT64_MAX, .space = id_of(9), .groups = {1, 2, 3}};
+    assert_true(gk_id_equal(gk_page_lineage(&record.kind), &record.kind.space));
+    assert_blob_comes_back(&record);
+    record.kind.lineage = id_of(8);
+    assert_false(gk_id_equal(gk_page_lineage(&record.kind), &record.kind.space));
     assert_blob_comes_back(&record);
 }
 

@@ -320,6 +320,7 @@ FIELDS = {
     17: ("oddMd5", read_rest),
     20: ("history", read_history),
     21: ("keyed", lambda reader: reader.number(8)),
+    22: ("pageLineage", lambda reader: reader.bytes(16)),
 }
 
 
