@@ -33,6 +33,12 @@ enum gk_status gk_rados_fail(struct gk_error *error, int code, const char *what)
     case -ETIMEDOUT:
         return gk_fail(error, GK_E_UNAVAILABLE, "%s: the Ceph cluster did not answer in time",
                        what);
+    case GK_RADOS_NO_POOL:
+        return gk_fail(
+            error, GK_E_UNAVAILABLE,
+            "%s: the Ceph cluster has this pool no more; if there is another of its name, "
+            "restart the gateway",
+            what);
     case -ESHUTDOWN: /* also EBLOCKLISTED: an operator has shut this client out, for a while */
         return gk_fail(error, GK_E_UNAVAILABLE, "%s: the Ceph cluster shuts this client out", what);
     case -ENOTCONN:
@@ -76,7 +82,20 @@ enum gk_status gk_rados_completion(rados_completion_t *out, struct gk_error *err
     return code == 0 ? GK_OK : gk_rados_fail(error, code, "beginning");
 }
 
-int gk_rados_wait(rados_completion_t completion, uint64_t *version)
+bool gk_rados_has_pool(const struct gk_rados *store, enum gk_store_pool pool)
+{
+    char name[128]; /* whether there is one is all that is asked */
+    return rados_pool_reverse_lookup(store->cluster, rados_ioctx_get_id(store->io[pool]), name,
+                                     sizeof name) != -ENOENT;
+}
+
+int gk_rados_code(const struct gk_rados *store, enum gk_store_pool pool, int code)
+{
+    return code == -ENOENT && !gk_rados_has_pool(store, pool) ? GK_RADOS_NO_POOL : code;
+}
+
+int gk_rados_wait(const struct gk_rados *store, enum gk_store_pool pool,
+                  rados_completion_t completion, uint64_t *version)
 {
     rados_aio_wait_for_complete(completion);
     const int code = rados_aio_get_return_value(completion);
@@ -84,7 +103,7 @@ int gk_rados_wait(rados_completion_t completion, uint64_t *version)
         *version = rados_aio_get_version(completion);
     }
     rados_aio_release(completion);
-    return code;
+    return gk_rados_code(store, pool, code);
 }
 
 int gk_rados_read_op(struct gk_rados *store, enum gk_store_pool pool, const char *object,
@@ -95,7 +114,7 @@ int gk_rados_read_op(struct gk_rados *store, enum gk_store_pool pool, const char
     if (code == 0) {
         code = rados_aio_read_op_operate(op, store->io[pool], completion, object, 0);
         if (code == 0) {
-            code = gk_rados_wait(completion, version);
+            code = gk_rados_wait(store, pool, completion, version);
         } else {
             rados_aio_release(completion);
         }
@@ -212,7 +231,7 @@ static enum gk_status try_pool(struct gk_rados *store, enum gk_store_pool pool, 
     uint64_t size = 0;
     time_t modified = 0;
     int code = rados_aio_stat(store->io[pool], "gatekey", completion, &size, &modified);
-    code = code < 0 ? code : gk_rados_wait(completion, NULL);
+    code = code < 0 ? code : gk_rados_wait(store, pool, completion, NULL);
     switch (code) {
     case 0:
     case -ENOENT:

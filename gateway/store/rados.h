@@ -25,6 +25,7 @@
 #ifndef GATEWAY_STORE_RADOS_H
 #define GATEWAY_STORE_RADOS_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <rados/librados.h>
 
@@ -79,8 +80,15 @@ static inline struct gk_rados *gk_rados_own(struct gk_store *store)
 enum gk_status gk_rados_fail(struct gk_error *error, int code, const char *what);
 /* A completion without a callback; GK_E_RESOURCE when there is no memory for it. */
 enum gk_status gk_rados_completion(rados_completion_t *out, struct gk_error *error) GK_MUST_USE;
-/* Waits, releases it and returns the operation's result. version may be NULL. */
-int gk_rados_wait(rados_completion_t completion, uint64_t *version);
+/* Whether the cluster has the pool still; one that was made anew under the name is another. No round trip while it has. */
+bool gk_rados_has_pool(const struct gk_rados *store, enum gk_store_pool pool);
+/* librados says of an object in a pool that was deleted what it says of one that is not there: the code of an operation
+ * on the pool, or GK_RADOS_NO_POOL in that one's place. */
+#define GK_RADOS_NO_POOL (-ENXIO)
+int gk_rados_code(const struct gk_rados *store, enum gk_store_pool pool, int code);
+/* Waits, releases it and returns the code of the operation on the pool. version may be NULL. */
+int gk_rados_wait(const struct gk_rados *store, enum gk_store_pool pool,
+                  rados_completion_t completion, uint64_t *version);
 /* Runs a read operation, whose result is returned, and releases it. */
 int gk_rados_read_op(struct gk_rados *store, enum gk_store_pool pool, const char *object,
                      rados_read_op_t op, uint64_t *version);

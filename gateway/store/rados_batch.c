@@ -138,7 +138,7 @@ static void give_buffer(struct gk_rados *store, uint8_t *buffer, size_t bytes)
 static void end_oldest(struct rados_batch *batch)
 {
     const struct piece *piece = &batch->pieces[batch->pieces_ended++ % BATCH_WRITES_MAX];
-    const int code = gk_rados_wait(piece->completion, NULL);
+    const int code = gk_rados_wait(store_of(batch), GK_POOL_DATA, piece->completion, NULL);
     batch->bytes_under_way -= piece->bytes;
     if (piece->creates && code >= 0) {
         batch->objects[piece->object].created = CREATED_YES;

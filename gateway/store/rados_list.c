@@ -14,6 +14,8 @@
 #define FETCH_BYTES_MAX (1u << 20)
 
 struct list {
+    const struct gk_rados *store;
+    enum gk_store_pool pool;
     rados_list_ctx_t names;
     uint32_t fetch;    /* the hash at which the present fetch began */
     uint32_t position; /* and the one at which the next one will */
@@ -27,7 +29,8 @@ struct list {
 /* Goes to the next name; *fetched tells that it is the first of a new fetch. */
 static enum gk_status next_name(struct list *list, bool *fetched, struct gk_error *error)
 {
-    const int code = rados_nobjects_list_next(list->names, &list->name, NULL, NULL);
+    const int code = gk_rados_code(list->store, list->pool,
+                                   rados_nobjects_list_next(list->names, &list->name, NULL, NULL));
     const uint32_t position = rados_nobjects_list_get_pg_hash_position(list->names);
     *fetched = position != list->position;
     if (*fetched) {
@@ -98,8 +101,12 @@ static enum gk_status run(struct list *list, struct gk_span last, struct gk_erro
 enum gk_status gk_rados_list(struct gk_store *base, enum gk_store_pool pool, struct gk_buf *cursor,
                              gk_store_visit_fn *visit, void *ctx, struct gk_error *error)
 {
-    struct list list = {.visit = visit, .ctx = ctx, .cursor = cursor};
-    const int code = rados_nobjects_list_open(gk_rados_own(base)->io[pool], &list.names);
+    struct list list = {
+        .store = gk_rados_own(base), .pool = pool, .visit = visit, .ctx = ctx, .cursor = cursor};
+    /* librados ends the process that goes through a pool which is there no more. */
+    const int code = gk_rados_has_pool(list.store, pool)
+                         ? rados_nobjects_list_open(list.store->io[pool], &list.names)
+                         : GK_RADOS_NO_POOL;
     if (code < 0) {
         return gk_rados_fail(error, code, "listing a pool");
     }

@@ -169,10 +169,11 @@ static enum gk_status piece_begin(struct gk_rados *store, enum gk_store_pool poo
 }
 
 /* Waits, and visits what came. */
-static enum gk_status piece_end(struct piece *piece, struct walk *walk, struct visitor *visitor,
+static enum gk_status piece_end(const struct gk_rados *store, enum gk_store_pool pool,
+                                struct piece *piece, struct walk *walk, struct visitor *visitor,
                                 struct gk_error *error)
 {
-    const int code = gk_rados_wait(piece->completion, NULL);
+    const int code = gk_rados_wait(store, pool, piece->completion, NULL);
     enum gk_status status = code < 0 ? gk_rados_fail(error, code, "reading a map") : GK_OK;
     if (status == GK_OK && piece->itself != NULL) {
         status = visit_found(piece->itself, visitor, error);
@@ -223,12 +224,14 @@ static enum gk_status walking_begin(struct gk_rados *store, enum gk_store_pool p
 static enum gk_status walking_end(struct gk_rados *store, enum gk_store_pool pool,
                                   struct walking *walking, struct gk_error *error)
 {
-    enum gk_status status = piece_end(&walking->piece, &walking->walk, &walking->visitor, error);
+    enum gk_status status =
+        piece_end(store, pool, &walking->piece, &walking->walk, &walking->visitor, error);
     while (status == GK_OK && walking->walk.more) {
         status = piece_begin(store, pool, walking->object, &walking->walk, &walking->visitor,
                              &walking->piece, error);
         if (status == GK_OK) {
-            status = piece_end(&walking->piece, &walking->walk, &walking->visitor, error);
+            status =
+                piece_end(store, pool, &walking->piece, &walking->walk, &walking->visitor, error);
         }
     }
     gk_buf_cleanup(&walking->walk.after);

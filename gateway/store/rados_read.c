@@ -9,6 +9,7 @@
 
 struct rados_read {
     struct gk_store_read base;
+    enum gk_store_pool pool;
     rados_completion_t completion;
     /* For a read of nothing, which asks whether the object is there. */
     bool nothing;
@@ -30,7 +31,7 @@ static enum gk_status start(struct gk_rados *store, enum gk_store_pool pool, con
                             uint64_t offset, uint8_t *buffer, size_t len, struct rados_read *read,
                             struct gk_error *error)
 {
-    *read = (struct rados_read){.nothing = len == 0};
+    *read = (struct rados_read){.base.store = &store->base, .pool = pool, .nothing = len == 0};
     const enum gk_status status = gk_rados_completion(&read->completion, error);
     if (status != GK_OK) {
         return status;
@@ -45,7 +46,8 @@ static enum gk_status start(struct gk_rados *store, enum gk_store_pool pool, con
 
 static enum gk_status finish(struct rados_read *read, size_t *read_len, struct gk_error *error)
 {
-    const int code = gk_rados_wait(read->completion, NULL);
+    const int code =
+        gk_rados_wait(gk_rados_own(read->base.store), read->pool, read->completion, NULL);
     if (code < 0) {
         return gk_rados_fail(error, code, "reading");
     }

@@ -251,7 +251,7 @@ enum gk_status gk_rados_watch(struct gk_store *base, const char *object, gk_stor
     enum gk_status status = watch->object == NULL ? gk_fail(error, GK_E_RESOURCE, "out of memory")
                                                   : make_object(base, object, error);
     if (status == GK_OK) {
-        const int code = watch_object(watch);
+        const int code = gk_rados_code(gk_rados_own(base), GK_POOL_META, watch_object(watch));
         status = code < 0 ? gk_rados_fail(error, code, "watching") : GK_OK;
     }
     if (status != GK_OK) {
@@ -336,8 +336,10 @@ enum gk_status gk_rados_lease_take(struct gk_store *base, const char *object, ui
                                .tv_usec = (suseconds_t)(duration_ms % 1000) * 1000};
     char who[64]; /* for people: rados lock info shows it */
     snprintf(who, sizeof who, "process %ld", (long)getpid());
-    const int code = rados_lock_exclusive(store->io[GK_POOL_META], object, LOCK_NAME, store->cookie,
-                                          who, &duration, LIBRADOS_LOCK_FLAG_MAY_RENEW);
+    const int code = gk_rados_code(store, GK_POOL_META,
+                                   rados_lock_exclusive(store->io[GK_POOL_META], object, LOCK_NAME,
+                                                        store->cookie, who, &duration,
+                                                        LIBRADOS_LOCK_FLAG_MAY_RENEW));
     return code == -EBUSY || code == -EEXIST
                ? gk_fail(error, GK_E_CONFLICT, "another process has the lease")
            : code < 0 ? gk_rados_fail(error, code, "taking a lease")

@@ -260,7 +260,7 @@ enum gk_status gk_rados_write_end(struct gk_rados *store, struct gk_rados_write 
             status = gk_fail(error, GK_E_NOT_FOUND, "no such object");
         }
     } else {
-        const int code = gk_rados_wait(write->completion, &version);
+        const int code = gk_rados_wait(store, write->op->pool, write->completion, &version);
         status = code >= 0 ? GK_OK : gk_rados_guards_explain(store, write, code, error);
         write_cleanup(write);
     }
@@ -346,7 +346,8 @@ enum gk_status gk_rados_remove(struct gk_store *base, enum gk_store_pool pool,
             begun += status == GK_OK;
             continue;
         }
-        const int code = gk_rados_wait(under_way[ended++ % GK_RADOS_WINDOW], NULL);
+        const int code =
+            gk_rados_wait(gk_rados_own(base), pool, under_way[ended++ % GK_RADOS_WINDOW], NULL);
         if (status == GK_OK && code < 0 && code != -ENOENT) {
             status = gk_rados_fail(error, code, "removing");
         }

@@ -103,6 +103,51 @@ static void test_away__every_call_says_so(void **state)
     assert_string_equal(store_show(store, "index"), "map:k=v ");
 }
 
+/* And not that there is no such object: a client would take that for the end of its data. */
+static void test_away__a_pool_that_was_deleted_is_no_pool_without_objects(void **state)
+{
+    struct gk_store *store = ((struct store_case *)*state)->store;
+    const struct gk_guard guard = {.kind = GK_GUARD_EXISTS};
+    struct gk_write_op guarded = publish;
+    const struct gk_map_range all = {0};
+    const struct gk_span key = gk_span_str("k");
+    const char *const names[] = {"index"};
+    struct gk_store_stat stat;
+    struct gk_error error = {0};
+    uint64_t version = 0;
+    struct gk_buf cursor;
+    guarded.guards = &guard;
+    guarded.guards_count = 1;
+    gk_buf_init(&cursor, GK_LIST_CURSOR_BYTES_MAX);
+    store_set(store, "index", "k", "before");
+    rados_pool_remove(META_POOL);
+    while (gk_store_stat(store, GK_POOL_META, "index", &stat, NULL) ==
+           GK_OK) { /* until we learn of it */
+    }
+    for (unsigned again = 0; again < 2; again++) { /* also beside another pool of that name */
+        assert_int_equal(gk_store_stat(store, GK_POOL_META, "index", &stat, &error),
+                         GK_E_UNAVAILABLE);
+        assert_non_null(strstr(error.message, "has this pool no more"));
+        assert_int_equal(gk_store_map_find(store, GK_POOL_META, "index", &key, 1, NULL, NULL, NULL),
+                         GK_E_UNAVAILABLE);
+        assert_int_equal(gk_store_map_walk(store, GK_POOL_META, "index", &all, NULL, NULL, NULL),
+                         GK_E_UNAVAILABLE);
+        assert_int_equal(gk_store_attrs(store, GK_POOL_META, "index", NULL, NULL, &version, NULL),
+                         GK_E_UNAVAILABLE);
+        assert_int_equal(gk_store_list(store, GK_POOL_META, &cursor, NULL, NULL, NULL),
+                         GK_E_UNAVAILABLE);
+        assert_int_equal(gk_store_write(store, &publish, NULL, NULL), GK_E_UNAVAILABLE);
+        assert_int_equal(gk_store_write(store, &guarded, NULL, NULL), GK_E_UNAVAILABLE);
+        assert_int_equal(gk_store_remove(store, GK_POOL_META, names, 1, NULL), GK_E_UNAVAILABLE);
+        assert_int_equal(gk_store_lease_take(store, "lease/l", 1000, NULL), GK_E_UNAVAILABLE);
+        if (again == 0) {
+            rados_pool_make(META_POOL, false);
+        }
+    }
+    gk_buf_cleanup(&cursor);
+    assert_true(answers(store, GK_POOL_DATA));
+}
+
 /* The commit may have happened: what it names must stay. */
 static void test_away__data_of_a_commit_that_timed_out_is_kept(void **state)
 {
@@ -291,6 +336,7 @@ int main(void)
     rados_pool_make(DATA_POOL, false);
     const struct CMUnitTest tests[] = {
         TEST(test_away__every_call_says_so),
+        TEST(test_away__a_pool_that_was_deleted_is_no_pool_without_objects),
         TEST(test_away__data_of_a_commit_that_timed_out_is_kept),
         TEST(test_away__a_batch_whose_data_could_not_be_written),
         TEST(test_away__a_watch_is_made_good),
