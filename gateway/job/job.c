@@ -3,12 +3,15 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/error.h"
 #include "common/log.h"
 
 #define PROBE_LEASE_MS 1000u
+#define TAKE_TRIES     10u
+#define TAKE_PAUSE_NS  50000000L
 
 void gk_job_init(struct gk_job *job, const struct gk_job_kind *kind, struct gk_gateway *gateway)
 {
@@ -173,6 +176,21 @@ static enum gk_status locked_begin(struct gk_job *job, struct gk_job_run *run, b
     return status;
 }
 
+/* Whoever has told that a run is over has the lease for a moment yet, and so has who looks whether one runs. */
+static enum gk_status locked_take(struct gk_job *job, struct gk_error *error)
+{
+    const struct timespec nap = {.tv_nsec = TAKE_PAUSE_NS};
+    enum gk_status status = GK_E_CONFLICT;
+    for (unsigned i = 0; i < TAKE_TRIES && status == GK_E_CONFLICT; i++) {
+        if (i > 0) {
+            gk_error_clear(error);
+            (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+        }
+        status = gk_store_lease_take(job->gateway->store, job->kind->lease, GK_JOB_LEASE_MS, error);
+    }
+    return status;
+}
+
 enum gk_status gk_job_begin(struct gk_job *job, struct gk_job_run *run, bool resume,
                             struct gk_error *error)
 {
@@ -180,7 +198,7 @@ enum gk_status gk_job_begin(struct gk_job *job, struct gk_job_run *run, bool res
     pthread_mutex_lock(&job->mutex);
     if (!atomic_load(&job->running) || atomic_load(&job->ending)) {
         locked_join(job);
-        status = gk_store_lease_take(job->gateway->store, job->kind->lease, GK_JOB_LEASE_MS, error);
+        status = locked_take(job, error);
     }
     if (status == GK_OK) {
         status = locked_begin(job, run, resume, error);
