@@ -3,9 +3,9 @@
 """The collection applied: to two fresh Debian machines with systemd, a vault and a gateway. Check mode changes nothing;
 a deployment serves the vendor's client with a customer's key, and changes nothing when it is repeated; a log level is
 reloaded, an interval restarts, a wrong setting does neither; a start is over when the service serves; a rotation, a
-revocation drill, a backup and a removal do what they say; a diff has the lines that change; and no secret is in anything
-that Ansible has printed. Needs root and some three minutes, and once a minute or two more for the machines' root, which
-is kept in BUILD/ansible.
+revocation drill, a backup and a removal do what they say, and in check mode say what they would do, and do nothing; a
+diff has the lines that change; and no secret is in anything that Ansible has printed. Needs root and some four minutes,
+and once a minute or two more for the machines' root, which is kept in BUILD/ansible.
 
   deploy.py BUILD
 """
@@ -150,6 +150,26 @@ def check_starts(site):
             socket.create_connection(("127.0.0.1", port)).close()
 
 
+def check_check_mode(site, first, second):
+    """What runs deployed gateways says what it would do, and does not. The vault's key was rotated from first to second."""
+    backup = site.controller.place / "foretold"
+    others = [f"gatekey.gateway.{name}" for name in ("rotate", "revoke_drill", "backup", "removal")]
+    stands = what_stands(site)
+    foretold = site.controller.play("rolling_upgrade", *others, "--check", backup_dir=str(backup), removal_sure="yes",
+                                    removal_destroy="destroy")
+    said = "\n".join(site.controller.said_last)
+    assert what_stands(site) == stands and not backup.exists()
+    vault = site.controller.vault_key(state="enabled")
+    assert (vault["kid"], vault["versions"]) == (second, []), "the drill has disabled the key"
+    versions = [kid.rsplit("/", 1)[1] for kid in (first, second)]
+    for text in (f"archive/payroll: {first} is ", "and no vault was asked",
+                 "archive would be refused from disabling until enabling ", *versions):
+        assert text in said, f"{text}: not said in {said}"
+    # Settings and a restart; none; the key, and a probe before and after; a directory and a backup; and what removal does
+    # on either: it ends the service, removes packages and destroys what they leave.
+    assert foretold == {"vault": 3, "gateway": 2 + 0 + 3 + 2 + 3}, foretold
+
+
 def check_keys(site, container):
     """A version that is stayed on, the newest one again, and what clients see of a drill: nothing, afterwards."""
     play = site.controller.play
@@ -166,6 +186,7 @@ def check_keys(site, container):
     assert play(accounts_play, accounts_present=pinned)["gateway"] == 0
     second = site.controller.vault_key(rotate=True)["kid"]
     assert second != first
+    check_check_mode(site, first, second)
     play("rotate")
     assert f"archive: {first} -> {first}" in site.controller.said
     assert f"archive/payroll: {first} -> {second}" in site.controller.said
@@ -202,15 +223,24 @@ def check_silence(site):
 
 
 def check_removal(site):
-    """Nothing without a yes; data and keys only when told so."""
-    site.controller.play("removal", fails=True, removal_sure="no")
+    """Nothing without a yes; data and keys only when told so; and the vault stays where gateways alone are meant."""
+    def play(**options):  # one host after the other: these two share what apt has fetched, and its lock
+        return site.controller.play("removal", "--forks", "1", **options)
+
+    play(fails=True, removal_sure="no")
     assert site.gateway.main_pid("gatekey") != 0
-    site.controller.play("removal", removal_sure="yes")
+    assert play(removal_sure="yes", removal_groups="gatekey") == {"gateway": 2}
     assert not site.gateway.path("/usr/bin/gatekey-gateway").exists()
     assert site.gateway.path("/etc/gatekey/secrets/service.key").exists()
     assert any(site.gateway.path("/var/lib/gatekey").iterdir())
-    site.controller.play("removal", removal_sure="yes", removal_destroy="destroy")
-    assert not site.gateway.path("/etc/gatekey").exists() and not site.gateway.path("/var/lib/gatekey").exists()
+    assert site.vault.main_pid("keyvaultd") != 0
+    play(removal_sure="yes", removal_destroy="destroy")
+    for machine, name in ((site.gateway, "gatekey"), (site.vault, "keyvaultd")):
+        for place in (f"/etc/{name}", f"/var/lib/{name}", f"/var/lib/private/{name}", "/var/cache/gatekey"):
+            assert not os.path.lexists(machine.path(place)), place
+    assert site.vault.main_pid("keyvaultd") == 0 and not site.vault.path("/usr/bin/keyvaultd").exists()
+    again = play(removal_sure="yes", removal_destroy="destroy")
+    assert again == {"vault": 0, "gateway": 0}, again
 
 
 def main(build):

@@ -33,7 +33,7 @@ options:
     default: served
 extends_documentation_fragment: gatekey.gateway.management
 notes:
-  - In check mode nothing is written, and nothing is proved.
+  - In check mode nothing is written, and nothing is proved but that there is such an account.
 author: The Gatekey authors (@gatekey)
 """
 
@@ -129,10 +129,10 @@ def main():
             **management_options(),
         },
         supports_check_mode=True)
-    if module.check_mode:
-        module.exit_json(changed=False)
     management = Management(module)
     account = management.existing_account(module.params["account"])
+    if module.check_mode:
+        module.exit_json(changed=module.params["expect"] == "served")
     key = management.request("POST", f"{account['id']}/listKeys")["keys"][0]["value"]
     module.no_log_values.add(key)
     status, code = probe(module, Client(module, key))
