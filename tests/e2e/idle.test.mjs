@@ -2,12 +2,10 @@
 // Accounts that nobody uses: they are closed, open at their next use, and their daily version check is made all the
 // same, also by a gateway that was started after their last use. Takes about 10 seconds.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { BlobServiceClient } from '@azure/storage-blob';
 
-import { RECORD, accountObject } from './lib/account_object.mjs';
 import { accountSas, encodeQuery } from './lib/signed.mjs';
 import { noRetry, startStack } from './lib/stack.mjs';
 
@@ -78,19 +76,4 @@ test('so is one that nobody has used since the gateway was started', async () =>
   await stack.until(async () => (await stack.keyStatus()).currentKeyIdentifier.endsWith(`/${version}`), 'the new version');
   service = await serviceOf(stack.account);
   assert.deepEqual(await read(), CONTENT);
-});
-
-test('a record that was put back while nobody used its account is told of by the request that finds it', async () => {
-  const object = accountObject(stack, stack.account);
-  const older = object.get(RECORD);
-  await stack.vault.rotate(stack.keyName);
-  await stack.checkKey();
-  const newer = object.get(RECORD);
-  await close();
-  object.set(RECORD, older);
-  const refused = await read().then(() => assert.fail('it opens'), (error) => error);
-  assert.equal(refused.statusCode, 500);
-  const told = readFileSync(stack.gateway.auditFile, 'utf8').split('\n').filter((line) => line.includes('"record.rollback"'));
-  assert.deepEqual(told.map((line) => JSON.parse(line).causedBy), [refused.response.headers.get('x-ms-request-id')]);
-  object.set(RECORD, newer);
 });
