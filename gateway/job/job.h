@@ -79,7 +79,8 @@ void gk_job_init(struct gk_job *job, const struct gk_job_kind *kind, struct gk_g
 void gk_job_cleanup(struct gk_job *job);
 
 /* Takes run over, whatever the result. resume: the last one of the run's object goes on, whose state is read;
- * else a new one begins. GK_E_CONFLICT (409), GK_E_NOT_FOUND (404) as the kind says. */
+ * else a new one begins. GK_E_CONFLICT (409), GK_E_NOT_FOUND (404) as the kind says; that one runs, after half a
+ * second of trying, for the gateway whose run has ended may have the lease a moment longer than its state says. */
 enum gk_status gk_job_begin(struct gk_job *job, struct gk_job_run *run, bool resume,
                             struct gk_error *error) GK_MUST_USE;
 

@@ -94,6 +94,7 @@ enum gk_status gk_regroup_move_entries(const struct gk_regroup *group,
 enum gk_status gk_regroup_pour_beside(struct gk_regroup *group, struct gk_blob_target *target,
                                       struct gk_manifest_entry *entry, struct gk_buf *chunk,
                                       struct gk_error *error) GK_MUST_USE;
+
 /* --- page blobs ---------------------------------------------------------------------------------*/
 
 /* Draws what they become, which the hold has from then on. */
