@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gateway/blob/names.h"
+#include "gateway/blob/page_blocks.h"
 #include "gateway/metrics.h"
 #include "gateway/plugin_host.h"
 
@@ -24,37 +25,12 @@ enum gk_status gk_page_piece_read(const struct gk_gateway *gateway, struct gk_da
                                   const struct gk_id *container, const struct gk_page_map *map,
                                   struct gk_page_piece *piece, struct gk_error *error)
 {
-    const struct gk_plugin *plugin = gateway->host->plugin;
-    struct gk_read_part parts[] = {
-        {.offset = (uint64_t)piece->first * GK_PAGE_BLOCK_BYTES,
-         .buffer = piece->blocks,
-         .len = (size_t)piece->count * GK_PAGE_BLOCK_BYTES},
-        {.offset = GK_PAGE_SEALS_OFFSET + (uint64_t)piece->first * GK_PAGE_SEAL_BYTES,
-         .buffer = piece->seals,
-         .len = (size_t)piece->count * GK_PAGE_SEAL_BYTES}};
-    struct gk_pages *pages = NULL;
-    uint64_t version = 0;
-    char name[GK_DATA_NAME_BYTES];
-    gk_data_name(container, &map->object, 0, name);
-    enum gk_status status =
-        gk_store_read_parts(gateway->store, GK_POOL_DATA, name, parts, 2, &version, error);
-    if (status == GK_OK) {
-        status = plugin->pages_load(data_key, &map->object, &pages, error);
-    }
-    if (status == GK_OK) {
-        const struct gk_page_blocks blocks = {
-            .plugin = plugin,
-            .pages = pages,
-            .map = map,
-            .first = piece->first,
-            .count = piece->count,
-            .read_blocks = (uint32_t)(parts[1].read_len / GK_PAGE_SEAL_BYTES),
-            .bytes = piece->blocks,
-            .seals = piece->seals};
-        status = gk_page_blocks_open(&blocks, error);
-    }
-    plugin->pages_free(pages);
-    return status;
+    const struct gk_page_blocks blocks = {.map = map,
+                                          .first = piece->first,
+                                          .count = piece->count,
+                                          .bytes = piece->blocks,
+                                          .seals = piece->seals};
+    return gk_page_blocks_read_under(&blocks, gateway, container, data_key, error);
 }
 
 static enum gk_status seal(const struct gk_plugin *plugin, struct gk_data_key *data_key,

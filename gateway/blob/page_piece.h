@@ -7,7 +7,6 @@
 #define GATEWAY_BLOB_PAGE_PIECE_H
 
 #include "gateway/blob/page_map.h"
-#include "gateway/blob/page_reader.h"
 #include "gateway/gateway.h"
 
 #define GK_PAGE_OBJECT_BLOCKS (GK_PAGE_OBJECT_BYTES / GK_PAGE_BLOCK_BYTES)

@@ -5,13 +5,12 @@
 
 #include "common/error.h"
 #include "common/secret.h"
-#include "gateway/metrics.h"
+#include "gateway/blob/page_blocks.h"
 
-#define BLOCK_PAGES (GK_PAGE_BLOCK_BYTES / GK_PAGE_BYTES)
-#define ATTEMPTS    4u /* an object that is gone was cleared, and its row is another by now */
+#define ATTEMPTS 4u /* an object that is gone was cleared, and its row is another by now */
 
 struct gk_page_reader {
-    const struct gk_plugin *plugin;
+    const struct gk_gateway *gateway;
     struct gk_data_key *data_key;
     struct gk_page_space space;
     bool has_row; /* row is that of the next byte's 4 MiB */
@@ -24,51 +23,6 @@ struct gk_page_reader {
     uint8_t *seals;
     uint8_t blocks[];
 };
-
-/* --- blocks -------------------------------------------------------------------------------------*/
-
-/* Pages that were not written read as zeros, also when another write has brought bytes there that no row
- * shows yet. */
-static void mask(const struct gk_page_map *map, uint32_t block, uint8_t *bytes)
-{
-    for (uint32_t i = 0; i < BLOCK_PAGES; i++) {
-        if (!gk_bits_get(map->written, block * BLOCK_PAGES + i)) {
-            memset(bytes + (size_t)i * GK_PAGE_BYTES, 0, GK_PAGE_BYTES);
-        }
-    }
-}
-
-static bool any_written(const struct gk_page_map *map, uint32_t first, uint32_t count)
-{
-    const uint32_t end = (first + count) * BLOCK_PAGES;
-    return gk_bits_find(map->written, first * BLOCK_PAGES, end, true) < end;
-}
-
-enum gk_status gk_page_blocks_open(const struct gk_page_blocks *blocks, struct gk_error *error)
-{
-    const double begun = gk_metrics_now();
-    enum gk_status status = GK_OK;
-    for (uint32_t i = 0; i < blocks->count && status == GK_OK; i++) {
-        const uint32_t block = blocks->first + i;
-        uint8_t *at = blocks->bytes + (size_t)i * GK_PAGE_BLOCK_BYTES;
-        if (!any_written(blocks->map, block, 1)) {
-            memset(at, 0, GK_PAGE_BLOCK_BYTES);
-            continue;
-        }
-        status = i < blocks->read_blocks
-                     ? blocks->plugin->page_open(blocks->pages, block, at,
-                                                 blocks->seals + (size_t)i * GK_PAGE_SEAL_BYTES, at,
-                                                 error)
-                     : gk_fail(error, GK_E_INTEGRITY, "a page object is short");
-        if (status == GK_OK) {
-            mask(blocks->map, block, at);
-        }
-    }
-    gk_metrics_encryption(GK_METRICS_OPEN, begun);
-    return status;
-}
-
-/* --- the reader ---------------------------------------------------------------------------------*/
 
 enum gk_status gk_page_reader_new(const struct gk_request *request,
                                   const struct gk_blob_target *target, struct gk_data_key *data_key,
@@ -86,7 +40,7 @@ enum gk_status gk_page_reader_new(const struct gk_request *request,
     memset(reader, 0, sizeof *reader);
     reader->blocks_max = blocks_max;
     reader->seals = reader->blocks + (size_t)blocks_max * GK_PAGE_BLOCK_BYTES;
-    reader->plugin = request->gateway->host->plugin;
+    reader->gateway = request->gateway;
     reader->data_key = data_key;
     gk_page_space_init(&reader->space, request, target);
     reader->at = from;
@@ -98,7 +52,7 @@ enum gk_status gk_page_reader_new(const struct gk_request *request,
 void gk_page_reader_free(struct gk_page_reader *reader)
 {
     if (reader != NULL) {
-        reader->plugin->pages_free(reader->pages);
+        reader->gateway->host->plugin->pages_free(reader->pages);
         gk_wipe(reader->blocks, (size_t)reader->blocks_max * GK_PAGE_BLOCK_BYTES);
         free(reader);
     }
@@ -112,34 +66,15 @@ static enum gk_status load_row(struct gk_page_reader *reader, uint32_t index,
     }
     struct gk_page_rows rows = {
         .group = index / GK_PAGE_GROUP_OBJECTS, .count = 1, .items = &reader->row};
-    reader->plugin->pages_free(reader->pages);
+    reader->gateway->host->plugin->pages_free(reader->pages);
     reader->pages = NULL;
     reader->row.index = index;
     enum gk_status status = gk_page_rows_read(&reader->space, &rows, error);
     if (status == GK_OK && reader->row.exists) {
-        status = reader->plugin->pages_load(reader->data_key, &reader->row.map.object,
-                                            &reader->pages, error);
+        status = reader->gateway->host->plugin->pages_load(
+            reader->data_key, &reader->row.map.object, &reader->pages, error);
     }
     reader->has_row = status == GK_OK;
-    return status;
-}
-
-static enum gk_status read_blocks(struct gk_page_reader *reader, struct gk_page_blocks *blocks,
-                                  struct gk_error *error)
-{
-    char name[GK_DATA_NAME_BYTES];
-    uint64_t version = 0;
-    struct gk_read_part parts[] = {
-        {.offset = (uint64_t)blocks->first * GK_PAGE_BLOCK_BYTES,
-         .buffer = reader->blocks,
-         .len = (size_t)blocks->count * GK_PAGE_BLOCK_BYTES},
-        {.offset = GK_PAGE_SEALS_OFFSET + (uint64_t)blocks->first * GK_PAGE_SEAL_BYTES,
-         .buffer = reader->seals,
-         .len = (size_t)blocks->count * GK_PAGE_SEAL_BYTES}};
-    gk_data_name(&reader->space.place.container, &blocks->map->object, 0, name);
-    const enum gk_status status =
-        gk_store_read_parts(reader->space.store, GK_POOL_DATA, name, parts, 2, &version, error);
-    blocks->read_blocks = (uint32_t)(parts[1].read_len / GK_PAGE_SEAL_BYTES);
     return status;
 }
 
@@ -159,19 +94,13 @@ static enum gk_status read_run(struct gk_page_reader *reader, struct gk_error *e
     if (status != GK_OK) {
         return status;
     }
-    struct gk_page_blocks blocks = {.plugin = reader->plugin,
-                                    .pages = reader->pages,
-                                    .map = &reader->row.map,
-                                    .first = first,
-                                    .count = count,
-                                    .bytes = reader->blocks,
-                                    .seals = reader->seals};
-    if (any_written(blocks.map, first, count)) {
-        status = read_blocks(reader, &blocks, error);
-    }
-    if (status == GK_OK) {
-        status = gk_page_blocks_open(&blocks, error);
-    }
+    const struct gk_page_blocks blocks = {.map = &reader->row.map,
+                                          .first = first,
+                                          .count = count,
+                                          .bytes = reader->blocks,
+                                          .seals = reader->seals};
+    status = gk_page_blocks_read(&blocks, reader->gateway, &reader->space.place.container,
+                                 reader->pages, error);
     const size_t skip = within % GK_PAGE_BLOCK_BYTES;
     const size_t have = (size_t)count * GK_PAGE_BLOCK_BYTES - skip;
     const size_t used = have < reader->left ? have : (size_t)reader->left;

@@ -26,21 +26,4 @@ enum gk_status gk_page_reader_prime(struct gk_page_reader *reader,
 enum gk_status gk_page_reader_next(struct gk_page_reader *reader, uint8_t *out, size_t max,
                                    size_t *len, struct gk_error *error) GK_MUST_USE;
 
-/*
- * Opens the blocks of one object that were read into bytes, in place: count of them from first on, with
- * their seals; what the row does not say was written becomes zeros. read_blocks: how many were there.
- */
-struct gk_page_blocks {
-    const struct gk_plugin *plugin;
-    struct gk_pages *pages;
-    const struct gk_page_map *map;
-    uint32_t first;
-    uint32_t count;
-    uint32_t read_blocks;
-    uint8_t *bytes;
-    const uint8_t *seals;
-};
-enum gk_status gk_page_blocks_open(const struct gk_page_blocks *blocks,
-                                   struct gk_error *error) GK_MUST_USE;
-
 #endif

@@ -10,10 +10,10 @@
 #include "common/secret.h"
 #include "gateway/blob/encryption_headers.h"
 #include "gateway/blob/handlers.h"
+#include "gateway/blob/page_blocks.h"
 #include "gateway/blob/page_clear.h"
 #include "gateway/blob/page_fence.h"
 #include "gateway/blob/page_headers.h"
-#include "gateway/blob/page_reader.h"
 #include "gateway/blob/upload.h"
 #include "gateway/metrics.h"
 
@@ -172,35 +172,13 @@ static enum gk_status load_pages(struct gk_request *request, const struct put_pa
 static enum gk_status copy_old(struct gk_request *request, const struct put_page *put,
                                struct part *part, struct gk_error *error)
 {
-    const struct gk_plugin *plugin = request->gateway->host->plugin;
-    struct gk_read_part parts[] = {
-        {.offset = (uint64_t)part->first * GK_PAGE_BLOCK_BYTES,
-         .buffer = part->blocks,
-         .len = (size_t)part->count * GK_PAGE_BLOCK_BYTES},
-        {.offset = GK_PAGE_SEALS_OFFSET + (uint64_t)part->first * GK_PAGE_SEAL_BYTES,
-         .buffer = part->seals,
-         .len = (size_t)part->count * GK_PAGE_SEAL_BYTES}};
-    char name[GK_DATA_NAME_BYTES];
-    object_name(part, name);
-    enum gk_status status = gk_store_read_parts(request->gateway->store, GK_POOL_DATA, name, parts,
-                                                2, &part->version, error);
-    struct gk_pages *pages = NULL;
-    if (status == GK_OK) {
-        status = plugin->pages_load(put->upload.data_key, &part->row.map.object, &pages, error);
-    }
-    if (status == GK_OK) {
-        const struct gk_page_blocks old = {.plugin = plugin,
-                                           .pages = pages,
-                                           .map = &part->row.map,
-                                           .first = part->first,
-                                           .count = part->count,
-                                           .read_blocks =
-                                               (uint32_t)(parts[1].read_len / GK_PAGE_SEAL_BYTES),
-                                           .bytes = part->blocks,
-                                           .seals = part->seals};
-        status = gk_page_blocks_open(&old, error);
-    }
-    plugin->pages_free(pages);
+    const struct gk_page_blocks old = {.map = &part->row.map,
+                                       .first = part->first,
+                                       .count = part->count,
+                                       .bytes = part->blocks,
+                                       .seals = part->seals};
+    const enum gk_status status = gk_page_blocks_read_under(
+        &old, request->gateway, &part->space.place.container, put->upload.data_key, error);
     memset(part->seals, 0, (size_t)part->count * GK_PAGE_SEAL_BYTES);
     return status;
 }
@@ -244,16 +222,14 @@ static enum gk_status read_old(struct gk_request *request, struct part *part,
     enum gk_status status = gk_store_read_parts(request->gateway->store, GK_POOL_DATA, name, parts,
                                                 count, &part->version, error);
     for (size_t i = 0; i < count && status == GK_OK; i += 2) {
-        const struct gk_page_blocks old = {
-            .plugin = request->gateway->host->plugin,
-            .pages = part->pages,
-            .map = &part->row.map,
-            .first = (uint32_t)(parts[i].offset / GK_PAGE_BLOCK_BYTES),
-            .count = 1,
-            .read_blocks = parts[i + 1].read_len == GK_PAGE_SEAL_BYTES ? 1 : 0,
-            .bytes = parts[i].buffer,
-            .seals = parts[i + 1].buffer};
-        status = gk_page_blocks_open(&old, error);
+        const struct gk_page_blocks old = {.map = &part->row.map,
+                                           .first =
+                                               (uint32_t)(parts[i].offset / GK_PAGE_BLOCK_BYTES),
+                                           .count = 1,
+                                           .bytes = parts[i].buffer,
+                                           .seals = parts[i + 1].buffer};
+        status = gk_page_blocks_open(&old, request->gateway->host->plugin, part->pages,
+                                     parts[i + 1].read_len == GK_PAGE_SEAL_BYTES ? 1 : 0, error);
     }
     return status;
 }
