@@ -124,14 +124,16 @@ class Reencrypting(Sharing):
                 loop.result()
 
     def settle(self):
-        """One that was interrupted goes on, once the lease of the gateway that was killed is over; and one that begins
-        with nobody there leaves only what it must."""
+        """One that was interrupted goes on, and one that begins with nobody there leaves only what it must. Each has to
+        wait until the lease of the gateway that was killed is over: it may have been killed after it told the end of
+        the last one, or before it told the beginning of the next."""
         until = time.monotonic() + LEASE_S
         while self.reencrypt(self.gateways[0], "--resume")[1] is None and time.monotonic() < until:
             if self.reencrypt(self.gateways[0], "--status")[1]["status"] != "running":
                 break  # there is nothing to go on with
-            time.sleep(0.2)
         code, state = self.reencrypt(self.gateways[-1])
+        while state is None and time.monotonic() < until:
+            code, state = self.reencrypt(self.gateways[-1])
         if code != 0 or state["status"] != "done" or state["counts"]["changing"] != 0:
             raise Leak(f"a re-encryption ends with {code}, {state}")
         self.note(state)
