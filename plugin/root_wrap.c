@@ -225,23 +225,5 @@ enum gk_status gk_root_unwrap(const struct gk_vault_caller *caller, const struct
         .scope = {.account = *account, .generation = generation->generation},
         .commitment = generation->commitment,
     };
-    enum gk_status first = GK_E_INTERNAL;
-    struct gk_error first_error = {0};
-    for (uint32_t i = 0; i < generation->wraps_count; i++) {
-        struct gk_error why = {0};
-        const enum gk_status status =
-            unwrap_by_vault(caller, &identity, &generation->wraps[i], root_key, &why);
-        if (status == GK_OK) {
-            return GK_OK;
-        }
-        /* Silence anywhere means that not every wrap was refused. */
-        if (i == 0 || (first == GK_E_DENIED && status != GK_E_DENIED)) {
-            first = status;
-            first_error = why;
-        }
-    }
-    if (error != NULL) {
-        *error = first_error;
-    }
-    return first;
+    return unwrap_by_vault(caller, &identity, &generation->wraps[0], root_key, error);
 }

@@ -36,9 +36,10 @@ enum gk_status gk_root_unwrap_by_service(const struct gk_instance *instance,
                                          struct gk_root_key *root_key,
                                          struct gk_error *error) GK_MUST_USE;
 /*
- * Opens the generation with the first of its wraps that opens, and checks the commitment. root_key
- * is secret memory, zeroed on failure. GK_E_DENIED: every wrap is refused; GK_E_UNAVAILABLE: there
- * was no answer to at least one; GK_E_INTEGRITY.
+ * Opens the generation with its wrap by the version in use, and checks the commitment. The wrap by the
+ * version before, while that is kept, stands in for nothing: with it somebody would get away from a key
+ * that its owner has disabled (docs/decisions/0005). root_key is secret memory, zeroed on failure.
+ * GK_E_DENIED, GK_E_UNAVAILABLE as the vault says; GK_E_INTEGRITY.
  */
 enum gk_status gk_root_unwrap(const struct gk_vault_caller *caller, const struct gk_id *account,
                               const struct gk_root_generation *generation,

@@ -131,8 +131,11 @@ test('from source to source, rule to rule, key to key and vault to vault, under 
 });
 
 test('away from a key that is revoked there is no way, until it is back', async () => {
-  const [version] = [(await home.createKey('revoked')).properties.version];
+  const before = (await home.createKey('revoked')).properties.version;
   await change(key(home, 'revoked'));
+  const version = await home.rotate('revoked');
+  await stack.checkKey();
+  assert.ok((await stack.keyStatus()).previousKeyIdentifier.endsWith(before), 'which could still open the root key');
   await home.disableVersion('revoked', version);
   await seenByAll(({ state }) => state === 'revoked', 'the refusal');
   await other.createKey('free');

@@ -542,6 +542,27 @@ static void test_rotation__the_version_before_stands_in_for_nothing(void **state
     assert_state(fixture, GK_ACCOUNT_UNREACHABLE);
 }
 
+/* Nor does it let anybody get away from a key that is revoked. */
+static void test_rotation__a_revoked_version_is_not_left_by_the_one_before(void **state)
+{
+    struct fixture *fixture = *state;
+    create_customer(fixture);
+    rotate_vault();
+    assert_int_equal(check_now(fixture), GK_OK);
+    disable_version(2, true);
+    assert_int_equal(check_now(fixture), GK_OK);
+    assert_state(fixture, GK_ACCOUNT_REVOKED);
+    const unsigned writes = fake_host_writes(&fixture->host);
+    assert_int_equal(set_source(fixture, GK_KEY_SOURCE_SERVICE), GK_E_DENIED);
+    silence_version(2);
+    assert_int_equal(set_source(fixture, GK_KEY_SOURCE_SERVICE), GK_E_UNAVAILABLE);
+    assert_int_equal(fake_host_writes(&fixture->host), writes);
+    assert_state(fixture, GK_ACCOUNT_REVOKED);
+    silence_version(0);
+    disable_version(2, false);
+    assert_int_equal(set_source(fixture, GK_KEY_SOURCE_SERVICE), GK_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -572,6 +593,9 @@ int main(void)
         TEST(test_rotation__a_vault_that_refuses_get_is_no_revocation),
         cmocka_unit_test_setup_teardown(test_rotation__the_version_before_stands_in_for_nothing,
                                         fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_rotation__a_revoked_version_is_not_left_by_the_one_before, fixture_setup,
+            fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
