@@ -117,6 +117,7 @@ static void print_state(const json_t *gatekey)
     print_line("Reason", TEXT(gatekey, "reason"));
     print_line("Reason code", TEXT(gatekey, "reasonCode"));
     print_line("Vault request", TEXT(gatekey, "requestId"));
+    print_time("Revoked", TEXT(gatekey, "revokedSince"));
     print_time("Unreachable", TEXT(gatekey, "unreachableSince"));
     print_time("Grace until", TEXT(gatekey, "graceUntil"));
     print_line("What to do", texts == NULL ? "" : texts->advice);

@@ -61,6 +61,7 @@ static void fill_state(const struct gk_account *account, struct gk_account_statu
     const struct gk_key_state *state = &account->state;
     out->state = state->state;
     out->last_check_wall_ms = state->last_check_wall_ms;
+    out->revoked_since_wall_ms = state->revoked_since_wall_ms;
     if (state->silent) {
         out->unreachable_since_wall_ms = state->silent_since_wall_ms;
         out->grace_until_wall_ms =

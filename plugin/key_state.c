@@ -49,6 +49,7 @@ static enum gk_key_action opened(struct gk_key_state *state, struct gk_moment no
     clear_silence(state);
     state->state = GK_ACCOUNT_ACTIVE;
     state->broken = false;
+    state->revoked_since_wall_ms = 0;
     state->last_check_wall_ms = now.wall_ms;
     state->reason_code[0] = '\0';
     state->reason[0] = '\0';
@@ -60,6 +61,9 @@ static enum gk_key_action refused(struct gk_key_state *state, const struct gk_ke
                                   struct gk_moment now)
 {
     clear_silence(state);
+    if (state->state != GK_ACCOUNT_REVOKED) {
+        state->revoked_since_wall_ms = now.wall_ms;
+    }
     state->state = GK_ACCOUNT_REVOKED;
     state->broken = false;
     state->refusal = outcome->verdict;

@@ -43,6 +43,7 @@ struct gk_key_state {
     bool silent;                   /* the two times below are set */
     int64_t silent_since_mono_ms;
     int64_t silent_since_wall_ms;
+    int64_t revoked_since_wall_ms; /* REVOKED: since the first refusal, whatever the last one was */
     int64_t last_check_wall_ms;
     char reason_code[96];
     char reason[256];

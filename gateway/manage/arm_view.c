@@ -150,6 +150,7 @@ json_t *gk_arm_key_state_json(const struct gk_account_status *status)
     set_time(object, "lastCheck", status->last_check_wall_ms);
     set_time(object, "lastVersionCheck", status->last_version_check_wall_ms);
     set_time(object, "nextVersionCheck", status->next_version_check_wall_ms);
+    set_time(object, "revokedSince", status->revoked_since_wall_ms);
     set_time(object, "unreachableSince", status->unreachable_since_wall_ms);
     set_time(object, "graceUntil", status->grace_until_wall_ms);
     if (status->settings.source == GK_KEY_SOURCE_CUSTOMER) {

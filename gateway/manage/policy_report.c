@@ -125,6 +125,7 @@ static void report_subject(struct reporting *reporting, const char *name,
     set_text(object, "keyIdentifier",
              status->settings.source == GK_KEY_SOURCE_CUSTOMER ? status->current_key_id : "");
     set_time(object, "keyToldAt", status->key_info_told_wall_ms);
+    set_time(object, "revokedSince", status->revoked_since_wall_ms);
     set_time(object, "unreachableSince", status->unreachable_since_wall_ms);
     if (worst == GK_POLICY_UNKNOWN) {
         set_time(object, "unknownSince", status->last_version_check_wall_ms);

@@ -164,6 +164,7 @@ function facts(account) {
     ['Last rotation', whenPassed(account.rotated)],
     ['Newer version last looked for', whenPassed(account.lastVersionCheck)],
     ['And next', whenPassed(account.nextVersionCheck)],
+    ['Key refused since', whenPassed(account.revokedSince)],
     ['Vault silent since', whenPassed(account.unreachableSince)],
     ['Grace ends', whenPassed(account.graceUntil)],
     ['Identity', account.identity],

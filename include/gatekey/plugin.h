@@ -255,6 +255,7 @@ struct gk_account_status {
     uint32_t key_warnings; /* bits 1 << enum gk_key_warning */
     int64_t key_created_wall_ms;      /* of the version that wraps */
     int64_t key_rotation_due_wall_ms; /* likewise: by when its rotation policy has it rotated */
+    int64_t revoked_since_wall_ms;    /* while it is revoked: since this process first heard so */
 };
 
 /* A call that somebody has asked for, and waits for. */

@@ -102,16 +102,31 @@ test('the key is disabled with the vendor’s SDK: the marked operations fail, t
     headers: { 'x-ms-blob-type': 'BlockBlob' } });
   const download = await beginDownload(stack, '/active/large');
   const upload = await beginUpload(stack, '/active/half');
+  const disabled = Date.now();
   versions = await stack.vault.disableAllVersions(stack.keyName);
   await waitForStatus(403);
 
   // What was under way ends without the rest, in either direction.
   await assertCutOff(download, upload, CODE);
 
+  const first = await stack.keyStatus();
+  assert.ok(Date.parse(first.revokedSince) >= disabled && Date.parse(first.revokedSince) <= Date.parse(first.lastCheck));
   const denied = await walk('dark', true);
   assert.equal(denied, served.filter(([, row]) => needsKey(row)).length * 5 +
     served.filter(([, row]) => needsKey(row) && inContainer(row)).length +
     served.filter(([, row]) => needsKey(row) && onBlob(row)).length);
+
+  // Refused anew at each check, and revoked since the first.
+  const later = await stack.until(async () => {
+    const status = await stack.keyStatus();
+    return Date.parse(status.lastCheck) > Date.parse(first.lastCheck) && status;
+  }, 'another check');
+  assert.deepEqual([later.state, later.revokedSince], ['revoked', first.revokedSince]);
+  const when = first.revokedSince.replace('T', ' ').slice(0, 19);
+  for (const command of ['account show', 'key status']) {
+    const { stdout } = await stack.ctl(...command.split(' '), stack.account);
+    assert.match(stdout, new RegExp(`^Revoked +${when} UTC$`, 'm'));
+  }
 });
 
 test('what the SDK makes of it; who has no right to ask is told that and no more', async () => {
@@ -194,6 +209,7 @@ test('metadata headers make Put Block List and nothing else need the key', async
 });
 
 test('a gateway that starts while the key is disabled serves what goes on', async () => {
+  const restarted = Date.now();
   await stack.gateway.restart();
   const list = await good({ method: 'GET', path: '/active', query: { restype: 'container', comp: 'list' } });
   assert.ok(list.body.includes('<Name>blob</Name>'));
@@ -202,12 +218,14 @@ test('a gateway that starts while the key is disabled serves what goes on', asyn
   assert.equal(get.code, CODE);
   const head = await send(stack, { method: 'HEAD', path: '/active/blob' });
   assert.equal(head.code, CODE);
+  assert.ok(Date.parse((await stack.keyStatus()).revokedSince) >= restarted, 'as this gateway has heard it');
   await walk('restarted', true);
 });
 
 test('enabled again: everything is back without a restart', async () => {
   await stack.vault.enableVersions(stack.keyName, versions);
   await waitForStatus(200);
+  assert.equal((await stack.keyStatus()).revokedSince, undefined);
   await walk('later', false);
   const blob = await good({ method: 'GET', path: '/active/blob' });
   assert.ok(blob.body.equals(secret));

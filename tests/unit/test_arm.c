@@ -534,6 +534,8 @@ static void test_arm__view(void **state)
         {"properties.gatekey.state", "revoked"},
         {"properties.gatekey.accountId", "01000000-0000-0000-0000-000000000002"},
         {"properties.gatekey.reasonCode", "KeyDisabled"},
+        {"properties.gatekey.revokedSince", "2026-01-03T00:00:00.0000000Z"},
+        {"properties.gatekey.unreachableSince", NULL},
         {"properties.gatekey.graceUntil", NULL},
     };
     struct account account;
@@ -546,6 +548,7 @@ static void test_arm__view(void **state)
         .current_key_id = "https://v.vault.azure.net/keys/k/1",
         .check_interval_ms = 1500,
         .reason_code = "KeyDisabled",
+        .revoked_since_wall_ms = INT64_C(1767398400000),
     };
     json_t *json = show(&account, &status);
     for (size_t i = 0; i < COUNT(rows); i++) {

@@ -249,6 +249,7 @@ static void test_instance__refusal_revokes_and_success_restores(void **state)
         assert_int_equal(status.state, GK_ACCOUNT_REVOKED);
         assert_string_equal(status.reason_code, "Forbidden/KeyDisabled");
         assert_string_equal(status.reason_request_id, "fake-request");
+        assert_int_equal(status.revoked_since_wall_ms, status.last_check_wall_ms);
         struct gk_account *account = open_account(fixture);
         assert_int_equal(gk_account_authorize(account, GK_OP_BLOB_DELETE_BLOB, 0, NULL), GK_OK);
         assert_null(account->root_key);
@@ -256,6 +257,7 @@ static void test_instance__refusal_revokes_and_success_restores(void **state)
         set_unwrap(GK_VAULT_OK);
         assert_int_equal(check_now(fixture), GK_OK);
         assert_int_equal(authorize_read(fixture), GK_OK);
+        assert_int_equal(status_of(fixture).revoked_since_wall_ms, 0);
         assert_int_equal(fake_host_events(&fixture->host, "key.revoked", "refused"), i + 1);
         assert_int_equal(fake_host_events(&fixture->host, "key.restored", "ok"), i + 1);
     }

@@ -121,6 +121,24 @@ static void test_key_state__no_grace_degrades_at_once(void **state)
     assert_int_equal(key.state, GK_ACCOUNT_DEGRADED);
 }
 
+static void test_key_state__revoked_since_the_first_refusal(void **state)
+{
+    (void)state;
+    struct gk_key_state key;
+    gk_key_state_init(&key, GK_KEY_SOURCE_CUSTOMER);
+    (void)answer(&key, GK_VAULT_OK, 0);
+    assert_int_equal(key.revoked_since_wall_ms, 0);
+    (void)answer(&key, GK_VAULT_KEY_REFUSED, 100);
+    (void)answer(&key, GK_VAULT_GONE, 200); /* for another reason, and as long */
+    (void)answer(&key, GK_VAULT_UNAVAILABLE, 300);
+    assert_int_equal(key.revoked_since_wall_ms, 1000100);
+    assert_int_equal(key.last_check_wall_ms, 1000200);
+    (void)answer(&key, GK_VAULT_OK, 400);
+    assert_int_equal(key.revoked_since_wall_ms, 0);
+    (void)answer(&key, GK_VAULT_KEY_REFUSED, 500);
+    assert_int_equal(key.revoked_since_wall_ms, 1000500);
+}
+
 static void assert_told(const struct gk_key_state *key, enum gk_status status, uint16_t http,
                         const char *code)
 {
@@ -181,6 +199,7 @@ int main(void)
         cmocka_unit_test(test_key_state__grace_runs_from_the_first_silence),
         cmocka_unit_test(test_key_state__silence_after_the_grace_drops_without_a_tick),
         cmocka_unit_test(test_key_state__no_grace_degrades_at_once),
+        cmocka_unit_test(test_key_state__revoked_since_the_first_refusal),
         cmocka_unit_test(test_key_state__documented_codes),
         cmocka_unit_test(test_key_state__silence_is_busy_and_never_forbidden),
         cmocka_unit_test(test_key_state__wrong_key_on_a_cold_account_is_an_integrity_error),
