@@ -4,12 +4,12 @@
 // seconds.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import http from 'node:http';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
 
 import { accountSas, encodeQuery, send } from './lib/signed.mjs';
 import { startStack } from './lib/stack.mjs';
+import { startTunnel } from './lib/tunnel.mjs';
 
 const CALLERS = 10000;
 const CONTENT = 'for everybody';
@@ -18,17 +18,11 @@ const OPEN_FILES = CALLERS + 1000;
 const DEADLINE_MS = 60000;
 
 let release = []; // of those who are held; undefined: nobody is
-const proxy = http.createServer();
-proxy.on('connect', async ({ url }, client) => {
+let tunnel;
+async function mayPass() {
   if (release !== undefined) await new Promise((resolve) => { release.push(resolve); });
-  const { hostname, port } = new URL(`http://${url}`);
-  const server = net.connect(port, hostname, () => {
-    client.write('HTTP/1.1 200 Connection established\r\n\r\n');
-    server.pipe(client).pipe(server);
-  });
-  for (const end of [client, server]) end.on('error', () => { client.destroy(); server.destroy(); });
-  client.on('close', () => server.destroy());
-});
+  return true;
+}
 function letThrough() {
   for (const go of release) go();
   release = undefined;
@@ -40,9 +34,9 @@ let head;
 before(async () => {
   assert.ok(openFiles >= OPEN_FILES,
     `${OPEN_FILES} files have to be open at once, and ${openFiles} may be: ulimit -Hn ${OPEN_FILES}, or scripts/test`);
-  await new Promise((resolve) => { proxy.listen(0, '127.0.0.1', resolve); });
+  tunnel = await startTunnel(mayPass);
   letThrough();
-  stack = await startStack({ proxy: `http://127.0.0.1:${proxy.address().port}`, connectionsMax: CALLERS + 100,
+  stack = await startStack({ proxy: tunnel.uri, connectionsMax: CALLERS + 100,
     checkIntervalMs: DEADLINE_MS, requestTimeoutMs: DEADLINE_MS, vaultDeadlineMs: DEADLINE_MS });
   const sas = accountSas(stack);
   const done = (request) => send(stack, { ...request, sas }).then(({ status }) => assert.equal(status, 201));
@@ -56,8 +50,7 @@ before(async () => {
 });
 after(async () => {
   await stack?.stop();
-  proxy.closeAllConnections();
-  proxy.close();
+  tunnel?.stop();
 });
 
 // Resolves to its answer, as text, once the gateway has closed the connection.
