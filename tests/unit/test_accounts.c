@@ -7,103 +7,15 @@
  */
 #include "gateway/accounts.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "gateway/account_attrs.h"
 #include "gateway/account_profile.h"
-#include "unit/cmocka_all.h"
-#include "unit/store_place.h"
+#include "unit/account_world.h"
 
-#define DEADLINE_MS 1000u
-
-static const struct gk_call by_tester = {.deadline_ms = DEADLINE_MS, .actor = "tester"};
-#define SERVICE_KEY "gatekey-service-key-v1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
-
-struct world {
-    char directory[STORE_PLACE_BYTES];
-    char key_path[STORE_PLACE_BYTES + 16];
-    char store_path[STORE_PLACE_BYTES + 16];
-    struct gk_clock clock;
-    struct gk_store *store;
-    struct gk_plugin_host *host;
-    struct gk_accounts *accounts;
-};
-
-/* --- the world ---------------------------------------------------------------------------------- */
-
-static void begin(struct world *world)
-{
-    const struct gk_plugin_setting settings[] = {{"service_key_file", world->key_path, NULL}};
-    struct gk_error error = {0};
-    assert_int_equal(gk_store_embedded_open(world->store_path, &world->store, NULL), GK_OK);
-    if (gk_plugin_host_open(GATEKEY_MODULE, settings, 1, world->store, &world->clock, NULL,
-                            &world->host, &error) != GK_OK) {
-        fail_msg("%s", error.message);
-    }
-    assert_int_equal(
-        gk_accounts_new(world->store, world->host, &world->clock, &world->accounts, NULL), GK_OK);
-}
-
-static void end(struct world *world)
-{
-    gk_accounts_free(world->accounts);
-    gk_plugin_host_close(world->host);
-    gk_store_close(world->store);
-}
-
-static int setup(void **state)
-{
-    struct world *world = calloc(1, sizeof *world);
-    assert_non_null(world);
-    world->clock = gk_clock_system();
-    assert_true(store_place_make(world->directory));
-    snprintf(world->key_path, sizeof world->key_path, "%s/key", world->directory);
-    snprintf(world->store_path, sizeof world->store_path, "%s/store", world->directory);
-    const int fd = open(world->key_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, SERVICE_KEY, strlen(SERVICE_KEY)), strlen(SERVICE_KEY));
-    close(fd);
-    begin(world);
-    *state = world;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *world = *state;
-    end(world);
-    store_place_remove(world->directory);
-    free(world);
-    return 0;
-}
-
-static const struct gk_encryption_settings service_managed = {.source = GK_KEY_SOURCE_SERVICE};
-
-static bool create(struct world *world, const char *name)
-{
-    bool created = false;
-    struct gk_error error = {0};
-    if (gk_accounts_create(world->accounts, name, &service_managed, "westeurope", "{\"a\":1}",
-                           &by_tester, &created, &error) != GK_OK) {
-        fail_msg("%s: %s", name, error.message);
-    }
-    return created;
-}
-
-static struct gk_gateway_account *get(struct world *world, const char *name)
-{
-    struct gk_gateway_account *account = NULL;
-    assert_int_equal(gk_accounts_get(world->accounts, name, &account, NULL), GK_OK);
-    assert_non_null(account);
-    return account;
-}
-
-static void assert_not_served(struct world *world, const char *name, enum gk_status expected)
+static void assert_not_served(struct account_world *world, const char *name,
+                              enum gk_status expected)
 {
     struct gk_gateway_account *account = NULL;
     struct gk_error error = {0};
@@ -115,9 +27,9 @@ static void assert_not_served(struct world *world, const char *name, enum gk_sta
 }
 
 /* A copy of the account's keys, for comparisons. */
-static struct gk_access_keys keys_of(struct world *world, const char *name)
+static struct gk_access_keys keys_of(struct account_world *world, const char *name)
 {
-    struct gk_gateway_account *account = get(world, name);
+    struct gk_gateway_account *account = account_world_get(world, name);
     const struct gk_access_keys keys = *account->keys;
     gk_accounts_put(account);
     return keys;
@@ -137,7 +49,7 @@ static void copy_attr(void *ctx, const struct gk_attr *attr)
 }
 
 /* Reads the gateway's own attribute of an account; the caller cleans the buffer up. */
-static struct gk_buf read_profile(struct world *world, const char *name, uint64_t *version)
+static struct gk_buf read_profile(struct account_world *world, const char *name, uint64_t *version)
 {
     struct attr_copy copy = {.name = GK_ACCOUNT_PROFILE_ATTR};
     gk_buf_init(&copy.value, GK_ACCOUNT_PROFILE_BYTES_MAX);
@@ -147,7 +59,7 @@ static struct gk_buf read_profile(struct world *world, const char *name, uint64_
 }
 
 /* Writes it past the gateway, which then has to read it again. An empty span removes it. */
-static void write_profile(struct world *world, const char *name, struct gk_span value)
+static void write_profile(struct account_world *world, const char *name, struct gk_span value)
 {
     uint64_t version = 0;
     struct gk_buf before = read_profile(world, name, &version);
@@ -162,10 +74,10 @@ static void write_profile(struct world *world, const char *name, struct gk_span 
 
 static void test_accounts__create_and_get(void **state)
 {
-    struct world *world = *state;
+    struct account_world *world = *state;
     assert_not_served(world, "acct", GK_E_NOT_FOUND);
-    assert_true(create(world, "acct"));
-    struct gk_gateway_account *account = get(world, "acct");
+    assert_true(account_world_create(world, "acct"));
+    struct gk_gateway_account *account = account_world_get(world, "acct");
     assert_string_equal(account->name, "acct");
     assert_string_equal(account->object, "account/acct");
     assert_string_equal(account->location, "westeurope");
@@ -174,7 +86,7 @@ static void test_accounts__create_and_get(void **state)
     assert_true(account->created_wall_ms > 0);
     assert_false(account->https_only);
     assert_memory_not_equal(account->keys->key[0], account->keys->key[1], GK_ACCESS_KEY_BYTES);
-    struct gk_gateway_account *again = get(world, "acct");
+    struct gk_gateway_account *again = account_world_get(world, "acct");
     assert_ptr_equal(again, account);
     gk_accounts_put(again);
     gk_accounts_put(account);
@@ -182,7 +94,7 @@ static void test_accounts__create_and_get(void **state)
 
 static void test_accounts__names(void **state)
 {
-    struct world *world = *state;
+    struct account_world *world = *state;
     static const struct {
         const char *name;
         bool good;
@@ -213,10 +125,10 @@ static void test_accounts__names(void **state)
 
 static void test_accounts__a_second_create_changes_nothing(void **state)
 {
-    struct world *world = *state;
-    assert_true(create(world, "acct"));
+    struct account_world *world = *state;
+    assert_true(account_world_create(world, "acct"));
     const struct gk_access_keys before = keys_of(world, "acct");
-    assert_false(create(world, "acct"));
+    assert_false(account_world_create(world, "acct"));
     const struct gk_access_keys after = keys_of(world, "acct");
     assert_memory_equal(&after, &before, sizeof before);
 }
@@ -224,7 +136,7 @@ static void test_accounts__a_second_create_changes_nothing(void **state)
 /* A refusal comes before anything is stored. */
 static void test_accounts__a_refused_create_leaves_nothing(void **state)
 {
-    struct world *world = *state;
+    struct account_world *world = *state;
     bool created = true;
     char location[100];
     memset(location, 'l', sizeof location);
@@ -241,26 +153,25 @@ static void test_accounts__a_refused_create_leaves_nothing(void **state)
 /* The plugin's record is there and the gateway's is not: nothing is served, and a create completes. */
 static void test_accounts__a_half_made_account_is_completed(void **state)
 {
-    struct world *world = *state;
-    assert_true(create(world, "acct"));
-    struct gk_gateway_account *account = get(world, "acct");
+    struct account_world *world = *state;
+    assert_true(account_world_create(world, "acct"));
+    struct gk_gateway_account *account = account_world_get(world, "acct");
     const struct gk_id id = account->id;
     gk_accounts_put(account);
     write_profile(world, "acct", (struct gk_span){0});
     assert_not_served(world, "acct", GK_E_NOT_FOUND);
-    assert_true(create(world, "acct"));
-    account = get(world, "acct");
+    assert_true(account_world_create(world, "acct"));
+    account = account_world_get(world, "acct");
     assert_memory_equal(&account->id, &id, sizeof id);
     gk_accounts_put(account);
 }
 
 static void test_accounts__stay_over_a_restart(void **state)
 {
-    struct world *world = *state;
-    assert_true(create(world, "acct"));
+    struct account_world *world = *state;
+    assert_true(account_world_create(world, "acct"));
     const struct gk_access_keys before = keys_of(world, "acct");
-    end(world);
-    begin(world);
+    account_world_restart(world);
     const struct gk_access_keys after = keys_of(world, "acct");
     assert_memory_equal(&after, &before, sizeof before);
 }
@@ -269,9 +180,9 @@ static void test_accounts__stay_over_a_restart(void **state)
 
 static void test_accounts__regenerate_one_key(void **state)
 {
-    struct world *world = *state;
-    assert_true(create(world, "acct"));
-    struct gk_gateway_account *held = get(world, "acct");
+    struct account_world *world = *state;
+    assert_true(account_world_create(world, "acct"));
+    struct gk_gateway_account *held = account_world_get(world, "acct");
     const struct gk_access_keys before = *held->keys;
     assert_int_equal(gk_accounts_regenerate_key(world->accounts, "acct", 1, NULL), GK_OK);
     const struct gk_access_keys after = keys_of(world, "acct");
@@ -287,12 +198,12 @@ static void test_accounts__regenerate_one_key(void **state)
 
 static void test_accounts__set_arm(void **state)
 {
-    struct world *world = *state;
-    assert_true(create(world, "acct"));
+    struct account_world *world = *state;
+    assert_true(account_world_create(world, "acct"));
     const struct gk_access_keys before = keys_of(world, "acct");
     assert_int_equal(gk_accounts_set_arm(world->accounts, "acct", "{\"httpsOnly\":true}", NULL),
                      GK_OK);
-    struct gk_gateway_account *account = get(world, "acct");
+    struct gk_gateway_account *account = account_world_get(world, "acct");
     assert_string_equal(account->arm_json, "{\"httpsOnly\":true}");
     assert_true(account->https_only);
     assert_memory_equal(account->keys, &before, sizeof before);
@@ -300,7 +211,7 @@ static void test_accounts__set_arm(void **state)
     assert_int_equal(gk_accounts_set_arm(world->accounts, "none", "{}", NULL), GK_E_NOT_FOUND);
     /* What cannot be read is taken for the stricter. */
     assert_int_equal(gk_accounts_set_arm(world->accounts, "acct", "not JSON", NULL), GK_OK);
-    account = get(world, "acct");
+    account = account_world_get(world, "acct");
     assert_true(account->https_only);
     gk_accounts_put(account);
 }
@@ -309,8 +220,8 @@ static void test_accounts__set_arm(void **state)
 
 static void test_accounts__a_changed_profile_is_not_served(void **state)
 {
-    struct world *world = *state;
-    assert_true(create(world, "acct"));
+    struct account_world *world = *state;
+    assert_true(account_world_create(world, "acct"));
     uint64_t version = 0;
     struct gk_buf good = read_profile(world, "acct", &version);
     for (size_t at = 0; at < good.len; at += 7) {
@@ -322,15 +233,15 @@ static void test_accounts__a_changed_profile_is_not_served(void **state)
     write_profile(world, "acct", gk_span_of(good.data, good.len - 1));
     assert_not_served(world, "acct", GK_E_INTEGRITY);
     write_profile(world, "acct", gk_buf_span(&good));
-    gk_accounts_put(get(world, "acct"));
+    gk_accounts_put(account_world_get(world, "acct"));
     gk_buf_cleanup(&good);
 }
 
 static void test_accounts__a_profile_of_another_is_not_served(void **state)
 {
-    struct world *world = *state;
-    assert_true(create(world, "mine"));
-    assert_true(create(world, "victim"));
+    struct account_world *world = *state;
+    assert_true(account_world_create(world, "mine"));
+    assert_true(account_world_create(world, "victim"));
     uint64_t version = 0;
     struct gk_buf mine = read_profile(world, "mine", &version);
     write_profile(world, "victim", gk_buf_span(&mine));
@@ -355,13 +266,13 @@ static bool add_name(void *ctx, const char *name)
 
 static void test_accounts__list(void **state)
 {
-    struct world *world = *state;
+    struct account_world *world = *state;
     static const char *const made[] = {"bbb", "aaa", "ccc"};
     struct names names = {.left = 10};
     assert_int_equal(gk_accounts_list(world->accounts, "", add_name, &names, NULL), GK_OK);
     assert_string_equal(names.text, "");
     for (size_t i = 0; i < 3; i++) {
-        assert_true(create(world, made[i]));
+        assert_true(account_world_create(world, made[i]));
     }
     /* What is no account's name is none. */
     const struct gk_change change = {.kind = GK_CHANGE_CREATE};
@@ -388,7 +299,7 @@ static void test_accounts__list(void **state)
 #define ROUNDS  40u
 
 struct crowd {
-    struct world *world;
+    struct account_world *world;
     atomic_uint number;
     atomic_uint failures;
 };
@@ -421,10 +332,10 @@ static void *change_or_look(void *ctx)
 
 static void test_accounts__keys_change_under_way(void **state)
 {
-    struct world *world = *state;
+    struct account_world *world = *state;
     struct crowd crowd = {.world = world};
     pthread_t threads[THREADS];
-    assert_true(create(world, "acct"));
+    assert_true(account_world_create(world, "acct"));
     for (unsigned i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, change_or_look, &crowd), 0);
     }
@@ -449,7 +360,7 @@ static void *make_one(void *ctx)
 
 static void test_accounts__made_once(void **state)
 {
-    struct world *world = *state;
+    struct account_world *world = *state;
     struct crowd crowd = {.world = world};
     pthread_t threads[THREADS];
     for (unsigned i = 0; i < THREADS; i++) {
@@ -460,10 +371,11 @@ static void test_accounts__made_once(void **state)
     }
     assert_int_equal(atomic_load(&crowd.failures), 0);
     assert_int_equal(atomic_load(&crowd.number), 1);
-    gk_accounts_put(get(world, "acct"));
+    gk_accounts_put(account_world_get(world, "acct"));
 }
 
-#define ACCOUNTS_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define ACCOUNTS_TEST(function)                                                                    \
+    cmocka_unit_test_setup_teardown(function, account_world_setup, account_world_teardown)
 
 /* --- names --------------------------------------------------------------------------------------*/
 
