@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "common/text.h"
 #include "gateway/account_attrs.h"
 #include "gateway/account_cache.h"
 #include "gateway/account_profile.h"
@@ -253,6 +254,39 @@ enum gk_status gk_accounts_look(struct gk_accounts *accounts, const char *name,
                                 struct gk_gateway_account **out, struct gk_error *error)
 {
     return get(accounts, name, false, out, error);
+}
+
+/* The object alone says that one is gone: a deletion takes it away whole. */
+enum gk_status gk_accounts_presence(struct gk_accounts *accounts, const char *name,
+                                    const struct gk_id *id, enum gk_account_presence *presence,
+                                    struct gk_error *error)
+{
+    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+    struct gk_store_stat stat;
+    struct gk_gateway_account *account = NULL;
+    *presence = GK_PRESENCE_UNKNOWN;
+    enum gk_status status = gk_account_object(name, object, error);
+    if (status == GK_OK) {
+        status = gk_store_stat(accounts->store, GK_POOL_META, object, &stat, error);
+    }
+    if (status == GK_E_NOT_FOUND) {
+        *presence = GK_PRESENCE_GONE;
+        gk_error_clear(error);
+        return GK_OK;
+    }
+    if (status == GK_OK) {
+        gk_accounts_expire(accounts, name);
+        status = gk_accounts_look(accounts, name, &account, error);
+    }
+    if (status == GK_E_NOT_FOUND || status == GK_E_INTEGRITY) {
+        gk_error_clear(error);
+        return GK_OK;
+    }
+    if (status == GK_OK) {
+        *presence = gk_id_equal(&account->id, id) ? GK_PRESENCE_THERE : GK_PRESENCE_GONE;
+        gk_accounts_put(account);
+    }
+    return status;
 }
 
 /* --- changes -----------------------------------------------------------------------------------*/

@@ -85,6 +85,16 @@ enum gk_status gk_accounts_look(struct gk_accounts *accounts, const char *name,
                                 struct gk_error *error) GK_MUST_USE;
 void gk_accounts_put(struct gk_gateway_account *account);
 
+/* Whether the account of that id still has the name, by what is in the store now. */
+enum gk_account_presence {
+    GK_PRESENCE_GONE,  /* there is no object of that name, or it is another account's */
+    GK_PRESENCE_THERE, /* its record says so */
+    GK_PRESENCE_UNKNOWN /* an object of which nobody can read whose it is: its record may be lost or damaged */
+};
+enum gk_status gk_accounts_presence(struct gk_accounts *accounts, const char *name,
+                                    const struct gk_id *id, enum gk_account_presence *presence,
+                                    struct gk_error *error) GK_MUST_USE;
+
 /* Creates or completes; *created tells which. BLOCKS on the vault, as call says. */
 enum gk_status gk_accounts_create(struct gk_accounts *accounts, const char *name,
                                   const struct gk_encryption_settings *settings,

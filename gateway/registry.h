@@ -6,8 +6,8 @@
  *   "v"                          0x01: the registry is complete
  *   "a/<account>"                time 8   an account, written before its object is made and removed
  *                                         when that is gone
- *   "d/<account id 16>"          time 8   a deleted account's mark "deleted/<account id>", written when
- *                                         that is there and removed when it is gone
+ *   "d/<account id 16>"          time 8   a deleted account's mark "deleted/<account id>", written before
+ *                                         that is, and once more when it is there, and removed when it is gone
  *   "s"                          time 8   when the last search of all containers for what waits to be
  *                                         removed began
  *

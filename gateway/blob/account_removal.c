@@ -130,44 +130,25 @@ static void note_name(struct gk_change_list *changes, const char *name)
     gk_changes_set_attr(changes, &key, &value);
 }
 
-static enum gk_status write_mark(struct gk_gateway *gateway, struct gk_gateway_account *account,
-                                 const struct gk_buf *entries, struct gk_error *error)
+/* What the account's mark is made of. */
+static enum gk_status note_entries(struct gk_gateway *gateway, struct gk_gateway_account *account,
+                                   const struct gk_buf *entries, struct gk_change_list *changes,
+                                   struct gk_error *error)
 {
     const struct gk_removal removal = {.store = gateway->store,
                                        .plugin = gateway->host->plugin,
                                        .account = account->handle,
                                        .gateway = gateway,
                                        .owner = account};
-    struct gk_change_list changes;
-    char mark[GK_INDEX_NAME_BYTES];
-    gk_changes_init(&changes);
-    gk_deleted_name(&account->id, mark);
-    note_name(&changes, account->name);
+    note_name(changes, account->name);
     enum gk_status status = gk_buf_status(entries);
     struct gk_reader in = gk_reader_of(gk_buf_span(entries));
     while (status == GK_OK && in.rest.len > 0) {
         const struct gk_span key = gk_read_span(&in, gk_read_u16(&in));
         const struct gk_span value = gk_read_span(&in, gk_read_u32(&in));
-        status = note_entry(&removal, &account->id, key, value, &changes, error);
+        status = note_entry(&removal, &account->id, key, value, changes, error);
     }
-    if (status == GK_OK) {
-        status = gk_changes_status(&changes);
-    }
-    const struct gk_write_op op = {.pool = GK_POOL_META,
-                                   .object = mark,
-                                   .changes = changes.items,
-                                   .changes_count = changes.count};
-    if (status == GK_OK) {
-        status = gk_store_write(gateway->store, &op, NULL, error);
-    }
-    gk_changes_cleanup(&changes);
-    return status;
-}
-
-static bool no_attr(void *ctx, struct gk_span key, struct gk_span value)
-{
-    (void)ctx, (void)key, (void)value;
-    return false;
+    return status == GK_OK ? gk_changes_status(changes) : status;
 }
 
 static enum gk_status register_mark(struct gk_gateway *gateway, const struct gk_id *id,
@@ -177,6 +158,30 @@ static enum gk_status register_mark(struct gk_gateway *gateway, const struct gk_
                                         .name = gk_span_of(id->bytes, sizeof id->bytes),
                                         .written_wall_ms = gk_clock_wall_ms(&gateway->clock)};
     return gk_registry_set(gateway->store, &row, error);
+}
+
+/* Its row is written before, for the reaper takes away an old mark of an account that is there, and by the row this one
+ * is young; and after, for it takes away a row without a mark. */
+static enum gk_status leave_mark(struct gk_gateway *gateway, const struct gk_id *id,
+                                 const struct gk_change_list *changes, struct gk_error *error)
+{
+    char mark[GK_INDEX_NAME_BYTES];
+    gk_deleted_name(id, mark);
+    const struct gk_write_op op = {.pool = GK_POOL_META,
+                                   .object = mark,
+                                   .changes = changes->items,
+                                   .changes_count = changes->count};
+    enum gk_status status = register_mark(gateway, id, error);
+    if (status == GK_OK) {
+        status = gk_store_write(gateway->store, &op, NULL, error);
+    }
+    return status == GK_OK ? register_mark(gateway, id, error) : status;
+}
+
+static bool no_attr(void *ctx, struct gk_span key, struct gk_span value)
+{
+    (void)ctx, (void)key, (void)value;
+    return false;
 }
 
 /* What the caller wants done before; fn may be NULL. */
@@ -192,7 +197,9 @@ static enum gk_status delete_once(struct gk_gateway *gateway, struct gk_gateway_
                                   struct gk_error *error)
 {
     struct gk_guard guard = {.kind = GK_GUARD_VERSION};
+    struct gk_change_list changes; /* that make the mark */
     struct gk_buf entries;
+    gk_changes_init(&changes);
     gk_buf_init(&entries, CONTAINERS_BYTES);
     enum gk_status status = gk_store_attrs(gateway->store, GK_POOL_META, account->object, no_attr,
                                            NULL, &guard.number, error);
@@ -206,14 +213,15 @@ static enum gk_status delete_once(struct gk_gateway *gateway, struct gk_gateway_
         status = gk_scopes_stored(gateway, account, scopes, error);
     }
     if (status == GK_OK) {
-        status = write_mark(gateway, account, &entries, error);
-    }
-    if (status == GK_OK) {
-        status = register_mark(gateway, &account->id, error);
+        status = note_entries(gateway, account, &entries, &changes, error);
     }
     if (status == GK_OK && before->fn != NULL) {
         status = before->fn(before->ctx, account, error);
     }
+    if (status == GK_OK) {
+        status = leave_mark(gateway, &account->id, &changes, error);
+    }
+    gk_changes_cleanup(&changes);
     gk_buf_cleanup(&entries);
     if (status != GK_OK) {
         return status;

@@ -12,6 +12,9 @@
 #define NAMES_AT_ONCE    512u
 #define CONTAINERS_BYTES ((size_t)64 << 20)
 
+/* A mark that is younger may be of a deletion that goes on. */
+#define BROKEN_OFF_MS (60 * 60 * 1000)
+
 /* --- the marks ----------------------------------------------------------------------------------*/
 
 /* What the marks of accounts that are gone list. */
@@ -24,41 +27,21 @@ struct deleted {
     bool more;                /* marks are left that did not fit beside */
 };
 
+/* One of them. */
+struct mark {
+    struct gk_id id; /* the account's */
+    char object[GK_INDEX_NAME_BYTES];
+    char account[GK_ACCOUNT_NAME_BYTES_MAX]; /* its name; "" when the mark has lost it */
+    uint64_t version;
+};
+
 static bool copy_name(void *ctx, struct gk_span key, struct gk_span value)
 {
-    char *name = ctx;
-    if (gk_span_equal(key, gk_span_str(GK_DELETED_NAME_ATTR)) &&
-        value.len < GK_ACCOUNT_NAME_BYTES_MAX) {
-        memcpy(name, value.data, value.len);
+    struct mark *mark = ctx;
+    if (gk_span_equal(key, gk_span_str(GK_DELETED_NAME_ATTR)) && value.len < sizeof mark->account) {
+        memcpy(mark->account, value.data, value.len);
     }
     return true;
-}
-
-/* Whether the account that the mark stands for exists after all. GK_E_NOT_FOUND: there is no mark. */
-static enum gk_status account_exists(struct gk_gateway *gateway, const char *mark, bool *exists,
-                                     struct gk_error *error)
-{
-    char name[GK_ACCOUNT_NAME_BYTES_MAX] = "";
-    uint64_t version = 0;
-    enum gk_status status =
-        gk_store_attrs(gateway->store, GK_POOL_META, mark, copy_name, name, &version, error);
-    if (status != GK_OK) {
-        return status;
-    }
-    struct gk_gateway_account *account = NULL;
-    status = gk_accounts_get(gateway->accounts, name, &account, error);
-    *exists = false;
-    if (status == GK_E_NOT_FOUND) {
-        gk_error_clear(error);
-        return GK_OK;
-    }
-    if (status == GK_OK) {
-        char its_mark[GK_INDEX_NAME_BYTES];
-        gk_deleted_name(&account->id, its_mark);
-        *exists = strcmp(its_mark, mark) == 0;
-        gk_accounts_put(account);
-    }
-    return status;
 }
 
 /* An earlier version wrote one byte 1: a container of one shard. */
@@ -74,21 +57,65 @@ static bool copy_container(void *ctx, struct gk_span key, struct gk_span value)
     return gk_buf_status(containers) == GK_OK;
 }
 
-static enum gk_status add_mark(struct deleted *deleted, const struct gk_id *id, const char *mark,
+static enum gk_status add_mark(struct deleted *deleted, const struct mark *mark,
                                struct gk_error *error)
 {
-    bool exists = false;
-    enum gk_status status = account_exists(deleted->gateway, mark, &exists, error);
-    if (status != GK_OK || exists) {
-        return status;
-    }
     const struct gk_map_range all = {.prefix = {0}};
-    status = gk_store_map_walk(deleted->gateway->store, GK_POOL_META, mark, &all, copy_container,
-                               &deleted->containers, error);
+    const enum gk_status status =
+        gk_store_map_walk(deleted->gateway->store, GK_POOL_META, mark->object, &all, copy_container,
+                          &deleted->containers, error);
     if (status == GK_OK) {
-        gk_buf_append(&deleted->accounts, id->bytes, sizeof id->bytes);
+        gk_buf_append(&deleted->accounts, mark->id.bytes, sizeof mark->id.bytes);
     }
     return status;
+}
+
+/* Of a deletion that broke off, whose account lives on: left there, it would be taken for true on the day on which the
+ * account is lost. A deletion that begins now has written its row before it writes the mark anew, and the mark after. */
+static enum gk_status forget_mark(const struct deleted *deleted, const struct mark *mark,
+                                  const struct gk_registry_row *row, struct gk_error *error)
+{
+    struct gk_store *store = deleted->gateway->store;
+    if (gk_clock_wall_ms(&deleted->gateway->clock) - row->written_wall_ms < BROKEN_OFF_MS) {
+        return GK_OK;
+    }
+    const struct gk_guard guard = {.kind = GK_GUARD_VERSION, .number = mark->version};
+    const struct gk_change removal = {.kind = GK_CHANGE_REMOVE};
+    const struct gk_write_op op = {.pool = GK_POOL_META,
+                                   .object = mark->object,
+                                   .guards = &guard,
+                                   .guards_count = 1,
+                                   .changes = &removal,
+                                   .changes_count = 1};
+    enum gk_status status = gk_registry_remove_row(store, row, error);
+    if (status == GK_OK) {
+        status = gk_store_write(store, &op, NULL, error);
+    }
+    return status;
+}
+
+static enum gk_status judge_mark(struct deleted *deleted, struct mark *mark,
+                                 const struct gk_registry_row *row, struct gk_error *error)
+{
+    struct gk_gateway *gateway = deleted->gateway;
+    enum gk_account_presence presence = GK_PRESENCE_UNKNOWN;
+    enum gk_status status = gk_store_attrs(gateway->store, GK_POOL_META, mark->object, copy_name,
+                                           mark, &mark->version, error);
+    if (status == GK_E_NOT_FOUND) { /* a removal ended before it had forgotten the mark */
+        gk_error_clear(error);
+        return gk_registry_remove_row(gateway->store, row, error);
+    }
+    if (status == GK_OK) {
+        status =
+            gk_accounts_presence(gateway->accounts, mark->account, &mark->id, &presence, error);
+    }
+    if (status != GK_OK || presence == GK_PRESENCE_GONE) {
+        return status == GK_OK ? add_mark(deleted, mark, error) : status;
+    }
+    return presence == GK_PRESENCE_THERE
+               ? forget_mark(deleted, mark, row, error)
+               : gk_fail(error, GK_E_INTEGRITY, "account %s may be there, and cannot be read",
+                         mark->account);
 }
 
 /* One mark that cannot be read now does not keep the others. */
@@ -96,19 +123,14 @@ static bool visit_mark(void *ctx, const struct gk_registry_row *row)
 {
     struct deleted *deleted = ctx;
     struct gk_error error = {0};
-    struct gk_id id;
-    if (row->name.len != sizeof id.bytes) {
+    struct mark mark = {.account = ""};
+    if (row->name.len != sizeof mark.id.bytes) {
         return true;
     }
-    memcpy(id.bytes, row->name.data, sizeof id.bytes);
-    char mark[GK_INDEX_NAME_BYTES];
-    gk_deleted_name(&id, mark);
-    enum gk_status status = add_mark(deleted, &id, mark, &error);
-    if (status == GK_E_NOT_FOUND) { /* a removal ended before it had forgotten the mark */
-        status = gk_registry_remove_row(deleted->gateway->store, row, &error);
-    }
-    if (status != GK_OK) {
-        gk_log(GK_LOG_WARNING, "reaper", "%s: removal will be tried later: %s", mark,
+    memcpy(mark.id.bytes, row->name.data, sizeof mark.id.bytes);
+    gk_deleted_name(&mark.id, mark.object);
+    if (judge_mark(deleted, &mark, row, &error) != GK_OK) {
+        gk_log(GK_LOG_WARNING, "reaper", "%s: removal will be tried later: %s", mark.object,
                error.message);
     }
     deleted->more = deleted->containers.len >= CONTAINERS_BYTES / 2;

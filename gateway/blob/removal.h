@@ -44,7 +44,8 @@ typedef enum gk_status gk_removal_before_fn(void *ctx, const struct gk_gateway_a
 /*
  * Deletes an account: writes the mark "deleted/<id>" with its containers and registers it, then removes
  * the account's object, and with it the wrapped root key, and drops it from memory. The containers are
- * the reaper's. before, unless it is NULL, is called in each attempt, and what it reads of the account's
+ * the reaper's. before, unless it is NULL, is called in each attempt, ahead of the mark and when nothing that is protected
+ * was found, and what it reads of the account's
  * object is what is removed: when somebody changes it meanwhile there is another attempt. GK_E_NOT_FOUND; GK_E_INVALID: 409
  * ContainerHasLegalHold, ContainerImmutabilityPolicyLocked, for the container that the message names. What is
  * protected in the very moment of the deletion is not seen.
@@ -54,8 +55,8 @@ enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
                                   struct gk_error *error) GK_MUST_USE;
 /*
  * Removes what the marks of deleted accounts list, and the marks: their records can be opened no more, so
- * the whole data pool is gone through, once for all of them. A mark whose account still exists stays:
- * the deletion has not come to its end, or never did.
+ * the whole data pool is gone through, once for all of them. Nothing of an account that is there, or may be: the
+ * deletion has not come to its end, or never did. Of one that is there the mark goes in an hour, alone.
  */
 enum gk_status gk_removal_deleted(struct gk_gateway *gateway, gk_removal_stop_fn *stop,
                                   void *stop_ctx, struct gk_error *error) GK_MUST_USE;

@@ -273,7 +273,7 @@ class Removal:
         self.expect("an account, by starts that were killed", before)
 
     def half_deleted(self):
-        """The gateway ended between an account's mark and the account's end: it lives on. The mark stays
+        """The gateway ended between an account's mark and the account's end: it lives on. A mark of now stays
         until the account is deleted after all."""
         self.restart(0)
         account = self.account("first")
@@ -293,7 +293,7 @@ class Removal:
                            {"object": number, "name": b"gateway.name", "value": b"first"})
             change.set_row("map", (number, container_id),
                            {"object": number, "key": container_id, "value": struct.pack(">I", 3)})
-            change.set_map("registry", b"d/" + record.id, bytes(8))
+            change.set_map("registry", b"d/" + record.id, struct.pack(">Q", int(time.time() * 1000)))
             change.publish()
             change.undo.clear()
         self.audit.close()

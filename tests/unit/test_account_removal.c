@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal: what the mark of a deleted account lists goes when the account is gone, and never while it may be there: a
+ * deletion that broke off costs an account nothing, whatever becomes of its record later.
+ * Method: the real module over the embedded store; deletions that break off at their last write, and the reaper's look at
+ * the marks by a clock that the test moves.
+ */
+#include "gateway/blob/removal.h"
+
+#include <string.h>
+
+#include "gateway/account_attrs.h"
+#include "gateway/blob/index.h"
+#include "gateway/blob/reaper.h"
+#include "gateway/blob/record.h"
+#include "gateway/blob/value.h"
+#include "gateway/gateway.h"
+#include "gateway/registry.h"
+#include "unit/account_world.h"
+
+#define NAME    "acme"
+#define OBJECT  "account/" NAME
+#define RECORD  "gatekey.account"
+#define HOUR_MS INT64_C(3600000)
+
+void __wrap_gk_reaper_note_deleted(struct gk_reaper *reaper);
+void __wrap_gk_reaper_note_deleted(struct gk_reaper *reaper)
+{
+    (void)reaper;
+}
+
+static struct gk_gateway gateway_of(struct account_world *world)
+{
+    return (struct gk_gateway){.clock = world->clock,
+                               .store = world->store,
+                               .host = world->host,
+                               .accounts = world->accounts};
+}
+
+static void change(struct account_world *world, const char *object, struct gk_change change)
+{
+    const struct gk_write_op op = {
+        .pool = GK_POOL_META, .object = object, .changes = &change, .changes_count = 1};
+    assert_int_equal(gk_store_write(world->store, &op, NULL, NULL), GK_OK);
+}
+
+static bool is_there(struct account_world *world, const char *object)
+{
+    struct gk_store_stat stat;
+    return gk_store_stat(world->store, GK_POOL_META, object, &stat, NULL) == GK_OK;
+}
+
+/* --- an account with a container --------------------------------------------------------------- */
+
+struct marked {
+    struct gk_id id; /* the account's */
+    char mark[GK_INDEX_NAME_BYTES];
+    char index[GK_INDEX_NAME_BYTES]; /* of its container */
+};
+
+static void add_container(struct account_world *world, const struct gk_gateway_account *account,
+                          const char *name, const struct gk_id *id)
+{
+    struct gk_container container = {.id = *id, .shards = 1};
+    struct gk_buf key;
+    struct gk_buf open;
+    struct gk_buf value;
+    gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_init(&open, GK_CONTAINER_RECORD_BYTES_MAX);
+    gk_buf_init(&value, GK_CONTAINER_RECORD_BYTES_MAX);
+    gk_metadata_init(&container.metadata);
+    gk_container_key(&key, name);
+    gk_container_encode(&container, &open);
+    const struct gk_place place = {.plugin = world->host->plugin,
+                                   .account = account->handle,
+                                   .kind = GK_VALUE_CONTAINER,
+                                   .container = account->id,
+                                   .key = gk_buf_span(&key)};
+    assert_int_equal(
+        gk_value_seal(&place, NULL, gk_buf_span(&open), (struct gk_span){0}, &value, NULL), GK_OK);
+    change(world, OBJECT,
+           (struct gk_change){
+               .kind = GK_CHANGE_MAP_SET, .key = gk_buf_span(&key), .value = gk_buf_span(&value)});
+    gk_buf_cleanup(&key);
+    gk_buf_cleanup(&open);
+    gk_buf_cleanup(&value);
+    gk_container_cleanup(&container);
+}
+
+static struct marked make(struct account_world *world)
+{
+    const struct gk_id container = {.bytes = {9}};
+    struct marked marked;
+    assert_true(account_world_create(world, NAME));
+    struct gk_gateway_account *account = account_world_get(world, NAME);
+    add_container(world, account, "photos", &container);
+    assert_int_equal(gk_index_create(world->store, &container, 1, NULL), GK_OK);
+    marked.id = account->id;
+    gk_deleted_name(&account->id, marked.mark);
+    gk_index_name(&container, 0, marked.index);
+    gk_accounts_put(account);
+    return marked;
+}
+
+/* --- deletions --------------------------------------------------------------------------------- */
+
+static enum gk_status refuse(void *ctx, const struct gk_gateway_account *account,
+                             struct gk_error *error)
+{
+    (void)ctx, (void)account, (void)error;
+    return GK_E_UNAVAILABLE;
+}
+
+static bool keep_account(struct account_world *world, const struct gk_write_op *op)
+{
+    (void)world;
+    return strcmp(op->object, OBJECT) != 0 || op->changes[0].kind != GK_CHANGE_REMOVE;
+}
+
+static enum gk_status delete_account(struct account_world *world, gk_removal_before_fn *before)
+{
+    struct gk_gateway gateway = gateway_of(world);
+    return gk_removal_account(&gateway, NAME, before, NULL, NULL);
+}
+
+static struct marked make_half_deleted(struct account_world *world)
+{
+    const struct marked marked = make(world);
+    world->on_write = keep_account;
+    assert_int_equal(delete_account(world, NULL), GK_E_UNAVAILABLE);
+    world->on_write = NULL;
+    assert_true(is_there(world, marked.mark));
+    return marked;
+}
+
+static void reap(struct account_world *world)
+{
+    struct gk_gateway gateway = gateway_of(world);
+    assert_int_equal(gk_removal_deleted(&gateway, NULL, NULL, NULL), GK_OK);
+}
+
+static bool is_registered(struct account_world *world, const struct marked *marked)
+{
+    bool has = false;
+    assert_int_equal(gk_registry_has(world->store, GK_REGISTRY_DELETED,
+                                     gk_span_of(marked->id.bytes, sizeof marked->id.bytes), &has,
+                                     NULL),
+                     GK_OK);
+    return has;
+}
+
+static void assert_kept(struct account_world *world, const struct marked *marked)
+{
+    assert_true(is_there(world, marked->mark));
+    assert_true(is_registered(world, marked));
+    assert_true(is_there(world, marked->index));
+}
+
+static void assert_removed(struct account_world *world, const struct marked *marked)
+{
+    assert_false(is_there(world, marked->mark));
+    assert_false(is_registered(world, marked));
+    assert_false(is_there(world, marked->index));
+}
+
+/* --- tests ------------------------------------------------------------------------------------- */
+
+static void test_account_removal__what_a_deleted_account_had_goes(void **state)
+{
+    struct account_world *world = *state;
+    const struct marked marked = make(world);
+    assert_int_equal(delete_account(world, NULL), GK_OK);
+    assert_kept(world, &marked);
+    reap(world);
+    assert_removed(world, &marked);
+}
+
+static void test_account_removal__what_is_refused_leaves_no_mark(void **state)
+{
+    struct account_world *world = *state;
+    const struct marked marked = make(world);
+    assert_int_equal(delete_account(world, refuse), GK_E_UNAVAILABLE);
+    assert_false(is_there(world, marked.mark));
+    assert_false(is_registered(world, &marked));
+}
+
+static void test_account_removal__one_that_lost_its_record_keeps_its_data(void **state)
+{
+    struct account_world *world = *state;
+    static const char *const attrs[] = {RECORD, "gateway.account"};
+    const struct marked marked = make_half_deleted(world);
+    for (size_t i = 0; i < 2; i++) {
+        change(world, OBJECT,
+               (struct gk_change){.kind = GK_CHANGE_ATTR_REMOVE, .key = gk_span_str(attrs[i])});
+        account_world_restart(world);
+        atomic_fetch_add(&world->ahead_ms, 2 * HOUR_MS);
+        reap(world);
+        assert_kept(world, &marked);
+    }
+}
+
+static void test_account_removal__a_damaged_record_keeps_its_data(void **state)
+{
+    struct account_world *world = *state;
+    const struct marked marked = make_half_deleted(world);
+    change(world, OBJECT,
+           (struct gk_change){
+               .kind = GK_CHANGE_ATTR_SET, .key = gk_span_str(RECORD), .value = gk_span_str("x")});
+    account_world_restart(world);
+    atomic_fetch_add(&world->ahead_ms, 2 * HOUR_MS);
+    reap(world);
+    assert_kept(world, &marked);
+}
+
+static void test_account_removal__a_mark_without_a_name_is_left(void **state)
+{
+    struct account_world *world = *state;
+    const struct marked marked = make_half_deleted(world);
+    change(world, marked.mark,
+           (struct gk_change){.kind = GK_CHANGE_ATTR_REMOVE,
+                              .key = gk_span_str(GK_DELETED_NAME_ATTR)});
+    reap(world);
+    assert_kept(world, &marked);
+}
+
+/* One that is young may be of a deletion that goes on. */
+static void test_account_removal__the_mark_of_a_living_account_goes_in_an_hour(void **state)
+{
+    struct account_world *world = *state;
+    const struct marked marked = make_half_deleted(world);
+    reap(world);
+    assert_kept(world, &marked);
+    atomic_fetch_add(&world->ahead_ms, HOUR_MS);
+    reap(world);
+    assert_false(is_there(world, marked.mark));
+    assert_false(is_registered(world, &marked));
+    assert_true(is_there(world, marked.index));
+    assert_int_equal(delete_account(world, NULL), GK_OK);
+    reap(world);
+    assert_removed(world, &marked);
+}
+
+static void test_account_removal__another_of_that_name_keeps_nothing(void **state)
+{
+    struct account_world *world = *state;
+    const struct marked marked = make(world);
+    assert_int_equal(delete_account(world, NULL), GK_OK);
+    assert_true(account_world_create(world, NAME));
+    reap(world);
+    assert_removed(world, &marked);
+}
+
+#define REMOVAL_TEST(function)                                                                     \
+    cmocka_unit_test_setup_teardown(function, account_world_setup, account_world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        REMOVAL_TEST(test_account_removal__what_a_deleted_account_had_goes),
+        REMOVAL_TEST(test_account_removal__what_is_refused_leaves_no_mark),
+        REMOVAL_TEST(test_account_removal__one_that_lost_its_record_keeps_its_data),
+        REMOVAL_TEST(test_account_removal__a_damaged_record_keeps_its_data),
+        REMOVAL_TEST(test_account_removal__a_mark_without_a_name_is_left),
+        REMOVAL_TEST(test_account_removal__the_mark_of_a_living_account_goes_in_an_hour),
+        REMOVAL_TEST(test_account_removal__another_of_that_name_keeps_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
