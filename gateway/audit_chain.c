@@ -70,30 +70,77 @@ static bool read_link(struct gk_span line, struct gk_chain_head *link)
 
 /* --- where it goes on ---------------------------------------------------------------------------*/
 
-/* A crash may have come between a line and its head: then the line is the head's next. */
-static bool follows(const struct gk_chain_head *link, const struct gk_chain_head *head)
+static bool head_equal(const struct gk_chain_head *a, const struct gk_chain_head *b)
 {
-    return link->sequence == head->sequence + 1 &&
-           memcmp(link->hash, head->hash, sizeof head->hash) == 0;
+    return a->sequence == b->sequence && memcmp(a->hash, b->hash, sizeof a->hash) == 0;
 }
 
-static bool resume(const struct tail *tail, struct gk_audit_chain *chain)
+/* False: the library makes no hashes. */
+static bool pass_if_next(struct gk_span line, struct gk_chain_head *head)
+{
+    struct gk_chain_head link;
+    char hash[GK_CHAIN_HASH_TEXT_BYTES];
+    gk_chain_hash_text(head->hash, hash);
+    if (memmem(line.data, line.len, hash, sizeof hash - 1) == NULL || !read_link(line, &link) ||
+        link.sequence != head->sequence + 1 ||
+        memcmp(link.hash, head->hash, sizeof head->hash) != 0) {
+        return true;
+    }
+    head->sequence = link.sequence;
+    return gk_chain_hash(line, head->hash);
+}
+
+/* Over every line of the file; what is too long to be one of ours comes in pieces, none of which is a line. */
+static bool pass_all_that_follow(int fd, struct gk_chain_head *head)
+{
+    static uint8_t window[LINE_BYTES_MAX]; /* as gk_audit_chain_open's */
+    off_t from = 0;
+    ssize_t got;
+    while ((got = pread(fd, window, sizeof window, from)) > 0) {
+        struct gk_span rest = gk_span_of(window, (size_t)got);
+        const uint8_t *end;
+        while ((end = memchr(rest.data, '\n', rest.len)) != NULL) {
+            const size_t len = (size_t)(end - rest.data);
+            if (!pass_if_next(gk_span_of(rest.data, len), head)) {
+                return false;
+            }
+            rest = gk_span_of(end + 1, rest.len - len - 1);
+        }
+        if (rest.len == (size_t)got) {
+            if (!pass_if_next(rest, head)) {
+                return false;
+            }
+            rest.len = 0;
+        }
+        from += got - (ssize_t)rest.len;
+    }
+    return got == 0;
+}
+
+/* The head may be behind the file: by a line when the gateway was killed, by many after a power cut, for nobody waits
+ * until either is on the medium. What follows it by number and hash is taken up: to go on from where the head stands
+ * would give those numbers twice. */
+static bool resume(int fd, const struct tail *tail, struct gk_audit_chain *chain)
 {
     struct gk_chain_head kept = {0};
     struct gk_chain_head link = {0};
     struct gk_chain_head last = {0};
     const bool has_kept = read_head(chain->head_fd, &kept);
-    const bool chained = read_link(tail->line, &link);
+    last.sequence = read_link(tail->line, &link) ? link.sequence : 0;
     if (tail->line.len > 0 && !gk_chain_hash(tail->line, last.hash)) {
         return false;
     }
-    last.sequence = chained ? link.sequence : 0;
-    chain->head = !has_kept || (chained && follows(&link, &kept)) ? last : kept;
-    const bool as_kept = chain->head.sequence == last.sequence &&
-                         memcmp(chain->head.hash, last.hash, sizeof last.hash) == 0;
-    if (has_kept && tail->line.len > 0 && !as_kept) {
+    chain->head = has_kept ? kept : last;
+    if (tail->line.len == 0 || head_equal(&chain->head, &last)) {
+        return true;
+    }
+    if (!pass_all_that_follow(fd, &chain->head)) {
+        return false;
+    }
+    chain->behind = chain->head.sequence - kept.sequence;
+    if (!head_equal(&chain->head, &last)) {
         gk_log(GK_LOG_ERROR, "audit", "the audit file does not end with the event %llu, as it did",
-               (unsigned long long)kept.sequence);
+               (unsigned long long)chain->head.sequence);
     }
     return true;
 }
@@ -104,7 +151,7 @@ enum gk_status gk_audit_chain_open(int fd, const char *head_path, struct gk_audi
     static struct tail tail; /* opened once, before there are threads */
     *out = (struct gk_audit_chain){.head_fd = -1};
     out->head_fd = open(head_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (out->head_fd < 0 || !read_tail(fd, &tail) || !resume(&tail, out)) {
+    if (out->head_fd < 0 || !read_tail(fd, &tail) || !resume(fd, &tail, out)) {
         const int reason = errno;
         gk_audit_chain_close(out);
         return gk_fail(error, GK_E_INVALID, "%s: the audit's chain cannot be gone on with: %s",
@@ -119,6 +166,14 @@ void gk_audit_chain_close(struct gk_audit_chain *chain)
         close(chain->head_fd);
     }
     chain->head_fd = -1;
+}
+
+void gk_audit_chain_sync(const struct gk_audit_chain *chain)
+{
+    if (fdatasync(chain->head_fd) != 0) {
+        gk_log(GK_LOG_WARNING, "audit", "the head of the audit's chain is not on the medium: %s",
+               strerror(errno));
+    }
 }
 
 bool gk_audit_chain_pass(struct gk_audit_chain *chain, struct gk_span line)

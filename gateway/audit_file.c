@@ -72,24 +72,27 @@ static bool has_moved(const struct gk_audit_file *file)
 }
 
 /* While no new one can be had, the one that was moved away is still better than none. */
-static void begin_anew(struct gk_audit_file *file)
+static bool begin_anew(struct gk_audit_file *file)
 {
     const int fd = open_regular(file->path);
     if (fd < 0) {
         gk_log(GK_LOG_ERROR, "audit", "%s was moved away, and cannot be made anew: %s", file->path,
                strerror(errno));
-        return;
+        return false;
     }
     close(file->fd);
     file->fd = fd;
     file->torn = is_torn(fd);
+    return true;
+}
+
+bool gk_audit_file_follow(struct gk_audit_file *file)
+{
+    return has_moved(file) && begin_anew(file);
 }
 
 bool gk_audit_file_append(struct gk_audit_file *file, const char *text)
 {
-    if (has_moved(file)) {
-        begin_anew(file);
-    }
     char *line = NULL;
     const int len = asprintf(&line, "%s%s\n", file->torn ? "\n" : "", text);
     if (len < 0) {

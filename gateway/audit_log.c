@@ -96,6 +96,12 @@ struct gk_recent_events *gk_audit_log_recent(struct gk_audit_log *log)
     return log->recent;
 }
 
+uint64_t gk_audit_log_behind(const struct gk_audit_log *log, uint64_t *last)
+{
+    *last = log->chain.head.sequence;
+    return log->chain.behind;
+}
+
 void gk_audit_log_close(struct gk_audit_log *log)
 {
     if (log == NULL) {
@@ -185,12 +191,22 @@ static bool tell_unless(bool written, const char *what)
     return written;
 }
 
+/* A head that a power cut leaves behind finds its place again in the lines that follow it, and so never in a file that
+ * begins with later ones. */
+static void locked_follow(struct gk_audit_log *log)
+{
+    if (gk_audit_file_follow(log->file)) {
+        gk_audit_chain_sync(&log->chain);
+    }
+}
+
 /* Whether all places have it. */
 static bool locked_write(struct gk_audit_log *log, const struct gk_audit_event *event,
                          const char *caused_by, const char *text)
 {
     bool all = true;
     if (log->file != NULL) {
+        locked_follow(log);
         all = tell_unless(gk_audit_file_append(log->file, text), "the audit file");
     }
     if (log->chained) {

@@ -35,6 +35,8 @@ enum gk_status gk_audit_log_open(const struct gk_audit_options *options, struct 
 /* log NULL: nothing. caused_by: the id of the request that the event is of (cause.h), or "". */
 void gk_audit_log_write(struct gk_audit_log *log, const struct gk_audit_event *event,
                         const char *caused_by);
+/* Before the first is written: how many lines of the file, up to the number *last, the head did not know of. */
+uint64_t gk_audit_log_behind(const struct gk_audit_log *log, uint64_t *last) GK_MUST_USE;
 /* The last of them, for people; it lives as long as the log. */
 struct gk_recent_events *gk_audit_log_recent(struct gk_audit_log *log);
 /* NULL is fine. */

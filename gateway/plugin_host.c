@@ -2,8 +2,10 @@
 #include "gateway/plugin_host.h"
 
 #include <dlfcn.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -180,6 +182,33 @@ static void fill_host(struct gk_plugin_host_private *private_)
     };
 }
 
+/* Who writes to the file alone can put lines at its end while no gateway runs; that they are there without the head's
+ * knowledge is then in the chain itself. */
+static void tell_behind(const struct gk_plugin_host_private *private_)
+{
+    uint64_t last = 0;
+    const uint64_t behind = gk_audit_log_behind(private_->audit, &last);
+    if (behind == 0) {
+        return;
+    }
+    char detail[128];
+    snprintf(detail, sizeof detail,
+             "events %" PRIu64 " to %" PRIu64 " were in the file, and not in its head",
+             last - behind + 1, last);
+    const struct gk_audit_event event = {
+        .wall_ms = gk_clock_wall_ms(&private_->clock),
+        .event = GK_AUDIT_AUDIT_HEAD_BEHIND,
+        .account = "",
+        .key_id = "",
+        .outcome = "failed",
+        .reason = "",
+        .detail = detail,
+        .request_id = "",
+        .actor = GK_AUDIT_ACTOR_SELF,
+    };
+    tell(private_, &event);
+}
+
 /* --- loading -----------------------------------------------------------------------------------*/
 
 static bool version_is_ours(uint32_t version)
@@ -346,6 +375,7 @@ enum gk_status gk_plugin_host_open(const char *path, const struct gk_plugin_sett
     }
     enum gk_status status = gk_audit_log_open(audit, &host->private_->audit, error);
     if (status == GK_OK) {
+        tell_behind(host->private_);
         status = load_and_create(host, path, error);
     }
     if (status == GK_OK) {

@@ -254,6 +254,21 @@ test('what a scrub finds', async () => {
     { event: 'blob.remove-damaged', account: stack.account, actor: CALLER, detail: 'kept/spoilt' });
 });
 
+test('a head that a power cut has left behind', async () => {
+  const head = `${stack.gateway.auditFile}.head`;
+  const behind = readFileSync(head);
+  await stack.keysOf(stack.account);
+  await stack.keysOf(stack.account);
+  await stack.gateway.stop();
+  writeFileSync(head, behind);
+  const { sequence } = JSON.parse(behind);
+  const { sequence: last } = events().at(-1);
+  assert.ok(last >= sequence + 2);
+  const [told] = await tells(() => stack.gateway.start(), { event: 'audit.head-behind', outcome: 'failed', actor: 'gatekey' });
+  assert.equal(told.sequence, last + 1);
+  assert.equal(told.detail, `events ${sequence + 1} to ${last} were in the file, and not in its head`);
+});
+
 test('the policy', async () => {
   options.policy = 'customer_keys = "deny"; key_size = "audit"; minimum_key_bits = 4096;';
   await stack.gateway.restart();

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/hash_chain.h"
 #include "gateway/audit_log.h"
 #include "gateway/metrics.h"
 #include "unit/cmocka_all.h"
@@ -251,6 +252,161 @@ static void test_audit_log__a_stuck_daemon_holds_up_nothing(void **state)
     close(daemon);
 }
 
+/* --- after a power cut ---------------------------------------------------------------------------*/
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    char text[TEXT_BYTES];
+    read_text(from, text);
+    write_text(to, text);
+}
+
+/* Each line is the next one of the line before, from 1 on. */
+static void assert_whole(const char *path, unsigned lines)
+{
+    char text[TEXT_BYTES];
+    char wanted[GK_CHAIN_HASH_TEXT_BYTES + 64];
+    uint8_t hash[GK_CHAIN_HASH_BYTES] = {0};
+    read_text(path, text);
+    const char *line = text;
+    for (unsigned i = 1; i <= lines; i++) {
+        const char *end = strchr(line, '\n');
+        char previous[GK_CHAIN_HASH_TEXT_BYTES];
+        assert_non_null(end);
+        gk_chain_hash_text(hash, previous);
+        snprintf(wanted, sizeof wanted, "\"sequence\":%u,\"previous\":\"%s\"}", i, previous);
+        assert_memory_equal(end - strlen(wanted), wanted, strlen(wanted));
+        assert_true(gk_chain_hash(gk_span_of(line, (size_t)(end - line)), hash));
+        line = end + 1;
+    }
+    assert_string_equal(line, "");
+}
+
+/* The lines are on the medium, and of the head what it was after the first. */
+static void write_with_an_old_head(const struct place *place, unsigned lines)
+{
+    const struct gk_audit_options options = {.file = place->file, .head_file = place->head};
+    struct gk_audit_log *log = open_log(&options);
+    for (unsigned i = 1; i <= lines; i++) {
+        gk_audit_log_write(log, &event, "");
+        if (i == 1) {
+            copy_file(place->head, place->moved);
+        }
+    }
+    gk_audit_log_close(log);
+    copy_file(place->moved, place->head);
+}
+
+/* What is said on standard error meanwhile. */
+static struct gk_audit_log *open_and_listen(const struct place *place, char said[TEXT_BYTES])
+{
+    const struct gk_audit_options options = {.file = place->file, .head_file = place->head};
+    const int standard = dup(STDERR_FILENO);
+    const int fd = open(place->moved, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(standard >= 0 && fd >= 0);
+    dup2(fd, STDERR_FILENO);
+    struct gk_audit_log *log = open_log(&options);
+    dup2(standard, STDERR_FILENO);
+    close(standard);
+    close(fd);
+    read_text(place->moved, said);
+    return log;
+}
+
+static void test_audit_log__a_head_that_is_lines_behind_goes_on_after_them(void **state)
+{
+    struct place *place = *state;
+    char said[TEXT_BYTES];
+    uint64_t last = 0;
+    write_with_an_old_head(place, 3);
+    struct gk_audit_log *log = open_and_listen(place, said);
+    assert_int_equal(gk_audit_log_behind(log, &last), 2);
+    assert_int_equal(last, 3);
+    assert_string_equal(said, "");
+    gk_audit_log_write(log, &event, "");
+    gk_audit_log_close(log);
+    assert_whole(place->file, 4);
+    log = open_and_listen(place, said);
+    assert_int_equal(gk_audit_log_behind(log, &last), 0);
+    assert_string_equal(said, "");
+    gk_audit_log_close(log);
+}
+
+static void test_audit_log__what_does_not_follow_the_head_is_not_taken_up(void **state)
+{
+    struct place *place = *state;
+    char said[TEXT_BYTES];
+    char text[TEXT_BYTES];
+    uint64_t last = 0;
+    write_with_an_old_head(place, 3);
+    read_text(place->file, text);
+    char *second = strchr(text, '\n') + 1;
+    memcpy(strstr(second, "refused"), "granted", strlen("granted"));
+    write_text(place->file, text);
+    struct gk_audit_log *log = open_and_listen(place, said);
+    assert_non_null(strstr(said, "the audit file does not end with the event 2, as it did"));
+    assert_int_equal(gk_audit_log_behind(log, &last), 1);
+    gk_audit_log_close(log);
+}
+
+/* The file with the head's event was moved away, and another has begun. */
+static void test_audit_log__a_head_whose_event_is_not_there_is_told_of(void **state)
+{
+    struct place *place = *state;
+    char said[TEXT_BYTES];
+    char text[TEXT_BYTES];
+    uint64_t last = 0;
+    write_with_an_old_head(place, 3);
+    read_text(place->file, text);
+    const char *third = strchr(strchr(text, '\n') + 1, '\n') + 1;
+    write_text(place->file, third);
+    struct gk_audit_log *log = open_and_listen(place, said);
+    assert_non_null(strstr(said, "the audit file does not end with the event 1, as it did"));
+    assert_int_equal(gk_audit_log_behind(log, &last), 0);
+    gk_audit_log_write(log, &event, "");
+    gk_audit_log_close(log);
+    read_text(place->file, text);
+    assert_non_null(strstr(text, "\"sequence\":2,"));
+}
+
+/* Of a file that was moved away the head is on the medium; the next file's first line follows it. */
+static void test_audit_log__a_new_file_begins_after_the_head(void **state)
+{
+    struct place *place = *state;
+    char said[TEXT_BYTES];
+    char text[TEXT_BYTES];
+    uint64_t last = 0;
+    write_with_an_old_head(place, 3);
+    read_text(place->file, text);
+    const char *second = strchr(text, '\n') + 1;
+    write_text(place->file, second);
+    struct gk_audit_log *log = open_and_listen(place, said);
+    assert_string_equal(said, "");
+    assert_int_equal(gk_audit_log_behind(log, &last), 2);
+    gk_audit_log_close(log);
+}
+
+/* More than is read of it at a time, and lines that are cut by that. */
+static void test_audit_log__a_head_is_found_in_a_long_file(void **state)
+{
+    struct place *place = *state;
+    const struct gk_audit_options options = {.file = place->file, .head_file = place->head};
+    uint64_t last = 0;
+    write_with_an_old_head(place, 500);
+    struct gk_audit_log *log = open_log(&options);
+    assert_int_equal(gk_audit_log_behind(log, &last), 499);
+    assert_int_equal(last, 500);
+    gk_audit_log_close(log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +420,16 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_audit_log__the_journal_gets_fields, setup, teardown),
         cmocka_unit_test_setup_teardown(test_audit_log__a_stuck_daemon_holds_up_nothing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_audit_log__a_head_that_is_lines_behind_goes_on_after_them, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_audit_log__what_does_not_follow_the_head_is_not_taken_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_audit_log__a_head_whose_event_is_not_there_is_told_of,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_audit_log__a_new_file_begins_after_the_head, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_audit_log__a_head_is_found_in_a_long_file, setup,
                                         teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
