@@ -39,23 +39,62 @@ static void bar_key(struct gk_buf *key, const char *scope, uint32_t generation)
 
 /* --- barring ------------------------------------------------------------------------------------*/
 
-static enum gk_status write_rows(struct gk_store *store, const char *object,
-                                 const struct gk_change *changes, size_t count,
-                                 struct gk_error *error)
+/* Whose rows are written; still is NULL for an index, whose name nobody else gets. */
+struct place {
+    struct gk_store *store;
+    const char *object;
+    gk_key_floor_still_fn *still;
+    void *still_ctx;
+};
+
+static bool no_attr(void *ctx, struct gk_span key, struct gk_span value)
 {
-    const struct gk_guard there = {.kind = GK_GUARD_EXISTS};
+    (void)ctx, (void)key, (void)value;
+    return false;
+}
+
+/* The version is read before the question: who comes in between makes the guard fail. */
+static enum gk_status guard_of(const struct place *place, struct gk_guard *guard,
+                               struct gk_error *error)
+{
+    *guard = (struct gk_guard){.kind = GK_GUARD_EXISTS};
+    if (place->still == NULL) {
+        return GK_OK;
+    }
+    guard->kind = GK_GUARD_VERSION;
+    const enum gk_status status = gk_store_attrs(place->store, GK_POOL_META, place->object, no_attr,
+                                                 NULL, &guard->number, error);
+    return status == GK_OK ? place->still(place->still_ctx, error) : status;
+}
+
+static enum gk_status write_once(const struct place *place, const struct gk_change *changes,
+                                 size_t count, struct gk_error *error)
+{
+    struct gk_guard guard;
+    const enum gk_status status = guard_of(place, &guard, error);
     const struct gk_write_op op = {.pool = GK_POOL_META,
-                                   .object = object,
-                                   .guards = &there,
+                                   .object = place->object,
+                                   .guards = &guard,
                                    .guards_count = 1,
                                    .changes = changes,
                                    .changes_count = count};
-    return count == 0 ? GK_OK : gk_store_write(store, &op, NULL, error);
+    return status == GK_OK ? gk_store_write(place->store, &op, NULL, error) : status;
+}
+
+static enum gk_status write_rows(const struct place *place, const struct gk_change *changes,
+                                 size_t count, struct gk_error *error)
+{
+    enum gk_status status = count == 0 ? GK_OK : GK_E_CONFLICT;
+    for (unsigned i = 0; i < ATTEMPTS_MAX && status == GK_E_CONFLICT; i++) {
+        gk_error_clear(error);
+        status = write_once(place, changes, count, error);
+    }
+    return status;
 }
 
 /* Some generations of a bar, from first on. */
-static enum gk_status bar_some(struct gk_store *store, const char *object,
-                               const struct gk_key_bar *bar, uint32_t first, struct gk_error *error)
+static enum gk_status bar_some(const struct place *place, const struct gk_key_bar *bar,
+                               uint32_t first, struct gk_error *error)
 {
     uint8_t keys[STEP][KEY_BYTES];
     struct gk_change changes[STEP];
@@ -68,15 +107,15 @@ static enum gk_status bar_some(struct gk_store *store, const char *object,
                                             .key = gk_span_of(keys[count], key.len),
                                             .value = gk_span_of(barred, sizeof barred)};
     }
-    return write_rows(store, object, changes, count, error);
+    return write_rows(place, changes, count, error);
 }
 
-static enum gk_status bar_all(struct gk_store *store, const char *object,
-                              const struct gk_key_bar *bar, struct gk_error *error)
+static enum gk_status bar_all(const struct place *place, const struct gk_key_bar *bar,
+                              struct gk_error *error)
 {
     enum gk_status status = GK_OK;
     for (uint32_t at = bar->oldest; status == GK_OK && at < bar->active; at += STEP) {
-        status = bar_some(store, object, bar, at, error);
+        status = bar_some(place, bar, at, error);
     }
     return status;
 }
@@ -94,38 +133,42 @@ static uint32_t floor_of(const struct gk_buf *value)
     return value->len == 0 ? 0 : gk_read_u32(&in);
 }
 
-static enum gk_status raise_once(struct gk_store *store, const char *object, struct gk_span key,
-                                 uint32_t active, struct gk_error *error)
+static enum gk_status raise_once(const struct place *place, struct gk_span key, uint32_t active,
+                                 struct gk_error *error)
 {
     uint8_t floor[GENERATION_BYTES];
     struct gk_buf before;
     encode(active, floor);
     gk_buf_init(&before, GK_MAP_VALUE_BYTES_MAX);
-    enum gk_status status =
-        gk_store_map_find(store, GK_POOL_META, object, &key, 1, take_value, &before, error);
+    struct gk_guard there;
+    enum gk_status status = guard_of(place, &there, error);
+    if (status == GK_OK) {
+        status = gk_store_map_find(place->store, GK_POOL_META, place->object, &key, 1, take_value,
+                                   &before, error);
+    }
     if (status == GK_OK && floor_of(&before) < active) {
         const struct gk_guard guards[] = {
-            {.kind = GK_GUARD_EXISTS},
+            there,
             {.kind = before.len == 0 ? GK_GUARD_MAP_ABSENT : GK_GUARD_MAP_EQUAL,
              .key = key,
              .value = gk_buf_span(&before)}};
         const struct gk_change change = {
             .kind = GK_CHANGE_MAP_SET, .key = key, .value = gk_span_of(floor, sizeof floor)};
         const struct gk_write_op op = {.pool = GK_POOL_META,
-                                       .object = object,
+                                       .object = place->object,
                                        .guards = guards,
                                        .guards_count = sizeof guards / sizeof *guards,
                                        .changes = &change,
                                        .changes_count = 1};
-        status = gk_store_write(store, &op, NULL, error);
+        status = gk_store_write(place->store, &op, NULL, error);
     }
     gk_buf_cleanup(&before);
     return status;
 }
 
 /* A run that was overtaken by another one, with a later root key, does not lower what that has set. */
-static enum gk_status raise_floor(struct gk_store *store, const char *object,
-                                  const struct gk_key_bar *bar, struct gk_error *error)
+static enum gk_status raise_floor(const struct place *place, const struct gk_key_bar *bar,
+                                  struct gk_error *error)
 {
     struct gk_buf key;
     gk_buf_init(&key, GK_MAP_KEY_BYTES_MAX);
@@ -134,20 +177,20 @@ static enum gk_status raise_floor(struct gk_store *store, const char *object,
     for (unsigned i = 0; i < ATTEMPTS_MAX && (status == GK_E_CONFLICT || status == GK_E_EXISTS);
          i++) {
         gk_error_clear(error);
-        status = raise_once(store, object, gk_buf_span(&key), bar->active, error);
+        status = raise_once(place, gk_buf_span(&key), bar->active, error);
     }
     gk_buf_cleanup(&key);
     return status;
 }
 
-static enum gk_status write_mark(struct gk_store *store, const char *object, struct gk_error *error)
+static enum gk_status write_mark(const struct place *place, struct gk_error *error)
 {
     uint8_t mark[GK_FLOORS_MARK_BYTES];
     struct gk_change change = {0};
     if (!gk_key_floors_mark(mark, &change)) {
         return gk_fail(error, GK_E_RESOURCE, "no entropy");
     }
-    return write_rows(store, object, &change, 1, error);
+    return write_rows(place, &change, 1, error);
 }
 
 bool gk_key_floors_mark(uint8_t mark[GK_FLOORS_MARK_BYTES], struct gk_change *change)
@@ -165,13 +208,16 @@ bool gk_key_floors_mark(uint8_t mark[GK_FLOORS_MARK_BYTES], struct gk_change *ch
 
 /* The mark is the last to change. */
 enum gk_status gk_key_bar_account(struct gk_store *store, const char *account_object,
-                                  const struct gk_key_bar *bar, struct gk_error *error)
+                                  const struct gk_key_bar *bar, gk_key_floor_still_fn *still,
+                                  void *still_ctx, struct gk_error *error)
 {
-    enum gk_status status = bar_all(store, account_object, bar, error);
+    const struct place place = {
+        .store = store, .object = account_object, .still = still, .still_ctx = still_ctx};
+    enum gk_status status = bar_all(&place, bar, error);
     if (status == GK_OK) {
-        status = raise_floor(store, account_object, bar, error);
+        status = raise_floor(&place, bar, error);
     }
-    return status == GK_OK ? write_mark(store, account_object, error) : status;
+    return status == GK_OK ? write_mark(&place, error) : status;
 }
 
 enum gk_status gk_key_bar_shard(struct gk_store *store, const struct gk_id *container,
@@ -180,9 +226,10 @@ enum gk_status gk_key_bar_shard(struct gk_store *store, const struct gk_id *cont
 {
     char name[GK_INDEX_NAME_BYTES];
     gk_index_name(container, shard, name);
-    enum gk_status status = raise_floor(store, name, bar, error);
+    const struct place place = {.store = store, .object = name};
+    enum gk_status status = raise_floor(&place, bar, error);
     if (status == GK_OK) {
-        status = bar_all(store, name, bar, error);
+        status = bar_all(&place, bar, error);
     }
     if (status == GK_E_NOT_FOUND) {
         gk_error_clear(error);
@@ -247,6 +294,7 @@ static enum gk_status apply_to_shard(struct gk_store *store, const struct gk_key
 {
     enum gk_status status = GK_OK;
     struct gk_change changes[STEP];
+    const struct place place = {.store = store, .object = shard};
     struct gk_reader in = gk_reader_of(gk_buf_span(&floors->rows));
     while (status == GK_OK && in.rest.len > 0) {
         size_t count = 0;
@@ -256,7 +304,7 @@ static enum gk_status apply_to_shard(struct gk_store *store, const struct gk_key
                                                 .key = key,
                                                 .value = gk_read_span(&in, gk_read_u16(&in))};
         }
-        status = write_rows(store, shard, changes, count, error);
+        status = write_rows(&place, changes, count, error);
     }
     return status;
 }

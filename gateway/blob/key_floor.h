@@ -30,9 +30,13 @@ struct gk_key_bar {
     uint32_t active;
 };
 
-/* In the account's map. GK_E_NOT_FOUND: the account is gone. */
+/* GK_OK while the account of that name is still the one that is meant, by the store; GK_E_NOT_FOUND: no longer. */
+typedef enum gk_status gk_key_floor_still_fn(void *ctx, struct gk_error *error);
+
+/* In the account's map; still is asked before each write, and holds for it. GK_E_NOT_FOUND: the account is gone. */
 enum gk_status gk_key_bar_account(struct gk_store *store, const char *account_object,
-                                  const struct gk_key_bar *bar, struct gk_error *error) GK_MUST_USE;
+                                  const struct gk_key_bar *bar, gk_key_floor_still_fn *still,
+                                  void *still_ctx, struct gk_error *error) GK_MUST_USE;
 /* In one shard of an index. One that is not there is fine. */
 enum gk_status gk_key_bar_shard(struct gk_store *store, const struct gk_id *container,
                                 uint32_t shard, const struct gk_key_bar *bar,

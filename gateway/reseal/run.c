@@ -51,6 +51,23 @@ static enum gk_status bar_shard(void *ctx, const struct gk_scrub_container *cont
     return status;
 }
 
+/* What is barred stays so: another account that has the name by now must not get it. */
+static enum gk_status still_there(void *ctx, struct gk_error *error)
+{
+    const struct gk_reseal_run *run = ctx;
+    struct gk_accounts *accounts = run->common.job.gateway->accounts;
+    struct gk_gateway_account *now = NULL;
+    gk_accounts_expire(accounts, run->common.account->name);
+    const enum gk_status status =
+        gk_accounts_look(accounts, run->common.account->name, &now, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    const bool same = gk_id_equal(&now->id, &run->common.account->id);
+    gk_accounts_put(now);
+    return same ? GK_OK : gk_fail(error, GK_E_NOT_FOUND, "the account was deleted");
+}
+
 /* The account's first: what is given a name from then on has it. */
 static enum gk_status bar(struct gk_reseal_run *run, struct gk_error *error)
 {
@@ -59,7 +76,7 @@ static enum gk_status bar(struct gk_reseal_run *run, struct gk_error *error)
     for (size_t i = 0; status == GK_OK && i < run->owners_count; i++) {
         const struct gk_key_bar bar = bar_of(&run->owners[i]);
         status = gk_key_bar_account(run->common.job.gateway->store, run->common.account->object,
-                                    &bar, error);
+                                    &bar, still_there, run, error);
     }
     return status == GK_OK ? each_shard(run, &at, bar_shard, error) : status;
 }

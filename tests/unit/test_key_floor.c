@@ -3,6 +3,8 @@
  * of one scope concerns no other. Method: maps of a real store. */
 #include "gateway/blob/key_floor.h"
 
+#include "common/error.h"
+
 #include "unit/store_world.h"
 
 #define ACCOUNT "account/floors"
@@ -48,13 +50,19 @@ static bool is_barred(struct gk_store *store, const char *object, const char *ke
                   (struct gk_guard){.kind = GK_GUARD_MAP_ABSENT, .key = gk_span_of(key, key_len)});
 }
 
+static enum gk_status still_there(void *ctx, struct gk_error *error)
+{
+    (void)ctx, (void)error;
+    return GK_OK;
+}
+
 static void test_key_floor__generations_below_the_active_one(void **state)
 {
     struct gk_store *store = ((struct store_world *)*state)->store;
     const struct gk_key_bar own = {.scope = "", .oldest = 2, .active = 4};
     const struct gk_key_bar scoped = {.scope = "s", .oldest = 1, .active = 300};
     make_object(store, ACCOUNT);
-    assert_int_equal(gk_key_bar_account(store, ACCOUNT, &own, NULL), GK_OK);
+    assert_int_equal(gk_key_bar_account(store, ACCOUNT, &own, still_there, NULL, NULL), GK_OK);
     static const char second[] = "y//\0\0\0\2";
     static const char third[] = "y//\0\0\0\3";
     static const char fourth[] = "y//\0\0\0\4";
@@ -63,9 +71,10 @@ static void test_key_floor__generations_below_the_active_one(void **state)
     assert_false(is_barred(store, ACCOUNT, fourth, sizeof fourth - 1));
     assert_int_equal(rows(store, ACCOUNT, gk_span_str("y/s")), 0);
     /* More than one write takes. */
-    assert_int_equal(gk_key_bar_account(store, ACCOUNT, &scoped, NULL), GK_OK);
+    assert_int_equal(gk_key_bar_account(store, ACCOUNT, &scoped, still_there, NULL, NULL), GK_OK);
     assert_int_equal(rows(store, ACCOUNT, gk_span_str("y/s/")), 299);
-    assert_int_equal(gk_key_bar_account(store, "account/none", &own, NULL), GK_E_NOT_FOUND);
+    assert_int_equal(gk_key_bar_account(store, "account/none", &own, still_there, NULL, NULL),
+                     GK_E_NOT_FOUND);
 }
 
 static void test_key_floor__an_index_gets_what_its_account_has(void **state)
@@ -80,7 +89,7 @@ static void test_key_floor__an_index_gets_what_its_account_has(void **state)
     assert_int_equal(gk_key_floors_read(store, ACCOUNT, &floors, NULL), GK_OK);
     assert_int_equal(floors.rows.len, 0);
     assert_true(holds(store, ACCOUNT, gk_key_floors_guard(&floors)));
-    assert_int_equal(gk_key_bar_account(store, ACCOUNT, &own, NULL), GK_OK);
+    assert_int_equal(gk_key_bar_account(store, ACCOUNT, &own, still_there, NULL, NULL), GK_OK);
     assert_false(holds(store, ACCOUNT, gk_key_floors_guard(&floors)));
     assert_int_equal(gk_key_floors_read(store, ACCOUNT, &again, NULL), GK_OK);
     assert_true(holds(store, ACCOUNT, gk_key_floors_guard(&again)));
@@ -98,7 +107,7 @@ static void test_key_floor__an_index_gets_what_its_account_has(void **state)
         assert_int_equal(rows(store, name, gk_span_str("")), 100);   /* not the mark */
     }
     /* Barred again, nothing is barred that was not; but the mark is another one. */
-    assert_int_equal(gk_key_bar_account(store, ACCOUNT, &own, NULL), GK_OK);
+    assert_int_equal(gk_key_bar_account(store, ACCOUNT, &own, still_there, NULL, NULL), GK_OK);
     assert_false(holds(store, ACCOUNT, gk_key_floors_guard(&again)));
     assert_int_equal(rows(store, ACCOUNT, gk_span_str("y/")), 100);
     gk_key_floors_cleanup(&floors);
@@ -136,10 +145,48 @@ static void test_key_floor__a_floor_never_falls(void **state)
     assert_int_equal(gk_key_bar_shard(store, &container, 0, &later, NULL), GK_OK);
     assert_int_equal(gk_key_bar_shard(store, &container, 0, &earlier, NULL), GK_OK);
     assert_true(holds(store, name, is_third));
-    assert_int_equal(gk_key_bar_account(store, ACCOUNT, &earlier, NULL), GK_OK);
+    assert_int_equal(gk_key_bar_account(store, ACCOUNT, &earlier, still_there, NULL, NULL), GK_OK);
     assert_false(holds(store, ACCOUNT, is_third));
-    assert_int_equal(gk_key_bar_account(store, ACCOUNT, &later, NULL), GK_OK);
+    assert_int_equal(gk_key_bar_account(store, ACCOUNT, &later, still_there, NULL, NULL), GK_OK);
     assert_true(holds(store, ACCOUNT, is_third));
+}
+
+/* The account is deleted and made anew right after it was asked for, the n-th time. */
+struct successor {
+    struct gk_store *store;
+    unsigned asked;
+    unsigned comes_after;
+};
+
+static enum gk_status make_successor(void *ctx, struct gk_error *error)
+{
+    struct successor *successor = ctx;
+    successor->asked++;
+    if (successor->asked > successor->comes_after) {
+        return gk_fail(error, GK_E_NOT_FOUND, "another one has the name");
+    }
+    if (successor->asked == successor->comes_after) {
+        const struct gk_change changes[] = {{.kind = GK_CHANGE_REMOVE}};
+        const struct gk_write_op op = {
+            .pool = GK_POOL_META, .object = ACCOUNT, .changes = changes, .changes_count = 1};
+        assert_int_equal(gk_store_write(successor->store, &op, NULL, NULL), GK_OK);
+        make_object(successor->store, ACCOUNT);
+    }
+    return GK_OK;
+}
+
+static void test_key_floor__a_successor_of_that_name_gets_nothing(void **state)
+{
+    struct gk_store *store = ((struct store_world *)*state)->store;
+    const struct gk_key_bar bar = {.scope = "", .oldest = 1, .active = 100}; /* two writes */
+    for (unsigned after = 1; after <= 4; after++) { /* those, the floor, and the mark */
+        struct successor successor = {.store = store, .comes_after = after};
+        make_object(store, ACCOUNT);
+        assert_int_equal(gk_key_bar_account(store, ACCOUNT, &bar, make_successor, &successor, NULL),
+                         GK_E_NOT_FOUND);
+        assert_int_equal(successor.asked, after + 1);
+        assert_int_equal(rows(store, ACCOUNT, gk_span_str("")), 0);
+    }
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, store_world_setup, store_world_teardown)
@@ -151,6 +198,7 @@ int main(void)
         TEST(test_key_floor__an_index_gets_what_its_account_has),
         TEST(test_key_floor__a_shard_by_itself),
         TEST(test_key_floor__a_floor_never_falls),
+        TEST(test_key_floor__a_successor_of_that_name_gets_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
