@@ -20,6 +20,7 @@ const EXCHANGE = 'api://AzureADTokenExchange';
 const permissions = ['get', 'wrapKey', 'unwrapKey'];
 const managed = (name) => `/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`;
 
+let onArc = false; // the machine that the gateway runs on, whose identity vouches
 let stack;
 let home; // the provider's: its authority gives the tokens of both tenants
 let vault; // the customer's
@@ -38,8 +39,9 @@ before(async () => {
     // Whoever administers the customer's vault has an object in the customer's tenant.
     moreVaults: [{ tenantId: CUSTOMER, tenants: [PROVIDER], identities: [{ ...atCustomers, name: 'admin' },
       { ...application, installedIn: [CUSTOMER] }] }],
-    identities: ({ imdsEndpoint }) => ['vouching', 'another'].map((name) =>
-      `{ kind = "managed"; resource_id = "${managed(name)}"; endpoint = "${imdsEndpoint}"; }`),
+    identities: ({ imdsEndpoint, arcEndpoint, arcDirectory }) => ['vouching', 'another'].map((name) =>
+      `{ resource_id = "${managed(name)}"; ${onArc ? `kind = "arc"; endpoint = "${arcEndpoint}";
+        challenge_directory = "${arcDirectory}";` : `kind = "managed"; endpoint = "${imdsEndpoint}";`} }`),
   });
   [home, vault] = stack.vaults;
   await vault.createKey(KEY);
@@ -158,6 +160,16 @@ test('to the provider’s own vault and back, under the same account', async () 
   const { encryption } = await accounts.update(RESOURCE_GROUP, 'abroad', wanted());
   assert.equal(encryption.encryptionIdentity.encryptionFederatedIdentityClientId, applicationId());
   await stateIs('abroad', 'active');
+});
+
+test('a machine that is connected by Azure Arc vouches, too', async () => {
+  onArc = true;
+  const { next } = await home.calls();
+  await stack.gateway.restart();
+  await stateIs('abroad', 'active');
+  const tokens = (await home.calls(next)).calls.filter(({ operation }) => operation === 'token');
+  assert.ok(tokens.some(({ status }) => status === 401), 'its agent challenges');
+  assert.ok(tokens.some(({ status, identity }) => status === 200 && identity === 'vouching'), JSON.stringify(tokens));
 });
 
 test('what does not go together', async () => {

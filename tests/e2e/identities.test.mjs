@@ -49,6 +49,9 @@ function useCertificate({ pem }) {
   renameSync(`${inUse}.new`, inUse);
 }
 
+// As whom the host itself asks, which is a machine at first.
+let ownIdentity = (vault) =>
+  `{ kind = "arc"; endpoint = "${vault.arcEndpoint}"; challenge_directory = "${vault.arcDirectory}"; }`;
 let stack;
 
 before(async () => {
@@ -62,8 +65,7 @@ before(async () => {
       assigned('gateway'), assigned('arc'), assigned('app'),
       { ...assigned('certificate'), certificateFile: registered.crt },
       { ...assigned('workload'), federated: { issuer: issuer.issuer, subject: SUBJECT, jwksFile } }] },
-    identities: (vault) => [
-      `{ kind = "arc"; endpoint = "${vault.arcEndpoint}"; challenge_directory = "${vault.arcDirectory}"; }`,
+    identities: (vault) => [ownIdentity(vault),
       `{ kind = "arc"; resource_id = "${resourceId('arc')}"; endpoint = "${vault.arcEndpoint}";
          challenge_directory = "${vault.arcDirectory}"; }`,
       `{ kind = "app-service"; resource_id = "${resourceId('app')}"; endpoint = "${vault.appServiceEndpoint}";
@@ -124,6 +126,23 @@ test('a machine that is connected by Azure Arc: its own identity', async () => {
   await isRevokedWith('bymachine', 'host');
 });
 
+test('an account without a customer key gets one as the machine itself, by the command line', async () => {
+  await stack.createAccount('plain');
+  const { next } = await stack.vault.calls();
+  const done = await stack.ctl('account', 'update', 'plain', '--vault', stack.vault.uri, '--key', stack.keyName,
+    '--system-identity');
+  assert.equal(done.code, 0, done.stderr);
+  const { calls } = await stack.vault.calls(next);
+  for (const operation of ['get', 'wrapKey', 'unwrapKey']) {
+    assert.ok(calls.some((call) => call.operation === operation && call.status === 200 && call.identity === 'host'),
+      JSON.stringify(calls));
+  }
+  await unwrapsAs('plain', 'host');
+  const { identity, properties: { encryption } } = await stack.management.good('GET', stack.accountPath('plain'));
+  assert.equal(identity.type, 'SystemAssigned');
+  assert.equal(encryption.keySource, 'Microsoft.Keyvault');
+});
+
 test('an agent of Azure Arc whose key files cannot be read revokes nothing', async () => {
   renameSync(stack.vault.arcDirectory, `${stack.vault.arcDirectory}.away`);
   await stateIs('byarc', 'unreachable');
@@ -138,6 +157,17 @@ test('App Service, whose refusals are no OAuth errors and revoke nothing', async
   await stateIs('byapp', 'unreachable');
   await stack.vault.setIdentityEnabled('app', true);
   await stateIs('byapp', 'active');
+});
+
+test('App Service: its own identity', async () => {
+  ownIdentity = (vault) => `{ kind = "app-service"; endpoint = "${vault.appServiceEndpoint}";
+    identity_header_file = "${vault.identityHeaderFile}"; }`;
+  await stack.gateway.restart();
+  await unwrapsAs('bymachine', 'host');
+  await stack.vault.setIdentityEnabled('host', false);
+  await stateIs('bymachine', 'unreachable');
+  await stack.vault.setIdentityEnabled('host', true);
+  await stateIs('bymachine', 'active');
 });
 
 test('workload federation: the token of another issuer, which is read each time', async () => {
