@@ -9,7 +9,11 @@
  *   a request that was let through longer than MARGIN_MS after its key was disabled, or refused after it was enabled
  *   an answer that nothing of that explains
  *
- * usage: fleet [accounts [keys [vaults [days]]]]
+ * With restart the gateway ends in the middle of it and is started again, and looks at all accounts as it does then; wrong
+ * is then, too, an hour with half as many calls again as the one before, beside one for each account in use, which has
+ * to be opened.
+ *
+ * usage: fleet [accounts [keys [vaults [days [restart]]]]]
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -38,7 +42,8 @@
 #define SILENCE_EVERY_MS  (7 * DAY_MS)
 #define ACCOUNTS_IN_USE   100u /* one of so many accounts */
 #define CREATED_AT_ONCE   500u /* in each vault */
-#define KEYS_REVOKED      10u  /* one of so many keys is disabled and enabled, and never rotated */
+#define LOOKED_AT_AT_ONCE 10000u
+#define KEYS_REVOKED      10u /* one of so many keys is disabled and enabled, and never rotated */
 
 struct seen {
     unsigned version; /* that wraps the account's root key */
@@ -47,6 +52,7 @@ struct seen {
 struct world {
     unsigned accounts_count;
     unsigned created;
+    unsigned looked_at;
     struct gk_instance *instance;
     struct seen *seen;
     struct gk_account **in_use; /* handles */
@@ -278,6 +284,21 @@ static void use_some(void)
     }
 }
 
+/* As the gateway's search through all accounts does, which finds those whose version check is due. */
+static void look_at_some(void)
+{
+    const unsigned end = world.looked_at + LOOKED_AT_AT_ONCE;
+    for (; world.looked_at < end && world.looked_at < world.accounts_count; world.looked_at++) {
+        char name[GK_ACCOUNT_NAME_BYTES_MAX];
+        struct gk_account *account = NULL;
+        snprintf(name, sizeof name, FLEET_ACCOUNT_FORM, world.looked_at);
+        if (gk_account_open(world.instance, name, &account, NULL) != GK_OK) {
+            report(world.looked_at, "cannot be opened after the restart");
+        }
+        gk_account_release(account);
+    }
+}
+
 static void release_all(void)
 {
     for (unsigned i = 0; i < world.in_use_count; i++) {
@@ -393,6 +414,18 @@ static size_t plugin_bytes(void)
 
 /* --- all of it -------------------------------------------------------------------------------------------- */
 
+static void start_gateway(void)
+{
+    struct gk_error error = {0};
+    if (gk_instance_create_with(&fleet_provider_ops, &host, &world.instance, &error) != GK_OK ||
+        gk_instance_config(world.instance, "check_interval_ms", "600000", &error) != GK_OK ||
+        gk_instance_config(world.instance, "vault_deadline_ms", "600000", &error) != GK_OK ||
+        gk_instance_start(world.instance, &error) != GK_OK) {
+        fprintf(stderr, "fleet: %s\n", error.message);
+        exit(2);
+    }
+}
+
 static void begin(unsigned accounts, unsigned keys, unsigned vaults)
 {
     struct gk_error error = {0};
@@ -411,11 +444,8 @@ static void begin(unsigned accounts, unsigned keys, unsigned vaults)
     }
     fleet_store_init(accounts);
     gk_worker_init(&world.user);
-    if (gk_instance_create_with(&fleet_provider_ops, &host, &world.instance, &error) != GK_OK ||
-        gk_instance_config(world.instance, "check_interval_ms", "600000", &error) != GK_OK ||
-        gk_instance_config(world.instance, "vault_deadline_ms", "600000", &error) != GK_OK ||
-        gk_instance_start(world.instance, &error) != GK_OK ||
-        gk_worker_start(&world.user, &error) != GK_OK) {
+    start_gateway();
+    if (gk_worker_start(&world.user, &error) != GK_OK) {
         fprintf(stderr, "fleet: %s\n", error.message);
         exit(2);
     }
@@ -460,22 +490,70 @@ static void create_all(void)
     fleet.calls = (struct fleet_calls){0};
 }
 
-static void live(int64_t days)
+static void restart(void)
 {
-    for (int64_t step = 0; step < days * DAY_MS / STEP_MS; step++) {
-        const int64_t before_ms = fleet.waited_ms;
-        change_some();
-        await(&world.user, use_some);
-        advance(STEP_MS);
-        if (fleet.waited_ms - before_ms > world.busiest_ms) {
-            world.busiest_ms = fleet.waited_ms - before_ms;
+    await(&world.user, release_all);
+    gk_instance_destroy(world.instance);
+    start_gateway();
+    for (world.looked_at = 0; world.looked_at < world.accounts_count;) {
+        await(&world.user, look_at_some);
+        atomic_fetch_add(&fleet.now_ms, world.instance->tick_ms);
+        tick();
+    }
+}
+
+static void step(void)
+{
+    const int64_t before_ms = fleet.waited_ms;
+    change_some();
+    await(&world.user, use_some);
+    advance(STEP_MS);
+    if (fleet.waited_ms - before_ms > world.busiest_ms) {
+        world.busiest_ms = fleet.waited_ms - before_ms;
+    }
+}
+
+static uint64_t calls_so_far(void)
+{
+    return fleet.calls.gets + fleet.calls.wraps + fleet.calls.unwraps;
+}
+
+static uint64_t calls_of_an_hour(void)
+{
+    const uint64_t before = calls_so_far();
+    for (unsigned i = 0; i < HOUR_MS / STEP_MS; i++) {
+        step();
+    }
+    return calls_so_far() - before;
+}
+
+/* Two hours. */
+static void live_through_restart(void)
+{
+    const uint64_t before = calls_of_an_hour();
+    restart();
+    const uint64_t after = calls_of_an_hour();
+    printf("a restart: %llu vault calls in the hour before, %llu in the hour after\n",
+           (unsigned long long)before, (unsigned long long)after);
+    if (after > before + before / 2 + world.in_use_count) {
+        fprintf(stderr, "fleet: that is a storm\n");
+        world.wrong++;
+    }
+}
+
+static void live(int64_t days, bool restarts)
+{
+    for (int64_t hour = 0; hour < days * DAY_MS / HOUR_MS; hour++) {
+        if (restarts && hour == days * DAY_MS / HOUR_MS / 2) {
+            live_through_restart();
+            hour++;
+        } else {
+            (void)calls_of_an_hour();
         }
-        if (step % (HOUR_MS / STEP_MS) == 0) {
-            look_for_missed();
-        }
-        if ((step + 1) % (DAY_MS / STEP_MS) == 0) {
+        look_for_missed();
+        if ((hour + 1) % (DAY_MS / HOUR_MS) == 0) {
             fprintf(stderr, "day %lld of %lld is over\n",
-                    (long long)((step + 1) / (DAY_MS / STEP_MS)), (long long)days);
+                    (long long)((hour + 1) / (DAY_MS / HOUR_MS)), (long long)days);
         }
     }
 }
@@ -491,6 +569,7 @@ int main(int argc, char **argv)
     const unsigned keys = argument(argc, argv, 2, 50);
     const unsigned vaults = argument(argc, argv, 3, 5);
     const int64_t days = argument(argc, argv, 4, 3);
+    const bool restarts = argc > 5 && strcmp(argv[5], "restart") == 0;
     const time_t begun = time(NULL);
     begin(accounts, keys, vaults);
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -499,7 +578,7 @@ int main(int argc, char **argv)
            accounts, ACCOUNTS_IN_USE, keys, vaults, (long long)days,
            (long long)(CHECK_INTERVAL_MS / MINUTE_MS));
     create_all();
-    live(days);
+    live(days, restarts);
     tell_calls("a day", &fleet.calls, days);
     printf("longest that the calls of %lld minutes waited for the vaults' pace: %.1f s; given up "
            "for it: %llu\n",

@@ -47,12 +47,6 @@ struct place {
     void *still_ctx;
 };
 
-static bool no_attr(void *ctx, struct gk_span key, struct gk_span value)
-{
-    (void)ctx, (void)key, (void)value;
-    return false;
-}
-
 /* The version is read before the question: who comes in between makes the guard fail. */
 static enum gk_status guard_of(const struct place *place, struct gk_guard *guard,
                                struct gk_error *error)
@@ -62,8 +56,8 @@ static enum gk_status guard_of(const struct place *place, struct gk_guard *guard
         return GK_OK;
     }
     guard->kind = GK_GUARD_VERSION;
-    const enum gk_status status = gk_store_attrs(place->store, GK_POOL_META, place->object, no_attr,
-                                                 NULL, &guard->number, error);
+    const enum gk_status status =
+        gk_store_version(place->store, GK_POOL_META, place->object, &guard->number, error);
     return status == GK_OK ? place->still(place->still_ctx, error) : status;
 }
 

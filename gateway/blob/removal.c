@@ -180,12 +180,6 @@ static enum gk_status remove_index_data(const struct gk_removal *removal,
     return status;
 }
 
-static bool no_attr(void *ctx, struct gk_span key, struct gk_span value)
-{
-    (void)ctx, (void)key, (void)value;
-    return false;
-}
-
 /* What the states of a shard are lent by, some at a time. */
 struct lent {
     struct rows rows;
@@ -283,7 +277,7 @@ static enum gk_status remove_index_once(const struct gk_removal *removal,
     bool lent = false;
     struct gk_guard guard = {.kind = GK_GUARD_VERSION};
     enum gk_status status =
-        gk_store_attrs(removal->store, GK_POOL_META, index, no_attr, NULL, &guard.number, error);
+        gk_store_version(removal->store, GK_POOL_META, index, &guard.number, error);
     if (status == GK_OK) {
         status = is_lent(removal, container, index, &lent, error);
     }

@@ -219,12 +219,6 @@ enum gk_status gk_scopes_list(const struct gk_gateway *gateway, const char *acco
                : status;
 }
 
-static bool no_attr(void *ctx, struct gk_span key, struct gk_span value)
-{
-    (void)ctx, (void)key, (void)value;
-    return false;
-}
-
 /* The object of a scope, and its version: 0 when there is none. */
 static enum gk_status version_of(const struct gk_gateway *gateway, const char *path,
                                  uint64_t *version, struct gk_error *error)
@@ -233,8 +227,7 @@ static enum gk_status version_of(const struct gk_gateway *gateway, const char *p
     *version = 0;
     enum gk_status status = gk_account_object(path, object, error);
     if (status == GK_OK) {
-        status =
-            gk_store_attrs(gateway->store, GK_POOL_META, object, no_attr, NULL, version, error);
+        status = gk_store_version(gateway->store, GK_POOL_META, object, version, error);
     }
     if (status == GK_E_NOT_FOUND) {
         gk_error_clear(error);

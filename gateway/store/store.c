@@ -320,6 +320,18 @@ enum gk_status gk_store_attrs(struct gk_store *store, enum gk_store_pool pool, c
     return store->ops->attrs(store, pool, object, visit, ctx, version, error);
 }
 
+static bool no_attr(void *ctx, struct gk_span key, struct gk_span value)
+{
+    (void)ctx, (void)key, (void)value;
+    return false;
+}
+
+enum gk_status gk_store_version(struct gk_store *store, enum gk_store_pool pool, const char *object,
+                                uint64_t *version, struct gk_error *error)
+{
+    return gk_store_attrs(store, pool, object, no_attr, NULL, version, error);
+}
+
 enum gk_status gk_store_list(struct gk_store *store, enum gk_store_pool pool, struct gk_buf *cursor,
                              gk_store_visit_fn *visit, void *ctx, struct gk_error *error)
 {

@@ -219,6 +219,9 @@ enum gk_status gk_store_map_walk_many(struct gk_store *store, enum gk_store_pool
 enum gk_status gk_store_attrs(struct gk_store *store, enum gk_store_pool pool, const char *object,
                               gk_store_visit_fn *visit, void *ctx, uint64_t *version,
                               struct gk_error *error) GK_MUST_USE;
+/* For a guard of what is read afterwards. GK_E_NOT_FOUND. */
+enum gk_status gk_store_version(struct gk_store *store, enum gk_store_pool pool, const char *object,
+                                uint64_t *version, struct gk_error *error) GK_MUST_USE;
 
 /*
  * Visits the names (as keys; values are empty) of a pool's objects, in an order of the engine's own.
