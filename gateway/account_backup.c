@@ -221,7 +221,7 @@ static enum gk_status check(void *ctx, struct gk_account *candidate, const struc
     const struct gk_account_backup *backup = restoring->backup;
     restoring->candidate = candidate;
     restoring->id = id;
-    enum gk_status status = gk_shredded_refuse(restoring->gateway->store, id, error);
+    enum gk_status status = gk_shredded_refuse(restoring->gateway, backup->account, id, error);
     if (status != GK_OK) {
         return status;
     }

@@ -102,12 +102,18 @@ struct restoring {
     const struct gk_gateway_account *account;
 };
 
+static enum gk_status refuse_shredded(const struct restoring *restoring, struct gk_error *error)
+{
+    return gk_shredded_refuse(restoring->gateway, restoring->account->name, &restoring->account->id,
+                              error);
+}
+
 static enum gk_status check(void *ctx, struct gk_account *candidate, const struct gk_id *id,
                             struct gk_attr *beside, struct gk_error *error)
 {
     (void)candidate, (void)id, (void)beside;
     const struct restoring *restoring = ctx;
-    return gk_shredded_refuse(restoring->gateway->store, &restoring->account->id, error);
+    return refuse_shredded(restoring, error);
 }
 
 static void pass_over(void *ctx, const struct gk_attr *attr)
@@ -135,32 +141,36 @@ static void take_back(const struct restoring *restoring, const char *path, const
     gk_scope_backup_cleanup(&present);
 }
 
-/* The vault was waited for since check(), and a shredding that began meanwhile may have passed the scope: its evidence
- * tells of wraps that are gone. One that begins from now on finds them. */
-static enum gk_status check_again(const struct restoring *restoring, const char *path,
-                                  const struct gk_id *id, struct gk_error *error)
-{
-    const enum gk_status status =
-        gk_shredded_refuse(restoring->gateway->store, &restoring->account->id, error);
-    if (status == GK_E_INVALID) {
-        take_back(restoring, path, id);
-    }
-    return status;
-}
-
-/* That the account has it: its row may have been lost or damaged as well. */
+/* That the account has it: its row may have been lost or damaged as well. Written in any case, for a shredding that has
+ * noted the account without this scope begins anew when the account is changed. */
 static enum gk_status keep_row(const struct restoring *restoring,
                                const struct gk_scope_backup *backup, struct gk_error *error)
 {
-    struct gk_scope scope;
+    struct gk_scope scope = {.disabled = backup->disabled};
     const enum gk_status status =
         gk_scope_find(restoring->gateway, restoring->account, backup->name, &scope, error);
-    if (status != GK_E_NOT_FOUND && status != GK_E_INTEGRITY) {
+    if (status != GK_OK && status != GK_E_NOT_FOUND && status != GK_E_INTEGRITY) {
         return status;
     }
     gk_error_clear(error);
-    return gk_scope_put(restoring->gateway, restoring->account, backup->name, backup->disabled,
-                        error);
+    return gk_scope_put(restoring->gateway, restoring->account, backup->name,
+                        status == GK_OK ? scope.disabled : backup->disabled, error);
+}
+
+/* The vault was waited for since check(), and a shredding that began meanwhile may have passed the scope: its evidence
+ * tells of wraps that are gone. */
+static enum gk_status settle(const struct restoring *restoring,
+                             const struct gk_scope_backup *backup, const char *path,
+                             struct gk_error *error)
+{
+    enum gk_status status = refuse_shredded(restoring, error);
+    if (status == GK_OK) {
+        status = keep_row(restoring, backup, error);
+    }
+    if (status == GK_E_INVALID || status == GK_E_NOT_FOUND) { /* shredded, or gone since */
+        take_back(restoring, path, &backup->info.id);
+    }
+    return status;
 }
 
 enum gk_status gk_scope_backup_restore(struct gk_gateway *gateway, const char *account,
@@ -183,10 +193,7 @@ enum gk_status gk_scope_backup_restore(struct gk_gateway *gateway, const char *a
     status = host->plugin->account_record_restore(host->instance, path, &asked, call, &backup->info,
                                                   error);
     if (status == GK_OK) {
-        status = check_again(&restoring, path, &backup->info.id, error);
-    }
-    if (status == GK_OK) {
-        status = keep_row(&restoring, backup, error);
+        status = settle(&restoring, backup, path, error);
     }
     gk_accounts_put(of);
     return status;

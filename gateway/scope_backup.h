@@ -30,7 +30,7 @@ enum gk_status gk_scope_backups_take(struct gk_gateway *gateway, const char *acc
                                      struct gk_error *error) GK_MUST_USE;
 
 /* backup->info is what is stored then. GK_E_NOT_FOUND: there is no such account. GK_E_INVALID as struct gk_plugin describes
- * it for an account, and 409 AccountShredded once a shredding of the account has begun, also while the vault was asked:
+ * it for an account, and 409 AccountShredded of an account that was shredded, also while the vault was asked:
  * nothing is left of it then, or the log says that it could not be removed. */
 enum gk_status gk_scope_backup_restore(struct gk_gateway *gateway, const char *account,
                                        struct gk_scope_backup *backup, bool replace_settings,

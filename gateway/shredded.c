@@ -151,23 +151,29 @@ enum gk_status gk_shredded_find(struct gk_store *store, const char *account,
     return status == GK_OK ? read_wraps(store, &search, error) : status;
 }
 
-static bool note_row(void *ctx, struct gk_span key, struct gk_span value)
+/* --- whether one was ----------------------------------------------------------------------------*/
+
+static bool take_state(void *ctx, struct gk_span key, struct gk_span value)
 {
-    (void)key, (void)value;
-    *(bool *)ctx = true;
-    return false;
+    enum gk_shredded_state *state = ctx;
+    (void)key;
+    json_t *about = json_loadb((const char *)value.data, value.len, JSON_REJECT_DUPLICATES, NULL);
+    const bool begun = json_is_object(about) && json_object_get(about, "verified") == NULL;
+    *state = begun ? GK_SHREDDED_BEGUN : GK_SHREDDED_VERIFIED;
+    json_decref(about);
+    return true;
 }
 
-enum gk_status gk_shredded_has(struct gk_store *store, const struct gk_id *id, bool *has,
-                               struct gk_error *error)
+enum gk_status gk_shredded_look(struct gk_store *store, const struct gk_id *id,
+                                enum gk_shredded_state *state, struct gk_error *error)
 {
     struct gk_buf text;
     gk_buf_init(&text, KEY_BYTES_MAX);
     append_id(&text, id);
     const struct gk_span key = gk_buf_span(&text);
-    *has = false;
-    const enum gk_status status =
-        gk_store_map_find(store, GK_POOL_META, GK_SHREDDED_OBJECT, &key, 1, note_row, has, error);
+    *state = GK_SHREDDED_NOT;
+    const enum gk_status status = gk_store_map_find(store, GK_POOL_META, GK_SHREDDED_OBJECT, &key,
+                                                    1, take_state, state, error);
     gk_buf_cleanup(&text);
     if (status == GK_E_NOT_FOUND) { /* none was ever shredded */
         gk_error_clear(error);
@@ -176,11 +182,19 @@ enum gk_status gk_shredded_has(struct gk_store *store, const struct gk_id *id, b
     return status;
 }
 
-enum gk_status gk_shredded_refuse(struct gk_store *store, const struct gk_id *id,
-                                  struct gk_error *error)
+/* A shredding takes the account's object away whole, in one write: while that is there, it has destroyed nothing. Once
+ * one is proved what stands there is no sign of life, for who writes to the store can put it there. */
+enum gk_status gk_shredded_refuse(const struct gk_gateway *gateway, const char *account,
+                                  const struct gk_id *id, struct gk_error *error)
 {
-    bool shredded = false;
-    const enum gk_status status = gk_shredded_has(store, id, &shredded, error);
+    enum gk_shredded_state state = GK_SHREDDED_NOT;
+    enum gk_account_presence presence = GK_PRESENCE_UNKNOWN;
+    enum gk_status status = gk_shredded_look(gateway->store, id, &state, error);
+    if (status == GK_OK && state == GK_SHREDDED_BEGUN) {
+        status = gk_accounts_presence(gateway->accounts, account, id, &presence, error);
+    }
+    const bool shredded = state == GK_SHREDDED_VERIFIED ||
+                          (state == GK_SHREDDED_BEGUN && presence == GK_PRESENCE_GONE);
     return status == GK_OK && shredded
                ? gk_fail_http(error, GK_E_INVALID, 409, "AccountShredded",
                               "The account of this backup was shredded, which nothing undoes; "

@@ -9,7 +9,8 @@
  *                              algorithm, byVault
  *
  * Identifiers and hashes are lower-case hexadecimal digits. All of it is written before anything is destroyed:
- * a shredding that breaks off has its rows, and comes to its end when it is asked for again. Nothing is
+ * a shredding that breaks off has its rows, and comes to its end when it is asked for again; until then the account's
+ * object tells whether anything was destroyed. Nothing is
  * authenticated, as in the registry: who writes to the store can take rows away, and then a backup, with the key
  * and with the containers as they were, restores the account. Any thread, several processes.
  */
@@ -18,7 +19,7 @@
 
 #include <jansson.h>
 
-#include "gateway/store/store.h"
+#include "gateway/gateway.h"
 
 #define GK_SHREDDED_OBJECT "shredded"
 
@@ -39,11 +40,19 @@ enum gk_status gk_shredded_write(struct gk_store *store, const struct gk_shredde
  * cleans *out up, always. */
 enum gk_status gk_shredded_find(struct gk_store *store, const char *account,
                                 struct gk_shredded *out, struct gk_error *error) GK_MUST_USE;
-/* Whether a shredding of the account with that id has begun. */
-enum gk_status gk_shredded_has(struct gk_store *store, const struct gk_id *id, bool *has,
-                               struct gk_error *error) GK_MUST_USE;
-/* For a restore: GK_E_INVALID, 409 AccountShredded, once one has begun: nothing undoes it. */
-enum gk_status gk_shredded_refuse(struct gk_store *store, const struct gk_id *id,
-                                  struct gk_error *error) GK_MUST_USE;
+
+/* How far the shredding of an account has come. */
+enum gk_shredded_state {
+    GK_SHREDDED_NOT,
+    GK_SHREDDED_BEGUN,   /* noted; whether the account was destroyed its object tells */
+    GK_SHREDDED_VERIFIED /* destroyed, or the row cannot be read */
+};
+/* Of the account with that id. */
+enum gk_status gk_shredded_look(struct gk_store *store, const struct gk_id *id,
+                                enum gk_shredded_state *state, struct gk_error *error) GK_MUST_USE;
+/* For a restore of that account, or of a scope of it: GK_E_INVALID, 409 AccountShredded, of one that was shredded, which
+ * nothing undoes. One that began and broke off before it destroyed anything keeps nothing from coming back. */
+enum gk_status gk_shredded_refuse(const struct gk_gateway *gateway, const char *account,
+                                  const struct gk_id *id, struct gk_error *error) GK_MUST_USE;
 
 #endif

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "common/error.h"
-#include "gateway/accounts.h"
+#include "gateway/gateway.h"
 #include "gateway/store/engine.h"
 #include "unit/cmocka_all.h"
 #include "unit/store_place.h"
@@ -127,6 +127,29 @@ static inline int account_world_teardown(void **state)
     store_place_remove(world->directory);
     free(world);
     return 0;
+}
+
+static inline struct gk_gateway account_world_gateway(struct account_world *world)
+{
+    return (struct gk_gateway){.clock = world->clock,
+                               .store = world->store,
+                               .host = world->host,
+                               .accounts = world->accounts};
+}
+
+/* Behind everybody's back, of an object of GK_POOL_META. */
+static inline void account_world_change(struct account_world *world, const char *object,
+                                        struct gk_change change)
+{
+    const struct gk_write_op op = {
+        .pool = GK_POOL_META, .object = object, .changes = &change, .changes_count = 1};
+    assert_int_equal(gk_store_write(world->store, &op, NULL, NULL), GK_OK);
+}
+
+static inline bool account_world_has(struct account_world *world, const char *object)
+{
+    struct gk_store_stat stat;
+    return gk_store_stat(world->store, GK_POOL_META, object, &stat, NULL) == GK_OK;
 }
 
 /* Creates or completes; true: created. */

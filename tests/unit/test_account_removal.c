@@ -14,7 +14,6 @@
 #include "gateway/blob/reaper.h"
 #include "gateway/blob/record.h"
 #include "gateway/blob/value.h"
-#include "gateway/gateway.h"
 #include "gateway/registry.h"
 #include "unit/account_world.h"
 
@@ -27,27 +26,6 @@ void __wrap_gk_reaper_note_deleted(struct gk_reaper *reaper);
 void __wrap_gk_reaper_note_deleted(struct gk_reaper *reaper)
 {
     (void)reaper;
-}
-
-static struct gk_gateway gateway_of(struct account_world *world)
-{
-    return (struct gk_gateway){.clock = world->clock,
-                               .store = world->store,
-                               .host = world->host,
-                               .accounts = world->accounts};
-}
-
-static void change(struct account_world *world, const char *object, struct gk_change change)
-{
-    const struct gk_write_op op = {
-        .pool = GK_POOL_META, .object = object, .changes = &change, .changes_count = 1};
-    assert_int_equal(gk_store_write(world->store, &op, NULL, NULL), GK_OK);
-}
-
-static bool is_there(struct account_world *world, const char *object)
-{
-    struct gk_store_stat stat;
-    return gk_store_stat(world->store, GK_POOL_META, object, &stat, NULL) == GK_OK;
 }
 
 /* --- an account with a container --------------------------------------------------------------- */
@@ -78,9 +56,10 @@ static void add_container(struct account_world *world, const struct gk_gateway_a
                                    .key = gk_buf_span(&key)};
     assert_int_equal(
         gk_value_seal(&place, NULL, gk_buf_span(&open), (struct gk_span){0}, &value, NULL), GK_OK);
-    change(world, OBJECT,
-           (struct gk_change){
-               .kind = GK_CHANGE_MAP_SET, .key = gk_buf_span(&key), .value = gk_buf_span(&value)});
+    account_world_change(world, OBJECT,
+                         (struct gk_change){.kind = GK_CHANGE_MAP_SET,
+                                            .key = gk_buf_span(&key),
+                                            .value = gk_buf_span(&value)});
     gk_buf_cleanup(&key);
     gk_buf_cleanup(&open);
     gk_buf_cleanup(&value);
@@ -119,7 +98,7 @@ static bool keep_account(struct account_world *world, const struct gk_write_op *
 
 static enum gk_status delete_account(struct account_world *world, gk_removal_before_fn *before)
 {
-    struct gk_gateway gateway = gateway_of(world);
+    struct gk_gateway gateway = account_world_gateway(world);
     return gk_removal_account(&gateway, NAME, before, NULL, NULL);
 }
 
@@ -129,13 +108,13 @@ static struct marked make_half_deleted(struct account_world *world)
     world->on_write = keep_account;
     assert_int_equal(delete_account(world, NULL), GK_E_UNAVAILABLE);
     world->on_write = NULL;
-    assert_true(is_there(world, marked.mark));
+    assert_true(account_world_has(world, marked.mark));
     return marked;
 }
 
 static void reap(struct account_world *world)
 {
-    struct gk_gateway gateway = gateway_of(world);
+    struct gk_gateway gateway = account_world_gateway(world);
     assert_int_equal(gk_removal_deleted(&gateway, NULL, NULL, NULL), GK_OK);
 }
 
@@ -151,16 +130,16 @@ static bool is_registered(struct account_world *world, const struct marked *mark
 
 static void assert_kept(struct account_world *world, const struct marked *marked)
 {
-    assert_true(is_there(world, marked->mark));
+    assert_true(account_world_has(world, marked->mark));
     assert_true(is_registered(world, marked));
-    assert_true(is_there(world, marked->index));
+    assert_true(account_world_has(world, marked->index));
 }
 
 static void assert_removed(struct account_world *world, const struct marked *marked)
 {
-    assert_false(is_there(world, marked->mark));
+    assert_false(account_world_has(world, marked->mark));
     assert_false(is_registered(world, marked));
-    assert_false(is_there(world, marked->index));
+    assert_false(account_world_has(world, marked->index));
 }
 
 /* --- tests ------------------------------------------------------------------------------------- */
@@ -180,7 +159,7 @@ static void test_account_removal__what_is_refused_leaves_no_mark(void **state)
     struct account_world *world = *state;
     const struct marked marked = make(world);
     assert_int_equal(delete_account(world, refuse), GK_E_UNAVAILABLE);
-    assert_false(is_there(world, marked.mark));
+    assert_false(account_world_has(world, marked.mark));
     assert_false(is_registered(world, &marked));
 }
 
@@ -190,8 +169,9 @@ static void test_account_removal__one_that_lost_its_record_keeps_its_data(void *
     static const char *const attrs[] = {RECORD, "gateway.account"};
     const struct marked marked = make_half_deleted(world);
     for (size_t i = 0; i < 2; i++) {
-        change(world, OBJECT,
-               (struct gk_change){.kind = GK_CHANGE_ATTR_REMOVE, .key = gk_span_str(attrs[i])});
+        account_world_change(
+            world, OBJECT,
+            (struct gk_change){.kind = GK_CHANGE_ATTR_REMOVE, .key = gk_span_str(attrs[i])});
         account_world_restart(world);
         atomic_fetch_add(&world->ahead_ms, 2 * HOUR_MS);
         reap(world);
@@ -203,9 +183,10 @@ static void test_account_removal__a_damaged_record_keeps_its_data(void **state)
 {
     struct account_world *world = *state;
     const struct marked marked = make_half_deleted(world);
-    change(world, OBJECT,
-           (struct gk_change){
-               .kind = GK_CHANGE_ATTR_SET, .key = gk_span_str(RECORD), .value = gk_span_str("x")});
+    account_world_change(world, OBJECT,
+                         (struct gk_change){.kind = GK_CHANGE_ATTR_SET,
+                                            .key = gk_span_str(RECORD),
+                                            .value = gk_span_str("x")});
     account_world_restart(world);
     atomic_fetch_add(&world->ahead_ms, 2 * HOUR_MS);
     reap(world);
@@ -216,9 +197,9 @@ static void test_account_removal__a_mark_without_a_name_is_left(void **state)
 {
     struct account_world *world = *state;
     const struct marked marked = make_half_deleted(world);
-    change(world, marked.mark,
-           (struct gk_change){.kind = GK_CHANGE_ATTR_REMOVE,
-                              .key = gk_span_str(GK_DELETED_NAME_ATTR)});
+    account_world_change(world, marked.mark,
+                         (struct gk_change){.kind = GK_CHANGE_ATTR_REMOVE,
+                                            .key = gk_span_str(GK_DELETED_NAME_ATTR)});
     reap(world);
     assert_kept(world, &marked);
 }
@@ -232,9 +213,9 @@ static void test_account_removal__the_mark_of_a_living_account_goes_in_an_hour(v
     assert_kept(world, &marked);
     atomic_fetch_add(&world->ahead_ms, HOUR_MS);
     reap(world);
-    assert_false(is_there(world, marked.mark));
+    assert_false(account_world_has(world, marked.mark));
     assert_false(is_registered(world, &marked));
-    assert_true(is_there(world, marked.index));
+    assert_true(account_world_has(world, marked.index));
     assert_int_equal(delete_account(world, NULL), GK_OK);
     reap(world);
     assert_removed(world, &marked);

@@ -18,6 +18,9 @@
 static struct {
     struct gk_store *store;
     struct gk_id present; /* of the scope that stands in the store after the write */
+    enum gk_account_presence presence;
+    enum gk_status put; /* what becomes of the account's row */
+    unsigned puts;
 } fake;
 
 static struct gk_gateway_account account = {
@@ -32,6 +35,34 @@ enum gk_status __wrap_gk_accounts_get(struct gk_accounts *accounts, const char *
     (void)accounts, (void)name, (void)error;
     *out = &account;
     return GK_OK;
+}
+
+enum gk_status __wrap_gk_accounts_presence(struct gk_accounts *accounts, const char *name,
+                                           const struct gk_id *id,
+                                           enum gk_account_presence *presence,
+                                           struct gk_error *error);
+enum gk_status __wrap_gk_accounts_presence(struct gk_accounts *accounts, const char *name,
+                                           const struct gk_id *id,
+                                           enum gk_account_presence *presence,
+                                           struct gk_error *error)
+{
+    (void)accounts, (void)error;
+    assert_string_equal(name, account.name);
+    assert_memory_equal(id, &account.id, sizeof *id);
+    *presence = fake.presence;
+    return GK_OK;
+}
+
+enum gk_status __wrap_gk_scope_put(const struct gk_gateway *gateway,
+                                   const struct gk_gateway_account *of, const char *name,
+                                   bool disabled, struct gk_error *error);
+enum gk_status __wrap_gk_scope_put(const struct gk_gateway *gateway,
+                                   const struct gk_gateway_account *of, const char *name,
+                                   bool disabled, struct gk_error *error)
+{
+    (void)gateway, (void)of, (void)name, (void)disabled, (void)error;
+    fake.puts++;
+    return fake.put;
 }
 
 void __wrap_gk_accounts_put(struct gk_gateway_account *used);
@@ -98,6 +129,7 @@ static enum gk_status restore_while_shredded(struct store_world *world, struct g
     const struct gk_call call = {0};
     fake.store = world->store;
     fake.present = present;
+    fake.puts = 0;
     gk_scope_backup_init(&backup);
     snprintf(backup.name, sizeof backup.name, "ledger");
     gk_buf_append_str(&backup.record, "x");
@@ -117,6 +149,7 @@ static void test_scope_backup__what_a_shredding_passed_is_taken_back(void **stat
 {
     struct store_world *world = *state;
     struct gk_error error = {0};
+    fake.presence = GK_PRESENCE_GONE;
     assert_int_equal(restore_while_shredded(world, restored, &error), GK_E_INVALID);
     assert_int_equal(error.http_status, 409);
     assert_string_equal(error.code, "AccountShredded");
@@ -128,8 +161,29 @@ static void test_scope_backup__a_later_accounts_scope_stays(void **state)
     struct store_world *world = *state;
     struct gk_error error = {0};
     const struct gk_id later = {.bytes = {3}};
+    fake.presence = GK_PRESENCE_GONE;
     assert_int_equal(restore_while_shredded(world, later, &error), GK_E_INVALID);
     assert_int_equal(look(world), GK_OK);
+}
+
+/* One that has yet to destroy something begins anew, for the account was changed, and notes the scope then. */
+static void test_scope_backup__a_shredding_that_goes_on_is_made_to_begin_anew(void **state)
+{
+    struct store_world *world = *state;
+    fake.presence = GK_PRESENCE_THERE;
+    fake.put = GK_OK;
+    assert_int_equal(restore_while_shredded(world, restored, NULL), GK_OK);
+    assert_int_equal(fake.puts, 1);
+    assert_int_equal(look(world), GK_OK);
+}
+
+static void test_scope_backup__one_whose_account_went_meanwhile_is_taken_back(void **state)
+{
+    struct store_world *world = *state;
+    fake.presence = GK_PRESENCE_THERE;
+    fake.put = GK_E_NOT_FOUND;
+    assert_int_equal(restore_while_shredded(world, restored, NULL), GK_E_NOT_FOUND);
+    assert_int_equal(look(world), GK_E_NOT_FOUND);
 }
 
 int main(void)
@@ -139,6 +193,12 @@ int main(void)
                                         store_world_setup, store_world_teardown),
         cmocka_unit_test_setup_teardown(test_scope_backup__a_later_accounts_scope_stays,
                                         store_world_setup, store_world_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_scope_backup__a_shredding_that_goes_on_is_made_to_begin_anew, store_world_setup,
+            store_world_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_scope_backup__one_whose_account_went_meanwhile_is_taken_back, store_world_setup,
+            store_world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,12 +26,12 @@ static enum gk_status find(struct store_world *world, const char *account,
     return gk_shredded_find(world->store, account, found, NULL);
 }
 
-static bool has(struct store_world *world, uint8_t id)
+static enum gk_shredded_state look(struct store_world *world, uint8_t id)
 {
     const struct gk_id wanted = {.bytes = {id}};
-    bool found = true;
-    assert_int_equal(gk_shredded_has(world->store, &wanted, &found, NULL), GK_OK);
-    return found;
+    enum gk_shredded_state state = GK_SHREDDED_VERIFIED;
+    assert_int_equal(gk_shredded_look(world->store, &wanted, &state, NULL), GK_OK);
+    return state;
 }
 
 static void test_shredded__is_found_by_name_and_by_id(void **state)
@@ -40,7 +40,7 @@ static void test_shredded__is_found_by_name_and_by_id(void **state)
     struct gk_shredded found = {0};
     assert_int_equal(find(world, "acme", &found), GK_E_NOT_FOUND);
     gk_shredded_cleanup(&found);
-    assert_false(has(world, 1));
+    assert_int_equal(look(world, 1), GK_SHREDDED_NOT);
 
     note(world, 1, "acme", "2026-11-28T12:00:00Z", "aa");
     note(world, 2, "acme", "2026-11-27T12:00:00Z", "bb");
@@ -50,8 +50,10 @@ static void test_shredded__is_found_by_name_and_by_id(void **state)
     assert_int_equal(json_object_size(found.wraps), 1);
     assert_non_null(json_object_get(found.wraps, "aa"));
     gk_shredded_cleanup(&found);
-    assert_true(has(world, 1) && has(world, 2) && has(world, 3));
-    assert_false(has(world, 4));
+    for (uint8_t id = 1; id <= 3; id++) {
+        assert_int_equal(look(world, id), GK_SHREDDED_BEGUN);
+    }
+    assert_int_equal(look(world, 4), GK_SHREDDED_NOT);
     assert_int_equal(find(world, "acm", &found), GK_E_NOT_FOUND);
     gk_shredded_cleanup(&found);
 }
@@ -69,12 +71,33 @@ static void test_shredded__is_written_again_beside_what_is_there(void **state)
     gk_shredded_cleanup(&found);
 }
 
+static void write_row(struct store_world *world, const char *value)
+{
+    const struct gk_change change = {.kind = GK_CHANGE_MAP_SET,
+                                     .key = gk_span_str("01000000000000000000000000000000"),
+                                     .value = gk_span_str(value)};
+    const struct gk_write_op op = {
+        .pool = GK_POOL_META, .object = GK_SHREDDED_OBJECT, .changes = &change, .changes_count = 1};
+    assert_int_equal(gk_store_write(world->store, &op, NULL, NULL), GK_OK);
+}
+
+static void test_shredded__a_row_that_cannot_be_read_is_of_one_that_was(void **state)
+{
+    struct store_world *world = *state;
+    write_row(world, "{\"account\":\"acme\",\"verified\":\"2026-11-28T12:00:00Z\"}");
+    assert_int_equal(look(world, 1), GK_SHREDDED_VERIFIED);
+    write_row(world, "{\"account\":\"acme\"");
+    assert_int_equal(look(world, 1), GK_SHREDDED_VERIFIED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_shredded__is_found_by_name_and_by_id,
                                         store_world_setup, store_world_teardown),
         cmocka_unit_test_setup_teardown(test_shredded__is_written_again_beside_what_is_there,
+                                        store_world_setup, store_world_teardown),
+        cmocka_unit_test_setup_teardown(test_shredded__a_row_that_cannot_be_read_is_of_one_that_was,
                                         store_world_setup, store_world_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

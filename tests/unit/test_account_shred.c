@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal: a backup of an account that was shredded is refused, and of one whose shredding broke off before it destroyed
+ * anything it is not.
+ * Method: the real module over the embedded store, whose writes the test keeps from being carried out.
+ */
+#include "gateway/account_shred.h"
+
+#include <string.h>
+
+#include "gateway/account_attrs.h"
+#include "gateway/account_backup.h"
+#include "gateway/blob/reaper.h"
+#include "gateway/shredded.h"
+#include "unit/account_world.h"
+
+#define NAME   "acme"
+#define OBJECT "account/" NAME
+#define RECORD "gatekey.account"
+
+void __wrap_gk_reaper_note_deleted(struct gk_reaper *reaper);
+void __wrap_gk_reaper_note_deleted(struct gk_reaper *reaper)
+{
+    (void)reaper;
+}
+
+/* --- shreddings that break off ----------------------------------------------------------------- */
+
+static bool keep_account(struct account_world *world, const struct gk_write_op *op)
+{
+    (void)world;
+    return strcmp(op->object, OBJECT) != 0 || op->changes[0].kind != GK_CHANGE_REMOVE;
+}
+
+/* The second one to the note, after the proof. */
+static bool keep_from_verifying(struct account_world *world, const struct gk_write_op *op)
+{
+    return strcmp(op->object, GK_SHREDDED_OBJECT) != 0 || account_world_has(world, OBJECT);
+}
+
+static enum gk_status shred(struct account_world *world, account_world_write_fn *on_write)
+{
+    struct gk_gateway gateway = account_world_gateway(world);
+    json_t *evidence = NULL;
+    world->on_write = on_write;
+    const enum gk_status status = gk_account_shred(&gateway, NAME, "tester", &evidence, NULL);
+    world->on_write = NULL;
+    json_decref(evidence);
+    return status;
+}
+
+/* --- backups ----------------------------------------------------------------------------------- */
+
+static void make(struct account_world *world, struct gk_account_backup *backup)
+{
+    struct gk_gateway gateway = account_world_gateway(world);
+    assert_true(account_world_create(world, NAME));
+    gk_account_backup_init(backup);
+    assert_int_equal(gk_account_backup_take(&gateway, NAME, "tester", backup, NULL), GK_OK);
+}
+
+static enum gk_status restore(struct account_world *world, struct gk_account_backup *backup,
+                              struct gk_error *error)
+{
+    struct gk_gateway gateway = account_world_gateway(world);
+    const struct gk_account_backup_wish wish = {.replace_profile = false};
+    bool profile_restored = false;
+    return gk_account_backup_restore(&gateway, backup, &wish, &by_tester, &profile_restored, error);
+}
+
+static void assert_refused(struct account_world *world, struct gk_account_backup *backup)
+{
+    struct gk_error error = {0};
+    assert_int_equal(restore(world, backup, &error), GK_E_INVALID);
+    assert_int_equal(error.http_status, 409);
+    assert_string_equal(error.code, "AccountShredded");
+}
+
+static void damage_record(struct account_world *world)
+{
+    account_world_change(world, OBJECT,
+                         (struct gk_change){.kind = GK_CHANGE_ATTR_SET,
+                                            .key = gk_span_str(RECORD),
+                                            .value = gk_span_str("x")});
+}
+
+/* --- tests ------------------------------------------------------------------------------------- */
+
+static void test_account_shred__one_that_destroyed_nothing_refuses_nothing(void **state)
+{
+    struct account_world *world = *state;
+    struct gk_account_backup backup;
+    make(world, &backup);
+    assert_int_equal(shred(world, keep_account), GK_E_UNAVAILABLE);
+    assert_true(account_world_has(world, OBJECT));
+    assert_int_equal(restore(world, &backup, NULL), GK_OK);
+    damage_record(world);
+    account_world_restart(world);
+    assert_int_equal(restore(world, &backup, NULL), GK_OK);
+    gk_accounts_put(account_world_get(world, NAME));
+
+    assert_int_equal(shred(world, NULL), GK_OK);
+    assert_refused(world, &backup);
+    gk_account_backup_cleanup(&backup);
+}
+
+static void test_account_shred__one_that_is_yet_to_be_proved_refuses(void **state)
+{
+    struct account_world *world = *state;
+    struct gk_account_backup backup;
+    make(world, &backup);
+    assert_int_equal(shred(world, keep_from_verifying), GK_E_UNAVAILABLE);
+    assert_false(account_world_has(world, OBJECT));
+    assert_refused(world, &backup);
+    gk_account_backup_cleanup(&backup);
+}
+
+/* Whoever writes to the store can make an object of that name. */
+static void test_account_shred__what_is_put_there_later_brings_nothing_back(void **state)
+{
+    struct account_world *world = *state;
+    struct gk_account_backup backup;
+    make(world, &backup);
+    assert_int_equal(shred(world, NULL), GK_OK);
+    damage_record(world);
+    assert_refused(world, &backup);
+    gk_account_backup_cleanup(&backup);
+}
+
+#define SHRED_TEST(function)                                                                       \
+    cmocka_unit_test_setup_teardown(function, account_world_setup, account_world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SHRED_TEST(test_account_shred__one_that_destroyed_nothing_refuses_nothing),
+        SHRED_TEST(test_account_shred__one_that_is_yet_to_be_proved_refuses),
+        SHRED_TEST(test_account_shred__what_is_put_there_later_brings_nothing_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
