@@ -2,11 +2,15 @@
 // The way to a vault: through a proxy, to a server whose public key is pinned, with nothing taken from the
 // environment; and what is silence on it.
 import assert from 'node:assert/strict';
+import { copyFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
+import { pinOf } from './lib/certificates.mjs';
+import { send } from './lib/signed.mjs';
 import { startStack } from './lib/stack.mjs';
 import { startTunnel } from './lib/tunnel.mjs';
 
+const options = { pinVaults: true, vaultDeadlineMs: 4000 };
 let open = true;
 let tunnel;
 let stack;
@@ -15,9 +19,9 @@ let vault;
 before(async () => {
   tunnel = await startTunnel(() => open);
   const nobody = 'http://127.0.0.1:1';
-  stack = await startStack({ proxy: tunnel.uri, pinVaults: true,
-    vaultDeadlineMs: 4000,
+  Object.assign(options, { proxy: tunnel.uri,
     gatewayEnv: { https_proxy: nobody, HTTPS_PROXY: nobody, ALL_PROXY: nobody, no_proxy: '*' } });
+  stack = await startStack(options);
   vault = stack.vault;
 });
 after(async () => {
@@ -57,4 +61,34 @@ test('a proxy that refuses is silence', async () => {
   await stateIs('unreachable');
   open = true;
   await stateIs('active');
+});
+
+test('a server with another key than the pinned one is silent, until its own is pinned, too', async () => {
+  const { tls } = vault;
+  const next = stack.issueCertificate('next');
+  const present = { certificateFile: `${tls.certificateFile}.kept`, keyFile: `${tls.keyFile}.kept` };
+  for (const kind of ['certificateFile', 'keyFile']) copyFileSync(tls[kind], present[kind]);
+  const serveWith = async (files) => {
+    for (const kind of ['certificateFile', 'keyFile']) copyFileSync(files[kind], tls[kind]);
+    await vault.stop();
+    await vault.start();
+  };
+  const request = async (method, path, more) => (await send(stack, { method, path, ...more })).status;
+  assert.equal(await request('PUT', '/pinned', { query: { restype: 'container' } }), 201);
+  assert.equal(await request('PUT', '/pinned/blob', { body: 'content', headers: { 'x-ms-blob-type': 'BlockBlob' } }), 201);
+  const read = () => request('GET', '/pinned/blob');
+
+  await serveWith(next);
+  await stateIs('unreachable');
+  assert.equal(await read(), 200);
+  await stack.gateway.restart();
+  assert.equal(await read(), 503);
+  await serveWith(present);
+  await stateIs('active');
+  assert.equal(await read(), 200);
+
+  options.pinVaults = `${vault.pin};${pinOf(next.certificateFile)}`;
+  await serveWith(next);
+  await stack.gateway.restart();
+  assert.equal(await read(), 200);
 });

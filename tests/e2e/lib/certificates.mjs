@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // A throw-away certificate authority and server certificates, by the openssl program.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { createHash, X509Certificate } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+
+// What a public_key_pins of the gateway's has for a server with that certificate.
+export function pinOf(certificateFile) {
+  const publicKey = new X509Certificate(readFileSync(certificateFile)).publicKey.export({ type: 'spki', format: 'der' });
+  return `sha256//${createHash('sha256').update(publicKey).digest('base64')}`;
+}
 
 // Makes the authority in directory; returns { caFile, issue(name, hosts, options) -> {certificateFile, keyFile} }.
 // options: uris beside the hosts; subject; usage ('serverAuth'); days that it lasts, which may be over.

@@ -132,7 +132,7 @@ ${setting('proxy', options.proxy && quote(options.proxy))}\
   vaults = ( ${[...vaults.map(({ uri, resource, authority, pin }) =>
     `{ uri = ${quote(uri)}; resource = ${quote(resource)}; authority = ${quote(authority)}; ` +
     `${options.wrapAlgorithm ? `wrap_algorithm = ${quote(options.wrapAlgorithm)}; ` : ''}` +
-    `${options.pinVaults ? `public_key_pins = ${quote(pin)}; ` : ''}}`),
+    `${options.pinVaults ? `public_key_pins = ${quote(options.pinVaults === true ? pin : options.pinVaults)}; ` : ''}}`),
     ...(transit ? [transit.vaultConfig] : [])].join(', ')} );
   identities = (
 ${authorities.map(identityConfig).join(',\n')},
@@ -314,6 +314,8 @@ function sideOf(gateway, { vault, account }) {
  *                             timeoutS }]
  *   policy                    the inside of the group policy; likewise
  *   movableClock (false)      gateway.moveClock() works
+ *   proxy                     the way to the vaults: a tunnel.mjs's uri
+ *   pinVaults (false)         true: each vault's server has the key that it has now; or the pins, as text
  *   memoryLimitBytes          the gateway's data segment, as setrlimit(RLIMIT_DATA) bounds it
  *   gatewayEnv                more environment for the gateway
  *   gatewayCommand            what the gateway is started by, such as makeNames()'s; it becomes the gateway
@@ -381,7 +383,7 @@ export async function startStack(options = {}) {
       GATEKEY_TOKEN_FILE: first.gateway.tokenFile, GATEKEY_CA_FILE: authority.caFile };
     return {
       ...first, sides, directory, vault, vaults, transit, stop, until, accountKey, keyName, accountPath, domain, webDomain: WEB_DOMAIN,
-      caFile: authority.caFile, managementToken: first.gateway.token,
+      caFile: authority.caFile, issueCertificate: authority.issue, managementToken: first.gateway.token,
       connectionString: connectionStringOf(first.blobEndpoint),
       connectionStringTls: connectionStringOf(first.blobEndpointTls),
       // Options of the vendor's clients: one try, and our authority is trusted.

@@ -2,7 +2,7 @@
 // A vault for tests: keyvaultd in a directory of its own, with the vendor's SDK as its customer and the
 // control API for what only the world could do.
 import { execFileSync } from 'node:child_process';
-import { createHash, randomBytes, randomUUID, X509Certificate } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import path from 'node:path';
 import { ClientSecretCredential } from '@azure/identity';
 import { CryptographyClient, KeyClient } from '@azure/keyvault-keys';
 
-import { makeAuthority } from './certificates.mjs';
+import { makeAuthority, pinOf } from './certificates.mjs';
 import { program, startProcess } from './process.mjs';
 
 const WAIT_MS = 60000;
@@ -90,8 +90,7 @@ export async function startVault(directory, options = {}) {
   const host = options.host ?? 'localhost';
   const tls = authority.issue('keyvaultd', [host, 'localhost', '127.0.0.1']);
   const ca = readFileSync(authority.caFile);
-  const publicKey = new X509Certificate(readFileSync(tls.certificateFile)).publicKey.export({ type: 'spki', format: 'der' });
-  const pin = `sha256//${createHash('sha256').update(publicKey).digest('base64')}`;
+  const pin = pinOf(tls.certificateFile);
   const controlToken = randomBytes(24).toString('hex');
   const file = (name, content) => {
     const full = path.join(directory, name);
