@@ -53,6 +53,10 @@ typedef enum gk_status gk_removal_before_fn(void *ctx, const struct gk_gateway_a
 enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
                                   gk_removal_before_fn *before, void *before_ctx,
                                   struct gk_error *error) GK_MUST_USE;
+/* Whether an account of that name has left a mark that is still there: its deletion has begun, and where the account is
+ * gone, it has come to that. BLOCKS on the store for each mark. */
+enum gk_status gk_removal_marked(struct gk_gateway *gateway, const char *name, bool *marked,
+                                 struct gk_error *error) GK_MUST_USE;
 /*
  * Removes what the marks of deleted accounts list, and the marks: their records can be opened no more, so
  * the whole data pool is gone through, once for all of them. Nothing of an account that is there, or may be: the

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "common/error.h"
+#include "common/text.h"
 #include "gateway/account_attrs.h"
 #include "gateway/account_profile.h"
 #include "gateway/blob/removal.h"
@@ -170,29 +171,76 @@ enum gk_status gk_manage_own_account_get(struct gk_manage *manage,
     return gk_managed_account_answer(manage, path->account, answer, error);
 }
 
+struct deletion {
+    struct gk_manage *manage;
+    const struct gk_manage_request *request;
+    bool told; /* that it begins */
+};
+
+/* What comes now may be done by a store that does not answer, or be the last that this process does. */
+static enum gk_status tell_begin(void *ctx, const struct gk_gateway_account *account,
+                                 struct gk_error *error)
+{
+    (void)error;
+    struct deletion *deletion = ctx;
+    if (!deletion->told) {
+        char id[GK_UUID_TEXT_BYTES];
+        char detail[GK_UUID_TEXT_BYTES + 32];
+        gk_id_format(&account->id, id);
+        snprintf(detail, sizeof detail, "account %s: it begins", id);
+        gk_manage_audit(deletion->manage, deletion->request, GK_AUDIT_ACCOUNT_DELETE, account->name,
+                        detail);
+        deletion->told = true;
+    }
+    return GK_OK;
+}
+
+/* An attempt of before may have come to its end, and nobody was there to tell it. */
+static enum gk_status answer_absent(struct gk_manage *manage,
+                                    const struct gk_manage_request *request, const char *account,
+                                    struct gk_manage_answer *answer, struct gk_error *error)
+{
+    bool marked = false;
+    gk_error_clear(error);
+    const enum gk_status status = gk_removal_marked(manage->gateway, account, &marked, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    if (marked) {
+        gk_manage_audit(manage, request, GK_AUDIT_ACCOUNT_DELETE, account,
+                        "it was deleted before: the root key is destroyed");
+    }
+    answer->status = 204;
+    return GK_OK;
+}
+
 enum gk_status gk_manage_account_delete(struct gk_manage *manage, const struct gk_manage_path *path,
                                         const struct gk_manage_request *request,
                                         struct gk_manage_answer *answer, struct gk_error *error)
 {
     struct gk_managed_account managed;
     enum gk_status status = gk_managed_account_look(manage, path->account, &managed, error);
-    const bool absent =
-        status == GK_E_NOT_FOUND || (status == GK_OK && !gk_managed_account_is_at(&managed, path));
-    if (status == GK_OK) {
-        gk_managed_account_cleanup(&managed);
-    }
-    if (absent) {
-        answer->status = 204;
-        return GK_OK;
+    if (status == GK_E_NOT_FOUND) {
+        return answer_absent(manage, request, path->account, answer, error);
     }
     if (status != GK_OK) {
         return status;
     }
-    status = gk_removal_account(manage->gateway, path->account, NULL, NULL, error);
+    const bool elsewhere = !gk_managed_account_is_at(&managed, path);
+    gk_managed_account_cleanup(&managed);
+    if (elsewhere) {
+        answer->status = 204;
+        return GK_OK;
+    }
+    struct deletion deletion = {.manage = manage, .request = request};
+    status = gk_removal_account(manage->gateway, path->account, tell_begin, &deletion, error);
     if (status == GK_OK) {
         gk_manage_audit(manage, request, GK_AUDIT_ACCOUNT_DELETE, path->account,
                         "the root key is destroyed");
         answer->status = 200;
+    } else if (status != GK_E_NOT_FOUND) {
+        gk_manage_audit_failure(manage, request, GK_AUDIT_ACCOUNT_DELETE, path->account, status,
+                                error);
     }
     return status;
 }

@@ -160,3 +160,15 @@ void gk_manage_audit(struct gk_manage *manage, const struct gk_manage_request *r
                                                     .actor = request->actor,
                                                 });
 }
+
+void gk_manage_audit_failure(struct gk_manage *manage, const struct gk_manage_request *request,
+                             enum gk_audit_event_id event, const char *account,
+                             enum gk_status status, const struct gk_error *why)
+{
+    const struct gk_audit_event told = {.event = event,
+                                        .account = account,
+                                        .key_id = "",
+                                        .request_id = "",
+                                        .actor = request->actor};
+    gk_plugin_host_audit_failure(manage->gateway->host, &told, status, why);
+}

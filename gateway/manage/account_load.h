@@ -47,5 +47,9 @@ enum gk_status gk_managed_account_answer(struct gk_manage *manage, const char *n
 /* An audit event of the management API itself: of what was done. */
 void gk_manage_audit(struct gk_manage *manage, const struct gk_manage_request *request,
                      enum gk_audit_event_id event, const char *account, const char *detail);
+/* Of what was refused, or may not have been done: a store that gives no answer may have done it all the same. */
+void gk_manage_audit_failure(struct gk_manage *manage, const struct gk_manage_request *request,
+                             enum gk_audit_event_id event, const char *account,
+                             enum gk_status status, const struct gk_error *why);
 
 #endif

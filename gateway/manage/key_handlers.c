@@ -82,6 +82,10 @@ enum gk_status gk_manage_regenerate_key(struct gk_manage *manage, const struct g
     json_decref(body);
     if (status == GK_OK) {
         status = gk_accounts_regenerate_key(manage->gateway->accounts, path->account, index, error);
+        if (status != GK_OK) {
+            gk_manage_audit_failure(manage, request, GK_AUDIT_ACCOUNT_KEYS_REGENERATE,
+                                    path->account, status, error);
+        }
     }
     if (status != GK_OK) {
         return status;
@@ -102,6 +106,10 @@ enum gk_status gk_manage_revoke_delegation(struct gk_manage *manage,
     if (status == GK_OK) {
         status =
             gk_accounts_renew_delegation(manage->gateway->accounts, path->account, false, error);
+        if (status != GK_OK) {
+            gk_manage_audit_failure(manage, request, GK_AUDIT_ACCOUNT_DELEGATION_REVOKE,
+                                    path->account, status, error);
+        }
     }
     if (status == GK_OK) {
         gk_manage_audit(manage, request, GK_AUDIT_ACCOUNT_DELEGATION_REVOKE, path->account, "");

@@ -120,12 +120,7 @@ static void tell_blob(struct gk_manage *manage, const struct gk_manage_request *
                  (unsigned long long)(shredded->lent + shredded->borrowed));
         gk_manage_audit(manage, request, GK_AUDIT_BLOB_SHRED, name->account, detail);
     } else if (!absent) {
-        const struct gk_audit_event told = {.event = GK_AUDIT_BLOB_SHRED,
-                                            .account = name->account,
-                                            .key_id = "",
-                                            .request_id = "",
-                                            .actor = request->actor};
-        gk_plugin_host_audit_failure(manage->gateway->host, &told, status, why);
+        gk_manage_audit_failure(manage, request, GK_AUDIT_BLOB_SHRED, name->account, status, why);
     }
 }
 
