@@ -55,17 +55,13 @@ static enum gk_status bar_shard(void *ctx, const struct gk_scrub_container *cont
 static enum gk_status still_there(void *ctx, struct gk_error *error)
 {
     const struct gk_reseal_run *run = ctx;
-    struct gk_accounts *accounts = run->common.job.gateway->accounts;
-    struct gk_gateway_account *now = NULL;
-    gk_accounts_expire(accounts, run->common.account->name);
-    const enum gk_status status =
-        gk_accounts_look(accounts, run->common.account->name, &now, error);
-    if (status != GK_OK) {
-        return status;
-    }
-    const bool same = gk_id_equal(&now->id, &run->common.account->id);
-    gk_accounts_put(now);
-    return same ? GK_OK : gk_fail(error, GK_E_NOT_FOUND, "the account was deleted");
+    const struct gk_gateway_account *account = run->common.account;
+    enum gk_account_presence presence = GK_PRESENCE_UNKNOWN;
+    const enum gk_status status = gk_accounts_presence(
+        run->common.job.gateway->accounts, account->name, &account->id, &presence, error);
+    return status == GK_OK && presence != GK_PRESENCE_THERE
+               ? gk_fail(error, GK_E_NOT_FOUND, "the account is gone, or its record cannot be read")
+               : status;
 }
 
 /* The account's first: what is given a name from then on has it. */
