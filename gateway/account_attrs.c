@@ -142,6 +142,25 @@ enum gk_status gk_account_attrs_set_if(struct gk_store *store, const char *accou
     return written;
 }
 
+enum gk_status gk_account_attrs_remove_if(struct gk_store *store, const char *account,
+                                          uint64_t expected_version, struct gk_error *error)
+{
+    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+    const enum gk_status status = gk_account_object(account, object, error);
+    if (status != GK_OK) {
+        return status;
+    }
+    const struct gk_guard guard = {.kind = GK_GUARD_VERSION, .number = expected_version};
+    const struct gk_change removal = {.kind = GK_CHANGE_REMOVE};
+    const struct gk_write_op op = {.pool = GK_POOL_META,
+                                   .object = object,
+                                   .guards = &guard,
+                                   .guards_count = 1,
+                                   .changes = &removal,
+                                   .changes_count = 1};
+    return gk_store_write(store, &op, NULL, error);
+}
+
 /* --- what is left of one ------------------------------------------------------------------------*/
 
 static void find_profile(void *ctx, const struct gk_attr *attr)

@@ -34,6 +34,10 @@ enum gk_status gk_account_attrs_set_if(struct gk_store *store, const char *accou
                                        uint64_t expected_version, const struct gk_attr *changes,
                                        size_t changes_count, uint64_t *new_version,
                                        struct gk_error *error) GK_MUST_USE;
+/* Removes the object when it has that version, else GK_E_CONFLICT; gk_account_attrs_gone is to follow. */
+enum gk_status gk_account_attrs_remove_if(struct gk_store *store, const char *account,
+                                          uint64_t expected_version,
+                                          struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_account_lease_take(struct gk_store *store, const char *account,
                                      uint32_t duration_ms, struct gk_error *error) GK_MUST_USE;
 void gk_account_lease_release(struct gk_store *store, const char *account);

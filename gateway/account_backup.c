@@ -4,15 +4,18 @@
 #include <stdio.h>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "common/text.h"
 #include "gateway/account_attrs.h"
 #include "gateway/account_profile.h"
 #include "gateway/blob/names.h"
 #include "gateway/blob/record.h"
+#include "gateway/blob/removal.h"
 #include "gateway/blob/value.h"
 #include "gateway/shredded.h"
 
 #define PREFIX_BYTES 2u
+#define ATTEMPTS_MAX 16u
 
 void gk_account_backup_init(struct gk_account_backup *backup)
 {
@@ -126,6 +129,7 @@ struct restoring {
     struct gk_account *candidate;
     const struct gk_id *id;
     bool profile_restored;
+    bool made;             /* there is no object of the account before the write */
     enum gk_status status; /* of the walk over the containers */
     struct gk_error *error;
 };
@@ -177,8 +181,9 @@ static enum gk_status check_containers(struct restoring *restoring, struct gk_er
                                    check_container, restoring, error);
         if (status == GK_OK) {
             status = restoring->status;
-        } else if (status == GK_E_NOT_FOUND) {
-            return GK_OK; /* the object is gone, and its containers with it */
+        } else if (status == GK_E_NOT_FOUND) { /* the object is gone, and its containers with it */
+            restoring->made = true;
+            return GK_OK;
         }
     }
     return status;
@@ -221,7 +226,9 @@ static enum gk_status check(void *ctx, struct gk_account *candidate, const struc
     const struct gk_account_backup *backup = restoring->backup;
     restoring->candidate = candidate;
     restoring->id = id;
-    enum gk_status status = gk_shredded_refuse(restoring->gateway, backup->account, id, error);
+    restoring->made = false;
+    enum gk_status status =
+        gk_shredded_refuse(restoring->gateway, backup->account, id, false, error);
     if (status != GK_OK) {
         return status;
     }
@@ -243,6 +250,76 @@ static enum gk_status check(void *ctx, struct gk_account *candidate, const struc
                : status;
 }
 
+static void pass_over(void *ctx, const struct gk_attr *attr)
+{
+    (void)ctx, (void)attr;
+}
+
+/* Removes what was restored; what stands there by now may be a later account. */
+static enum gk_status take_back_once(struct gk_gateway *gateway, const char *name,
+                                     const struct gk_id *id, struct gk_error *error)
+{
+    uint64_t version = 0;
+    struct gk_account_record_info info;
+    struct gk_buf record;
+    gk_buf_init(&record, GK_ACCOUNT_RECORD_BYTES_MAX);
+    enum gk_status status =
+        gk_account_attrs_get(gateway->store, name, pass_over, NULL, &version, error);
+    if (status == GK_OK) {
+        status = gk_account_record_take(gateway, name, "", &record, &info, error);
+    }
+    gk_buf_cleanup(&record);
+    if (status != GK_OK || !gk_id_equal(&info.id, id)) {
+        return status;
+    }
+    status = gk_account_attrs_remove_if(gateway->store, name, version, error);
+    if (status == GK_OK) {
+        gk_removal_forget(gateway, name);
+    }
+    return status;
+}
+
+static void take_back(struct gk_gateway *gateway, const char *name, const struct gk_id *id)
+{
+    struct gk_error error = {0};
+    enum gk_status status = GK_E_CONFLICT;
+    for (unsigned i = 0; i < ATTEMPTS_MAX && status == GK_E_CONFLICT; i++) {
+        status = take_back_once(gateway, name, id, &error);
+    }
+    if (status != GK_OK && status != GK_E_NOT_FOUND) {
+        gk_log(GK_LOG_ERROR, "accounts",
+               "account %s was shredded while it was restored, and cannot be taken back: shred it "
+               "again: %s",
+               name, error.message);
+    }
+}
+
+/* The vault was waited for since check(): the account may have come back by another restore, and have been shredded. */
+static enum gk_status check_again(const struct restoring *restoring, const struct gk_id *id,
+                                  const char *actor, struct gk_error *error)
+{
+    struct gk_gateway *gateway = restoring->gateway;
+    const char *name = restoring->backup->account;
+    struct gk_error why = {0};
+    const enum gk_status status = gk_shredded_refuse(gateway, name, id, restoring->made, &why);
+    if (status == GK_OK) {
+        return GK_OK;
+    }
+    if (status == GK_E_INVALID) {
+        take_back(gateway, name, id);
+    }
+    const struct gk_audit_event told = {.event = GK_AUDIT_ACCOUNT_RESTORE,
+                                        .account = name,
+                                        .key_id = "",
+                                        .request_id = "",
+                                        .actor = actor};
+    gk_plugin_host_audit_failure(gateway->host, &told, status, &why);
+    if (error != NULL) {
+        *error = why;
+    }
+    return status;
+}
+
 enum gk_status gk_account_backup_restore(struct gk_gateway *gateway,
                                          struct gk_account_backup *backup,
                                          const struct gk_account_backup_wish *wish,
@@ -259,6 +336,9 @@ enum gk_status gk_account_backup_restore(struct gk_gateway *gateway,
     enum gk_status status = host->plugin->account_record_restore(host->instance, backup->account,
                                                                  &asked, call, &info, error);
     gk_accounts_drop(gateway->accounts, backup->account);
+    if (status == GK_OK) {
+        status = check_again(&restoring, &info.id, call->actor, error);
+    }
     *profile_restored = status == GK_OK && restoring.profile_restored;
     if (status == GK_OK) {
         backup->info = info;

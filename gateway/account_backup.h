@@ -47,8 +47,9 @@ struct gk_account_backup_wish {
 };
 
 /* backup->info is what is stored then; *profile_restored tells whether the profile is the backup's.
- * GK_E_INVALID as struct gk_plugin describes it, and 409 AccountBackupOfAnotherAccount for
- * containers that the account would not open. */
+ * GK_E_INVALID as struct gk_plugin describes it, 409 AccountBackupOfAnotherAccount for
+ * containers that the account would not open, and 409 AccountShredded of one that was shredded, also while the vault was
+ * asked: nothing is left of it then, or the log says that it could not be removed. */
 enum gk_status gk_account_backup_restore(struct gk_gateway *gateway,
                                          struct gk_account_backup *backup,
                                          const struct gk_account_backup_wish *wish,

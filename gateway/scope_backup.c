@@ -105,7 +105,7 @@ struct restoring {
 static enum gk_status refuse_shredded(const struct restoring *restoring, struct gk_error *error)
 {
     return gk_shredded_refuse(restoring->gateway, restoring->account->name, &restoring->account->id,
-                              error);
+                              false, error);
 }
 
 static enum gk_status check(void *ctx, struct gk_account *candidate, const struct gk_id *id,

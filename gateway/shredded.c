@@ -185,12 +185,12 @@ enum gk_status gk_shredded_look(struct gk_store *store, const struct gk_id *id,
 /* A shredding takes the account's object away whole, in one write: while that is there, it has destroyed nothing. Once
  * one is proved what stands there is no sign of life, for who writes to the store can put it there. */
 enum gk_status gk_shredded_refuse(const struct gk_gateway *gateway, const char *account,
-                                  const struct gk_id *id, struct gk_error *error)
+                                  const struct gk_id *id, bool made, struct gk_error *error)
 {
     enum gk_shredded_state state = GK_SHREDDED_NOT;
-    enum gk_account_presence presence = GK_PRESENCE_UNKNOWN;
+    enum gk_account_presence presence = GK_PRESENCE_GONE;
     enum gk_status status = gk_shredded_look(gateway->store, id, &state, error);
-    if (status == GK_OK && state == GK_SHREDDED_BEGUN) {
+    if (status == GK_OK && state == GK_SHREDDED_BEGUN && !made) {
         status = gk_accounts_presence(gateway->accounts, account, id, &presence, error);
     }
     const bool shredded = state == GK_SHREDDED_VERIFIED ||

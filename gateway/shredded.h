@@ -51,8 +51,10 @@ enum gk_shredded_state {
 enum gk_status gk_shredded_look(struct gk_store *store, const struct gk_id *id,
                                 enum gk_shredded_state *state, struct gk_error *error) GK_MUST_USE;
 /* For a restore of that account, or of a scope of it: GK_E_INVALID, 409 AccountShredded, of one that was shredded, which
- * nothing undoes. One that began and broke off before it destroyed anything keeps nothing from coming back. */
+ * nothing undoes. One that began and broke off before it destroyed anything keeps nothing from coming back. made: the
+ * account's object is the restore's own, and no sign of that. */
 enum gk_status gk_shredded_refuse(const struct gk_gateway *gateway, const char *account,
-                                  const struct gk_id *id, struct gk_error *error) GK_MUST_USE;
+                                  const struct gk_id *id, bool made,
+                                  struct gk_error *error) GK_MUST_USE;
 
 #endif

@@ -196,13 +196,13 @@ static enum gk_status delete_once(struct gk_gateway *gateway, struct gk_gateway_
                                   const struct before *before, struct gk_buf *scopes,
                                   struct gk_error *error)
 {
-    struct gk_guard guard = {.kind = GK_GUARD_VERSION};
+    uint64_t version = 0;
     struct gk_change_list changes; /* that make the mark */
     struct gk_buf entries;
     gk_changes_init(&changes);
     gk_buf_init(&entries, CONTAINERS_BYTES);
     enum gk_status status = gk_store_attrs(gateway->store, GK_POOL_META, account->object, no_attr,
-                                           NULL, &guard.number, error);
+                                           NULL, &version, error);
     const struct gk_map_range all = {.prefix = {0}};
     if (status == GK_OK) {
         status = gk_store_map_walk(gateway->store, GK_POOL_META, account->object, &all, copy_entry,
@@ -223,17 +223,9 @@ static enum gk_status delete_once(struct gk_gateway *gateway, struct gk_gateway_
     }
     gk_changes_cleanup(&changes);
     gk_buf_cleanup(&entries);
-    if (status != GK_OK) {
-        return status;
-    }
-    const struct gk_change removal = {.kind = GK_CHANGE_REMOVE};
-    const struct gk_write_op op = {.pool = GK_POOL_META,
-                                   .object = account->object,
-                                   .guards = &guard,
-                                   .guards_count = 1,
-                                   .changes = &removal,
-                                   .changes_count = 1};
-    return gk_store_write(gateway->store, &op, NULL, error);
+    return status == GK_OK
+               ? gk_account_attrs_remove_if(gateway->store, account->name, version, error)
+               : status;
 }
 
 /* The account is gone; a row that stays is passed over, and the reaper removes it. */
@@ -245,6 +237,14 @@ static void unregister(struct gk_gateway *gateway, const char *name)
         gk_log(GK_LOG_WARNING, "registry", "account %s is deleted and still listed: %s", name,
                error.message);
     }
+}
+
+void gk_removal_forget(struct gk_gateway *gateway, const char *name)
+{
+    unregister(gateway, name);
+    gateway->host->plugin->account_forget(gateway->host->instance, name);
+    gk_accounts_drop(gateway->accounts, name);
+    gk_account_attrs_gone(gateway->store, name);
 }
 
 enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
@@ -268,10 +268,7 @@ enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
         }
     }
     if (status == GK_OK) {
-        unregister(gateway, name);
-        gateway->host->plugin->account_forget(gateway->host->instance, name);
-        gk_accounts_drop(gateway->accounts, name);
-        gk_account_attrs_gone(gateway->store, name);
+        gk_removal_forget(gateway, name);
         gk_scopes_remove(gateway, name, &scopes);
         gk_reaper_note_deleted(gateway->reaper);
     }

@@ -57,6 +57,8 @@ enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
  * gone, it has come to that. BLOCKS on the store for each mark. */
 enum gk_status gk_removal_marked(struct gk_gateway *gateway, const char *name, bool *marked,
                                  struct gk_error *error) GK_MUST_USE;
+/* The account's object was removed: the registry and memory forget the account, and other gateways are told. */
+void gk_removal_forget(struct gk_gateway *gateway, const char *name);
 /*
  * Removes what the marks of deleted accounts list, and the marks: their records can be opened no more, so
  * the whole data pool is gone through, once for all of them. Nothing of an account that is there, or may be: the

@@ -261,29 +261,11 @@ enum gk_status gk_scopes_stored(const struct gk_gateway *gateway,
 }
 
 /* The object may be a scope of an account that has the name by now. */
-static enum gk_status remove_stored(const struct gk_gateway *gateway, const char *path,
-                                    uint64_t version, struct gk_error *error)
-{
-    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
-    const struct gk_guard guard = {.kind = GK_GUARD_VERSION, .number = version};
-    const struct gk_change removal = {.kind = GK_CHANGE_REMOVE};
-    const enum gk_status status = gk_account_object(path, object, error);
-    if (status != GK_OK || version == 0) {
-        return status;
-    }
-    const struct gk_write_op op = {.pool = GK_POOL_META,
-                                   .object = object,
-                                   .guards = &guard,
-                                   .guards_count = 1,
-                                   .changes = &removal,
-                                   .changes_count = 1};
-    return gk_store_write(gateway->store, &op, NULL, error);
-}
-
 void gk_scope_remove(const struct gk_gateway *gateway, const char *path, uint64_t version)
 {
     struct gk_error error = {0};
-    if (remove_stored(gateway, path, version, &error) != GK_OK) {
+    if (version != 0 &&
+        gk_account_attrs_remove_if(gateway->store, path, version, &error) != GK_OK) {
         gk_log(GK_LOG_WARNING, "accounts", "%s stays, of no use: %s", path, error.message);
     }
     gateway->host->plugin->account_forget(gateway->host->instance, path);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal: a backup of an account that was shredded is refused, and of one whose shredding broke off before it destroyed
- * anything it is not.
- * Method: the real module over the embedded store, whose writes the test keeps from being carried out.
+ * anything it is not; and no account that was shredded is brought back by a restore that was under way.
+ * Method: the real module over the embedded store, whose writes the test keeps from being carried out, or lets another
+ * gateway come before.
  */
 #include "gateway/account_shred.h"
 
@@ -11,6 +12,7 @@
 #include "gateway/account_attrs.h"
 #include "gateway/account_backup.h"
 #include "gateway/blob/reaper.h"
+#include "gateway/registry.h"
 #include "gateway/shredded.h"
 #include "unit/account_world.h"
 
@@ -127,6 +129,76 @@ static void test_account_shred__what_is_put_there_later_brings_nothing_back(void
     gk_account_backup_cleanup(&backup);
 }
 
+/* --- a restore that is under way --------------------------------------------------------------- */
+
+/* Another gateway on the store, which restores the account and shreds it just before the first one writes. */
+static struct {
+    struct account_world world;
+    struct gk_account_backup *backup;
+    account_world_write_fn *shredding; /* how its shredding breaks off; NULL: not */
+    bool done;
+} other;
+
+static bool is_restoring(const struct gk_write_op *op)
+{
+    return strcmp(op->object, OBJECT) == 0 && op->guards_count == 1 &&
+           op->guards[0].kind == GK_GUARD_ABSENT;
+}
+
+static bool let_other_come_first(struct account_world *world, const struct gk_write_op *op)
+{
+    if (!is_restoring(op)) {
+        return true;
+    }
+    world->on_write = NULL;
+    assert_int_equal(restore(&other.world, other.backup, NULL), GK_OK);
+    world->on_write = other.shredding;
+    const enum gk_status status = shred(&other.world, NULL);
+    world->on_write = NULL;
+    assert_int_equal(status, other.shredding == NULL ? GK_OK : GK_E_UNAVAILABLE);
+    assert_false(account_world_has(world, OBJECT));
+    other.done = true;
+    return true;
+}
+
+static void assert_not_brought_back(struct account_world *world, account_world_write_fn *shredding)
+{
+    struct gk_account_backup backup;
+    struct gk_gateway_account *account = NULL;
+    const char *const object = OBJECT;
+    bool listed = true;
+    make(world, &backup);
+    assert_int_equal(gk_store_remove(world->store, GK_POOL_META, &object, 1, NULL), GK_OK);
+    account_world_restart(world);
+    other.world = *world;
+    other.backup = &backup;
+    other.shredding = shredding;
+    other.done = false;
+    account_world_open(&other.world);
+    world->on_write = let_other_come_first;
+    assert_refused(world, &backup);
+    assert_true(other.done);
+    assert_false(account_world_has(world, OBJECT));
+    assert_int_equal(gk_accounts_get(world->accounts, NAME, &account, NULL), GK_E_NOT_FOUND);
+    assert_int_equal(
+        gk_registry_has(world->store, GK_REGISTRY_ACCOUNT, gk_span_str(NAME), &listed, NULL),
+        GK_OK);
+    assert_false(listed);
+    assert_int_equal(shred(world, NULL), GK_OK); /* the evidence */
+    account_world_close(&other.world);
+    gk_account_backup_cleanup(&backup);
+}
+
+static void test_account_shred__a_restore_under_way_brings_nothing_back(void **state)
+{
+    assert_not_brought_back(*state, NULL);
+}
+
+static void test_account_shred__nor_before_it_is_proved(void **state)
+{
+    assert_not_brought_back(*state, keep_from_verifying);
+}
+
 #define SHRED_TEST(function)                                                                       \
     cmocka_unit_test_setup_teardown(function, account_world_setup, account_world_teardown)
 
@@ -136,6 +208,8 @@ int main(void)
         SHRED_TEST(test_account_shred__one_that_destroyed_nothing_refuses_nothing),
         SHRED_TEST(test_account_shred__one_that_is_yet_to_be_proved_refuses),
         SHRED_TEST(test_account_shred__what_is_put_there_later_brings_nothing_back),
+        SHRED_TEST(test_account_shred__a_restore_under_way_brings_nothing_back),
+        SHRED_TEST(test_account_shred__nor_before_it_is_proved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
