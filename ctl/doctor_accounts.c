@@ -57,15 +57,26 @@ static void check_dates(struct ctl_findings *findings, const char *name, const j
 static void tell_state(struct ctl_findings *findings, const char *name, const json_t *gatekey)
 {
     const char *state = ctl_text_of(gatekey, "state");
+    const char *silent = ctl_is_cold_in_silence(gatekey) ? ", and its vault does not answer" : "";
     const enum ctl_finding_kind kind =
         strcmp(state, "unreachable") == 0 ? CTL_FINDING_WARNING : CTL_FINDING_FAILED;
+    char since[CTL_SINCE_BYTES];
+    ctl_since_in_short(gatekey, since);
     if (strchr(name, '/') == NULL) {
-        ctl_finding(findings, kind, "account", ctl_state_advice(state), "%s is %s: %s %s", name,
-                    state, ctl_text_of(gatekey, "reasonCode"), ctl_text_of(gatekey, "reason"));
+        ctl_finding(findings, kind, "account", ctl_state_advice(gatekey), "%s is %s%s: %s%s: %s",
+                    name, state, silent, ctl_text_of(gatekey, "reasonCode"), since,
+                    ctl_text_of(gatekey, "reason"));
     } else {
-        ctl_finding(findings, kind, "scope", ctl_state_advice(state),
-                    "%s is %s; gatekeyctl scope show %s has the reason", name, state, name);
+        ctl_finding(findings, kind, "scope", ctl_state_advice(gatekey),
+                    "%s is %s%s%s; gatekeyctl scope show %s has the reason", name, state, silent,
+                    since, name);
     }
+}
+
+static bool is_cold(const json_t *account)
+{
+    const json_t *gatekey = json_object_get(json_object_get(account, "properties"), "gatekey");
+    return strcmp(ctl_text_of(gatekey, "state"), "cold") == 0;
 }
 
 /* False: there is something to tell of it. account: or a scope. */
@@ -91,38 +102,63 @@ static bool is_well(struct ctl_findings *findings, const json_t *account, bool n
     return false;
 }
 
-static void tell_all_well(struct ctl_findings *findings, size_t count, bool scopes_known)
+/* Of scopes the list has those alone that there is something to tell of. */
+struct tally {
+    size_t usable; /* accounts */
+    size_t cold;   /* accounts, of whose vaults nothing is known */
+    size_t ill;    /* accounts and scopes */
+};
+
+static void tally(struct ctl_findings *findings, const json_t *account, struct tally *tally)
 {
-    ctl_finding(findings, CTL_FINDING_OK, "account", "",
-                "the keys of all %zu accounts%s can be used", count,
-                scopes_known ? " and of their scopes" : "");
+    size_t index = 0;
+    const json_t *scope = NULL;
+    if (!is_well(findings, account, tally->ill < NAMED_MAX)) {
+        tally->ill++;
+    } else if (is_cold(account)) {
+        tally->cold++;
+    } else {
+        tally->usable++;
+    }
+    json_array_foreach(json_object_get(account, "encryptionScopes"), index, scope)
+    {
+        tally->ill += is_well(findings, scope, tally->ill < NAMED_MAX) ? 0 : 1;
+    }
+}
+
+static void tell_of_the_others(struct ctl_findings *findings, const struct tally *tally,
+                               bool scopes_known)
+{
+    const char *scopes =
+        scopes_known && tally->ill == 0 ? "; of no scope is anything else known" : "";
+    if (tally->cold > 0) {
+        ctl_finding(findings, CTL_FINDING_OK, "account", "gatekeyctl key check NAME asks",
+                    "the keys of %zu accounts can be used; those of %zu were not asked for since "
+                    "the gateway started, or for provider.account_idle_s%s",
+                    tally->usable, tally->cold, scopes);
+    } else if (tally->ill == 0) {
+        ctl_finding(findings, CTL_FINDING_OK, "account", "",
+                    "the keys of all %zu accounts can be used%s", tally->usable, scopes);
+    }
 }
 
 void ctl_doctor_accounts(struct ctl_findings *findings, const json_t *accounts, bool scopes_known)
 {
     size_t index = 0;
-    size_t ill = 0;
     const json_t *account = NULL;
+    struct tally all = {0};
     json_array_foreach(accounts, index, account)
     {
-        size_t scope_index = 0;
-        const json_t *scope = NULL;
-        ill += is_well(findings, account, ill < NAMED_MAX) ? 0 : 1;
-        json_array_foreach(json_object_get(account, "encryptionScopes"), scope_index, scope)
-        {
-            ill += is_well(findings, scope, ill < NAMED_MAX) ? 0 : 1;
-        }
+        tally(findings, account, &all);
     }
-    if (ill > NAMED_MAX) {
+    if (all.ill > NAMED_MAX) {
         ctl_finding(findings, CTL_FINDING_FAILED, "account", "gatekeyctl key status has them all",
-                    "%zu more are not well", ill - NAMED_MAX);
+                    "%zu more are not well", all.ill - NAMED_MAX);
     }
     if (!scopes_known) {
         ctl_finding(findings, CTL_FINDING_WARNING, "scope",
                     "run this again; the gateway's log says why the accounts cannot be read",
                     "how the keys of encryption scopes are is not known: /metrics does not tell");
     }
-    if (ill == 0) {
-        tell_all_well(findings, json_array_size(accounts), scopes_known);
-    }
+    tell_of_the_others(findings, &all, scopes_known);
 }

@@ -37,37 +37,40 @@ static const struct {
     const char *label;
     enum ctl_finding_kind kind;
     const char *check;
+    const char *none; /* instead of well where nothing of that name was counted; NULL: well */
     const char *well;
     const char *ill; /* with the number before it */
     const char *remedy;
 } counts[] = {
-    {"gatekey_secret_unlocked_bytes", "", CTL_FINDING_WARNING, "memory",
+    {"gatekey_secret_unlocked_bytes", "", CTL_FINDING_WARNING, "memory", NULL,
      "all secrets are in memory that is not swapped out",
      "bytes of secrets are in memory that may be swapped out",
      "raise the limit of locked memory (LimitMEMLOCK of the unit, ulimit -l), or give "
      "CAP_IPC_LOCK"},
-    {"gatekey_record_rollbacks_total", "", CTL_FINDING_FAILED, "record",
+    {"gatekey_record_rollbacks_total", "", CTL_FINDING_FAILED, "record", NULL,
      "no account record in the store is older than was seen",
      "account records in the store are older than was seen, since the gateway started",
      "somebody wrote to the store, or put an old copy back: gatekeyctl account restore with the "
      "newest backup ends it; the audit log (record.rollback) names the account"},
-    {"gatekey_config_reloads_total", "result=\"refused\"", CTL_FINDING_WARNING, "reload",
+    {"gatekey_config_reloads_total", "result=\"refused\"", CTL_FINDING_WARNING, "reload", NULL,
      "no configuration was refused at a reload",
      "reloads were refused since the gateway started: it runs with what it had",
      "the gateway's log has file, line and reason; gatekey-gateway --check-config says whether the "
      "file is good by now"},
-    {"gatekey_audit_failures_total", "", CTL_FINDING_FAILED, "audit", "all events were written",
-     "events could not be written since the gateway started",
+    {"gatekey_audit_failures_total", "", CTL_FINDING_FAILED, "audit", NULL,
+     "all events were written", "events could not be written since the gateway started",
      "the gateway's log has the events and why: room and permissions of audit_file, or the daemon "
      "behind syslog or the journal"},
     {"gatekey_token_requests_total", "result=\"refused\"", CTL_FINDING_WARNING, "identity",
+     "no token was asked for since the gateway started",
      "no token endpoint has refused an identity",
      "times a token endpoint has refused an identity since the gateway started",
      "the gateway's log names it: has its secret or certificate expired, or was it removed?"},
     {"gatekey_vault_calls_total", "result=\"unavailable\"", CTL_FINDING_WARNING, "vault",
-     "all vaults have answered each call", "vault calls had no answer since the gateway started",
+     "no vault was asked since the gateway started", "all vaults have answered each call",
+     "vault calls had no answer since the gateway started",
      "the gateway's log names vault and reason: network, resolver, proxy, certificates"},
-    {"gatekey_vault_paced_total", "", CTL_FINDING_WARNING, "vault",
+    {"gatekey_vault_paced_total", "", CTL_FINDING_WARNING, "vault", NULL,
      "no vault was asked for more than its service takes",
      "vault calls were not made, because more waited for a vault than its service takes",
      "spread accounts over more vaults, or ask for more at the vault's service; a longer "
@@ -115,7 +118,9 @@ void ctl_doctor_metrics(struct ctl_findings *findings, const char *metrics)
             ctl_finding(findings, counts[i].kind, counts[i].check, counts[i].remedy, "%.0f %s",
                         count, counts[i].ill);
         } else {
-            ctl_finding(findings, CTL_FINDING_OK, counts[i].check, "", "%s", counts[i].well);
+            const bool none = counts[i].none != NULL && sum_of(metrics, counts[i].name, "") <= 0;
+            ctl_finding(findings, CTL_FINDING_OK, counts[i].check, "", "%s",
+                        none ? counts[i].none : counts[i].well);
         }
     }
     check_identities(findings, metrics);

@@ -5,18 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "ctl/client.h"
 #include "ctl/show.h"
 
 #define NAME_BYTES_MAX 128u /* of an account and a scope: names are shorter */
 #define WORD_BYTES_MAX 32u
+#define TIME_S_MAX     1e11 /* what is beyond is no time of this gateway's */
+
+#define REVOKED_SINCE     "gatekey_account_revoked_since_timestamp_seconds"
+#define UNREACHABLE_SINCE "gatekey_account_unreachable_since_timestamp_seconds"
 
 /* --- what /metrics tells ------------------------------------------------------------------------------*/
 
-/* A series of a scope that has the value 1. */
+/* A series of a scope. */
 struct series {
     char path[2 * NAME_BYTES_MAX];
     char word[WORD_BYTES_MAX]; /* of its further label */
+    double value;
 };
 
 /* False: the line does not have it, or more than there is room for. */
@@ -40,17 +46,17 @@ static bool read_label(const char *line, size_t len, const char *label, char *ou
 static bool read_series(const char *line, size_t len, const char *name, const char *label,
                         struct series *series)
 {
-    static const char is_one[] = "} 1";
+    static const char before_value[] = "} ";
     char account[NAME_BYTES_MAX];
     char scope[NAME_BYTES_MAX];
     const size_t name_len = strlen(name);
-    if (len < name_len + sizeof is_one || strncmp(line, name, name_len) != 0 ||
-        line[name_len] != '{' ||
-        strncmp(line + len - (sizeof is_one - 1), is_one, sizeof is_one - 1) != 0 ||
+    if (len <= name_len || strncmp(line, name, name_len) != 0 || line[name_len] != '{' ||
         !read_label(line, len, "{account=\"", account, sizeof account) ||
         !read_label(line, len, ",scope=\"", scope, sizeof scope)) {
         return false;
     }
+    const char *value = memmem(line, len, before_value, sizeof before_value - 1);
+    series->value = value == NULL ? 0 : strtod(value + sizeof before_value - 1, NULL);
     snprintf(series->path, sizeof series->path, "%s/%s", account, scope);
     series->word[0] = '\0';
     return label[0] == '\0' || read_label(line, len, label, series->word, sizeof series->word);
@@ -73,16 +79,36 @@ static json_t *key_of(json_t *scopes, const char *path)
     return json_object_get(json_object_get(scope_of(scopes, path), "properties"), "gatekey");
 }
 
+/* Those whose value 1 says yes. */
+static bool read_word(const char *line, size_t len, const char *name, const char *label,
+                      struct series *series)
+{
+    return read_series(line, len, name, label, series) && series->value >= 1;
+}
+
+static void set_time(json_t *gatekey, const char *member, double seconds)
+{
+    char text[GK_TIME_TEXT_BYTES];
+    if (seconds > 0 && seconds < TIME_S_MAX) {
+        gk_time_iso((int64_t)(seconds * 1000), text);
+        json_object_set_new(gatekey, member, json_string(text));
+    }
+}
+
 static void read_line(const char *line, size_t len, json_t *scopes)
 {
     struct series series;
-    if (read_series(line, len, "gatekey_account_state", ",state=\"", &series)) {
+    if (read_word(line, len, "gatekey_account_state", ",state=\"", &series)) {
         json_object_set_new(key_of(scopes, series.path), "state", json_string(series.word));
-    } else if (read_series(line, len, "gatekey_account_key_warning", ",warning=\"", &series)) {
+    } else if (read_word(line, len, "gatekey_account_key_warning", ",warning=\"", &series)) {
         json_array_append_new(json_object_get(key_of(scopes, series.path), "keyWarnings"),
                               json_string(series.word));
-    } else if (read_series(line, len, "gatekey_account_rotation_pending", "", &series)) {
+    } else if (read_word(line, len, "gatekey_account_rotation_pending", "", &series)) {
         json_object_set_new(key_of(scopes, series.path), "rotationPending", json_true());
+    } else if (read_series(line, len, REVOKED_SINCE, "", &series)) {
+        set_time(key_of(scopes, series.path), "revokedSince", series.value);
+    } else if (read_series(line, len, UNREACHABLE_SINCE, "", &series)) {
+        set_time(key_of(scopes, series.path), "unreachableSince", series.value);
     }
 }
 

@@ -15,7 +15,9 @@ struct state_text {
 static const struct state_text state_texts[] = {
     {"service-managed", "the operator's service key wraps the root key", ""},
     {"active", "the customer key is in use", ""},
-    {"cold", "nobody has needed the key since the gateway started",
+    {"cold",
+     "the key is not in memory: nobody has needed it since the gateway started, or for "
+     "provider.account_idle_s",
      "gatekeyctl key check asks the vault now"},
     {"revoked", "the vault refuses the key: data cannot be read or written",
      "the key's owner enables or recovers the key, or gives the identity get, wrapKey and "
@@ -23,12 +25,22 @@ static const struct state_text state_texts[] = {
      "again; access comes back by itself within the check interval"},
     {"unreachable", "the vault does not answer; the cached key still serves until the grace ends",
      "check the vault and the network between; nothing else is needed once it answers"},
-    {"degraded", "the vault has not answered for longer than the grace: requests get 503",
+    {"degraded",
+     "the vault does not answer, and the key is not in memory, or not any more: requests get 503",
      "check the vault and the network between; access comes back by itself once it answers"},
 };
 
-static const struct state_text *find_state(const char *state)
+/* Calls for other accounts have found its vault silent, as a request would. */
+static const struct state_text cold_in_silence = {
+    "cold", "the key is not in memory, and its vault does not answer: requests get 503",
+    "check the vault and the network between; gatekeyctl key check asks the vault now"};
+
+static const struct state_text *find_state(const json_t *gatekey)
 {
+    const char *state = ctl_text_of(gatekey, "state");
+    if (ctl_is_cold_in_silence(gatekey)) {
+        return &cold_in_silence;
+    }
     for (size_t i = 0; i < sizeof state_texts / sizeof state_texts[0]; i++) {
         if (strcmp(state_texts[i].state, state) == 0) {
             return &state_texts[i];
@@ -37,9 +49,9 @@ static const struct state_text *find_state(const char *state)
     return NULL;
 }
 
-const char *ctl_state_advice(const char *state)
+const char *ctl_state_advice(const json_t *gatekey)
 {
-    const struct state_text *texts = find_state(state);
+    const struct state_text *texts = find_state(gatekey);
     return texts == NULL ? "" : texts->advice;
 }
 
@@ -100,17 +112,34 @@ void ctl_show_json(const json_t *value)
     free(text);
 }
 
+bool ctl_is_cold_in_silence(const json_t *gatekey)
+{
+    return strcmp(ctl_text_of(gatekey, "state"), "cold") == 0 &&
+           ctl_text_of(gatekey, "unreachableSince")[0] != '\0';
+}
+
 bool ctl_key_is_healthy(const json_t *account)
 {
-    const char *state = TEXT(account, "properties", "gatekey", "state");
+    const json_t *gatekey = json_object_get(json_object_get(account, "properties"), "gatekey");
+    const char *state = ctl_text_of(gatekey, "state");
     return strcmp(state, "revoked") != 0 && strcmp(state, "unreachable") != 0 &&
-           strcmp(state, "degraded") != 0;
+           strcmp(state, "degraded") != 0 && !ctl_is_cold_in_silence(gatekey);
+}
+
+void ctl_since_in_short(const json_t *gatekey, char text[CTL_SINCE_BYTES])
+{
+    const char *revoked = ctl_text_of(gatekey, "revokedSince");
+    const char *since = revoked[0] == '\0' ? ctl_text_of(gatekey, "unreachableSince") : revoked;
+    text[0] = '\0';
+    if (strlen(since) >= 19) {
+        snprintf(text, CTL_SINCE_BYTES, " since %.10s %.8s UTC", since, since + 11);
+    }
 }
 
 static void print_state(const json_t *gatekey)
 {
     const char *state = TEXT(gatekey, "state");
-    const struct state_text *texts = find_state(state);
+    const struct state_text *texts = find_state(gatekey);
     printf("%-16s", "State");
     ctl_print_plain(state, 0);
     printf("%s%s\n", texts == NULL ? "" : " - ", texts == NULL ? "" : texts->meaning);
@@ -347,6 +376,18 @@ static void print_warnings_in_short(const json_t *account)
     }
 }
 
+/* Of a scope the reason is not known here. */
+static void print_since_in_short(const json_t *gatekey)
+{
+    char since[CTL_SINCE_BYTES];
+    ctl_since_in_short(gatekey, since);
+    if (since[0] != '\0') {
+        fputs(" ! ", stdout);
+        ctl_print_plain(ctl_text_of(gatekey, "reasonCode"), 0);
+        ctl_print_plain(since, 0);
+    }
+}
+
 static void print_row(const json_t *account)
 {
     ctl_print_plain(TEXT(account, "name"), 25);
@@ -354,6 +395,7 @@ static void print_row(const json_t *account)
     if (ctl_is_readable(account)) {
         ctl_print_plain(TEXT(account, "properties", "gatekey", "state"), 17);
         ctl_print_plain(key_in_short(account), 0);
+        print_since_in_short(json_object_get(json_object_get(account, "properties"), "gatekey"));
         print_warnings_in_short(account);
     } else {
         print_unreadable(account);

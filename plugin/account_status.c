@@ -4,7 +4,9 @@
 #include <strings.h>
 
 #include "plugin/account_change.h"
+#include "plugin/key_id.h"
 #include "plugin/key_warnings.h"
+#include "plugin/vault_silences.h"
 
 static void fill_wraps(const struct gk_account *account, struct gk_account_status *out)
 {
@@ -56,6 +58,22 @@ static void fill_key(const struct gk_account *account, struct gk_moment now,
         account->last_version_check_wall_ms + account->instance->settings.version_check_interval_ms;
 }
 
+/* Nobody has asked for its key, or not of late; others may have asked the vault. */
+static void fill_silence(const struct gk_account *account, struct gk_account_status *out)
+{
+    const struct gk_root_generation *active = gk_account_record_active(account->record);
+    struct gk_key_reference key;
+    struct gk_vault_silence silence;
+    if (gk_key_identifier_parse(active->wraps[0].key_id, &key) &&
+        gk_vault_silences_find(account->instance, key.vault_uri,
+                               &account->record->settings.identity, &silence)) {
+        out->unreachable_since_wall_ms = silence.since_wall_ms;
+        memcpy(out->reason_code, silence.code, sizeof out->reason_code);
+        memcpy(out->reason, silence.message, sizeof out->reason);
+        memcpy(out->reason_request_id, silence.request_id, sizeof out->reason_request_id);
+    }
+}
+
 static void fill_state(const struct gk_account *account, struct gk_account_status *out)
 {
     const struct gk_key_state *state = &account->state;
@@ -70,6 +88,9 @@ static void fill_state(const struct gk_account *account, struct gk_account_statu
     snprintf(out->reason_code, sizeof out->reason_code, "%s", state->reason_code);
     snprintf(out->reason, sizeof out->reason, "%s", state->reason);
     snprintf(out->reason_request_id, sizeof out->reason_request_id, "%s", state->reason_request_id);
+    if (state->state == GK_ACCOUNT_COLD) {
+        fill_silence(account, out);
+    }
 }
 
 static void locked_fill(const struct gk_account *account, struct gk_account_status *out)

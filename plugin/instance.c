@@ -13,6 +13,7 @@
 #include "plugin/key_news.h"
 #include "plugin/ticker.h"
 #include "plugin/unwrap_counts.h"
+#include "plugin/vault_silences.h"
 
 #define COMPONENT   "gatekey"
 #define TICK_MS_MAX 250u
@@ -161,7 +162,9 @@ static enum gk_status create_parts(struct gk_instance *instance, struct gk_error
     instance->unwraps = gk_unwrap_counts_new(gk_instance_now(instance).mono_ms);
     instance->absents = gk_absents_new();
     instance->news = gk_key_news_new();
-    if (instance->unwraps == NULL || instance->absents == NULL || instance->news == NULL) {
+    instance->silences = gk_vault_silences_new();
+    if (instance->unwraps == NULL || instance->absents == NULL || instance->news == NULL ||
+        instance->silences == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
     const enum gk_status status = gk_crypto_new(&instance->crypto, error);
@@ -232,6 +235,7 @@ void gk_instance_destroy(struct gk_instance *instance)
     gk_worker_cleanup(&instance->rotator);
     pthread_mutex_destroy(&instance->accounts_lock);
     gk_unwrap_counts_free(instance->unwraps);
+    gk_vault_silences_free(&instance->silences);
     gk_secret_free(&instance->keys);
     gk_crypto_free(&instance->crypto);
     free(instance);

@@ -65,10 +65,11 @@ struct gk_instance {
     struct gk_worker rotator;
     pthread_mutex_t accounts_lock; /* of what follows */
     struct gk_account *accounts[GK_ACCOUNT_BUCKETS];
-    struct gk_absents *absents;       /* absent_accounts.h */
-    uint64_t forgettings;             /* grows with each account that is forgotten */
-    struct gk_unwrap_counts *unwraps; /* has a lock of its own */
-    struct gk_key_news *news;         /* likewise; key_news.h */
+    struct gk_absents *absents;         /* absent_accounts.h */
+    uint64_t forgettings;               /* grows with each account that is forgotten */
+    struct gk_unwrap_counts *unwraps;   /* has a lock of its own */
+    struct gk_key_news *news;           /* likewise; key_news.h */
+    struct gk_vault_silences *silences; /* likewise; vault_silences.h */
 };
 
 /* The vtable's create, with a provider of the caller's choice. host is copied. */

@@ -9,9 +9,7 @@
 #include "plugin/key_id.h"
 #include "plugin/standby.h"
 #include "plugin/unwrap_counts.h"
-
-/* However long a vault asks us to stay away, a restored key is noticed within this. */
-#define RETRY_AFTER_MS_MAX 600000u
+#include "plugin/vault_silences.h"
 
 /* The next check comes early, for the interval is a promise: by a tick, since the ticker looks that seldom, and by a
  * chance of up to this part. Those that a stall or a start made due together so drift apart, and where a vault's pace
@@ -40,7 +38,7 @@ void gk_recheck_locked_claim(struct gk_account *account)
 static void locked_put_off(struct gk_account *account, uint32_t retry_after_ms)
 {
     const uint32_t pause_ms =
-        retry_after_ms < RETRY_AFTER_MS_MAX ? retry_after_ms : RETRY_AFTER_MS_MAX;
+        retry_after_ms < GK_RECHECK_PUT_OFF_MS_MAX ? retry_after_ms : GK_RECHECK_PUT_OFF_MS_MAX;
     const int64_t until_ms = gk_instance_now(account->instance).mono_ms + pause_ms;
     if (!gk_key_state_is_open(&account->state) && account->next_check_mono_ms < until_ms) {
         account->next_check_mono_ms = until_ms;
@@ -221,9 +219,20 @@ static void opened(struct gk_account *account, const struct gk_vault_answer *ans
     report(account, &root_key);
 }
 
+/* Of the vault that was asked, which the wrap names. */
+static void note_silence(const struct gk_account *account, const struct gk_vault_answer *answer)
+{
+    const struct gk_recheck *recheck = &account->recheck;
+    struct gk_key_reference key;
+    if (gk_key_identifier_parse(recheck->generation.wraps[0].key_id, &key)) {
+        gk_vault_silences_note(account->instance, key.vault_uri, &recheck->identity, answer);
+    }
+}
+
 static void on_unwrap(void *ctx, const struct gk_vault_answer *answer)
 {
     struct gk_account *account = ctx;
+    note_silence(account, answer);
     gk_unwrap_counts_note(account->instance, account->name,
                           account->recheck.generation.wraps[0].key_id, answer->verdict,
                           answer->request_id);

@@ -18,6 +18,9 @@
 
 #include "plugin/account.h"
 
+/* However long a vault asks us to stay away, a restored key is noticed within this. */
+#define GK_RECHECK_PUT_OFF_MS_MAX 600000u
+
 /* Marks a check as under way, and the next as due within the interval, up to a quarter of it early; the mutex is held,
  * and none may be under way. */
 void gk_recheck_locked_claim(struct gk_account *account);

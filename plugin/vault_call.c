@@ -7,6 +7,7 @@
 #include "common/secret.h"
 #include "plugin/key_id.h"
 #include "plugin/unwrap_counts.h"
+#include "plugin/vault_silences.h"
 
 #define STATUS_OK          200u
 #define STATUS_BAD_REQUEST 400u
@@ -31,6 +32,8 @@ bool gk_vault_answer_is_about_bytes(const struct gk_vault_answer *answer)
 }
 
 struct waiter {
+    const struct gk_vault_caller *caller;
+    const char *vault_uri; /* of which the answer tells; NULL: of nothing but what was asked */
     pthread_mutex_t mutex;
     pthread_cond_t done;
     bool is_done;
@@ -38,9 +41,12 @@ struct waiter {
     struct gk_root_key *root_key; /* of an unwrap */
 };
 
-static void waiter_init(struct waiter *waiter, struct gk_vault_result *result,
+static void waiter_init(struct waiter *waiter, const struct gk_vault_caller *caller,
+                        const char *vault_uri, struct gk_vault_result *result,
                         struct gk_root_key *root_key)
 {
+    waiter->caller = caller;
+    waiter->vault_uri = vault_uri;
     pthread_mutex_init(&waiter->mutex, NULL);
     pthread_cond_init(&waiter->done, NULL);
     waiter->is_done = false;
@@ -83,6 +89,10 @@ static void make_unavailable(struct gk_vault_result *result, const char *code, c
 static void on_done(void *ctx, const struct gk_vault_answer *answer)
 {
     struct waiter *waiter = ctx;
+    if (waiter->vault_uri != NULL) {
+        gk_vault_silences_note(waiter->caller->instance, waiter->vault_uri,
+                               waiter->caller->identity, answer);
+    }
     pthread_mutex_lock(&waiter->mutex);
     copy_answer(answer, waiter->result);
     const bool is_ok = answer->verdict == GK_VAULT_OK;
@@ -123,7 +133,7 @@ void gk_vault_call_get(const struct gk_vault_caller *caller, const struct gk_key
         return;
     }
     struct waiter waiter;
-    waiter_init(&waiter, result, NULL);
+    waiter_init(&waiter, caller, key->vault_uri, result, NULL);
     caller->instance->ops->key_get(caller->instance->provider, caller->identity, key, left, on_done,
                                    &waiter);
     waiter_wait(&waiter);
@@ -144,7 +154,7 @@ void gk_vault_call_rotation_due(const struct gk_vault_caller *caller,
         return;
     }
     struct waiter waiter;
-    waiter_init(&waiter, result, NULL);
+    waiter_init(&waiter, caller, NULL, result, NULL);
     caller->instance->ops->rotation_due(caller->instance->provider, caller->identity, key, version,
                                         left, on_done, &waiter);
     waiter_wait(&waiter);
@@ -158,7 +168,7 @@ void gk_vault_call_wrap(const struct gk_vault_caller *caller, const struct gk_ke
         return;
     }
     struct waiter waiter;
-    waiter_init(&waiter, result, NULL);
+    waiter_init(&waiter, caller, key->vault_uri, result, NULL);
     caller->instance->ops->wrap(caller->instance->provider, caller->identity, key, root_key->bytes,
                                 left, on_done, &waiter);
     waiter_wait(&waiter);
@@ -179,7 +189,7 @@ void gk_vault_call_unwrap(const struct gk_vault_caller *caller, const struct gk_
         return;
     }
     struct waiter waiter;
-    waiter_init(&waiter, result, root_key);
+    waiter_init(&waiter, caller, key.vault_uri, result, root_key);
     caller->instance->ops->unwrap(caller->instance->provider, caller->identity, &key,
                                   wrap->algorithm, gk_span_of(wrap->value, wrap->value_len), left,
                                   on_done, &waiter);

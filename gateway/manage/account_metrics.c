@@ -80,6 +80,16 @@ static int64_t grace_ends(const struct gk_account_status *status)
     return status->grace_until_wall_ms;
 }
 
+static int64_t revoked_since(const struct gk_account_status *status)
+{
+    return status->revoked_since_wall_ms;
+}
+
+static int64_t unreachable_since(const struct gk_account_status *status)
+{
+    return status->unreachable_since_wall_ms;
+}
+
 static const struct gauge times[] = {
     {"gatekey_account_last_check_timestamp_seconds", last_check, true},
     {"gatekey_account_last_version_check_timestamp_seconds", last_version_check, true},
@@ -87,6 +97,8 @@ static const struct gauge times[] = {
     {"gatekey_account_key_created_timestamp_seconds", key_created, false},
     {"gatekey_account_key_expires_timestamp_seconds", key_expires, false},
     {"gatekey_account_grace_ends_timestamp_seconds", grace_ends, false},
+    {"gatekey_account_revoked_since_timestamp_seconds", revoked_since, false},
+    {"gatekey_account_unreachable_since_timestamp_seconds", unreachable_since, false},
 };
 
 #define TIMES (sizeof times / sizeof *times)

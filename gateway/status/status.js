@@ -9,12 +9,15 @@ const API = 'api-version=2023-05-01';
 const STATES = {
   active: { mark: '●', tone: 'good', means: 'the vault opens the key' },
   'service-managed': { mark: '○', tone: 'good', means: 'under the operator’s service key' },
-  cold: { mark: '◌', tone: 'good', means: 'not used since the start; the vault is asked at the first request' },
+  cold: { mark: '◌', tone: 'neutral', means: 'not used since the start, or not of late; the vault is asked at the next request' },
   unreachable: { mark: '◐', tone: 'warn', means: 'the vault is silent; served until the grace ends' },
-  degraded: { mark: '▲', tone: 'bad', means: 'the vault is silent for longer than the grace; content answers 503' },
+  degraded: { mark: '▲', tone: 'bad', means: 'the vault is silent, and the key is not in memory, or not any more; content answers 503' },
   revoked: { mark: '■', tone: 'bad', means: 'the vault refuses the key; content answers 403' },
   unreadable: { mark: '✕', tone: 'bad', means: 'its record cannot be read' },
 };
+// Others on its vault have found that silent.
+const COLD_IN_SILENCE = { ...STATES.cold, tone: 'bad', means: 'not in memory, and the vault is silent; content answers 503' };
+const looks = ({ state, unreachableSince }) => (state === 'cold' && unreachableSince ? COLD_IN_SILENCE : STATES[state]);
 const EVENT_TONES = { ok: 'good', unavailable: 'warn', refused: 'bad', failed: 'bad' };
 
 const element = (id) => document.getElementById(id);
@@ -73,6 +76,8 @@ const SCOPE_SERIES = {
   gatekey_account_last_rotation_timestamp_seconds: (scope, value) => ({ rotated: isoOf(value) }),
   gatekey_account_last_version_check_timestamp_seconds: (scope, value) => ({ lastVersionCheck: isoOf(value) }),
   gatekey_account_grace_ends_timestamp_seconds: (scope, value) => ({ graceUntil: isoOf(value) }),
+  gatekey_account_revoked_since_timestamp_seconds: (scope, value) => ({ revokedSince: isoOf(value) }),
+  gatekey_account_unreachable_since_timestamp_seconds: (scope, value) => ({ unreachableSince: isoOf(value) }),
 };
 
 function scopesOf(metrics) {
@@ -87,7 +92,7 @@ function scopesOf(metrics) {
 }
 
 // Those that are not well are never among what is left out while there is room for them.
-const isWell = ({ state, keyWarnings, rotationPending }) => STATES[state]?.tone === 'good' && keyWarnings.length === 0 && !rotationPending;
+const isWell = (scope) => ['good', 'neutral'].includes(looks(scope)?.tone) && scope.keyWarnings.length === 0 && !scope.rotationPending;
 const firstScopes = (scopes) => [...scopes.filter((scope) => !isWell(scope)), ...scopes.filter(isWell)].slice(0, SCOPES_MAX);
 
 // --- words --------------------------------------------------------------------------------------------
@@ -116,9 +121,10 @@ function make(name, attributes = {}, ...children) {
 
 const timeOf = (time, text) => (time ? make('time', { datetime: time, title: exact(time) }, text) : '');
 
-function stateMark(state) {
-  const { mark, tone, means } = STATES[state] ?? { mark: '?', tone: 'warn', means: '' };
-  return make('span', { class: `state ${tone}`, 'data-mark': mark, title: means }, state);
+// account: or a state alone.
+function stateMark(account) {
+  const { mark, tone, means } = looks(account) ?? { mark: '?', tone: 'warn', means: '' };
+  return make('span', { class: `state ${tone}`, 'data-mark': mark, title: means }, account.state);
 }
 
 // --- accounts -----------------------------------------------------------------------------------------
@@ -151,7 +157,7 @@ const whenPassed = (time) => time && timeOf(time, `${exact(time)}`);
 
 function facts(account) {
   const rows = [
-    ['State', `${account.state}: ${STATES[account.state]?.means ?? ''}`],
+    ['State', `${account.state}: ${looks(account)?.means ?? ''}`],
     ['Reason', [account.reasonCode, account.reason].filter(Boolean).join(': ')],
     ['Request id at the vault', account.requestId],
     ['Key version in use', account.keyIdentifier],
@@ -191,7 +197,7 @@ function rowsOf(account) {
   return [
     make('tr', {},
       make('th', { scope: 'row' }, account.name),
-      make('td', {}, stateMark(account.state)),
+      make('td', {}, stateMark(account)),
       make('td', { 'data-label': 'Key' }, account.key ? `${account.key} in ${account.host}` : ''),
       make('td', { 'data-label': 'Version', class: 'id' }, account.version?.slice(0, 8) ?? '', ...notes),
       make('td', { 'data-label': 'Age of version' }, account.created ? timeOf(account.created, span((Date.now() - Date.parse(account.created)) / 1000)) : ''),
@@ -226,7 +232,7 @@ function showStates() {
   const focused = document.activeElement?.dataset?.state;
   const buttons = [...counts].map(([state, count]) => {
     const button = make('button', { type: 'button', 'aria-pressed': wanted === state, 'data-state': state ?? '' },
-      state === null ? 'all' : stateMark(state), ` ${count}`);
+      state === null ? 'all' : stateMark({ state }), ` ${count}`);
     button.addEventListener('click', () => {
       wanted = state;
       showStates();

@@ -206,7 +206,7 @@ enum gk_account_state {
     GK_ACCOUNT_REVOKED = 2,     /* the vault refuses: documented operations fail with 403 */
     GK_ACCOUNT_UNREACHABLE = 3, /* no answer; still serving from the cached root key */
     GK_ACCOUNT_DEGRADED = 4,    /* no answer for longer than the grace: 503 */
-    GK_ACCOUNT_COLD = 5         /* nobody has asked for its key since start */
+    GK_ACCOUNT_COLD = 5         /* nobody has asked for its key since start, or of late */
 };
 
 /* What there is to say of the version of a customer's key that is in use. */
@@ -239,6 +239,7 @@ struct gk_account_status {
     int64_t last_version_check_wall_ms;
     int64_t next_version_check_wall_ms;
     int64_t key_expires_wall_ms; /* of the version that wraps */
+    /* While the vault is silent. Of a cold account, with the reason, as calls for others on that vault have found. */
     int64_t unreachable_since_wall_ms;
     int64_t grace_until_wall_ms;
     uint32_t check_interval_ms; /* also how long a revoked key may still be used */

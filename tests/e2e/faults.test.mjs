@@ -19,8 +19,7 @@ let sas;
 before(async () => {
   stack = await startStack({ checkIntervalMs: 1000, graceS: GRACE_S, movableClock: true,
     requestTimeoutMs: 500, vaultDeadlineMs: 2000 });
-  // Signed dates would have to move with the gateway's clock.
-  sas = accountSas({ ...stack, expiry: new Date(Date.now() + YEAR_MS).toISOString().replace(/\.\d+/, '') });
+  sas = longSas(stack);
   await ok({ method: 'PUT', path: '/faults', query: { restype: 'container' } });
   await ok({ method: 'PUT', path: '/faults/blob', body: 'content',
     headers: { 'x-ms-blob-type': 'BlockBlob' } });
@@ -29,6 +28,8 @@ after(() => stack?.stop());
 // One that fails must not take the others along.
 afterEach(() => stack.vault.clearFaults());
 
+// Signed dates would have to move with the gateway's clock.
+const longSas = (account) => accountSas({ ...account, expiry: new Date(Date.now() + YEAR_MS).toISOString().replace(/\.\d+/, '') });
 const call = (request) => send(stack, { ...request, sas });
 const get = () => call({ method: 'GET', path: '/faults/blob' });
 
@@ -47,6 +48,18 @@ const becomes = (status, code) => stack.until(async () => {
 
 async function listGoesOn() {
   await ok({ method: 'GET', path: '/faults', query: { restype: 'container', comp: 'list' } });
+}
+
+// A service-managed account with a blob, which the caller that it gives may read.
+async function withBlob(account) {
+  await stack.createAccount(account);
+  const [{ value: accountKey }] = await stack.keysOf(account);
+  const made = { account, accountKey, blobEndpoint: `${stack.gateway.ready.blob_endpoint}/${account}` };
+  for (const request of [{ path: '/box', query: { restype: 'container' } },
+    { path: '/box/blob', body: 'content', headers: { 'x-ms-blob-type': 'BlockBlob' } }]) {
+    assert.equal((await send(made, { method: 'PUT', ...request, sas: longSas(made) })).status, 201);
+  }
+  return (request) => send(made, { ...request, sas: longSas(made) });
 }
 
 // What the vault does, how it is undone, and the documented code.
@@ -134,7 +147,7 @@ for (const [what, fault, ahead] of silences) {
 }
 
 test('a cold gateway with a silent vault: 503, not 403, and the rest goes on', async () => {
-  await stack.vault.fault({ operation: '*', count: -1, action: 'drop' });
+  await stack.vault.fault({ operation: 'unwrapKey', count: -1, action: 'drop' }); // tokens are to be had
   await stack.gateway.restart();
   await listGoesOn();
   const clock = () => Date.now() + stack.gateway.shared.offsetMs;
@@ -144,7 +157,7 @@ test('a cold gateway with a silent vault: 503, not 403, and the rest goes on', a
   assert.ok(answer.headers['retry-after']);
   const status = await stack.keyStatus();
   assert.equal(status.state, 'degraded');
-  assert.ok(status.reasonCode && status.reason, 'what the silence is');
+  assert.equal(status.reasonCode, 'NoAnswer', status.reason);
   const since = Date.parse(status.unreachableSince);
   assert.ok(since >= asked && since <= clock(), 'since this gateway asked in vain');
   assert.equal((await get()).status, 503);
@@ -153,6 +166,77 @@ test('a cold gateway with a silent vault: 503, not 403, and the rest goes on', a
   assert.match(shown.stdout, /^Unreachable +\d{4}-\d\d-\d\d /m);
   await stack.vault.clearFaults();
   await becomes(200);
+});
+
+// What an operator sees who comes to it then: who can be served, who cannot, why and since when; of those too whose
+// keys nobody has asked for, once a call for another has found the vault away.
+test('a gateway that starts while its vault is gone', async () => {
+  const NOT_HEALTHY = 4;
+  const GONE = 'TokenEndpointUnreachable'; // which is the vault's process, too, and asked first
+  const unasked = ['second', 'third'];
+  const doctor = async (check) => JSON.parse((await stack.ctl('doctor', '--json', '--no-fail')).stdout)
+    .filter((finding) => finding.check === check).map(({ result, detail }) => `${result}: ${detail}`);
+  const plain = await withBlob('plain');
+  for (const name of unasked) await stack.createAccount(name, { vaultUri: stack.vault.uri, name: stack.keyName });
+  await becomes(200);
+  await stack.checkKey(); // no look for a newer version is due, which would ask
+  await stack.vault.stop();
+  await stack.gateway.restart();
+
+  // Nobody has asked for any of them.
+  const [before] = await doctor('account');
+  assert.match(before, /^ok: the keys of 1 accounts can be used; those of 3 were not asked for since the gateway started/);
+  assert.ok((await doctor('vault')).includes('ok: no vault was asked since the gateway started'));
+  assert.equal((await stack.ctl('key', 'status')).code, 0);
+  assert.equal((await stack.keyStatus()).unreachableSince, undefined);
+
+  // One is asked for.
+  const clock = () => Date.now() + stack.gateway.shared.offsetMs;
+  const asked = clock();
+  const answer = await get();
+  assert.deepEqual([answer.status, answer.code], [503, 'ServerBusy']);
+  const first = await stack.keyStatus();
+  assert.deepEqual([first.state, first.reasonCode], ['degraded', GONE]);
+  const since = Date.parse(first.unreachableSince);
+  assert.ok(since >= asked && since <= clock());
+  const when = first.unreachableSince.replace('T', ' ').slice(0, 19);
+  const { code, stdout } = await stack.ctl('key', 'status');
+  assert.equal(code, NOT_HEALTHY);
+  assert.match(stdout, new RegExp(`^${stack.account} +degraded +https:\\S+ ! ${GONE} since ${when} UTC$`, 'm'));
+  assert.match(stdout, /^plain +service-managed +-$/m);
+  for (const name of unasked) {
+    const status = await stack.keyStatus(name);
+    assert.deepEqual([status.state, status.reasonCode, status.unreachableSince, status.graceUntil],
+      ['cold', GONE, first.unreachableSince, undefined]);
+    assert.match(status.reason, /connect/i);
+    assert.match(stdout, new RegExp(`^${name} +cold +https:\\S+ ! ${GONE} since ${when} UTC$`, 'm'));
+    const one = await stack.ctl('key', 'status', name);
+    assert.equal(one.code, NOT_HEALTHY);
+    assert.match(one.stdout, /^State +cold - the key is not in memory, and its vault does not answer: requests get 503$/m);
+    assert.match(one.stdout, new RegExp(`^Unreachable +${when} UTC$`, 'm'));
+  }
+  const found = await doctor('account');
+  assert.deepEqual(found.map((line) => line.replace(/UTC: .*/, 'UTC')).sort(), [
+    ...unasked.map((name) => `failed: ${name} is cold, and its vault does not answer: ${GONE} since ${when} UTC`),
+    `failed: ${stack.account} is degraded: ${GONE} since ${when} UTC`].sort());
+  assert.match((await doctor('vault'))[0], /^warning: \d+ vault calls had no answer/);
+  const { body } = await stack.management.request('GET', '/metrics');
+  assert.ok(body.includes(`gatekey_account_unreachable_since_timestamp_seconds{account="second"} ${(since / 1000).toFixed(3)}\n`), body);
+
+  // What needs no key of that vault.
+  await listGoesOn();
+  assert.equal((await plain({ method: 'GET', path: '/box/blob' })).status, 200);
+
+  await stack.vault.start();
+  await becomes(200);
+  assert.equal((await stack.ctl('key', 'status')).code, 0);
+  for (const name of unasked) {
+    const status = await stack.keyStatus(name);
+    assert.deepEqual([status.state, status.reasonCode, status.unreachableSince], ['cold', undefined, undefined]);
+    await stack.checkKey(name);
+    assert.equal((await stack.keyStatus(name)).state, 'active');
+  }
+  assert.match((await doctor('account'))[0], /^ok: the keys of all 4 accounts can be used/);
 });
 
 test('a few failures in between are retried and nobody notices', async () => {

@@ -319,8 +319,9 @@ async function tellsOperator(state) {
     [[path, state, ['key-expires-soon']]]);
   const doctor = await stack.ctl('doctor', '--json');
   assert.equal(doctor.code, well ? 0 : NOT_HEALTHY);
-  const found = JSON.parse(doctor.stdout).map(({ check, result, detail }) => `${check} ${result}: ${detail}`).filter((line) => line.includes(path));
-  const revoked = `scope failed: ${path} is ${state}; gatekeyctl scope show ${path} has the reason`;
+  const found = JSON.parse(doctor.stdout).map(({ check, result, detail }) => `${check} ${result}: ${detail}`).filter((line) => line.includes(path))
+    .map((line) => line.replace(/ since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC;/, ' since then;'));
+  const revoked = `scope failed: ${path} is ${state} since then; gatekeyctl scope show ${path} has the reason`;
   assert.deepEqual(found, [`key warning: the key of scope ${path}: key-expires-soon`, ...(well ? [] : [revoked])]);
 }
 

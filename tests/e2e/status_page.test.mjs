@@ -166,6 +166,23 @@ test('a rotation that is pending, a revoked key, a silent vault', async () => {
   await look('revoked-and-degraded');
 });
 
+// The gateway's own answer, with another state in it.
+test('an account that nobody has asked for is neither well nor ill, but when its vault is known to be silent', async () => {
+  for (const [unreachableSince, tone] of [[undefined, 'neutral'], ['2026-11-24T08:12:13.1230000Z', 'bad']]) {
+    await page.route('**/gatekey/accounts?*', async (route) => {
+      const answer = await route.fetch();
+      const body = await answer.json();
+      Object.assign(body.value.find(({ name }) => name === 'silent').properties.gatekey, { state: 'cold', unreachableSince });
+      await route.fulfill({ response: answer, json: body });
+    });
+    await showsState('silent', 'cold');
+    await row('silent').locator(`.state.${tone}`).waitFor();
+    await look(`cold-${tone}`);
+    await page.unroute('**/gatekey/accounts?*');
+  }
+  await showsState('silent', 'degraded');
+});
+
 test('a scope whose key is revoked alone', async () => {
   await stack.vault.disableAllVersions('scope-key');
   await stack.management.request('POST', `${stack.accountPath(stack.account)}/encryptionScopes/scoped/gatekeyCheckKey?api-version=2023-05-01`);
@@ -173,6 +190,7 @@ test('a scope whose key is revoked alone', async () => {
   await row(`${stack.account}/unkeyed`).getByText('service-managed', { exact: true }).waitFor();
   await page.getByRole('button', { name: `Details of ${stack.account}/scoped` }).click();
   await page.getByText(`gatekeyctl scope show ${stack.account}/scoped`).first().waitFor();
+  await page.locator(`[id="details-${stack.account}/scoped"]`).getByText('Key refused since', { exact: true }).waitFor();
   await look('scope-revoked');
 });
 
