@@ -24,11 +24,24 @@ static void make(void)
     pthread_rwlockattr_destroy(&attributes);
 }
 
-/* By the clock that ThreadSanitizer, too, knows waits by. */
+/* By a clock that nobody sets. ThreadSanitizer of gcc 12 and clang 14 does not see that a lock was had by such a wait, and
+ * would tell of races that are none: under it, and only there, waits go by the wall clock. */
+#ifdef GATEKEY_SANITIZED_THREADS
+#define WAIT_CLOCK                     CLOCK_REALTIME
+#define lock_write_until(lock, until)  pthread_rwlock_timedwrlock(lock, until)
+#define lock_read_until(lock, until)   pthread_rwlock_timedrdlock(lock, until)
+#define lock_mutex_until(mutex, until) pthread_mutex_timedlock(mutex, until)
+#else
+#define WAIT_CLOCK                     CLOCK_MONOTONIC
+#define lock_write_until(lock, until)  pthread_rwlock_clockwrlock(lock, WAIT_CLOCK, until)
+#define lock_read_until(lock, until)   pthread_rwlock_clockrdlock(lock, WAIT_CLOCK, until)
+#define lock_mutex_until(mutex, until) pthread_mutex_clocklock(mutex, WAIT_CLOCK, until)
+#endif
+
 static struct timespec wait_until(void)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(WAIT_CLOCK, &until);
     until.tv_sec += GK_LOCK_WAIT_S;
     return until;
 }
@@ -55,13 +68,13 @@ static pthread_rwlock_t *record_lock(const struct gk_blob_target *target)
 enum gk_status gk_record_lock_write(const struct gk_blob_target *target, struct gk_error *error)
 {
     const struct timespec until = wait_until();
-    return locked(pthread_rwlock_timedwrlock(record_lock(target), &until), error);
+    return locked(lock_write_until(record_lock(target), &until), error);
 }
 
 enum gk_status gk_record_lock_read(const struct gk_blob_target *target, struct gk_error *error)
 {
     const struct timespec until = wait_until();
-    return locked(pthread_rwlock_timedrdlock(record_lock(target), &until), error);
+    return locked(lock_read_until(record_lock(target), &until), error);
 }
 
 void gk_record_unlock(const struct gk_blob_target *target)
@@ -72,7 +85,7 @@ void gk_record_unlock(const struct gk_blob_target *target)
 enum gk_status gk_block_lock(struct gk_span staged_key, struct gk_error *error)
 {
     const struct timespec until = wait_until();
-    return locked(pthread_mutex_timedlock(&blocks[stripe(staged_key, (struct gk_span){0})], &until),
+    return locked(lock_mutex_until(&blocks[stripe(staged_key, (struct gk_span){0})], &until),
                   error);
 }
 
