@@ -16,11 +16,12 @@ const ROTATIONS = 10;
 const DAY_MS = 86400e3;
 const NAMES = ['journeys', 'second', 'third'];
 const BLOCK = Buffer.from('block').toString('base64');
+const options = { movableClock: true };
 let stack;
 let containers;
 
 before(async () => {
-  stack = await startStack({ movableClock: true });
+  stack = await startStack(options);
   const key = { vaultUri: stack.vault.uri, name: stack.keyName };
   // A SAS: signed dates would have to move with the gateway's clock.
   const expiry = new Date(Date.now() + 60 * DAY_MS).toISOString().replace(/\.\d+/, '');
@@ -131,4 +132,27 @@ test('ten rotations under load', async () => {
     assert.equal(status.state, 'active');
     assert.equal(status.rotationPending, false);
   }
+});
+
+test('versions are looked for, and the wrap before is kept, as long as the settings say', async () => {
+  Object.assign(options, { versionCheckIntervalS: 1000, previousWrapKeepS: 2000 });
+  await stack.gateway.restart();
+  // Time goes by; the vault is asked by the ticker, which looks at all that is due.
+  const pass = async (seconds) => {
+    const { next } = await stack.vault.calls();
+    stack.gateway.moveClock(seconds * 1000);
+    await stack.until(async () => (await stack.vault.calls(next)).calls.some(({ operation }) => operation === 'unwrapKey'),
+      'a check');
+  };
+  await stack.checkKey();
+  const { currentKeyIdentifier: before } = await stack.keyStatus();
+  const version = await stack.vault.rotate(stack.keyName);
+  for (let i = 0; i < 2; i++) await pass(450);
+  assert.equal((await stack.keyStatus()).currentKeyIdentifier, before);
+  await pass(101);
+  await stack.until(async () => (await stack.keyStatus()).currentKeyIdentifier.endsWith(`/${version}`), 'the new version');
+  for (let i = 0; i < 2; i++) await pass(950);
+  assert.equal((await stack.keyStatus()).previousKeyIdentifier, before);
+  await pass(101);
+  await stack.until(async () => (await stack.keyStatus()).previousKeyIdentifier === undefined, 'the end of the wrap before');
 });

@@ -124,6 +124,8 @@ ${setting('grace_s', options.graceS)}\
 ${setting('account_idle_s', options.accountIdleS)}\
 ${setting('request_timeout_ms', options.requestTimeoutMs)}\
 ${setting('vault_deadline_ms', options.vaultDeadlineMs)}\
+${setting('version_check_interval_s', options.versionCheckIntervalS)}\
+${setting('previous_wrap_keep_s', options.previousWrapKeepS)}\
 ${setting('key_age_warning_days', options.keyAgeWarningDays)}\
 ${setting('read_rotation_policy', options.readRotationPolicy)}\
 ${setting('pinned_key_without_get', options.pinnedKeyWithoutGet)}\
@@ -305,7 +307,7 @@ function sideOf(gateway, { vault, account }) {
  * options, all optional:
  *   customerKey (true)        the account under a key in the vault, else under the service key
  *   checkIntervalMs (1000), graceS, accountIdleS, requestTimeoutMs, vaultDeadlineMs, connectionsMax, copyWaitBytes,
- *   copyThreads, keyAgeWarningDays, pinnedKeyWithoutGet, unwrapAuditIntervalS
+ *   copyThreads, keyAgeWarningDays, pinnedKeyWithoutGet, unwrapAuditIntervalS, versionCheckIntervalS, previousWrapKeepS
  *                             the gateway's own settings; those that change are the next start's, and what a reload
  *                             takes over the next gateway.reload()'s, which gives the names of what was changed
  *   callers                   { name: role } of others who may manage; gateway.callerTokens has their tokens
