@@ -13,36 +13,25 @@
 
 #define ATTEMPTS_MAX       64u
 #define CONTAINERS_BYTES   ((size_t)64 << 20)
+#define STEP_BYTES         ((size_t)1 << 20) /* of the account's map, and what comes with the last entry */
+#define MARK_ROWS_AT_ONCE  1024u
 #define CONTAINER_KEY_KIND "c/"
 #define GARBAGE_KEY_KIND   "g/"
 
-/* --- deletion -----------------------------------------------------------------------------------*/
+/* --- what the account has -----------------------------------------------------------------------*/
 
-/* Everything of the account's map, as key length 2 | key | value length 4 | value. */
-static bool copy_entry(void *ctx, struct gk_span key, struct gk_span value)
-{
-    struct gk_buf *copy = ctx;
-    gk_buf_append_u16(copy, (uint16_t)key.len);
-    gk_buf_append(copy, key.data, key.len);
-    gk_buf_append_u32(copy, (uint32_t)value.len);
-    gk_buf_append(copy, value.data, value.len);
-    return gk_buf_status(copy) == GK_OK;
-}
+/* What is noted of an account on its way into the mark. */
+struct noting {
+    const struct gk_removal *removal;
+    struct gk_buf containers; /* id 16 | shards 4 of each */
+    const char *kind;         /* of the entries that are looked at */
+    struct gk_error *error;
+};
 
-static bool key_begins(struct gk_span key, const char *prefix)
+static void note_container(struct noting *noting, const struct gk_id *id, uint32_t shards)
 {
-    return key.len > strlen(prefix) && memcmp(key.data, prefix, strlen(prefix)) == 0;
-}
-
-static void note_container(struct gk_change_list *changes, const struct gk_id *id, uint32_t shards)
-{
-    struct gk_buf key;
-    struct gk_buf value;
-    gk_buf_init(&key, sizeof id->bytes);
-    gk_buf_init(&value, sizeof shards);
-    gk_buf_append(&key, id->bytes, sizeof id->bytes);
-    gk_buf_append_u32(&value, shards);
-    gk_changes_set(changes, &key, &value);
+    gk_buf_append(&noting->containers, id->bytes, sizeof id->bytes);
+    gk_buf_append_u32(&noting->containers, shards);
 }
 
 /* What is under a policy or a legal hold is deleted by nobody. */
@@ -66,60 +55,139 @@ static enum gk_status check_protection(const struct gk_removal *removal, struct 
 }
 
 /* One by its own record, which may be deleted then. */
-static enum gk_status note_record(const struct gk_removal *removal, struct gk_span key,
-                                  struct gk_span open, struct gk_change_list *changes,
-                                  struct gk_error *error)
+static enum gk_status note_record(struct noting *noting, struct gk_span key, struct gk_span open)
 {
     struct gk_container container;
-    enum gk_status status = gk_container_decode(open, &container, error);
+    enum gk_status status = gk_container_decode(open, &container, noting->error);
     if (status != GK_OK) {
         return status;
     }
-    note_container(changes, &container.id, container.shards);
-    if (key_begins(key, CONTAINER_KEY_KIND)) {
-        const size_t kind = strlen(CONTAINER_KEY_KIND);
-        status = check_protection(removal, gk_span_of(key.data + kind, key.len - kind), &container,
-                                  error);
+    note_container(noting, &container.id, container.shards);
+    if (strcmp(noting->kind, CONTAINER_KEY_KIND) == 0) {
+        const size_t kind = strlen(noting->kind);
+        status = check_protection(noting->removal, gk_span_of(key.data + kind, key.len - kind),
+                                  &container, noting->error);
     }
     gk_container_cleanup(&container);
     return status;
 }
 
-/* The containers that one entry of the account's map names: its own record, also of one that was deleted and
- * is kept, or garbage. */
-static enum gk_status note_entry(const struct gk_removal *removal, const struct gk_id *account,
-                                 struct gk_span key, struct gk_span value,
-                                 struct gk_change_list *changes, struct gk_error *error)
+static enum gk_status note_garbage(struct noting *noting, struct gk_span open)
 {
-    const bool is_container =
-        key_begins(key, CONTAINER_KEY_KIND) || key_begins(key, GK_KEPT_CONTAINER_KIND);
-    if (!is_container && !key_begins(key, GARBAGE_KEY_KIND)) {
-        return GK_OK;
+    struct gk_garbage garbage;
+    int64_t freed_wall_ms = 0;
+    const enum gk_status status = gk_garbage_decode(open, &garbage, &freed_wall_ms, noting->error);
+    for (size_t i = 0; status == GK_OK && i < garbage.count; i++) {
+        note_container(noting, &garbage.items[i].id, gk_garbage_shards(&garbage.items[i]));
     }
+    gk_garbage_cleanup(&garbage);
+    return status;
+}
+
+/* The containers that one entry of the account's map names. */
+static enum gk_status note_entry(struct noting *noting, struct gk_span key, struct gk_span value)
+{
+    const struct gk_removal *removal = noting->removal;
+    const bool is_garbage = strcmp(noting->kind, GARBAGE_KEY_KIND) == 0;
     const struct gk_place place = {.plugin = removal->plugin,
                                    .account = removal->account,
-                                   .kind = is_container ? GK_VALUE_CONTAINER : GK_VALUE_GARBAGE,
-                                   .container = *account,
+                                   .kind = is_garbage ? GK_VALUE_GARBAGE : GK_VALUE_CONTAINER,
+                                   .container = removal->owner->id,
                                    .key = key};
     struct gk_buf open;
     gk_buf_init(&open, GK_GARBAGE_BYTES_MAX);
-    enum gk_status status = gk_value_open(&place, value, &open, error);
-    if (status == GK_OK && is_container) {
-        status = note_record(removal, key, gk_buf_span(&open), changes, error);
-    } else if (status == GK_OK) {
-        struct gk_garbage garbage;
-        int64_t freed_wall_ms = 0;
-        status = gk_garbage_decode(gk_buf_span(&open), &garbage, &freed_wall_ms, error);
-        for (size_t i = 0; status == GK_OK && i < garbage.count; i++) {
-            note_container(changes, &garbage.items[i].id, gk_garbage_shards(&garbage.items[i]));
-        }
-        gk_garbage_cleanup(&garbage);
+    enum gk_status status = gk_value_open(&place, value, &open, noting->error);
+    if (status == GK_OK) {
+        status = is_garbage ? note_garbage(noting, gk_buf_span(&open))
+                            : note_record(noting, key, gk_buf_span(&open));
     }
     gk_buf_cleanup(&open);
     return status;
 }
 
-static void note_name(struct gk_change_list *changes, const char *name)
+/* Some entries of the map, for to note one may take the store. */
+struct step {
+    struct gk_buf entries; /* key length 2 | key | value length 4 | value of each */
+    struct gk_buf last;    /* the last one's key */
+    uint32_t count;
+    bool full;
+};
+
+static bool copy_entry(void *ctx, struct gk_span key, struct gk_span value)
+{
+    struct step *step = ctx;
+    gk_buf_append_u16(&step->entries, (uint16_t)key.len);
+    gk_buf_append(&step->entries, key.data, key.len);
+    gk_buf_append_u32(&step->entries, (uint32_t)value.len);
+    gk_buf_append(&step->entries, value.data, value.len);
+    gk_buf_reset(&step->last);
+    gk_buf_append(&step->last, key.data, key.len);
+    step->full = step->entries.len >= STEP_BYTES || ++step->count == GK_MAP_WALK_ENTRIES;
+    return !step->full && gk_buf_status(&step->entries) == GK_OK;
+}
+
+static enum gk_status read_step(const struct noting *noting, struct step *step)
+{
+    struct gk_buf after;
+    gk_buf_init(&after, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_append(&after, step->last.data, step->last.len);
+    gk_buf_reset(&step->entries);
+    step->count = 0;
+    step->full = false;
+    const struct gk_map_range range = {.prefix = gk_span_str(noting->kind),
+                                       .after = gk_buf_span(&after),
+                                       .limit = GK_MAP_WALK_ENTRIES};
+    const enum gk_status status =
+        gk_store_map_walk(noting->removal->store, GK_POOL_META, noting->removal->owner->object,
+                          &range, copy_entry, step, noting->error);
+    const bool whole = gk_buf_status(&after) == GK_OK && gk_buf_status(&step->entries) == GK_OK &&
+                       gk_buf_status(&step->last) == GK_OK;
+    gk_buf_cleanup(&after);
+    return status == GK_OK && !whole ? gk_fail(noting->error, GK_E_RESOURCE, "out of memory")
+                                     : status;
+}
+
+static enum gk_status note_kind(struct noting *noting)
+{
+    struct step step = {.full = true};
+    gk_buf_init(&step.entries,
+                STEP_BYTES + GK_MAP_KEY_BYTES_MAX + GK_MAP_VALUE_BYTES_MAX + sizeof(uint64_t));
+    gk_buf_init(&step.last, GK_MAP_KEY_BYTES_MAX);
+    enum gk_status status = GK_OK;
+    while (status == GK_OK && step.full) {
+        status = read_step(noting, &step);
+        struct gk_reader in = gk_reader_of(gk_buf_span(&step.entries));
+        while (status == GK_OK && in.rest.len > 0) {
+            const struct gk_span key = gk_read_span(&in, gk_read_u16(&in));
+            const struct gk_span value = gk_read_span(&in, gk_read_u32(&in));
+            status = note_entry(noting, key, value);
+        }
+    }
+    gk_buf_cleanup(&step.entries);
+    gk_buf_cleanup(&step.last);
+    return status;
+}
+
+/* All containers of the account: those that it has, those that were deleted and are kept, and what waits to be removed. */
+static enum gk_status note_containers(struct noting *noting)
+{
+    static const char *const kinds[] = {CONTAINER_KEY_KIND, GK_KEPT_CONTAINER_KIND,
+                                        GARBAGE_KEY_KIND};
+    enum gk_status status = GK_OK;
+    for (size_t i = 0; status == GK_OK && i < sizeof kinds / sizeof *kinds; i++) {
+        noting->kind = kinds[i];
+        status = note_kind(noting);
+    }
+    return status == GK_OK && gk_buf_status(&noting->containers) != GK_OK
+               ? gk_fail(noting->error, GK_E_RESOURCE,
+                         "the containers of account %s do not fit into memory",
+                         noting->removal->owner->name)
+               : status;
+}
+
+/* --- the mark -----------------------------------------------------------------------------------*/
+
+static void add_name(struct gk_change_list *changes, const char *name)
 {
     struct gk_buf key;
     struct gk_buf value;
@@ -130,25 +198,38 @@ static void note_name(struct gk_change_list *changes, const char *name)
     gk_changes_set_attr(changes, &key, &value);
 }
 
-/* What the account's mark is made of. */
-static enum gk_status note_entries(struct gk_gateway *gateway, struct gk_gateway_account *account,
-                                   const struct gk_buf *entries, struct gk_change_list *changes,
-                                   struct gk_error *error)
+static void add_container(struct gk_change_list *changes, struct gk_reader *in)
 {
-    const struct gk_removal removal = {.store = gateway->store,
-                                       .plugin = gateway->host->plugin,
-                                       .account = account->handle,
-                                       .gateway = gateway,
-                                       .owner = account};
-    note_name(changes, account->name);
-    enum gk_status status = gk_buf_status(entries);
-    struct gk_reader in = gk_reader_of(gk_buf_span(entries));
-    while (status == GK_OK && in.rest.len > 0) {
-        const struct gk_span key = gk_read_span(&in, gk_read_u16(&in));
-        const struct gk_span value = gk_read_span(&in, gk_read_u32(&in));
-        status = note_entry(&removal, &account->id, key, value, changes, error);
+    struct gk_buf key;
+    struct gk_buf value;
+    gk_buf_init(&key, sizeof(struct gk_id));
+    gk_buf_init(&value, sizeof(uint32_t));
+    const struct gk_span id = gk_read_span(in, sizeof(struct gk_id));
+    gk_buf_append(&key, id.data, id.len);
+    gk_buf_append_u32(&value, gk_read_u32(in));
+    gk_changes_set(changes, &key, &value);
+}
+
+/* Its next rows, and always its name: it is never there without. */
+static enum gk_status write_some(const struct noting *noting, const char *mark,
+                                 struct gk_reader *in)
+{
+    struct gk_change_list changes;
+    gk_changes_init(&changes);
+    add_name(&changes, noting->removal->owner->name);
+    while (changes.count <= MARK_ROWS_AT_ONCE && in->rest.len > 0) {
+        add_container(&changes, in);
     }
-    return status == GK_OK ? gk_changes_status(changes) : status;
+    const struct gk_write_op op = {.pool = GK_POOL_META,
+                                   .object = mark,
+                                   .changes = changes.items,
+                                   .changes_count = changes.count};
+    const enum gk_status status =
+        gk_changes_status(&changes) == GK_OK
+            ? gk_store_write(noting->removal->store, &op, NULL, noting->error)
+            : gk_fail(noting->error, GK_E_RESOURCE, "out of memory");
+    gk_changes_cleanup(&changes);
+    return status;
 }
 
 static enum gk_status register_mark(struct gk_gateway *gateway, const struct gk_id *id,
@@ -162,21 +243,22 @@ static enum gk_status register_mark(struct gk_gateway *gateway, const struct gk_
 
 /* Its row is written before, for the reaper takes away an old mark of an account that is there, and by the row this one
  * is young; and after, for it takes away a row without a mark. */
-static enum gk_status leave_mark(struct gk_gateway *gateway, const struct gk_id *id,
-                                 const struct gk_change_list *changes, struct gk_error *error)
+static enum gk_status leave_mark(struct gk_gateway *gateway, const struct noting *noting)
 {
+    const struct gk_id *id = &noting->removal->owner->id;
     char mark[GK_INDEX_NAME_BYTES];
     gk_deleted_name(id, mark);
-    const struct gk_write_op op = {.pool = GK_POOL_META,
-                                   .object = mark,
-                                   .changes = changes->items,
-                                   .changes_count = changes->count};
-    enum gk_status status = register_mark(gateway, id, error);
-    if (status == GK_OK) {
-        status = gk_store_write(gateway->store, &op, NULL, error);
-    }
-    return status == GK_OK ? register_mark(gateway, id, error) : status;
+    struct gk_reader in = gk_reader_of(gk_buf_span(&noting->containers));
+    enum gk_status status = register_mark(gateway, id, noting->error);
+    do {
+        if (status == GK_OK) {
+            status = write_some(noting, mark, &in);
+        }
+    } while (status == GK_OK && in.rest.len > 0);
+    return status == GK_OK ? register_mark(gateway, id, noting->error) : status;
 }
+
+/* --- deletion -----------------------------------------------------------------------------------*/
 
 static bool no_attr(void *ctx, struct gk_span key, struct gk_span value)
 {
@@ -197,32 +279,29 @@ static enum gk_status delete_once(struct gk_gateway *gateway, struct gk_gateway_
                                   struct gk_error *error)
 {
     uint64_t version = 0;
-    struct gk_change_list changes; /* that make the mark */
-    struct gk_buf entries;
-    gk_changes_init(&changes);
-    gk_buf_init(&entries, CONTAINERS_BYTES);
+    const struct gk_removal removal = {.store = gateway->store,
+                                       .plugin = gateway->host->plugin,
+                                       .account = account->handle,
+                                       .gateway = gateway,
+                                       .owner = account};
+    struct noting noting = {.removal = &removal, .error = error};
+    gk_buf_init(&noting.containers, CONTAINERS_BYTES);
     enum gk_status status = gk_store_attrs(gateway->store, GK_POOL_META, account->object, no_attr,
                                            NULL, &version, error);
-    const struct gk_map_range all = {.prefix = {0}};
-    if (status == GK_OK) {
-        status = gk_store_map_walk(gateway->store, GK_POOL_META, account->object, &all, copy_entry,
-                                   &entries, error);
-    }
     gk_buf_reset(scopes);
     if (status == GK_OK) {
         status = gk_scopes_stored(gateway, account, scopes, error);
     }
     if (status == GK_OK) {
-        status = note_entries(gateway, account, &entries, &changes, error);
+        status = note_containers(&noting);
     }
     if (status == GK_OK && before->fn != NULL) {
         status = before->fn(before->ctx, account, error);
     }
     if (status == GK_OK) {
-        status = leave_mark(gateway, &account->id, &changes, error);
+        status = leave_mark(gateway, &noting);
     }
-    gk_changes_cleanup(&changes);
-    gk_buf_cleanup(&entries);
+    gk_buf_cleanup(&noting.containers);
     return status == GK_OK
                ? gk_account_attrs_remove_if(gateway->store, account->name, version, error)
                : status;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "gateway/account_attrs.h"
+#include "gateway/blob/changes.h"
 #include "gateway/blob/index.h"
 #include "gateway/blob/reaper.h"
 #include "gateway/blob/record.h"
@@ -21,6 +22,11 @@
 #define OBJECT  "account/" NAME
 #define RECORD  "gatekey.account"
 #define HOUR_MS INT64_C(3600000)
+
+/* Containers whose records are more than a deletion keeps in memory, 64 MiB. */
+#define CONTAINERS     8400u
+#define METADATA_BYTES 8100u
+#define AT_ONCE        1200u
 
 void __wrap_gk_reaper_note_deleted(struct gk_reaper *reaper);
 void __wrap_gk_reaper_note_deleted(struct gk_reaper *reaper)
@@ -36,9 +42,12 @@ struct marked {
     char index[GK_INDEX_NAME_BYTES]; /* of its container */
 };
 
+/* Of so many bytes of metadata. */
 static void add_container(struct account_world *world, const struct gk_gateway_account *account,
-                          const char *name, const struct gk_id *id)
+                          const char *name, const struct gk_id *id, size_t metadata,
+                          struct gk_change_list *changes)
 {
+    static uint8_t text[METADATA_BYTES];
     struct gk_container container = {.id = *id, .shards = 1};
     struct gk_buf key;
     struct gk_buf open;
@@ -47,6 +56,7 @@ static void add_container(struct account_world *world, const struct gk_gateway_a
     gk_buf_init(&open, GK_CONTAINER_RECORD_BYTES_MAX);
     gk_buf_init(&value, GK_CONTAINER_RECORD_BYTES_MAX);
     gk_metadata_init(&container.metadata);
+    gk_metadata_add(&container.metadata, gk_span_str("m"), gk_span_of(text, metadata));
     gk_container_key(&key, name);
     gk_container_encode(&container, &open);
     const struct gk_place place = {.plugin = world->host->plugin,
@@ -56,23 +66,34 @@ static void add_container(struct account_world *world, const struct gk_gateway_a
                                    .key = gk_buf_span(&key)};
     assert_int_equal(
         gk_value_seal(&place, NULL, gk_buf_span(&open), (struct gk_span){0}, &value, NULL), GK_OK);
-    account_world_change(world, OBJECT,
-                         (struct gk_change){.kind = GK_CHANGE_MAP_SET,
-                                            .key = gk_buf_span(&key),
-                                            .value = gk_buf_span(&value)});
-    gk_buf_cleanup(&key);
+    gk_changes_set(changes, &key, &value);
     gk_buf_cleanup(&open);
-    gk_buf_cleanup(&value);
     gk_container_cleanup(&container);
+}
+
+static void write_changes(struct account_world *world, struct gk_change_list *changes)
+{
+    const struct gk_write_op op = {.pool = GK_POOL_META,
+                                   .object = OBJECT,
+                                   .changes = changes->items,
+                                   .changes_count = changes->count};
+    assert_int_equal(gk_changes_status(changes), GK_OK);
+    assert_int_equal(gk_store_write(world->store, &op, NULL, NULL), GK_OK);
+    gk_changes_cleanup(changes);
+    gk_changes_init(changes);
 }
 
 static struct marked make(struct account_world *world)
 {
     const struct gk_id container = {.bytes = {9}};
     struct marked marked;
+    struct gk_change_list changes;
     assert_true(account_world_create(world, NAME));
     struct gk_gateway_account *account = account_world_get(world, NAME);
-    add_container(world, account, "photos", &container);
+    gk_changes_init(&changes);
+    add_container(world, account, "photos", &container, 0, &changes);
+    write_changes(world, &changes);
+    gk_changes_cleanup(&changes);
     assert_int_equal(gk_index_create(world->store, &container, 1, NULL), GK_OK);
     marked.id = account->id;
     gk_deleted_name(&account->id, marked.mark);
@@ -231,6 +252,50 @@ static void test_account_removal__another_of_that_name_keeps_nothing(void **stat
     assert_removed(world, &marked);
 }
 
+static bool take_row(void *ctx, struct gk_span key, struct gk_span value)
+{
+    bool *seen = ctx;
+    uint32_t number = 0;
+    assert_int_equal(key.len, sizeof(struct gk_id));
+    assert_int_equal(value.len, sizeof(uint32_t));
+    memcpy(&number, key.data, sizeof number);
+    assert_true(number < CONTAINERS && !seen[number]);
+    seen[number] = true;
+    return true;
+}
+
+static void test_account_removal__many_containers_are_all_marked(void **state)
+{
+    struct account_world *world = *state;
+    static bool seen[CONTAINERS];
+    struct gk_change_list changes;
+    char mark[GK_INDEX_NAME_BYTES];
+    assert_true(account_world_create(world, NAME));
+    struct gk_gateway_account *account = account_world_get(world, NAME);
+    gk_changes_init(&changes);
+    for (uint32_t i = 0; i < CONTAINERS; i++) {
+        struct gk_id id = {{0}};
+        char name[16];
+        memcpy(id.bytes, &i, sizeof i);
+        snprintf(name, sizeof name, "c%u", i);
+        add_container(world, account, name, &id, METADATA_BYTES, &changes);
+        if (changes.count == AT_ONCE) {
+            write_changes(world, &changes);
+        }
+    }
+    gk_changes_cleanup(&changes);
+    gk_deleted_name(&account->id, mark);
+    gk_accounts_put(account);
+    assert_int_equal(delete_account(world, NULL), GK_OK);
+
+    const struct gk_map_range all = {.prefix = {0}};
+    assert_int_equal(
+        gk_store_map_walk(world->store, GK_POOL_META, mark, &all, take_row, seen, NULL), GK_OK);
+    for (uint32_t i = 0; i < CONTAINERS; i++) {
+        assert_true(seen[i]);
+    }
+}
+
 #define REMOVAL_TEST(function)                                                                     \
     cmocka_unit_test_setup_teardown(function, account_world_setup, account_world_teardown)
 
@@ -244,6 +309,7 @@ int main(void)
         REMOVAL_TEST(test_account_removal__a_mark_without_a_name_is_left),
         REMOVAL_TEST(test_account_removal__the_mark_of_a_living_account_goes_in_an_hour),
         REMOVAL_TEST(test_account_removal__another_of_that_name_keeps_nothing),
+        REMOVAL_TEST(test_account_removal__many_containers_are_all_marked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
