@@ -273,6 +273,19 @@ enum gk_status kv_store_locked_put(struct kv_store *store, struct kv_key *key,
     return status;
 }
 
+/* The file names it again, so that it can be asked for once more; without that, nobody would know of what is left. */
+static enum gk_status keep_undestroyed(const struct kv_store *store, const struct kv_key *key,
+                                       enum gk_status status)
+{
+    if (save(store, NULL) != GK_OK) {
+        gk_log(GK_LOG_ERROR, "store",
+               "the key %s is left in the token: it is still to be purged, until this process ends",
+               key->name);
+    }
+    return status;
+}
+
+/* The file first: a key that it still names after a failure has its private halves. */
 enum gk_status kv_store_locked_remove(struct kv_store *store, const char *name,
                                       struct gk_error *error)
 {
@@ -282,15 +295,15 @@ enum gk_status kv_store_locked_remove(struct kv_store *store, const char *name,
         return gk_fail(error, GK_E_NOT_FOUND, "no such key");
     }
     struct kv_key *key = store->keys[at];
-    if (!destroy_private(store, key)) {
-        return gk_fail(error, GK_E_UNAVAILABLE, "the token does not let the key go");
-    }
     take_out(store, at);
-    const enum gk_status status = save(store, error);
-    if (status != GK_OK) {
-        insert_at(store, at, key);
-        return status;
+    enum gk_status status = save(store, error);
+    if (status == GK_OK && !destroy_private(store, key)) {
+        status = gk_fail(error, GK_E_UNAVAILABLE, "the token does not let the key go");
     }
-    kv_key_free(key);
-    return GK_OK;
+    if (status == GK_OK) {
+        kv_key_free(key);
+        return GK_OK;
+    }
+    insert_at(store, at, key);
+    return status == GK_E_UNAVAILABLE ? keep_undestroyed(store, key, status) : status;
 }

@@ -4,7 +4,8 @@
  * ports. It is one file in the state directory, "vault.json", written whole to a new file, synced
  * and renamed on each change. A vault's file holds private keys in the clear: its mode is 0600, and
  * that is all that protects them. A Managed HSM's holds the public halves, and which private half in
- * the token belongs to each; what is purged here is destroyed there first.
+ * the token belongs to each; what is purged here is destroyed there, as soon
+ * as the file names it no more.
  *
  * Functions named locked_ are called between kv_store_lock() and kv_store_unlock(); keys and
  * versions found there are valid until the unlock. The others lock for themselves or are for start
@@ -54,7 +55,8 @@ struct kv_key *kv_store_locked_find(const struct kv_store *store, const char *na
  * failure the store is as it was. */
 enum gk_status kv_store_locked_put(struct kv_store *store, struct kv_key *key,
                                    struct gk_error *error) GK_MUST_USE;
-/* Removes the key with that name for good. GK_E_UNAVAILABLE: the token does not let it go now. */
+/* Removes the key with that name for good. GK_E_RESOURCE: that could not be written, and the key is as it was.
+ * GK_E_UNAVAILABLE: the token does not let it go now; it is still there, and some of its versions may open nothing. */
 enum gk_status kv_store_locked_remove(struct kv_store *store, const char *name,
                                       struct gk_error *error) GK_MUST_USE;
 

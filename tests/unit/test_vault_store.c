@@ -24,6 +24,19 @@ struct fixture {
     struct kv_store *store;
 };
 
+/* --- the token ----------------------------------------------------------------------------------*/
+
+static unsigned destroyed; /* private halves */
+static bool token_is_away;
+
+bool __wrap_kv_hsm_destroy(struct kv_hsm *hsm, const char *id);
+bool __wrap_kv_hsm_destroy(struct kv_hsm *hsm, const char *id)
+{
+    (void)hsm, (void)id;
+    destroyed += !token_is_away;
+    return !token_is_away;
+}
+
 static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
@@ -49,10 +62,23 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void reopen(struct fixture *fixture)
+static void reopen_with(struct fixture *fixture, struct kv_hsm *hsm)
 {
     kv_store_close(fixture->store);
-    assert_int_equal(kv_store_open(fixture->dir, NULL, &fixture->store, NULL), GK_OK);
+    assert_int_equal(kv_store_open(fixture->dir, hsm, &fixture->store, NULL), GK_OK);
+}
+
+static void reopen(struct fixture *fixture)
+{
+    reopen_with(fixture, NULL);
+}
+
+/* Nothing can be written while a directory stands where the new file would. */
+static void block(const struct fixture *fixture, bool blocked)
+{
+    char path[STORE_PLACE_BYTES + 64];
+    snprintf(path, sizeof path, "%s/vault.json.new", fixture->dir);
+    assert_int_equal(blocked ? mkdir(path, 0700) : rmdir(path), 0);
 }
 
 /* A copy of the key, or a new one, with one version more. */
@@ -142,10 +168,8 @@ static void test_vault_store__keeps_rotation_policies(void **state)
 static void test_vault_store__undoes_what_it_cannot_write(void **state)
 {
     struct fixture *fixture = *state;
-    char block[STORE_PLACE_BYTES + 64];
     assert_int_equal(put(fixture, "key"), GK_OK);
-    snprintf(block, sizeof block, "%s/vault.json.new", fixture->dir);
-    assert_int_equal(mkdir(block, 0700), 0);
+    block(fixture, true);
     assert_int_equal(put(fixture, "key"), GK_E_RESOURCE);
     assert_int_equal(put(fixture, "other"), GK_E_RESOURCE);
     kv_store_lock(fixture->store, 0);
@@ -153,7 +177,7 @@ static void test_vault_store__undoes_what_it_cannot_write(void **state)
     kv_store_unlock(fixture->store);
     assert_int_equal(versions_of(fixture, "key"), 1);
     assert_int_equal(versions_of(fixture, "other"), 0);
-    assert_int_equal(rmdir(block), 0);
+    block(fixture, false);
     reopen(fixture);
     assert_int_equal(versions_of(fixture, "key"), 1);
     assert_int_equal(fixture->store->keys_count, 1);
@@ -175,6 +199,62 @@ static void test_vault_store__purges_what_is_due(void **state)
     kv_store_lock(fixture->store, 200);
     assert_null(kv_store_locked_find(fixture->store, "key"));
     kv_store_unlock(fixture->store);
+}
+
+/* --- of a Managed HSM --- */
+
+static struct kv_hsm *a_token(void)
+{
+    static int token;
+    return (struct kv_hsm *)(void *)&token;
+}
+
+static enum gk_status remove_key(struct fixture *fixture)
+{
+    kv_store_lock(fixture->store, 0);
+    const enum gk_status status = kv_store_locked_remove(fixture->store, "key", NULL);
+    kv_store_unlock(fixture->store);
+    return status;
+}
+
+static void put_in_token(struct fixture *fixture)
+{
+    reopen_with(fixture, a_token());
+    kv_store_lock(fixture->store, 0);
+    struct kv_key *key = extended(fixture, "key");
+    memset(key->versions[0].hsm_id, 'a', KV_HSM_ID_BYTES - 1);
+    assert_int_equal(kv_store_locked_put(fixture->store, key, NULL), GK_OK);
+    kv_store_unlock(fixture->store);
+    destroyed = 0;
+    token_is_away = false;
+}
+
+static void test_vault_store__destroys_nothing_before_that_is_written(void **state)
+{
+    struct fixture *fixture = *state;
+    put_in_token(fixture);
+    block(fixture, true);
+    assert_int_equal(remove_key(fixture), GK_E_RESOURCE);
+    assert_int_equal(versions_of(fixture, "key"), 1);
+    assert_int_equal(destroyed, 0);
+    block(fixture, false);
+    assert_int_equal(remove_key(fixture), GK_OK);
+    assert_int_equal(destroyed, 1);
+    reopen_with(fixture, a_token());
+    assert_int_equal(versions_of(fixture, "key"), 0);
+}
+
+static void test_vault_store__keeps_a_key_that_the_token_keeps(void **state)
+{
+    struct fixture *fixture = *state;
+    put_in_token(fixture);
+    token_is_away = true;
+    assert_int_equal(remove_key(fixture), GK_E_UNAVAILABLE);
+    reopen_with(fixture, a_token());
+    assert_int_equal(versions_of(fixture, "key"), 1);
+    token_is_away = false;
+    assert_int_equal(remove_key(fixture), GK_OK);
+    assert_int_equal(destroyed, 1);
 }
 
 static void test_vault_store__is_closed_to_others(void **state)
@@ -220,6 +300,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_vault_store__undoes_what_it_cannot_write, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_vault_store__purges_what_is_due, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_vault_store__destroys_nothing_before_that_is_written,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_vault_store__keeps_a_key_that_the_token_keeps, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_vault_store__is_closed_to_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_vault_store__refuses_another_file, set_up, tear_down),
     };
