@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which customer keys are accepted: one case for each reason to refuse, for a new account and for one that
-// changes its key; manual and automatic versions; a present key that is revoked; a pinned version that the
+// Which customer keys are accepted: one case for each reason to refuse, for a new account, for one that changes its
+// key and for an encryption scope; manual and automatic versions; a present key that is revoked; a pinned version that the
 // identity may not get.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 
 import { accountBody, startStack } from './lib/stack.mjs';
@@ -25,6 +26,7 @@ before(async () => {
 after(() => stack?.stop());
 
 const manage = (method, name, body) => stack.management.request(method, `${stack.accountPath(name)}${API}`, { body });
+const scopePath = (name) => `${stack.accountPath(stack.account)}/encryptionScopes/${name}${API}`;
 const encryptionOf = async (name) => (await manage('GET', name)).json.properties.encryption;
 // The account's identity as an update has it that asks for a key.
 const withKey = (key) => {
@@ -42,7 +44,7 @@ async function pretend(name, change) {
   await vault.fault({ operation: 'get', key: name, count: -1, status: 200, body: JSON.stringify(body) });
 }
 
-// Each: what is done to a good key, with its name and version, and what the refusal says.
+// Each: what is done to a good key, with its name and version, what the refusal says, and its status, 400 unless given.
 const permit = (...permissions) => () => vault.setPermissions('gateway', permissions);
 const dates = (from, to) => async (name, version) => vault.admin.updateKeyProperties(name, version,
   { notBefore: new Date(Date.now() + from * DAY_MS), expiresOn: new Date(Date.now() + to * DAY_MS) });
@@ -69,6 +71,11 @@ const rows = {
   'behind a firewall': [() => vault.setNetwork('firewall'), AUTHENTICATION, /ForbiddenByFirewall.*let the gateway through/],
   'without public access': [() => vault.setNetwork('private'), AUTHENTICATION, /ForbiddenByConnection.*let the gateway/],
   'no permission unwrapKey': [permit('get', 'wrapKey'), AUTHENTICATION, /refuses unwrapKey .*the permission unwrapKey/],
+  'a key of another length comes back': [(name) => vault.fault({ operation: 'unwrapKey', key: name, count: -1, action: 'long_key' }),
+    'ServerBusy', /no answer \(AnswerInvalid\)/, 503],
+  'another key comes back': [async (name, version) => vault.fault({ operation: 'unwrapKey', key: name, count: -1, status: 200,
+    body: JSON.stringify({ kid: `${vault.uri}/keys/${name}/${version}`, value: randomBytes(32).toString('base64url') }) }),
+  'IntegrityCheckFailed', /not the root key that the account record commits to/, 500],
 };
 
 async function assertRefused(answer, status, code, message) {
@@ -77,21 +84,24 @@ async function assertRefused(answer, status, code, message) {
   assert.match(answer.json.error.message, message);
 }
 
-for (const [what, [spoil, code, message]] of Object.entries(rows)) {
+for (const [what, [spoil, code, message, status = 400]] of Object.entries(rows)) {
   test(`refused: ${what}`, async () => {
     const name = `probe-${++probes}`;
     const { properties: { version } } = await vault.createKey(name);
     await spoil(name, version);
     try {
       const body = accountBody(stack.identity, { vaultUri: vault.uri, name });
-      await assertRefused(await manage('PUT', `probe${probes}`, body), 400, code, message);
-      await assertRefused(await manage('PATCH', 'second', withKey({ name })), 400, code, message);
+      await assertRefused(await manage('PUT', `probe${probes}`, body), status, code, message);
+      await assertRefused(await manage('PATCH', 'second', withKey({ name })), status, code, message);
+      const scope = { properties: { source: 'Microsoft.KeyVault', keyVaultProperties: { keyUri: `${vault.uri}/keys/${name}` } } };
+      await assertRefused(await stack.management.request('PUT', scopePath(`probe${probes}`), { body: scope }), status, code, message);
     } finally {
       await vault.clearFaults();
       await vault.setPermissions('gateway', ALL);
       await vault.setNetwork('open');
     }
     assert.equal((await manage('GET', `probe${probes}`)).status, 404);
+    assert.equal((await stack.management.request('GET', scopePath(`probe${probes}`))).status, 404);
     assert.equal((await encryptionOf('second')).keySource, 'Microsoft.Storage');
   });
 }
