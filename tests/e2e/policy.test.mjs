@@ -10,6 +10,7 @@ import { accountBody, startStack } from './lib/stack.mjs';
 const API = 'api-version=2023-05-01';
 const PAGE = 100;
 const NOT_COMPLIANT = 8;
+const LONG_AGO_S = 1500000000;
 const SIZE_ID = '82067dbb-e53b-4e06-b631-546d197452d9';
 
 const options = {};
@@ -34,6 +35,15 @@ const under = async (policy) => {
   assert.equal(await stack.gateway.reload(), 'policy');
 };
 const events = () => readFileSync(stack.gateway.auditFile, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line));
+
+// What a get of the key tells from now on.
+async function pretend(name, attributes) {
+  const { key: { n, e }, properties } = await stack.vault.admin.getKey(name);
+  const told = { key: { kid: properties.id, kty: 'RSA', key_ops: ['wrapKey', 'unwrapKey'],
+    n: Buffer.from(n).toString('base64url'), e: Buffer.from(e).toString('base64url') },
+  attributes: { enabled: true, recoveryLevel: 'Recoverable', ...attributes } };
+  await stack.vault.fault({ operation: 'get', key: name, count: -1, status: 200, body: JSON.stringify(told) });
+}
 
 async function report(code) {
   const done = await stack.ctl('policy', 'report', '--json');
@@ -93,11 +103,7 @@ test('keys must be large, young and protected; what is only audited is told', as
   const queues = { queue: { keyType: 'Account' } };
   await assertDenied(create(key), 'queue_customer_keys');
   await assertDenied(create({ ...key, name: stack.keyName }, queues), 'key_size');
-  const { key: { n, e }, properties } = await vault.admin.getKey('large');
-  const old = { key: { kid: properties.id, kty: 'RSA', key_ops: ['wrapKey', 'unwrapKey'],
-    n: Buffer.from(n).toString('base64url'), e: Buffer.from(e).toString('base64url') },
-  attributes: { enabled: true, recoveryLevel: 'Recoverable', created: 1500000000 } };
-  await vault.fault({ operation: 'get', key: 'large', count: -1, status: 200, body: JSON.stringify(old) });
+  await pretend('large', { created: LONG_AGO_S });
   await assertDenied(create(key, queues), 'key_age');
   await vault.clearFaults();
 
@@ -127,6 +133,47 @@ test('keys must be large, young and protected; what is only audited is told', as
   assert.ok(!encryption.keyvaultproperties.currentVersionedKeyIdentifier.endsWith(small));
   const refused = events().findLast(({ event }) => event === 'key.rotate');
   assert.deepEqual([refused.outcome, refused.account], ['refused', `made${made}`]);
+});
+
+test('each of the other rules denies, and tells, by itself', async () => {
+  const { vault, keyName: name } = stack;
+  const key = { vaultUri: vault.uri, name };
+  const denied = async (rules, rule, ...what) => {
+    await under(rules);
+    await assertDenied(create(...what), rule);
+  };
+  const told = async (rules, rule, ...what) => {
+    await under(rules);
+    const answer = await create(...what);
+    assert.equal(answer.status, 200, answer.body);
+    assert.deepEqual(events().filter(({ event, account }) => event === 'policy.broken' && account === `made${made}`)
+      .map(({ reason }) => reason), [rule]);
+    assert.deepEqual(brokenBy((await report(NOT_COMPLIANT)).get(`made${made}`)), [`${rule} nonCompliant`]);
+  };
+  await denied('table_customer_keys = "deny";', 'table_customer_keys', key);
+  await denied('hsm_keys = "deny";', 'hsm_keys', key);
+  await told('customer_keys = "audit";', 'customer_keys');
+  await told('vaults = "audit"; allowed_vaults = [ "https://elsewhere.test" ];', 'vaults', key);
+  await pretend(name, { created: LONG_AGO_S });
+  await told('key_age = "audit"; maximum_key_age_days = 30;', 'key_age', key);
+  await vault.clearFaults();
+
+  // A vault that is known not to protect its keys is refused whatever the rules; one that loses that later, or does not tell.
+  await under('purge_protection = "audit";');
+  assert.equal((await create(key)).status, 200);
+  await pretend(name, { recoveryLevel: 'Recoverable+Purgeable' });
+  await stack.checkKey(`made${made}`);
+  assert.deepEqual(brokenBy((await report(NOT_COMPLIANT)).get(`made${made}`)), ['purge_protection nonCompliant']);
+  await vault.clearFaults();
+  options.pinnedKeyWithoutGet = true;
+  await stack.gateway.restart();
+  const { properties: { version } } = await vault.admin.getKey(name);
+  await vault.setPermissions('gateway', ['wrapKey', 'unwrapKey']);
+  try {
+    await denied('purge_protection = "deny";', 'purge_protection', { ...key, version });
+  } finally {
+    await vault.setPermissions('gateway', ['get', 'wrapKey', 'unwrapKey']);
+  }
 });
 
 test('what a vault has told is known after a restart without it', async () => {
