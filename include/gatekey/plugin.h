@@ -295,7 +295,8 @@ struct gk_account_restore {
      * that would come back, whose id is id. candidate is for record_open alone, and until check
      * returns. It may fill *beside, whose name is NULL, with one attribute of the host's own that
      * is written in the same step; its value must live until the restore ends. Called once for each
-     * attempt to write, after the attributes were read; what it refuses is the restore's answer.
+     * attempt to write, after the attributes were read; what it refuses is the restore's answer. It
+     * may ask the plugin what it knows of accounts, this one too.
      */
     enum gk_status (*check)(void *check_ctx, struct gk_account *candidate, const struct gk_id *id,
                             struct gk_attr *beside, struct gk_error *error);
