@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // keyvaultd as a Managed HSM, its keys in a PKCS#11 token: the vendor's Key Vault SDK against it, and a gateway
-// with accounts in a vault and in the HSM side by side, and an account that moves between the two under writes.
+// with accounts in a vault and in the HSM side by side, an account that moves between the two under writes, and what is
+// warned of by a rotation policy in the HSM.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { constants, createPublicKey, publicEncrypt, randomBytes } from 'node:crypto';
@@ -21,11 +22,13 @@ let vault;
 let hsm;
 
 before(async () => {
-  stack = await startStack({ moreVaults: [{ kind: 'managed-hsm' }] });
+  stack = await startStack({ movableClock: true, readRotationPolicy: true, moreVaults: [{ kind: 'managed-hsm' }] });
   [vault, hsm] = stack.vaults;
 });
 after(() => stack?.stop());
 
+// By the clocks of both.
+const at = (offsetMs) => Promise.all([vault, hsm].map((one) => one.setClock(offsetMs)));
 // Past the SDK, which wraps locally with a public key that it knows.
 async function bare(who, method, target, body) {
   const token = await hsm.credential(who).getToken(`${hsm.resource}/.default`);
@@ -136,7 +139,6 @@ test('a key whose time to be purged has come is destroyed in the token', async (
   assert.equal(privateKeys().length, before + 2);
   await hsm.deleteKey('gone');
   assert.equal(privateKeys().length, before + 2);
-  const at = (offsetMs) => Promise.all([vault, hsm].map((one) => one.setClock(offsetMs)));
   await at(91 * DAY_MS);
   try {
     assert.equal((await bare('admin', 'GET', '/deletedkeys/gone')).status, 404);
@@ -268,4 +270,25 @@ test('an account under a key of each type and size, one after the other', async 
       assert.deepEqual(await read(container, 'blob'), bytes);
     }
   }
+});
+
+// The last one: the gateway's clock does not go back.
+test('a version that its rotation policy would have rotated is old, where the policy may be read', async () => {
+  await hsm.createKey('by-policy');
+  await hsm.admin.updateKeyRotationPolicy('by-policy', { lifetimeActions: [{ action: 'Rotate', timeAfterCreate: 'P30D' }] });
+  await stack.createAccount('bypolicy', { vaultUri: hsm.uri, name: 'by-policy' });
+  await stack.checkKey('bypolicy');
+  assert.equal((await stack.keyStatus('bypolicy')).keyRotationDue, undefined, 'nobody may read it');
+  await hsm.setPermissions('gateway', ['get', 'wrapKey', 'unwrapKey', 'getrotationpolicy']);
+  await stack.checkKey('bypolicy');
+  const status = await stack.keyStatus('bypolicy');
+  assert.equal(Date.parse(status.keyRotationDue) - Date.parse(status.keyCreated), 30 * DAY_MS);
+  assert.deepEqual(status.keyWarnings, []);
+  stack.gateway.moveClock(33 * DAY_MS); // alone: the HSM has not noticed
+  await stack.checkKey('bypolicy');
+  assert.deepEqual((await stack.keyStatus('bypolicy')).keyWarnings, ['key-old']);
+  await at(33 * DAY_MS); // now it has
+  await stack.checkKey('bypolicy');
+  assert.deepEqual((await stack.keyStatus('bypolicy')).keyWarnings, []);
+  assert.notEqual(await current('bypolicy'), status.currentKeyIdentifier);
 });
