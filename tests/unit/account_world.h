@@ -38,8 +38,10 @@ struct account_world {
     struct gk_store *store;
     struct gk_plugin_host *host;
     struct gk_accounts *accounts;
-    account_world_write_fn *on_write;  /* NULL: nothing */
-    account_world_write_fn *on_answer; /* after it; false: its answer is lost. NULL: nothing */
+    /* The module has threads that write, too. */
+    account_world_write_fn *_Atomic on_write; /* NULL: nothing */
+    account_world_write_fn
+        *_Atomic on_answer; /* after it; false: its answer is lost. NULL: nothing */
 };
 
 static struct {
@@ -53,11 +55,13 @@ static inline enum gk_status account_world_write(struct gk_store *store,
                                                  uint64_t *new_version, struct gk_error *error)
 {
     struct account_world *world = account_world_store.world;
-    if (world->on_write != NULL && !world->on_write(world, op)) {
+    account_world_write_fn *const on_write = atomic_load(&world->on_write);
+    if (on_write != NULL && !on_write(world, op)) {
         return gk_fail(error, GK_E_UNAVAILABLE, "no answer");
     }
     const enum gk_status status = account_world_store.engine->write(store, op, new_version, error);
-    return world->on_answer == NULL || world->on_answer(world, op)
+    account_world_write_fn *const on_answer = atomic_load(&world->on_answer);
+    return on_answer == NULL || on_answer(world, op)
                ? status
                : gk_fail(error, GK_E_UNAVAILABLE, "no answer");
 }
