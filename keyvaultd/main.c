@@ -10,6 +10,7 @@
 #include "common/process.h"
 #include "common/secret.h"
 #include "common/supervisor.h"
+#include "keyvaultd/json_memory.h"
 #include "keyvaultd/server.h"
 
 #ifndef GATEKEY_VERSION
@@ -143,6 +144,7 @@ static int run(struct kv_server *server, const struct options *options, bool loc
 static int check_and_run(struct kv_config *config, const struct options *options)
 {
     const bool locked = gk_process_harden(); /* before keys are read */
+    kv_json_memory_wipe_freed();
     struct kv_server *server = NULL;
     struct gk_error error = {0};
     enum gk_status status = kv_config_read(options->config, config, &error);

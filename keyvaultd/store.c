@@ -76,6 +76,22 @@ static enum gk_status save(const struct kv_store *store, struct gk_error *error)
     return GK_OK;
 }
 
+/* By a buffer of our own, which is wiped, as the JSON library's memory is. NULL: it is not JSON, or cannot be read. */
+static json_t *read_file(const struct kv_store *store)
+{
+    char buffer[BUFSIZ];
+    FILE *file = fopen(store->path, "re");
+    if (file == NULL) {
+        return NULL;
+    }
+    json_t *root = setvbuf(file, buffer, _IOFBF, sizeof buffer) == 0
+                       ? json_loadf(file, JSON_REJECT_DUPLICATES, NULL)
+                       : NULL;
+    fclose(file);
+    gk_wipe(buffer, sizeof buffer);
+    return root;
+}
+
 static enum gk_status load(struct kv_store *store, struct gk_error *error)
 {
     struct stat info;
@@ -84,8 +100,7 @@ static enum gk_status load(struct kv_store *store, struct gk_error *error)
                    ? save(store, error)
                    : gk_fail(error, GK_E_RESOURCE, "no entropy");
     }
-    json_error_t reason;
-    json_t *root = json_load_file(store->path, JSON_REJECT_DUPLICATES, &reason);
+    json_t *root = read_file(store);
     const bool good = root != NULL && kv_store_from_json(store, root);
     json_decref(root);
     return good ? GK_OK

@@ -6,12 +6,14 @@
  */
 #include "keyvaultd/store.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "keyvaultd/json_memory.h"
 #include "keyvaultd/rsa.h"
 #include "unit/cmocka_all.h"
 #include "unit/store_place.h"
@@ -144,6 +146,66 @@ static void test_vault_store__keeps_everything(void **state)
     assert_int_equal(version->attributes.created_s, 3);
     assert_int_equal(version->attributes.updated_s, 4);
     assert_true(json_equal(version->tags, fixture->tags));
+}
+
+/* --- what is left in memory --- */
+
+/* Into memory that is not of the heap, and by nothing that uses it. */
+static void read_text(const char *path, char *text, size_t size)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t len = 0;
+    ssize_t got = 0;
+    assert_true(fd >= 0);
+    while (len < size - 1 && (got = read(fd, text + len, size - 1 - len)) > 0) {
+        len += (size_t)got;
+    }
+    close(fd);
+    text[len] = '\0';
+}
+
+/* Of the only private key, as the file has it. */
+static const char *private_part(const struct fixture *fixture)
+{
+    static char text[16384];
+    char path[STORE_PLACE_BYTES + 64];
+    snprintf(path, sizeof path, "%s/vault.json", fixture->dir);
+    read_text(path, text, sizeof text);
+    char *key = strstr(text, "\"private\":\"");
+    assert_non_null(key);
+    key += 1024;
+    key[64] = '\0';
+    return key;
+}
+
+static bool heap_has(const char *part)
+{
+    static char maps[65536];
+    char *begin = NULL;
+    char *end = NULL;
+    read_text("/proc/self/maps", maps, sizeof maps);
+    char *line = strstr(maps, "[heap]");
+    while (line != NULL && line > maps && line[-1] != '\n') {
+        line--;
+    }
+    return line != NULL && sscanf(line, "%p-%p", (void **)&begin, (void **)&end) == 2 &&
+           memmem(begin, (size_t)(end - begin), part, strlen(part)) != NULL;
+}
+
+static void test_vault_store__leaves_no_private_key_in_freed_memory(void **state)
+{
+    struct fixture *fixture = *state;
+#ifdef GATEKEY_SANITIZED
+    skip(); /* a sanitizer's heap is elsewhere */
+#endif
+    assert_int_equal(put(fixture, "key"), GK_OK);
+    const char *part = private_part(fixture);
+    assert_false(heap_has(part));
+    reopen(fixture);
+    assert_false(heap_has(part));
+    char *copy = strdup(part); /* the look finds what is there */
+    assert_true(heap_has(part));
+    free(copy);
 }
 
 static void test_vault_store__keeps_rotation_policies(void **state)
@@ -293,8 +355,11 @@ static void test_vault_store__refuses_another_file(void **state)
 
 int main(void)
 {
+    kv_json_memory_wipe_freed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_vault_store__keeps_everything, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_vault_store__leaves_no_private_key_in_freed_memory,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_vault_store__keeps_rotation_policies, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_vault_store__undoes_what_it_cannot_write, set_up,
