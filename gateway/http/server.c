@@ -695,7 +695,7 @@ static unsigned wait_for_none(struct gk_http_server *server, const unsigned *cou
     pthread_mutex_lock(&server->mutex);
     int result = 0;
     while (*count > 0 && result == 0) {
-        result = pthread_cond_timedwait(&server->fewer, &server->mutex, &until);
+        result = pthread_cond_clockwait(&server->fewer, &server->mutex, CLOCK_MONOTONIC, &until);
     }
     const unsigned left = *count;
     pthread_mutex_unlock(&server->mutex);
@@ -758,7 +758,7 @@ void gk_http_server_close(struct gk_http_server *server)
         close(server->listener);
         server->listener = -1;
     }
-    clock_gettime(CLOCK_REALTIME, &server->closed);
+    clock_gettime(CLOCK_MONOTONIC, &server->closed);
     atomic_store(&server->stopping, true);
     if (server->daemon != NULL) {
         const MHD_socket listening = MHD_quiesce_daemon(server->daemon);
