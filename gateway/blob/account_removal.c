@@ -260,12 +260,6 @@ static enum gk_status leave_mark(struct gk_gateway *gateway, const struct noting
 
 /* --- deletion -----------------------------------------------------------------------------------*/
 
-static bool no_attr(void *ctx, struct gk_span key, struct gk_span value)
-{
-    (void)ctx, (void)key, (void)value;
-    return false;
-}
-
 /* What the caller wants done before; fn may be NULL. */
 struct before {
     gk_removal_before_fn *fn;
@@ -286,8 +280,8 @@ static enum gk_status delete_once(struct gk_gateway *gateway, struct gk_gateway_
                                        .owner = account};
     struct noting noting = {.removal = &removal, .error = error};
     gk_buf_init(&noting.containers, CONTAINERS_BYTES);
-    enum gk_status status = gk_store_attrs(gateway->store, GK_POOL_META, account->object, no_attr,
-                                           NULL, &version, error);
+    enum gk_status status =
+        gk_store_version(gateway->store, GK_POOL_META, account->object, &version, error);
     gk_buf_reset(scopes);
     if (status == GK_OK) {
         status = gk_scopes_stored(gateway, account, scopes, error);
