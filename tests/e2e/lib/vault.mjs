@@ -258,9 +258,10 @@ control = { enabled = true; token_file = ${quote(file('control.token', `${contro
 
     calls,
     countCalls: async (operation, key) => (await calls()).calls.filter(matches(operation, key)).length,
-    // Resolves with the first such call from now on that was answered.
-    waitForCall: async (operation, key) => {
-      let { next } = await calls();
+    // Resolves with the first such call that was answered after since, which calls() has told: without it, from the time
+    // when the vault is asked for that, which is too late to be told of what is brought about meanwhile.
+    waitForCall: async (operation, key, since) => {
+      let { next } = since ?? await calls();
       const deadline = Date.now() + WAIT_MS;
       while (Date.now() < deadline) {
         const fresh = await calls(next);
