@@ -124,10 +124,6 @@ enum gk_status gk_account_record_key(const struct gk_instance *instance,
 void gk_account_locked_begin(struct gk_account *account, struct gk_root_key **root_key);
 /* Whether the root key in memory is the one that the record has as active. The mutex is held. */
 bool gk_account_locked_has_active_key(const struct gk_account *account);
-/* A copy of the root key that the generation has, into copy, which is secret memory: of an account whose key has just
- * opened it, as the last check says. False, and copy is untouched: there is none in memory, or it is another. */
-bool gk_account_copy_key(struct gk_account *account, const struct gk_root_generation *generation,
-                         struct gk_root_key *copy) GK_MUST_USE;
 /* Nobody gets through any more. The mutex is held. */
 void gk_account_locked_shut(struct gk_account *account);
 

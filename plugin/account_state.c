@@ -55,29 +55,6 @@ bool gk_account_locked_has_active_key(const struct gk_account *account)
     return account->root_key != NULL && account->generation == active->generation;
 }
 
-bool gk_account_copy_key(struct gk_account *account, const struct gk_root_generation *generation,
-                         struct gk_root_key *copy)
-{
-    pthread_mutex_lock(&account->mutex);
-    const bool active = account->state.state == GK_ACCOUNT_ACTIVE && account->root_key != NULL &&
-                        account->generation == generation->generation;
-    if (active) {
-        *copy = *account->root_key; /* which is changed under the mutex, too */
-    }
-    pthread_mutex_unlock(&account->mutex);
-    if (!active) {
-        return false;
-    }
-    const struct gk_root_scope scope = {.account = account->id,
-                                        .generation = generation->generation};
-    const bool same = gk_root_key_check(account->instance->crypto, copy, &scope,
-                                        generation->commitment, NULL) == GK_OK;
-    if (!same) {
-        gk_wipe(copy, sizeof *copy);
-    }
-    return same;
-}
-
 void gk_account_locked_begin(struct gk_account *account, struct gk_root_key **root_key)
 {
     atomic_init(&account->gate, GATE_SHUT);

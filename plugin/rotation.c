@@ -204,17 +204,6 @@ static enum gk_status wrap_by_newest(struct rotation *rotation,
     return status;
 }
 
-/* By the version in use, unless the vault has done that within the check interval: where a version is new to thousands
- * of accounts, a call less for each is minutes. */
-static enum gk_status open_present(struct rotation *rotation,
-                                   const struct gk_root_generation *active, struct gk_error *error)
-{
-    return gk_account_copy_key(rotation->account, active, rotation->root_key)
-               ? GK_OK
-               : gk_root_unwrap(&rotation->caller, &rotation->next->id, active, rotation->root_key,
-                                error);
-}
-
 static enum gk_status wrap_anew(struct rotation *rotation, struct gk_error *error)
 {
     struct gk_root_generation *active = gk_account_record_active_to_change(rotation->next);
@@ -224,7 +213,8 @@ static enum gk_status wrap_anew(struct rotation *rotation, struct gk_error *erro
     };
     struct gk_root_wrap wrap;
     rotation->proof = gk_account_begin_proof(rotation->account);
-    enum gk_status status = open_present(rotation, active, error);
+    enum gk_status status =
+        gk_root_unwrap(&rotation->caller, &rotation->next->id, active, rotation->root_key, error);
     if (status == GK_OK) {
         status = wrap_by_newest(rotation, &identity, &wrap, error);
     }

@@ -46,22 +46,6 @@ static void test_rotation__a_day_later_the_new_version_is_taken_with_one_wrap(vo
     assert_state(fixture, GK_ACCOUNT_ACTIVE);
 }
 
-/* What the vault has opened within the check interval it need not open again: it proves the new wrap alone. */
-static void test_rotation__an_account_in_use_is_wrapped_anew_from_memory(void **state)
-{
-    struct fixture *fixture = *state;
-    create_customer(fixture);
-    assert_int_equal(check_now(fixture), GK_OK);
-    unsigned before = vault_now().unwraps;
-    assert_int_equal(check_now(fixture), GK_OK);
-    const unsigned looked = vault_now().unwraps - before;
-    rotate_vault();
-    before = vault_now().unwraps;
-    assert_int_equal(check_now(fixture), GK_OK);
-    assert_int_equal(vault_now().unwraps - before, looked + 1);
-    until_current(fixture, 2);
-}
-
 static void test_rotation__no_new_version_no_new_record(void **state)
 {
     struct fixture *fixture = *state;
@@ -583,7 +567,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_rotation__a_day_later_the_new_version_is_taken_with_one_wrap),
-        TEST(test_rotation__an_account_in_use_is_wrapped_anew_from_memory),
         TEST(test_rotation__no_new_version_no_new_record),
         TEST(test_rotation__the_time_of_the_check_survives_a_restart),
         TEST(test_rotation__what_the_vault_told_survives_a_restart),
