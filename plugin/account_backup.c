@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "common/error.h"
 #include "common/secret.h"
@@ -281,21 +282,21 @@ static enum gk_status ask_host(struct restore *restore, struct gk_attr *beside,
 /* --- the proof that the root key opens ----------------------------------------------------------- */
 
 static enum gk_status refuse_key(const struct gk_root_wrap *wrap,
-                                 const struct gk_vault_result *result, struct gk_error *error)
+                                 const struct gk_vault_result *result, const char *remedy,
+                                 struct gk_error *error)
 {
-    return gk_fail_http(
-        error, GK_E_INVALID, 409, "AccountBackupKeyRefused",
-        "The vault does not open the backup's root key with %.200s (%s). Have that version "
-        "enabled until the restore is done, or take a backup from after the key was rotated or "
-        "changed.",
-        wrap->key_id, result->code[0] == '\0' ? "no reason given" : result->code);
+    return gk_fail_http(error, GK_E_INVALID, 409, "AccountBackupKeyRefused",
+                        "The vault does not open the backup's root key with %.200s (%s). %s",
+                        wrap->key_id, result->code[0] == '\0' ? "no reason given" : result->code,
+                        remedy);
 }
 
-/* One of the wraps must open: what nothing opens is not worth a present record. */
-static enum gk_status prove_by_vault(const struct restore *restore, struct gk_root_key *root_key,
-                                     struct gk_error *error)
+/* A wrap of record's active generation. */
+static enum gk_status open_wrap(const struct restore *restore,
+                                const struct gk_account_record *record,
+                                const struct gk_root_wrap *wrap, const char *remedy,
+                                struct gk_root_key *root_key, struct gk_error *error)
 {
-    const struct gk_account_record *record = &restore->backup->record;
     const struct gk_root_generation *active = gk_account_record_active(record);
     const struct gk_root_scope scope = {.account = record->id, .generation = active->generation};
     const struct gk_vault_caller caller = {.instance = restore->instance,
@@ -303,20 +304,32 @@ static enum gk_status prove_by_vault(const struct restore *restore, struct gk_ro
                                            .actor = restore->actor,
                                            .identity = &record->settings.identity,
                                            .deadline = &restore->deadline};
+    struct gk_vault_result result;
+    gk_vault_call_unwrap(&caller, wrap, root_key, &result);
+    if (result.verdict == GK_VAULT_UNAVAILABLE) {
+        return gk_vault_silent_error(restore->instance, &result, error);
+    }
+    if (result.verdict != GK_VAULT_OK) {
+        return refuse_key(wrap, &result, remedy, error);
+    }
+    return gk_root_key_check(restore->instance->crypto, root_key, &scope, active->commitment,
+                             error);
+}
+
+/* One of the wraps must open: what nothing opens is not worth a present record. */
+static enum gk_status prove_backup(const struct restore *restore, struct gk_root_key *root_key,
+                                   struct gk_error *error)
+{
+    const struct gk_account_record *record = &restore->backup->record;
+    const struct gk_root_generation *active = gk_account_record_active(record);
     enum gk_status first = GK_E_INTERNAL;
     for (uint32_t i = 0; i < active->wraps_count; i++) {
-        struct gk_vault_result result;
         struct gk_error why = {0};
-        gk_vault_call_unwrap(&caller, &active->wraps[i], root_key, &result);
-        enum gk_status status = GK_OK;
-        if (result.verdict == GK_VAULT_UNAVAILABLE) {
-            status = gk_vault_silent_error(restore->instance, &result, &why);
-        } else if (result.verdict != GK_VAULT_OK) {
-            status = refuse_key(&active->wraps[i], &result, &why);
-        } else {
-            status = gk_root_key_check(restore->instance->crypto, root_key, &scope,
-                                       active->commitment, &why);
-        }
+        const enum gk_status status =
+            open_wrap(restore, record, &active->wraps[i],
+                      "Have that version enabled until the restore is done, or take a backup from "
+                      "after the key was rotated or changed.",
+                      root_key, &why);
         if (status == GK_OK) {
             return GK_OK;
         }
@@ -331,19 +344,43 @@ static enum gk_status prove_by_vault(const struct restore *restore, struct gk_ro
     return first;
 }
 
+/* Whether the account would be under a version of before, nobody having asked for another key. */
+static bool goes_back(const struct restore *restore)
+{
+    const struct gk_root_generation *known = gk_account_record_active(restore->known);
+    const struct gk_root_generation *backup = gk_account_record_active(&restore->backup->record);
+    return restore->has_known && !restore->replaced_settings &&
+           strcasecmp(known->wraps[0].key_id, backup->wraps[0].key_id) != 0;
+}
+
+/* The version in use decides: with one of before that is enabled still, somebody would get away from a key that its owner
+ * has disabled. */
+static enum gk_status prove_in_use(const struct restore *restore, struct gk_root_key *root_key,
+                                   struct gk_error *error)
+{
+    const struct gk_account_record *known = restore->known;
+    return open_wrap(restore, known, &gk_account_record_active(known)->wraps[0],
+                     "That version is in use, and no backup leads around it: its owner has to "
+                     "enable it.",
+                     root_key, error);
+}
+
 static enum gk_status prove(struct restore *restore, struct gk_error *error)
 {
     /* A wrap by the service key was opened to make the candidate. */
-    if (restore->proved || restore->backup->record.settings.source == GK_KEY_SOURCE_SERVICE) {
+    if (restore->backup->record.settings.source == GK_KEY_SOURCE_SERVICE) {
         return GK_OK;
     }
     struct gk_root_key *root_key = gk_secret_alloc(sizeof *root_key);
     if (root_key == NULL) {
         return gk_fail(error, GK_E_RESOURCE, "no memory for a key");
     }
-    const enum gk_status status = prove_by_vault(restore, root_key, error);
-    gk_secret_free(&root_key);
+    enum gk_status status = restore->proved ? GK_OK : prove_backup(restore, root_key, error);
     restore->proved = status == GK_OK;
+    if (status == GK_OK && goes_back(restore)) {
+        status = prove_in_use(restore, root_key, error);
+    }
+    gk_secret_free(&root_key);
     return status;
 }
 

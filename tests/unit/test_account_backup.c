@@ -427,6 +427,35 @@ static void test_account_backup__one_of_two_wraps_is_enough(void **state)
     assert_string_equal(status_of(fixture).previous_key_id, "");
 }
 
+/* Who says no to the version in use means the account: one of before that is enabled still is no way around that. */
+static void test_account_backup__a_revoked_version_is_not_left_by_a_backup(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct backup backup;
+    create_customer(fixture);
+    take(fixture, &backup);
+    rotate_vault();
+    assert_int_equal(check_now(fixture), GK_OK);
+    disable_version(2, true);
+    assert_int_equal(check_now(fixture), GK_OK);
+    assert_state(fixture, GK_ACCOUNT_REVOKED);
+    const unsigned writes = fake_host_writes(&fixture->host);
+    struct checked checked = {.answer = GK_OK};
+    assert_refused(fixture, restore(fixture, &backup), "AccountBackupKeyRefused");
+    assert_refused(fixture, restore_checked(fixture, &backup, true, &checked),
+                   "AccountBackupKeyRefused");
+    char key_id[GK_KEY_ID_BYTES_MAX];
+    fake_key_id(2, key_id);
+    assert_non_null(strstr(fixture->error.message, key_id));
+    assert_int_equal(fake_host_writes(&fixture->host), writes);
+    lose_record(fixture); /* which memory has */
+    assert_refused(fixture, restore(fixture, &backup), "AccountBackupKeyRefused");
+    disable_version(2, false);
+    assert_int_equal(restore(fixture, &backup), GK_OK);
+    assert_int_equal(check_now(fixture), GK_OK);
+    assert_state(fixture, GK_ACCOUNT_ACTIVE);
+}
+
 /* --- others at the same time ------------------------------------------------------------------------ */
 
 static void change_the_key(struct fixture *fixture)
@@ -497,6 +526,7 @@ int main(void)
         TEST(test_account_backup__what_the_host_refuses_is_not_written),
         TEST(test_account_backup__a_key_that_does_not_open_is_refused),
         TEST(test_account_backup__one_of_two_wraps_is_enough),
+        TEST(test_account_backup__a_revoked_version_is_not_left_by_a_backup),
         TEST(test_account_backup__a_change_under_it_is_judged_anew),
         TEST(test_account_backup__a_small_buffer_gets_nothing),
         TEST(test_account_backup__nothing_is_created_where_a_record_was_lost),
