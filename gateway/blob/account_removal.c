@@ -266,8 +266,25 @@ struct before {
     void *ctx;
 };
 
-/* The version is read before the map: what comes in between makes the removal's guard fail. scopes
- * receives what is stored of those that the account had. */
+/* Another account that has the name by now is not the one that was to be deleted. One that could be read a moment ago
+ * and cannot now is mostly such a one, of which the plugin has yet to hear. */
+static enum gk_status still_there(const struct gk_gateway *gateway,
+                                  const struct gk_gateway_account *account, struct gk_error *error)
+{
+    enum gk_account_presence presence = GK_PRESENCE_UNKNOWN;
+    const enum gk_status status =
+        gk_accounts_presence(gateway->accounts, account->name, &account->id, &presence, error);
+    if (status != GK_OK || presence == GK_PRESENCE_THERE) {
+        return status;
+    }
+    return presence == GK_PRESENCE_GONE
+               ? gk_fail(error, GK_E_NOT_FOUND, "the account is gone")
+               : gk_fail_http(error, GK_E_UNAVAILABLE, 503, "ServerBusy",
+                              "account %s is being changed by others; try again", account->name);
+}
+
+/* The version is read before the account is asked for, and before the map: what comes in between makes the removal's
+ * guard fail. scopes receives what is stored of those that the account had. */
 static enum gk_status delete_once(struct gk_gateway *gateway, struct gk_gateway_account *account,
                                   const struct before *before, struct gk_buf *scopes,
                                   struct gk_error *error)
@@ -283,6 +300,9 @@ static enum gk_status delete_once(struct gk_gateway *gateway, struct gk_gateway_
     enum gk_status status =
         gk_store_version(gateway->store, GK_POOL_META, account->object, &version, error);
     gk_buf_reset(scopes);
+    if (status == GK_OK) {
+        status = still_there(gateway, account, error);
+    }
     if (status == GK_OK) {
         status = gk_scopes_stored(gateway, account, scopes, error);
     }

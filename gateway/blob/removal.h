@@ -46,9 +46,10 @@ typedef enum gk_status gk_removal_before_fn(void *ctx, const struct gk_gateway_a
  * the account's object, and with it the wrapped root key, and drops it from memory. The containers are
  * the reaper's. before, unless it is NULL, is called in each attempt, ahead of the mark and when nothing that is protected
  * was found, and what it reads of the account's
- * object is what is removed: when somebody changes it meanwhile there is another attempt. GK_E_NOT_FOUND; GK_E_INVALID: 409
- * ContainerHasLegalHold, ContainerImmutabilityPolicyLocked, for the container that the message names. What is
- * protected in the very moment of the deletion is not seen.
+ * object is what is removed: when somebody changes it meanwhile there is another attempt. An account that gets the name
+ * meanwhile stays. GK_E_NOT_FOUND; GK_E_INVALID: 409
+ * ContainerHasLegalHold, ContainerImmutabilityPolicyLocked, for the container that the message names; GK_E_UNAVAILABLE: it
+ * is to be asked for again. What is protected in the very moment of the deletion is not seen.
  */
 enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
                                   gk_removal_before_fn *before, void *before_ctx,

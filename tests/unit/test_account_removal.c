@@ -252,6 +252,50 @@ static void test_account_removal__another_of_that_name_keeps_nothing(void **stat
     assert_removed(world, &marked);
 }
 
+/* --- another gateway ---------------------------------------------------------------------------- */
+
+/* Deletes the account and makes another one of that name, just before the first gateway removes it. */
+static struct {
+    struct account_world world;
+    struct gk_id id; /* of the one that it makes */
+} other;
+
+static bool let_other_make_it_anew(struct account_world *world, const struct gk_write_op *op)
+{
+    if (keep_account(world, op)) {
+        return true;
+    }
+    world->on_write = NULL;
+    assert_int_equal(delete_account(&other.world, NULL), GK_OK);
+    assert_true(account_world_create(&other.world, NAME));
+    struct gk_gateway_account *account = account_world_get(&other.world, NAME);
+    other.id = account->id;
+    gk_accounts_put(account);
+    return true;
+}
+
+static void test_account_removal__ends_with_the_account_it_began_with(void **state)
+{
+    struct account_world *world = *state;
+    char mark[GK_INDEX_NAME_BYTES];
+    const struct marked marked = make(world);
+    other.world = *world;
+    account_world_open(&other.world);
+    world->on_write = let_other_make_it_anew;
+    const enum gk_status status = delete_account(world, NULL);
+    assert_true(account_world_has(world, OBJECT));
+    struct gk_gateway_account *account = account_world_get(&other.world, NAME);
+    assert_true(gk_id_equal(&account->id, &other.id));
+    gk_accounts_put(account);
+    /* The plugin may hear of it later. */
+    assert_true(status == GK_E_NOT_FOUND || status == GK_E_UNAVAILABLE);
+    gk_deleted_name(&other.id, mark);
+    assert_false(account_world_has(world, mark));
+    reap(&other.world);
+    assert_removed(world, &marked);
+    account_world_close(&other.world);
+}
+
 static bool take_row(void *ctx, struct gk_span key, struct gk_span value)
 {
     bool *seen = ctx;
@@ -309,6 +353,7 @@ int main(void)
         REMOVAL_TEST(test_account_removal__a_mark_without_a_name_is_left),
         REMOVAL_TEST(test_account_removal__the_mark_of_a_living_account_goes_in_an_hour),
         REMOVAL_TEST(test_account_removal__another_of_that_name_keeps_nothing),
+        REMOVAL_TEST(test_account_removal__ends_with_the_account_it_began_with),
         REMOVAL_TEST(test_account_removal__many_containers_are_all_marked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
