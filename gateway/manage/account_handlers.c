@@ -174,8 +174,19 @@ enum gk_status gk_manage_own_account_get(struct gk_manage *manage,
 struct deletion {
     struct gk_manage *manage;
     const struct gk_manage_request *request;
-    bool told; /* that it begins */
+    struct gk_id id; /* of the account that was found under the name */
+    bool told;       /* that it begins */
 };
+
+static void tell(const struct deletion *deletion, enum gk_audit_event_id event, const char *account,
+                 const char *what)
+{
+    char id[GK_UUID_TEXT_BYTES];
+    char detail[GK_UUID_TEXT_BYTES + 80];
+    gk_id_format(&deletion->id, id);
+    snprintf(detail, sizeof detail, "account %s%s", id, what);
+    gk_manage_audit(deletion->manage, deletion->request, event, account, detail);
+}
 
 /* What comes now may be done by a store that does not answer, or be the last that this process does. */
 static enum gk_status tell_begin(void *ctx, const struct gk_gateway_account *account,
@@ -184,12 +195,8 @@ static enum gk_status tell_begin(void *ctx, const struct gk_gateway_account *acc
     (void)error;
     struct deletion *deletion = ctx;
     if (!deletion->told) {
-        char id[GK_UUID_TEXT_BYTES];
-        char detail[GK_UUID_TEXT_BYTES + 32];
-        gk_id_format(&account->id, id);
-        snprintf(detail, sizeof detail, "account %s: it begins", id);
-        gk_manage_audit(deletion->manage, deletion->request, GK_AUDIT_ACCOUNT_DELETE, account->name,
-                        detail);
+        deletion->id = account->id;
+        tell(deletion, GK_AUDIT_ACCOUNT_DELETE_BEGIN, account->name, "");
         deletion->told = true;
     }
     return GK_OK;
@@ -214,11 +221,37 @@ static enum gk_status answer_absent(struct gk_manage *manage,
     return GK_OK;
 }
 
+/* It was there at the look. What this gateway has begun gets its end, also when another one has done it meanwhile. */
+static enum gk_status answer_not_found(const struct deletion *deletion, const char *account,
+                                       struct gk_manage_answer *answer, struct gk_error *error)
+{
+    enum gk_account_presence presence = GK_PRESENCE_UNKNOWN;
+    struct gk_error why = {0};
+    const enum gk_status status = gk_accounts_presence(deletion->manage->gateway->accounts, account,
+                                                       &deletion->id, &presence, &why);
+    if (status != GK_OK && error != NULL) {
+        *error = why;
+    }
+    if (status != GK_OK || presence != GK_PRESENCE_GONE) {
+        return status == GK_OK ? GK_E_NOT_FOUND : status;
+    }
+    if (!deletion->told) {
+        return answer_absent(deletion->manage, deletion->request, account, answer, error);
+    }
+    gk_error_clear(error);
+    tell(deletion, GK_AUDIT_ACCOUNT_DELETE, account,
+         ": it was deleted meanwhile: the root key is destroyed");
+    answer->status = 204;
+    return GK_OK;
+}
+
 enum gk_status gk_manage_account_delete(struct gk_manage *manage, const struct gk_manage_path *path,
                                         const struct gk_manage_request *request,
                                         struct gk_manage_answer *answer, struct gk_error *error)
 {
     struct gk_managed_account managed;
+    /* Not what memory has: who asks once more may do so since the store has done it and did not answer. */
+    gk_accounts_expire(manage->gateway->accounts, path->account);
     enum gk_status status = gk_managed_account_look(manage, path->account, &managed, error);
     if (status == GK_E_NOT_FOUND) {
         return answer_absent(manage, request, path->account, answer, error);
@@ -226,19 +259,23 @@ enum gk_status gk_manage_account_delete(struct gk_manage *manage, const struct g
     if (status != GK_OK) {
         return status;
     }
+    struct deletion deletion = {.manage = manage, .request = request, .id = managed.account->id};
     const bool elsewhere = !gk_managed_account_is_at(&managed, path);
     gk_managed_account_cleanup(&managed);
     if (elsewhere) {
         answer->status = 204;
         return GK_OK;
     }
-    struct deletion deletion = {.manage = manage, .request = request};
     status = gk_removal_account(manage->gateway, path->account, tell_begin, &deletion, error);
     if (status == GK_OK) {
-        gk_manage_audit(manage, request, GK_AUDIT_ACCOUNT_DELETE, path->account,
-                        "the root key is destroyed");
+        tell(&deletion, GK_AUDIT_ACCOUNT_DELETE, path->account, ": the root key is destroyed");
         answer->status = 200;
-    } else if (status != GK_E_NOT_FOUND) {
+        return GK_OK;
+    }
+    if (status == GK_E_NOT_FOUND) {
+        status = answer_not_found(&deletion, path->account, answer, error);
+    }
+    if (status != GK_OK) {
         gk_manage_audit_failure(manage, request, GK_AUDIT_ACCOUNT_DELETE, path->account, status,
                                 error);
     }

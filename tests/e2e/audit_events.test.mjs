@@ -278,8 +278,13 @@ test('the policy', async () => {
     { event: 'policy.broken', account: 'small', outcome: 'ok', reason: 'key_size', actor: CALLER });
 });
 
-test('an account is deleted', () => tells(() => manage('DELETE', stack.accountPath('audited')),
-  { event: 'account.delete', account: 'audited', outcome: 'ok', actor: CALLER }));
+test('an account is deleted', async () => {
+  const of = { account: 'audited', outcome: 'ok', actor: CALLER };
+  const [began, done] = await tells(() => manage('DELETE', stack.accountPath('audited')),
+    { event: 'account.delete.begin', ...of }, { event: 'account.delete', ...of });
+  assert.match(began.detail, /^account [0-9a-f-]{36}$/);
+  assert.equal(done.detail, `${began.detail}: the root key is destroyed`);
+});
 
 test('a blob is shredded', async () => {
   const [done] = await tells(() => manage('POST', `/gatekey/accounts/${stack.account}/shredBlob`, { container: 'kept', blob: 'secret' }),

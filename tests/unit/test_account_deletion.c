@@ -116,20 +116,57 @@ static void test_account_deletion__is_told_with_its_begin(void **state)
     struct account_world *world = *state;
     make(world);
     delete_account(world, GK_OK, 200);
-    ASSERT_TOLD(world, "account.delete", ": it begins", "ok the root key is destroyed");
+    ASSERT_TOLD(world, "account.delete.begin", "ok account ");
+    ASSERT_TOLD(world, "account.delete", ": the root key is destroyed");
+}
+
+static void lose_the_answer(struct account_world *world)
+{
+    make(world);
+    world->on_answer = not_the_removal;
+    delete_account(world, GK_E_UNAVAILABLE, 0);
+    world->on_answer = NULL;
+    ASSERT_TOLD(world, "account.delete.begin", "ok account ");
+    ASSERT_TOLD(world, "account.delete", "unavailable no answer");
 }
 
 static void test_account_deletion__whose_answer_is_lost_is_told_by_the_next(void **state)
 {
     struct account_world *world = *state;
-    make(world);
-    world->on_answer = not_the_removal;
-    delete_account(world, GK_E_UNAVAILABLE, 0);
-    world->on_answer = NULL;
-    ASSERT_TOLD(world, "account.delete", ": it begins", "unavailable no answer");
+    lose_the_answer(world);
+    delete_account(world, GK_OK, 204);
+    ASSERT_TOLD(world, "account.delete.begin", "ok account ");
+    ASSERT_TOLD(world, "account.delete", "unavailable no answer",
+                "ok it was deleted before: the root key is destroyed");
+}
+
+static void test_account_deletion__whose_answer_is_lost_is_told_after_a_restart(void **state)
+{
+    struct account_world *world = *state;
+    lose_the_answer(world);
     account_world_restart(world);
     delete_account(world, GK_OK, 204);
+    assert_told(world, "account.delete.begin", NULL, 0);
     ASSERT_TOLD(world, "account.delete", "ok it was deleted before: the root key is destroyed");
+}
+
+static bool another_is_faster(struct account_world *world, const struct gk_write_op *op)
+{
+    if (!not_the_removal(world, op)) {
+        world->on_write = NULL;
+        assert_int_equal(account_world_store.engine->write(world->store, op, NULL, NULL), GK_OK);
+    }
+    return true;
+}
+
+static void test_account_deletion__that_another_gateway_has_done_meanwhile_is_told(void **state)
+{
+    struct account_world *world = *state;
+    make(world);
+    world->on_write = another_is_faster;
+    delete_account(world, GK_OK, 204);
+    ASSERT_TOLD(world, "account.delete.begin", "ok account ");
+    ASSERT_TOLD(world, "account.delete", ": it was deleted meanwhile: the root key is destroyed");
 }
 
 static void test_account_deletion__that_was_not_done_is_not_told_as_done(void **state)
@@ -139,16 +176,17 @@ static void test_account_deletion__that_was_not_done_is_not_told_as_done(void **
     world->on_write = not_the_removal;
     delete_account(world, GK_E_UNAVAILABLE, 0);
     world->on_write = NULL;
-    ASSERT_TOLD(world, "account.delete", ": it begins", "unavailable no answer");
+    ASSERT_TOLD(world, "account.delete", "unavailable no answer");
     delete_account(world, GK_OK, 200);
-    ASSERT_TOLD(world, "account.delete", ": it begins", "unavailable no answer", ": it begins",
-                "ok the root key is destroyed");
+    ASSERT_TOLD(world, "account.delete.begin", "ok account ", "ok account ");
+    ASSERT_TOLD(world, "account.delete", "unavailable no answer", ": the root key is destroyed");
 }
 
 static void test_account_deletion__of_what_never_was_is_not_told(void **state)
 {
     struct account_world *world = *state;
     delete_account(world, GK_OK, 204);
+    assert_told(world, "account.delete.begin", NULL, 0);
     assert_told(world, "account.delete", NULL, 0);
 }
 
@@ -156,7 +194,8 @@ static void test_account_deletion__of_what_never_was_is_not_told(void **state)
 static bool look_for_the_begin(struct account_world *world, const struct gk_write_op *op)
 {
     if (!not_the_removal(world, op)) {
-        ASSERT_TOLD(world, "account.delete", ": it begins");
+        ASSERT_TOLD(world, "account.delete.begin", "ok account ");
+        assert_told(world, "account.delete", NULL, 0);
     }
     return true;
 }
@@ -190,6 +229,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         DELETION_TEST(test_account_deletion__is_told_with_its_begin),
         DELETION_TEST(test_account_deletion__whose_answer_is_lost_is_told_by_the_next),
+        DELETION_TEST(test_account_deletion__whose_answer_is_lost_is_told_after_a_restart),
+        DELETION_TEST(test_account_deletion__that_another_gateway_has_done_meanwhile_is_told),
         DELETION_TEST(test_account_deletion__that_was_not_done_is_not_told_as_done),
         DELETION_TEST(test_account_deletion__of_what_never_was_is_not_told),
         DELETION_TEST(test_account_deletion__is_told_before_it_is_done),
