@@ -343,7 +343,7 @@ static enum gk_status make_evidence(const struct gk_shredded *noted, json_t **ou
 static enum gk_status shred(struct shredding *shredding, struct gk_error *error)
 {
     struct gk_gateway *gateway = shredding->gateway;
-    enum gk_status status = gk_removal_account(gateway, shredding->name, note, shredding, error);
+    enum gk_status status = gk_removal_noted(gateway, shredding->name, note, shredding, error);
     if (status == GK_E_NOT_FOUND) {
         gk_shredded_cleanup(&shredding->noted);
         gk_error_clear(error);

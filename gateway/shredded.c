@@ -12,6 +12,7 @@
 #define ID_DIGITS     (2 * sizeof(struct gk_id))
 #define KEY_BYTES_MAX 128u
 #define ROW_BYTES_MAX 4096u
+#define NOTES_AT_ONCE 64u
 
 void gk_shredded_cleanup(struct gk_shredded *shredded)
 {
@@ -149,6 +150,142 @@ enum gk_status gk_shredded_find(struct gk_store *store, const char *account,
         return gk_fail(error, GK_E_NOT_FOUND, "no account of that name was shredded");
     }
     return status == GK_OK ? read_wraps(store, &search, error) : status;
+}
+
+/* --- taking one away ----------------------------------------------------------------------------*/
+
+static bool add_removal(void *ctx, struct gk_span key, struct gk_span value)
+{
+    (void)value;
+    struct gk_change_list *changes = ctx;
+    struct gk_buf copy;
+    gk_buf_init(&copy, KEY_BYTES_MAX);
+    gk_buf_append(&copy, key.data, key.len);
+    gk_changes_remove(changes, &copy);
+    return gk_changes_status(changes) == GK_OK;
+}
+
+/* All rows that begin with the account's id, while the one about it is as it was read. */
+static enum gk_status remove_rows(struct gk_store *store, struct gk_span id, struct gk_span about,
+                                  struct gk_error *error)
+{
+    struct gk_change_list changes;
+    const struct gk_map_range range = {.prefix = id};
+    const struct gk_guard same = {.kind = GK_GUARD_MAP_EQUAL, .key = id, .value = about};
+    gk_changes_init(&changes);
+    enum gk_status status = gk_store_map_walk(store, GK_POOL_META, GK_SHREDDED_OBJECT, &range,
+                                              add_removal, &changes, error);
+    if (status == GK_OK && gk_changes_status(&changes) != GK_OK) {
+        status = gk_fail(error, GK_E_RESOURCE, "out of memory");
+    }
+    if (status == GK_OK) {
+        const struct gk_write_op op = {.pool = GK_POOL_META,
+                                       .object = GK_SHREDDED_OBJECT,
+                                       .guards = &same,
+                                       .guards_count = 1,
+                                       .changes = changes.items,
+                                       .changes_count = changes.count};
+        status = gk_store_write(store, &op, NULL, error);
+    }
+    gk_changes_cleanup(&changes);
+    return status;
+}
+
+static bool is_unproved(struct gk_span value, int64_t before_wall_ms)
+{
+    json_t *about = json_loadb((const char *)value.data, value.len, JSON_REJECT_DUPLICATES, NULL);
+    const char *began = json_string_value(json_object_get(about, "began"));
+    int64_t began_wall_ms = 0;
+    const bool unproved = began != NULL && json_object_get(about, "verified") == NULL &&
+                          gk_time_iso_parse(began, &began_wall_ms) &&
+                          began_wall_ms < before_wall_ms;
+    json_decref(about);
+    return unproved;
+}
+
+enum gk_status gk_shredded_withdraw(struct gk_store *store, const struct gk_id *id,
+                                    int64_t before_wall_ms, struct gk_error *error)
+{
+    struct gk_buf key;
+    struct gk_buf about;
+    gk_buf_init(&key, KEY_BYTES_MAX);
+    gk_buf_init(&about, ROW_BYTES_MAX);
+    append_id(&key, id);
+    enum gk_status status =
+        gk_store_map_get(store, GK_POOL_META, GK_SHREDDED_OBJECT, gk_buf_span(&key), &about, error);
+    if (status == GK_OK && is_unproved(gk_buf_span(&about), before_wall_ms)) {
+        status = remove_rows(store, gk_buf_span(&key), gk_buf_span(&about), error);
+    }
+    gk_buf_cleanup(&about);
+    gk_buf_cleanup(&key);
+    if (status == GK_E_NOT_FOUND || status == GK_E_LIMIT) { /* none, or none that can be read */
+        gk_error_clear(error);
+        return GK_OK;
+    }
+    return status;
+}
+
+/* --- all of them --------------------------------------------------------------------------------*/
+
+/* Some notes, for the visitor may write. */
+struct page {
+    struct gk_shredded notes[NOTES_AT_ONCE];
+    size_t count;
+    uint32_t rows;
+    struct gk_buf last; /* the last row's key */
+};
+
+static bool collect_note(void *ctx, struct gk_span key, struct gk_span value)
+{
+    struct page *page = ctx;
+    struct gk_shredded *note = &page->notes[page->count];
+    page->rows++;
+    gk_buf_reset(&page->last);
+    gk_buf_append(&page->last, key.data, key.len);
+    if (key.len == ID_DIGITS && gk_hex_decode(key, note->id.bytes, sizeof note->id.bytes)) {
+        note->about = json_loadb((const char *)value.data, value.len, JSON_REJECT_DUPLICATES, NULL);
+        page->count += note->about == NULL ? 0 : 1;
+    }
+    return page->count < NOTES_AT_ONCE && gk_buf_status(&page->last) == GK_OK;
+}
+
+static enum gk_status read_page(struct gk_store *store, struct page *page, struct gk_error *error)
+{
+    struct gk_buf after;
+    gk_buf_init(&after, GK_MAP_KEY_BYTES_MAX);
+    gk_buf_append(&after, page->last.data, page->last.len);
+    page->count = 0;
+    page->rows = 0;
+    const struct gk_map_range range = {.after = gk_buf_span(&after), .limit = GK_MAP_WALK_ENTRIES};
+    const enum gk_status status = gk_store_map_walk(store, GK_POOL_META, GK_SHREDDED_OBJECT, &range,
+                                                    collect_note, page, error);
+    const bool whole = gk_buf_status(&after) == GK_OK && gk_buf_status(&page->last) == GK_OK;
+    gk_buf_cleanup(&after);
+    return status == GK_OK && !whole ? gk_fail(error, GK_E_RESOURCE, "out of memory") : status;
+}
+
+enum gk_status gk_shredded_list(struct gk_store *store, gk_shredded_visit_fn *visit, void *ctx,
+                                struct gk_error *error)
+{
+    struct page page = {.count = 0};
+    gk_buf_init(&page.last, GK_MAP_KEY_BYTES_MAX);
+    enum gk_status status = GK_OK;
+    bool last = false;
+    bool wanted = true;
+    while (status == GK_OK && wanted && !last) {
+        status = read_page(store, &page, error);
+        last = page.rows < GK_MAP_WALK_ENTRIES && page.count < NOTES_AT_ONCE;
+        for (size_t i = 0; i < page.count; i++) {
+            wanted = status == GK_OK && wanted && visit(ctx, &page.notes[i]);
+            gk_shredded_cleanup(&page.notes[i]);
+        }
+    }
+    gk_buf_cleanup(&page.last);
+    if (status == GK_E_NOT_FOUND) { /* none was ever shredded */
+        gk_error_clear(error);
+        return GK_OK;
+    }
+    return status;
 }
 
 /* --- whether one was ----------------------------------------------------------------------------*/

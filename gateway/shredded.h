@@ -10,7 +10,8 @@
  *
  * Identifiers and hashes are lower-case hexadecimal digits. All of it is written before anything is destroyed:
  * a shredding that breaks off has its rows, and comes to its end when it is asked for again; until then the account's
- * object tells whether anything was destroyed. Nothing is
+ * object tells whether anything was destroyed. Where it lives on they are withdrawn, for it may get other wraps, or be lost
+ * in another way: by the reaper (blob/removal.h), and by who deletes it without evidence. Nothing is
  * authenticated, as in the registry: who writes to the store can take rows away, and then a backup, with the key
  * and with the containers as they were, restores the account. Any thread, several processes.
  */
@@ -40,6 +41,16 @@ enum gk_status gk_shredded_write(struct gk_store *store, const struct gk_shredde
  * cleans *out up, always. */
 enum gk_status gk_shredded_find(struct gk_store *store, const char *account,
                                 struct gk_shredded *out, struct gk_error *error) GK_MUST_USE;
+/* Takes away the rows of one without its proof that began before that time; GK_E_CONFLICT: it was noted anew meanwhile. For
+ * an account that is there, or that is about to be deleted without evidence. */
+enum gk_status gk_shredded_withdraw(struct gk_store *store, const struct gk_id *id,
+                                    int64_t before_wall_ms, struct gk_error *error) GK_MUST_USE;
+
+/* note has no wraps. Return false to end. */
+typedef bool gk_shredded_visit_fn(void *ctx, const struct gk_shredded *note);
+/* All that can be read, some at a time: a visitor may use the store. BLOCKS for long, where there are many. */
+enum gk_status gk_shredded_list(struct gk_store *store, gk_shredded_visit_fn *visit, void *ctx,
+                                struct gk_error *error) GK_MUST_USE;
 
 /* How far the shredding of an account has come. */
 enum gk_shredded_state {

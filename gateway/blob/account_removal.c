@@ -10,6 +10,7 @@
 #include "gateway/blob/removal.h"
 #include "gateway/blob/scopes.h"
 #include "gateway/registry.h"
+#include "gateway/shredded.h"
 
 #define ATTEMPTS_MAX       64u
 #define CONTAINERS_BYTES   ((size_t)64 << 20)
@@ -260,10 +261,11 @@ static enum gk_status leave_mark(struct gk_gateway *gateway, const struct noting
 
 /* --- deletion -----------------------------------------------------------------------------------*/
 
-/* What the caller wants done before; fn may be NULL. */
+/* What is done before. */
 struct before {
-    gk_removal_before_fn *fn;
+    gk_removal_before_fn *fn; /* what the caller wants; may be NULL */
     void *ctx;
+    bool notes; /* fn notes a shredding; else one that broke off is not taken for this */
 };
 
 /* Another account that has the name by now is not the one that was to be deleted. One that could be read a moment ago
@@ -312,6 +314,9 @@ static enum gk_status delete_once(struct gk_gateway *gateway, struct gk_gateway_
     if (status == GK_OK && before->fn != NULL) {
         status = before->fn(before->ctx, account, error);
     }
+    if (status == GK_OK && !before->notes) {
+        status = gk_shredded_withdraw(gateway->store, &account->id, INT64_MAX, error);
+    }
     if (status == GK_OK) {
         status = leave_mark(gateway, &noting);
     }
@@ -340,11 +345,9 @@ void gk_removal_forget(struct gk_gateway *gateway, const char *name)
     gk_account_attrs_gone(gateway->store, name);
 }
 
-enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
-                                  gk_removal_before_fn *before, void *before_ctx,
-                                  struct gk_error *error)
+static enum gk_status delete_account(struct gk_gateway *gateway, const char *name,
+                                     const struct before *before, struct gk_error *error)
 {
-    const struct before first = {.fn = before, .ctx = before_ctx};
     struct gk_gateway_account *account = NULL;
     /* What is deleted is what has the name now, also where another gateway has made it anew. */
     gk_accounts_expire(gateway->accounts, name);
@@ -355,7 +358,7 @@ enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
     struct gk_buf scopes;
     gk_buf_init(&scopes, GK_SCOPES_STORED_BYTES_MAX);
     for (unsigned attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-        status = delete_once(gateway, account, &first, &scopes, error);
+        status = delete_once(gateway, account, before, &scopes, error);
         if (status != GK_E_CONFLICT) {
             break;
         }
@@ -368,4 +371,19 @@ enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
     gk_buf_cleanup(&scopes);
     gk_accounts_put(account);
     return status;
+}
+
+enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
+                                  gk_removal_before_fn *before, void *before_ctx,
+                                  struct gk_error *error)
+{
+    const struct before first = {.fn = before, .ctx = before_ctx};
+    return delete_account(gateway, name, &first, error);
+}
+
+enum gk_status gk_removal_noted(struct gk_gateway *gateway, const char *name,
+                                gk_removal_before_fn *note, void *note_ctx, struct gk_error *error)
+{
+    const struct before first = {.fn = note, .ctx = note_ctx, .notes = true};
+    return delete_account(gateway, name, &first, error);
 }

@@ -12,9 +12,6 @@
 #define NAMES_AT_ONCE    512u
 #define CONTAINERS_BYTES ((size_t)64 << 20)
 
-/* A mark that is younger may be of a deletion that goes on. */
-#define BROKEN_OFF_MS (60 * 60 * 1000)
-
 /* --- the marks ----------------------------------------------------------------------------------*/
 
 /* What the marks of accounts that are gone list. */
@@ -76,7 +73,8 @@ static enum gk_status forget_mark(const struct deleted *deleted, const struct ma
                                   const struct gk_registry_row *row, struct gk_error *error)
 {
     struct gk_store *store = deleted->gateway->store;
-    if (gk_clock_wall_ms(&deleted->gateway->clock) - row->written_wall_ms < BROKEN_OFF_MS) {
+    if (gk_clock_wall_ms(&deleted->gateway->clock) - row->written_wall_ms <
+        GK_REMOVAL_BROKEN_OFF_MS) {
         return GK_OK;
     }
     const struct gk_guard guard = {.kind = GK_GUARD_VERSION, .number = mark->version};

@@ -157,6 +157,9 @@ static enum gk_status search_all(struct gk_reaper *reaper, struct gk_error *erro
     const int64_t began_wall_ms = gk_clock_wall_ms(&reaper->gateway->clock);
     enum gk_status status = gk_reap_search(&reap, visit_place, reaper, error);
     if (status == GK_OK) {
+        status = gk_removal_shredded(reaper->gateway, stop, reaper, error);
+    }
+    if (status == GK_OK) {
         reap_deleted(reaper);
         status = stop(reaper)
                      ? gk_fail(error, GK_E_UNAVAILABLE, "broken off")

@@ -8,6 +8,9 @@
 
 #include "gateway/blob/garbage.h"
 
+/* A mark of an account that is there, or a note of its shredding, that is younger may be of a deletion that goes on. */
+#define GK_REMOVAL_BROKEN_OFF_MS (60 * 60 * 1000)
+
 /* Whether to break off, which ends in GK_E_UNAVAILABLE; asked every few hundred objects. */
 typedef bool gk_removal_stop_fn(void *ctx);
 
@@ -54,6 +57,10 @@ typedef enum gk_status gk_removal_before_fn(void *ctx, const struct gk_gateway_a
 enum gk_status gk_removal_account(struct gk_gateway *gateway, const char *name,
                                   gk_removal_before_fn *before, void *before_ctx,
                                   struct gk_error *error) GK_MUST_USE;
+/* The same for a shredding, which notes in each attempt what is to be destroyed. The other one withdraws such a note. */
+enum gk_status gk_removal_noted(struct gk_gateway *gateway, const char *name,
+                                gk_removal_before_fn *note, void *note_ctx,
+                                struct gk_error *error) GK_MUST_USE;
 /* Whether an account of that name has left a mark that is still there: its deletion has begun, and where the account is
  * gone, it has come to that. BLOCKS on the store for each mark. */
 enum gk_status gk_removal_marked(struct gk_gateway *gateway, const char *name, bool *marked,
@@ -67,5 +74,11 @@ void gk_removal_forget(struct gk_gateway *gateway, const char *name);
  */
 enum gk_status gk_removal_deleted(struct gk_gateway *gateway, gk_removal_stop_fn *stop,
                                   void *stop_ctx, struct gk_error *error) GK_MUST_USE;
+/*
+ * Looks at the notes of shreddings (shredded.h). One that broke off an hour ago before it destroyed anything, whose
+ * account is there, is withdrawn. What cannot be read now is for the next time.
+ */
+enum gk_status gk_removal_shredded(struct gk_gateway *gateway, gk_removal_stop_fn *stop,
+                                   void *stop_ctx, struct gk_error *error) GK_MUST_USE;
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal: a backup of an account that was shredded is refused, and of one whose shredding broke off before it destroyed
- * anything it is not; and no account that was shredded is brought back by a restore that was under way.
+ * anything it is not; nor is such a one taken for the end that the account comes to later; and no account that was
+ * shredded is brought back by a restore that was under way.
  * Method: the real module over the embedded store, whose writes the test keeps from being carried out, or lets another
  * gateway come before.
  */
@@ -12,6 +13,7 @@
 #include "gateway/account_attrs.h"
 #include "gateway/account_backup.h"
 #include "gateway/blob/reaper.h"
+#include "gateway/blob/removal.h"
 #include "gateway/registry.h"
 #include "gateway/shredded.h"
 #include "unit/account_world.h"
@@ -19,6 +21,9 @@
 #define NAME   "acme"
 #define OBJECT "account/" NAME
 #define RECORD "gatekey.account"
+
+#define MINUTE_MS INT64_C(60000)
+#define HOUR_MS   (60 * MINUTE_MS)
 
 void __wrap_gk_reaper_note_deleted(struct gk_reaper *reaper);
 void __wrap_gk_reaper_note_deleted(struct gk_reaper *reaper)
@@ -129,6 +134,75 @@ static void test_account_shred__what_is_put_there_later_brings_nothing_back(void
     gk_account_backup_cleanup(&backup);
 }
 
+/* --- notes of what lives on -------------------------------------------------------------------- */
+
+static enum gk_shredded_state noted(struct account_world *world, const struct gk_id *id)
+{
+    enum gk_shredded_state state = GK_SHREDDED_VERIFIED;
+    assert_int_equal(gk_shredded_look(world->store, id, &state, NULL), GK_OK);
+    return state;
+}
+
+static void review_later(struct account_world *world, int64_t ms)
+{
+    struct gk_gateway gateway = account_world_gateway(world);
+    atomic_fetch_add(&world->ahead_ms, ms);
+    assert_int_equal(gk_removal_shredded(&gateway, NULL, NULL, NULL), GK_OK);
+}
+
+static void test_account_shred__is_not_proved_by_a_deletion(void **state)
+{
+    struct account_world *world = *state;
+    struct gk_gateway gateway = account_world_gateway(world);
+    struct gk_account_backup backup;
+    make(world, &backup);
+    assert_int_equal(shred(world, keep_account), GK_E_UNAVAILABLE);
+    assert_int_equal(noted(world, &backup.info.id), GK_SHREDDED_BEGUN);
+    assert_int_equal(gk_removal_account(&gateway, NAME, NULL, NULL, NULL), GK_OK);
+    assert_int_equal(noted(world, &backup.info.id), GK_SHREDDED_NOT);
+    assert_int_equal(shred(world, NULL), GK_E_NOT_FOUND);
+    gk_account_backup_cleanup(&backup);
+}
+
+/* One that is young may go on. */
+static void test_account_shred__of_a_living_account_is_withdrawn_in_an_hour(void **state)
+{
+    struct account_world *world = *state;
+    struct gk_account_backup backup;
+    const char *const object = OBJECT;
+    make(world, &backup);
+    assert_int_equal(shred(world, keep_account), GK_E_UNAVAILABLE);
+    review_later(world, HOUR_MS - MINUTE_MS);
+    assert_int_equal(noted(world, &backup.info.id), GK_SHREDDED_BEGUN);
+    review_later(world, 2 * MINUTE_MS);
+    assert_int_equal(noted(world, &backup.info.id), GK_SHREDDED_NOT);
+    assert_int_equal(gk_store_remove(world->store, GK_POOL_META, &object, 1, NULL), GK_OK);
+    account_world_restart(world);
+    assert_int_equal(shred(world, NULL), GK_E_NOT_FOUND);
+    assert_int_equal(restore(world, &backup, NULL), GK_OK);
+    gk_account_backup_cleanup(&backup);
+}
+
+static void test_account_shred__of_what_may_be_gone_is_not_withdrawn(void **state)
+{
+    struct account_world *world = *state;
+    struct gk_account_backup backup;
+    make(world, &backup);
+    assert_int_equal(shred(world, keep_account), GK_E_UNAVAILABLE);
+    damage_record(world);
+    account_world_restart(world);
+    review_later(world, 2 * HOUR_MS);
+    assert_int_equal(noted(world, &backup.info.id), GK_SHREDDED_BEGUN);
+    assert_int_equal(restore(world, &backup, NULL), GK_OK);
+    assert_int_equal(shred(world, keep_from_verifying), GK_E_UNAVAILABLE);
+    review_later(world, 2 * HOUR_MS);
+    assert_refused(world, &backup);
+    assert_int_equal(shred(world, NULL), GK_OK);
+    review_later(world, 2 * HOUR_MS);
+    assert_int_equal(noted(world, &backup.info.id), GK_SHREDDED_VERIFIED);
+    gk_account_backup_cleanup(&backup);
+}
+
 /* --- a restore that is under way --------------------------------------------------------------- */
 
 /* Another gateway on the store, which restores the account and shreds it just before the first one writes. */
@@ -208,6 +282,9 @@ int main(void)
         SHRED_TEST(test_account_shred__one_that_destroyed_nothing_refuses_nothing),
         SHRED_TEST(test_account_shred__one_that_is_yet_to_be_proved_refuses),
         SHRED_TEST(test_account_shred__what_is_put_there_later_brings_nothing_back),
+        SHRED_TEST(test_account_shred__is_not_proved_by_a_deletion),
+        SHRED_TEST(test_account_shred__of_a_living_account_is_withdrawn_in_an_hour),
+        SHRED_TEST(test_account_shred__of_what_may_be_gone_is_not_withdrawn),
         SHRED_TEST(test_account_shred__a_restore_under_way_brings_nothing_back),
         SHRED_TEST(test_account_shred__nor_before_it_is_proved),
     };
