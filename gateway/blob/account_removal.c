@@ -13,7 +13,6 @@
 #include "gateway/shredded.h"
 
 #define ATTEMPTS_MAX       64u
-#define CONTAINERS_BYTES   ((size_t)64 << 20)
 #define STEP_BYTES         ((size_t)1 << 20) /* of the account's map, and what comes with the last entry */
 #define MARK_ROWS_AT_ONCE  1024u
 #define CONTAINER_KEY_KIND "c/"
@@ -298,7 +297,7 @@ static enum gk_status delete_once(struct gk_gateway *gateway, struct gk_gateway_
                                        .gateway = gateway,
                                        .owner = account};
     struct noting noting = {.removal = &removal, .error = error};
-    gk_buf_init(&noting.containers, CONTAINERS_BYTES);
+    gk_buf_init(&noting.containers, GK_REMOVAL_BYTES);
     enum gk_status status =
         gk_store_version(gateway->store, GK_POOL_META, account->object, &version, error);
     gk_buf_reset(scopes);

@@ -8,15 +8,15 @@
 #include "gateway/blob/removal.h"
 #include "gateway/registry.h"
 
-#define CONTAINER_BYTES  (sizeof(struct gk_id) + sizeof(uint32_t))
-#define NAMES_AT_ONCE    512u
-#define CONTAINERS_BYTES ((size_t)64 << 20)
+#define CONTAINER_BYTES (sizeof(struct gk_id) + sizeof(uint32_t))
+#define NAMES_AT_ONCE   512u
 
 /* --- the marks ----------------------------------------------------------------------------------*/
 
 /* What the marks of accounts that are gone list. */
 struct deleted {
     struct gk_gateway *gateway;
+    size_t bytes_max;
     gk_removal_stop_fn *stop;
     void *stop_ctx;
     struct gk_buf accounts;   /* ids of accounts */
@@ -41,29 +41,51 @@ static bool copy_name(void *ctx, struct gk_span key, struct gk_span value)
     return true;
 }
 
+/* What one of them lists, on its way beside what others do. */
+struct listing {
+    struct gk_buf *containers;
+    bool full; /* it does not fit */
+};
+
 /* An earlier version wrote one byte 1: a container of one shard. */
 static bool copy_container(void *ctx, struct gk_span key, struct gk_span value)
 {
-    struct gk_buf *containers = ctx;
+    struct listing *listing = ctx;
+    struct gk_buf *containers = listing->containers;
     struct gk_reader in = gk_reader_of(value);
     const uint32_t shards = value.len == 1 ? gk_read_u8(&in) : gk_read_u32(&in);
     if (key.len == sizeof(struct gk_id) && gk_read_done(&in) && shards <= GK_INDEX_SHARDS_MAX) {
+        listing->full = containers->max - containers->len < CONTAINER_BYTES;
+        if (listing->full) {
+            return false;
+        }
         gk_buf_append(containers, key.data, key.len);
         gk_buf_append_u32(containers, shards);
     }
     return gk_buf_status(containers) == GK_OK;
 }
 
+/* A mark that does not fit beside others is for the next round. */
 static enum gk_status add_mark(struct deleted *deleted, const struct mark *mark,
                                struct gk_error *error)
 {
+    struct gk_buf *containers = &deleted->containers;
+    struct listing listing = {.containers = containers};
+    const size_t before = containers->len;
     const struct gk_map_range all = {.prefix = {0}};
-    const enum gk_status status =
-        gk_store_map_walk(deleted->gateway->store, GK_POOL_META, mark->object, &all, copy_container,
-                          &deleted->containers, error);
-    if (status == GK_OK) {
+    enum gk_status status = gk_store_map_walk(deleted->gateway->store, GK_POOL_META, mark->object,
+                                              &all, copy_container, &listing, error);
+    if (status == GK_OK && listing.full) {
+        deleted->more = before > 0;
+        status = before > 0 ? GK_OK
+                            : gk_fail(error, GK_E_RESOURCE,
+                                      "the containers of account %s do not fit into memory",
+                                      mark->account);
+    } else if (status == GK_OK) {
         gk_buf_append(&deleted->accounts, mark->id.bytes, sizeof mark->id.bytes);
+        return GK_OK;
     }
+    containers->len = before;
     return status;
 }
 
@@ -131,7 +153,8 @@ static bool visit_mark(void *ctx, const struct gk_registry_row *row)
         gk_log(GK_LOG_WARNING, "reaper", "%s: removal will be tried later: %s", mark.object,
                error.message);
     }
-    deleted->more = deleted->containers.len >= CONTAINERS_BYTES / 2;
+    deleted->more = deleted->more || deleted->containers.len >= deleted->bytes_max / 2 ||
+                    deleted->accounts.len >= deleted->bytes_max / 2;
     return !deleted->more;
 }
 
@@ -266,8 +289,8 @@ static enum gk_status remove_all(struct deleted *deleted, struct gk_error *error
 
 static enum gk_status remove_once(struct deleted *deleted, struct gk_error *error)
 {
-    gk_buf_init(&deleted->accounts, CONTAINERS_BYTES);
-    gk_buf_init(&deleted->containers, CONTAINERS_BYTES);
+    gk_buf_init(&deleted->accounts, deleted->bytes_max);
+    gk_buf_init(&deleted->containers, deleted->bytes_max);
     deleted->more = false;
     enum gk_status status = gk_registry_list(deleted->gateway->store, GK_REGISTRY_DELETED,
                                              gk_span_of(NULL, 0), visit_mark, deleted, error);
@@ -283,10 +306,14 @@ static enum gk_status remove_once(struct deleted *deleted, struct gk_error *erro
     return status;
 }
 
-enum gk_status gk_removal_deleted(struct gk_gateway *gateway, gk_removal_stop_fn *stop,
-                                  void *stop_ctx, struct gk_error *error)
+enum gk_status gk_removal_deleted(struct gk_gateway *gateway, size_t bytes_max,
+                                  gk_removal_stop_fn *stop, void *stop_ctx, struct gk_error *error)
 {
-    struct deleted deleted = {.gateway = gateway, .stop = stop, .stop_ctx = stop_ctx, .more = true};
+    struct deleted deleted = {.gateway = gateway,
+                              .bytes_max = bytes_max,
+                              .stop = stop,
+                              .stop_ctx = stop_ctx,
+                              .more = true};
     enum gk_status status = GK_OK;
     while (status == GK_OK && deleted.more) {
         status = remove_once(&deleted, error);

@@ -135,7 +135,8 @@ static void reap_place(struct gk_reaper *reaper, struct gk_reap_place *place)
 static void reap_deleted(struct gk_reaper *reaper)
 {
     struct gk_error error = {0};
-    if (gk_removal_deleted(reaper->gateway, stop, reaper, &error) != GK_OK && !stop(reaper)) {
+    if (gk_removal_deleted(reaper->gateway, GK_REMOVAL_BYTES, stop, reaper, &error) != GK_OK &&
+        !stop(reaper)) {
         gk_log(GK_LOG_WARNING, "reaper",
                "removal of what deleted accounts had will be tried again: %s", error.message);
         note_deleted(reaper, RETRY_MS);

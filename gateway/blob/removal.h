@@ -14,6 +14,9 @@
 /* Whether to break off, which ends in GK_E_UNAVAILABLE; asked every few hundred objects. */
 typedef bool gk_removal_stop_fn(void *ctx);
 
+/* What the containers of deleted accounts may take of memory, 20 bytes each: those of one, and of several at once. */
+#define GK_REMOVAL_BYTES ((size_t)64 << 20)
+
 struct gk_removal {
     struct gk_store *store;
     const struct gk_plugin *plugin;
@@ -70,10 +73,13 @@ void gk_removal_forget(struct gk_gateway *gateway, const char *name);
 /*
  * Removes what the marks of deleted accounts list, and the marks: their records can be opened no more, so
  * the whole data pool is gone through, once for all of them. Nothing of an account that is there, or may be: the
- * deletion has not come to its end, or never did. Of one that is there the mark goes in an hour, alone.
+ * deletion has not come to its end, or never did. Of one that is there the mark goes in an hour, alone. bytes_max bounds
+ * the memory, as GK_REMOVAL_BYTES does: those that do not fit together are gone through one after the other, and one that
+ * does not fit at all stays, with a warning.
  */
-enum gk_status gk_removal_deleted(struct gk_gateway *gateway, gk_removal_stop_fn *stop,
-                                  void *stop_ctx, struct gk_error *error) GK_MUST_USE;
+enum gk_status gk_removal_deleted(struct gk_gateway *gateway, size_t bytes_max,
+                                  gk_removal_stop_fn *stop, void *stop_ctx,
+                                  struct gk_error *error) GK_MUST_USE;
 /*
  * Looks at the notes of shreddings (shredded.h). One that broke off an hour ago before it destroyed anything, whose
  * account is there, is withdrawn. What cannot be read now is for the next time.

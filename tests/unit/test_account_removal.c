@@ -133,10 +133,15 @@ static struct marked make_half_deleted(struct account_world *world)
     return marked;
 }
 
-static void reap(struct account_world *world)
+static void reap_with(struct account_world *world, size_t bytes_max)
 {
     struct gk_gateway gateway = account_world_gateway(world);
-    assert_int_equal(gk_removal_deleted(&gateway, NULL, NULL, NULL), GK_OK);
+    assert_int_equal(gk_removal_deleted(&gateway, bytes_max, NULL, NULL, NULL), GK_OK);
+}
+
+static void reap(struct account_world *world)
+{
+    reap_with(world, GK_REMOVAL_BYTES);
 }
 
 static bool is_registered(struct account_world *world, const struct marked *marked)
@@ -252,6 +257,49 @@ static void test_account_removal__another_of_that_name_keeps_nothing(void **stat
     assert_removed(world, &marked);
 }
 
+/* --- what does not fit into memory ------------------------------------------------------------- */
+
+/* The mark of an account that is gone, and of so many containers; each begins with a number of its own. */
+static struct marked leave_mark(struct account_world *world, uint8_t number, unsigned containers)
+{
+    struct marked marked = {.id.bytes = {number}};
+    const uint8_t shards[] = {0, 0, 0, 1};
+    const struct gk_registry_row row = {
+        .kind = GK_REGISTRY_DELETED, .name = gk_span_of(marked.id.bytes, sizeof marked.id.bytes)};
+    gk_deleted_name(&marked.id, marked.mark);
+    account_world_change(world, marked.mark,
+                         (struct gk_change){.kind = GK_CHANGE_ATTR_SET,
+                                            .key = gk_span_str(GK_DELETED_NAME_ATTR),
+                                            .value = gk_span_str("gone")});
+    for (unsigned i = 0; i < containers; i++) {
+        const struct gk_id id = {.bytes = {number, (uint8_t)i}};
+        account_world_change(world, marked.mark,
+                             (struct gk_change){.kind = GK_CHANGE_MAP_SET,
+                                                .key = gk_span_of(id.bytes, sizeof id.bytes),
+                                                .value = gk_span_of(shards, sizeof shards)});
+        assert_int_equal(gk_index_create(world->store, &id, 1, NULL), GK_OK);
+        gk_index_name(&id, 0, marked.index);
+    }
+    assert_int_equal(gk_registry_set(world->store, &row, NULL), GK_OK);
+    return marked;
+}
+
+static void test_account_removal__what_does_not_fit_beside_others_comes_after_them(void **state)
+{
+    struct account_world *world = *state;
+    const struct marked first = leave_mark(world, 1, 4);
+    const struct marked beyond = leave_mark(world, 2, 9);
+    const struct marked whole = leave_mark(world, 3, 10);
+    const struct marked never = leave_mark(world, 4, 11);
+    const struct marked last = leave_mark(world, 5, 1);
+    reap_with(world, 10 * (sizeof(struct gk_id) + sizeof(uint32_t)));
+    assert_removed(world, &first);
+    assert_removed(world, &beyond);
+    assert_removed(world, &whole);
+    assert_kept(world, &never);
+    assert_removed(world, &last);
+}
+
 /* --- another gateway ---------------------------------------------------------------------------- */
 
 /* Deletes the account and makes another one of that name, just before the first gateway removes it. */
@@ -353,6 +401,7 @@ int main(void)
         REMOVAL_TEST(test_account_removal__a_mark_without_a_name_is_left),
         REMOVAL_TEST(test_account_removal__the_mark_of_a_living_account_goes_in_an_hour),
         REMOVAL_TEST(test_account_removal__another_of_that_name_keeps_nothing),
+        REMOVAL_TEST(test_account_removal__what_does_not_fit_beside_others_comes_after_them),
         REMOVAL_TEST(test_account_removal__ends_with_the_account_it_began_with),
         REMOVAL_TEST(test_account_removal__many_containers_are_all_marked),
     };
