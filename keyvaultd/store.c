@@ -38,7 +38,7 @@ static bool write_all(int fd, const char *text, size_t len)
 }
 
 /* The new file stands complete on the disk before it takes the old one's name. */
-static bool replace_file(const struct kv_store *store, const char *text)
+static bool replace_file(struct kv_store *store, const char *text)
 {
     struct gk_buf fresh;
     gk_buf_init(&fresh, 8192);
@@ -51,12 +51,16 @@ static bool replace_file(const struct kv_store *store, const char *text)
     if (fd >= 0 && close(fd) != 0) {
         good = false;
     }
-    good = good && rename(gk_buf_str(&fresh), store->path) == 0 && fsync(store->dir_fd) == 0;
+    good = good && rename(gk_buf_str(&fresh), store->path) == 0;
+    if (good) {
+        good = fsync(store->dir_fd) == 0;
+        store->file_is_ahead = !good;
+    }
     gk_buf_cleanup(&fresh);
     return good;
 }
 
-static enum gk_status save(const struct kv_store *store, struct gk_error *error)
+static enum gk_status save(struct kv_store *store, struct gk_error *error)
 {
     json_t *root = kv_store_to_json(store);
     char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
@@ -74,6 +78,19 @@ static enum gk_status save(const struct kv_store *store, struct gk_error *error)
                        strerror(cause));
     }
     return GK_OK;
+}
+
+/* After a change that could not be saved was undone in memory: the file may have it all the same. */
+static void undo_in_file(struct kv_store *store)
+{
+    if (!store->file_is_ahead) {
+        return;
+    }
+    store->file_is_ahead = false;
+    if (save(store, NULL) != GK_OK && !store->file_is_ahead) {
+        gk_log(GK_LOG_ERROR, "store",
+               "%s has a change that was refused: it is there after a restart", store->path);
+    }
 }
 
 /* By a buffer of our own, which is wiped, as the JSON library's memory is. NULL: it is not JSON, or cannot be read. */
@@ -108,6 +125,58 @@ static enum gk_status load(struct kv_store *store, struct gk_error *error)
                           "%s is not readable or not a state file of this version", store->path);
 }
 
+/* --- private halves in the token ---------------------------------------------------------------- */
+
+/* What is purged must not come back from anywhere. */
+static bool destroy_private(const struct kv_store *store, const struct kv_key *key)
+{
+    bool good = true;
+    for (size_t i = 0; i < key->versions_count; i++) {
+        const char *id = key->versions[i].hsm_id;
+        good = (id[0] == '\0' || kv_hsm_destroy(store->hsm, id)) && good;
+    }
+    return good;
+}
+
+/* Those of a key that is purged are listed, and with the next save the file tells who comes after this process. */
+static bool list_private(struct kv_store *store, const struct kv_key *key)
+{
+    for (size_t i = 0; i < key->versions_count; i++) {
+        if (key->versions[i].hsm_id[0] != '\0' &&
+            !kv_store_list_to_destroy(store, key->versions[i].hsm_id)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* From the one at from on; those that the token lets go leave the list. */
+static void destroy_listed(struct kv_store *store, size_t from)
+{
+    size_t kept = from;
+    for (size_t i = from; i < store->to_destroy_count; i++) {
+        if (!kv_hsm_destroy(store->hsm, store->to_destroy[i])) {
+            memmove(store->to_destroy[kept++], store->to_destroy[i], KV_HSM_ID_BYTES);
+        }
+    }
+    store->to_destroy_count = kept;
+}
+
+/* A process before this one has ended between the two steps of a purge. */
+static void destroy_left(struct kv_store *store)
+{
+    const size_t left = store->to_destroy_count;
+    destroy_listed(store, 0);
+    if (store->to_destroy_count > 0) {
+        gk_log(GK_LOG_WARNING, "store",
+               "the token keeps %zu purged private keys, until the next start",
+               store->to_destroy_count);
+    }
+    if (store->to_destroy_count < left) {
+        (void)save(store, NULL); /* what is listed without need is gone at the next start, too */
+    }
+}
+
 /* --- opening ------------------------------------------------------------------------------------ */
 
 static enum gk_status open_at(struct kv_store *store, const char *dir, struct gk_error *error)
@@ -132,7 +201,11 @@ static enum gk_status open_at(struct kv_store *store, const char *dir, struct gk
         return gk_fail(error, GK_E_CONFLICT,
                        "%s is in use by another process; end it, or name another directory", dir);
     }
-    return load(store, error);
+    const enum gk_status status = load(store, error);
+    if (status == GK_OK) {
+        destroy_left(store);
+    }
+    return status;
 }
 
 enum gk_status kv_store_open(const char *dir, struct kv_hsm *hsm, struct kv_store **out,
@@ -164,6 +237,7 @@ void kv_store_close(struct kv_store *store)
         kv_key_free(store->keys[i]);
     }
     free(store->keys);
+    free(store->to_destroy);
     gk_secret_free(&store->token_secret);
     free(store->path);
     if (store->dir_fd >= 0) {
@@ -223,17 +297,6 @@ static void take_out(struct kv_store *store, size_t at)
             (store->keys_count - at) * sizeof(struct kv_key *));
 }
 
-/* The private halves in the token, if any: what is purged must not come back from anywhere. */
-static bool destroy_private(const struct kv_store *store, const struct kv_key *key)
-{
-    bool good = true;
-    for (size_t i = 0; i < key->versions_count; i++) {
-        const char *id = key->versions[i].hsm_id;
-        good = (id[0] == '\0' || kv_hsm_destroy(store->hsm, id)) && good;
-    }
-    return good;
-}
-
 /* What is due is due whether or not it can be written now: it is not loaded for use again either,
  * since every lock looks anew. */
 void kv_store_lock(struct kv_store *store, int64_t now_s)
@@ -284,20 +347,20 @@ enum gk_status kv_store_locked_put(struct kv_store *store, struct kv_key *key,
     } else {
         take_out(store, at);
     }
+    undo_in_file(store);
     kv_key_free(key);
     return status;
 }
 
-/* The file names it again, so that it can be asked for once more; without that, nobody would know of what is left. */
-static enum gk_status keep_undestroyed(const struct kv_store *store, const struct kv_key *key,
-                                       enum gk_status status)
+/* The file names it again, so that it can be asked for once more. */
+static void keep_undestroyed(struct kv_store *store, const struct kv_key *key)
 {
     if (save(store, NULL) != GK_OK) {
         gk_log(GK_LOG_ERROR, "store",
-               "the key %s is left in the token: it is still to be purged, until this process ends",
+               "the key %s is left in the token: it is still to be purged, and destroyed at the "
+               "next start",
                key->name);
     }
-    return status;
 }
 
 /* The file first: a key that it still names after a failure has its private halves. */
@@ -310,15 +373,28 @@ enum gk_status kv_store_locked_remove(struct kv_store *store, const char *name,
         return gk_fail(error, GK_E_NOT_FOUND, "no such key");
     }
     struct kv_key *key = store->keys[at];
+    const size_t listed = store->to_destroy_count;
     take_out(store, at);
-    enum gk_status status = save(store, error);
-    if (status == GK_OK && !destroy_private(store, key)) {
-        status = gk_fail(error, GK_E_UNAVAILABLE, "the token does not let the key go");
+    enum gk_status status = list_private(store, key)
+                                ? save(store, error)
+                                : gk_fail(error, GK_E_RESOURCE, "out of memory");
+    if (status != GK_OK) {
+        insert_at(store, at, key);
+        store->to_destroy_count = listed;
+        undo_in_file(store);
+        return status;
     }
-    if (status == GK_OK) {
-        kv_key_free(key);
-        return GK_OK;
+    const bool in_token = store->to_destroy_count > listed;
+    destroy_listed(store, listed);
+    if (store->to_destroy_count > listed) {
+        insert_at(store, at, key);
+        store->to_destroy_count = listed;
+        keep_undestroyed(store, key);
+        return gk_fail(error, GK_E_UNAVAILABLE, "the token does not let the key go");
     }
-    insert_at(store, at, key);
-    return status == GK_E_UNAVAILABLE ? keep_undestroyed(store, key, status) : status;
+    if (in_token) {
+        (void)save(store, NULL); /* as destroy_left's */
+    }
+    kv_key_free(key);
+    return GK_OK;
 }

@@ -70,8 +70,25 @@ static json_t *json_of_key(const struct kv_key *key, bool in_hsm)
                      "rotationPolicy", json_of_rotation(key, in_hsm), "versions", versions);
 }
 
+/* NULL: there are none, or memory is out. */
+static json_t *json_of_list(const struct kv_store *store)
+{
+    json_t *ids = store->to_destroy_count == 0 ? NULL : json_array();
+    for (size_t i = 0; ids != NULL && i < store->to_destroy_count; i++) {
+        if (json_array_append_new(ids, json_string(store->to_destroy[i])) != 0) {
+            json_decref(ids);
+            ids = NULL;
+        }
+    }
+    return ids;
+}
+
 json_t *kv_store_to_json(const struct kv_store *store)
 {
+    json_t *ids = json_of_list(store);
+    if (ids == NULL && store->to_destroy_count > 0) {
+        return NULL;
+    }
     json_t *keys = json_array();
     for (size_t i = 0; keys != NULL && i < store->keys_count; i++) {
         if (json_array_append_new(keys, json_of_key(store->keys[i], store->hsm != NULL)) != 0) {
@@ -79,10 +96,10 @@ json_t *kv_store_to_json(const struct kv_store *store)
             keys = NULL;
         }
     }
-    return json_pack("{s:i, s:i, s:i, s:o, s:o}", "format", FORMAT_VERSION, "port",
-                     (int)store->port, "imdsPort", (int)store->imds_port, "tokenSecret",
-                     json_of_bytes(gk_span_of(store->token_secret, KV_TOKEN_SECRET_BYTES)), "keys",
-                     keys);
+    return json_pack(
+        "{s:i, s:i, s:i, s:o*, s:o, s:o}", "format", FORMAT_VERSION, "port", (int)store->port,
+        "imdsPort", (int)store->imds_port, "toDestroy", ids, "tokenSecret",
+        json_of_bytes(gk_span_of(store->token_secret, KV_TOKEN_SECRET_BYTES)), "keys", keys);
 }
 
 /* --- reading ------------------------------------------------------------------------------------ */
@@ -207,6 +224,31 @@ static bool read_secret(const json_t *root, uint8_t *secret)
     return good;
 }
 
+bool kv_store_list_to_destroy(struct kv_store *store, const char *hsm_id)
+{
+    char(*grown)[KV_HSM_ID_BYTES] =
+        realloc(store->to_destroy, (store->to_destroy_count + 1) * sizeof *grown);
+    if (grown == NULL) {
+        return false;
+    }
+    store->to_destroy = grown;
+    memcpy(grown[store->to_destroy_count++], hsm_id, KV_HSM_ID_BYTES);
+    return true;
+}
+
+/* Left out where there are none. */
+static bool read_list(struct kv_store *store, const json_t *ids)
+{
+    for (size_t i = 0; i < json_array_size(ids); i++) {
+        const char *id = json_string_value(json_array_get(ids, i));
+        if (store->hsm == NULL || id == NULL || strlen(id) != KV_HSM_ID_BYTES - 1 ||
+            !kv_store_list_to_destroy(store, id)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool kv_store_from_json(struct kv_store *store, const json_t *root)
 {
     const json_t *keys = json_object_get(root, "keys");
@@ -214,7 +256,8 @@ bool kv_store_from_json(struct kv_store *store, const json_t *root)
     if (json_integer_value(json_object_get(root, "format")) != FORMAT_VERSION ||
         !json_is_array(keys) || count > KV_STORE_KEYS_MAX ||
         !read_port(root, "port", &store->port) || !read_port(root, "imdsPort", &store->imds_port) ||
-        !read_secret(root, store->token_secret)) {
+        !read_secret(root, store->token_secret) ||
+        !read_list(store, json_object_get(root, "toDestroy"))) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {

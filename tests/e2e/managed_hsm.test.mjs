@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { constants, createPublicKey, publicEncrypt, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -146,6 +146,21 @@ test('a key whose time to be purged has come is destroyed in the token', async (
     await at(0);
   }
   assert.equal(privateKeys().length, before);
+});
+
+test('a purged key that a killed process has left in the token is destroyed at the next start', async () => {
+  const before = privateKeys().length;
+  await hsm.createKey('left');
+  await hsm.stop();
+  assert.equal(privateKeys().length, before + 1);
+  const file = path.join(hsm.stateDir, 'vault.json');
+  const state = JSON.parse(readFileSync(file, 'utf8'));
+  const [purged] = state.keys.splice(state.keys.findIndex(({ name }) => name === 'left'), 1);
+  state.toDestroy = purged.versions.map(({ hsmId }) => hsmId);
+  writeFileSync(file, JSON.stringify(state));
+  await hsm.start();
+  assert.equal(privateKeys().length, before);
+  assert.equal(JSON.parse(readFileSync(file, 'utf8')).toDestroy, undefined);
 });
 
 test('a key that the token has lost is a failure of the module, not a refusal', async () => {

@@ -2,10 +2,11 @@
 /*
  * Goal: keys are there again after the store was closed, a change that could not be written never
  * happened, and a file that is not ours is refused. Method: a store in a directory of its own,
- * made unwritable in between by a directory that stands where the new file would.
+ * made unwritable in between by a directory that stands where the new file would, or by one that cannot be synced.
  */
 #include "keyvaultd/store.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,13 +31,36 @@ struct fixture {
 
 static unsigned destroyed; /* private halves */
 static bool token_is_away;
+static const char *kept_path; /* a process that is killed before it destroys anything leaves this */
+static const char *kept_as;
 
 bool __wrap_kv_hsm_destroy(struct kv_hsm *hsm, const char *id);
 bool __wrap_kv_hsm_destroy(struct kv_hsm *hsm, const char *id)
 {
     (void)hsm, (void)id;
+    if (kept_path != NULL) {
+        assert_int_equal(link(kept_path, kept_as), 0);
+        kept_path = NULL;
+    }
     destroyed += !token_is_away;
     return !token_is_away;
+}
+
+/* --- the medium ---------------------------------------------------------------------------------*/
+
+static bool no_names_are_synced;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+    struct stat info;
+    assert_int_equal(fstat(fd, &info), 0);
+    if (no_names_are_synced && S_ISDIR(info.st_mode)) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_fsync(fd);
 }
 
 static int set_up(void **state)
@@ -245,6 +269,23 @@ static void test_vault_store__undoes_what_it_cannot_write(void **state)
     assert_int_equal(fixture->store->keys_count, 1);
 }
 
+static void test_vault_store__undoes_what_it_cannot_sync(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(put(fixture, "key"), GK_OK);
+    no_names_are_synced = true;
+    assert_int_equal(put(fixture, "key"), GK_E_RESOURCE);
+    assert_int_equal(put(fixture, "other"), GK_E_RESOURCE);
+    kv_store_lock(fixture->store, 0);
+    assert_int_equal(kv_store_locked_remove(fixture->store, "key", NULL), GK_E_RESOURCE);
+    kv_store_unlock(fixture->store);
+    no_names_are_synced = false;
+    assert_int_equal(versions_of(fixture, "key"), 1);
+    reopen(fixture);
+    assert_int_equal(versions_of(fixture, "key"), 1);
+    assert_int_equal(fixture->store->keys_count, 1);
+}
+
 static void test_vault_store__purges_what_is_due(void **state)
 {
     struct fixture *fixture = *state;
@@ -319,6 +360,32 @@ static void test_vault_store__keeps_a_key_that_the_token_keeps(void **state)
     assert_int_equal(destroyed, 1);
 }
 
+static void test_vault_store__destroys_what_a_killed_process_has_left(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[STORE_PLACE_BYTES + 64];
+    char copy[STORE_PLACE_BYTES + 64];
+    snprintf(path, sizeof path, "%s/vault.json", fixture->dir);
+    snprintf(copy, sizeof copy, "%s/kept.json", fixture->dir);
+    put_in_token(fixture);
+    kept_path = path;
+    kept_as = copy;
+    assert_int_equal(remove_key(fixture), GK_OK);
+    assert_int_equal(destroyed, 1);
+    reopen_with(fixture, a_token());
+    assert_int_equal(destroyed, 1); /* nothing is left of it */
+    assert_int_equal(rename(copy, path), 0);
+    token_is_away = true;
+    reopen_with(fixture, a_token());
+    assert_int_equal(versions_of(fixture, "key"), 0);
+    assert_int_equal(kv_store_keep_ports(fixture->store, 12, 34, NULL), GK_OK);
+    token_is_away = false;
+    reopen_with(fixture, a_token());
+    assert_int_equal(destroyed, 2);
+    reopen_with(fixture, a_token());
+    assert_int_equal(destroyed, 2);
+}
+
 static void test_vault_store__is_closed_to_others(void **state)
 {
     struct fixture *fixture = *state;
@@ -364,11 +431,15 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_vault_store__undoes_what_it_cannot_write, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_vault_store__undoes_what_it_cannot_sync, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_vault_store__purges_what_is_due, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_vault_store__destroys_nothing_before_that_is_written,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_vault_store__keeps_a_key_that_the_token_keeps, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_vault_store__destroys_what_a_killed_process_has_left,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_vault_store__is_closed_to_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_vault_store__refuses_another_file, set_up, tear_down),
     };
