@@ -15,6 +15,7 @@
 struct gk_audit_file {
     const char *path;
     int fd;
+    off_t end; /* after what was written last */
     bool torn; /* it does not end with a line's end */
 };
 
@@ -31,12 +32,12 @@ static int open_regular(const char *path)
     return fd;
 }
 
-static bool is_torn(int fd)
+static void look_at_end(struct gk_audit_file *file)
 {
     struct stat info;
     char last = '\n';
-    return fstat(fd, &info) == 0 && info.st_size > 0 &&
-           pread(fd, &last, 1, info.st_size - 1) == 1 && last != '\n';
+    file->end = fstat(file->fd, &info) == 0 ? info.st_size : 0;
+    file->torn = file->end > 0 && pread(file->fd, &last, 1, file->end - 1) == 1 && last != '\n';
 }
 
 enum gk_status gk_audit_file_open(const char *path, struct gk_audit_file **out,
@@ -53,7 +54,8 @@ enum gk_status gk_audit_file_open(const char *path, struct gk_audit_file **out,
         close(fd);
         return gk_fail(error, GK_E_RESOURCE, "out of memory");
     }
-    *file = (struct gk_audit_file){.path = path, .fd = fd, .torn = is_torn(fd)};
+    *file = (struct gk_audit_file){.path = path, .fd = fd};
+    look_at_end(file);
     *out = file;
     return GK_OK;
 }
@@ -82,13 +84,26 @@ static bool begin_anew(struct gk_audit_file *file)
     }
     close(file->fd);
     file->fd = fd;
-    file->torn = is_torn(fd);
+    look_at_end(file);
     return true;
+}
+
+static bool was_cut(const struct gk_audit_file *file)
+{
+    struct stat info;
+    return fstat(file->fd, &info) == 0 && info.st_size < file->end;
 }
 
 bool gk_audit_file_follow(struct gk_audit_file *file)
 {
-    return has_moved(file) && begin_anew(file);
+    if (has_moved(file)) {
+        return begin_anew(file);
+    }
+    if (!was_cut(file)) {
+        return false;
+    }
+    look_at_end(file);
+    return true;
 }
 
 bool gk_audit_file_append(struct gk_audit_file *file, const char *text)
@@ -100,6 +115,7 @@ bool gk_audit_file_append(struct gk_audit_file *file, const char *text)
     }
     const ssize_t written = write(file->fd, line, (size_t)len);
     free(line);
+    file->end += written > 0 ? written : 0;
     file->torn = written == (ssize_t)len ? false : file->torn || written > 0;
     return written == (ssize_t)len;
 }

@@ -19,7 +19,8 @@ enum gk_status gk_audit_file_open(const char *path, struct gk_audit_file **out,
                                   struct gk_error *error) GK_MUST_USE;
 /* To read what is there; -1 for NULL. */
 int gk_audit_file_fd(const struct gk_audit_file *file);
-/* Before each line. True: what has the name is another file by now, and has been begun. */
+/* Before each line. True: lines of before are not there any more: the name has another file by now, which has been
+ * begun, or the file has become shorter. */
 bool gk_audit_file_follow(struct gk_audit_file *file);
 /* text, without a line's end in it, and one behind it. False, with errno: it is not there, or not whole; the next
  * line begins a new one all the same. */

@@ -2,6 +2,7 @@
 /* Where audit events go: files that are moved away or torn, and sockets with and without somebody behind them. */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -37,6 +38,16 @@ static const struct gk_audit_event event = {
     .request_id = "r-1",
     .actor = "two\nlines",
 };
+
+static atomic_uint synced; /* heads of the chain */
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd)
+{
+    atomic_fetch_add(&synced, 1);
+    return __real_fdatasync(fd);
+}
 
 static int setup(void **state)
 {
@@ -125,6 +136,34 @@ static void test_audit_log__a_file_that_was_moved_is_begun_anew(void **state)
     struct stat info;
     assert_int_equal(stat(place->file, &info), 0);
     assert_int_equal(info.st_mode & 07777, 0600);
+}
+
+static void assert_synced_once(struct gk_audit_log *log)
+{
+    atomic_store(&synced, 0);
+    gk_audit_log_write(log, &event, "");
+    gk_audit_log_write(log, &event, "");
+    assert_int_equal(atomic_load(&synced), 1);
+}
+
+/* From lines that are not there any more the head cannot find its place after a power cut. */
+static void test_audit_log__the_head_is_on_the_medium_once_lines_are_moved_or_cut_away(void **state)
+{
+    struct place *place = *state;
+    const struct gk_audit_options options = {.file = place->file};
+    struct gk_audit_log *log = open_log(&options);
+    atomic_store(&synced, 0);
+    gk_audit_log_write(log, &event, "");
+    gk_audit_log_write(log, &event, "");
+    assert_int_equal(atomic_load(&synced), 0);
+    assert_int_equal(rename(place->file, place->moved), 0);
+    assert_synced_once(log);
+    assert_int_equal(truncate(place->file, 0), 0);
+    assert_synced_once(log);
+    assert_int_equal(truncate(place->file, 5), 0);
+    assert_synced_once(log);
+    assert_int_equal(lines_of(place->file), 3); /* the torn one got its end */
+    gk_audit_log_close(log);
 }
 
 /* What a place misses is a gap there: the chain goes on with its number. */
@@ -412,6 +451,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_audit_log__a_file_that_was_moved_is_begun_anew, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            test_audit_log__the_head_is_on_the_medium_once_lines_are_moved_or_cut_away, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(
             test_audit_log__what_cannot_be_written_is_counted_and_leaves_a_gap, setup, teardown),
         cmocka_unit_test_setup_teardown(
