@@ -307,6 +307,10 @@ static enum gk_status check_again(const struct restoring *restoring, const struc
     }
     if (status == GK_E_INVALID) {
         take_back(gateway, name, id);
+    } else {
+        gk_log(GK_LOG_ERROR, "accounts",
+               "account %s is restored, and whether it was shredded meanwhile is not known yet: %s",
+               name, why.message);
     }
     const struct gk_audit_event told = {.event = GK_AUDIT_ACCOUNT_RESTORE,
                                         .account = name,

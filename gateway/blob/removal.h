@@ -82,7 +82,8 @@ enum gk_status gk_removal_deleted(struct gk_gateway *gateway, size_t bytes_max,
                                   struct gk_error *error) GK_MUST_USE;
 /*
  * Looks at the notes of shreddings (shredded.h). One that broke off an hour ago before it destroyed anything, whose
- * account is there, is withdrawn. What cannot be read now is for the next time.
+ * account is there, is withdrawn. Where one is proved and the account is there, which a restore that broke off has
+ * brought back, that is deleted as ever, and told. What cannot be read now is for the next time.
  */
 enum gk_status gk_removal_shredded(struct gk_gateway *gateway, gk_removal_stop_fn *stop,
                                    void *stop_ctx, struct gk_error *error) GK_MUST_USE;

@@ -2,7 +2,7 @@
 /*
  * Goal: a backup of an account that was shredded is refused, and of one whose shredding broke off before it destroyed
  * anything it is not; nor is such a one taken for the end that the account comes to later; and no account that was
- * shredded is brought back by a restore that was under way.
+ * shredded is brought back by a restore that was under way, or stays so.
  * Method: the real module over the embedded store, whose writes the test keeps from being carried out, or lets another
  * gateway come before.
  */
@@ -29,6 +29,17 @@ void __wrap_gk_reaper_note_deleted(struct gk_reaper *reaper);
 void __wrap_gk_reaper_note_deleted(struct gk_reaper *reaper)
 {
     (void)reaper;
+}
+
+static struct {
+    unsigned errors;
+} logged;
+
+void __wrap_gk_log(enum gk_log_level level, const char *component, const char *format, ...);
+void __wrap_gk_log(enum gk_log_level level, const char *component, const char *format, ...)
+{
+    (void)component, (void)format;
+    logged.errors += level == GK_LOG_ERROR ? 1 : 0;
 }
 
 /* --- shreddings that break off ----------------------------------------------------------------- */
@@ -273,6 +284,79 @@ static void test_account_shred__nor_before_it_is_proved(void **state)
     assert_not_brought_back(*state, keep_from_verifying);
 }
 
+/* --- one that ended before its second look ----------------------------------------------------- */
+
+static enum gk_status find_nothing(struct gk_store *store, enum gk_store_pool pool,
+                                   const char *object, const struct gk_span *keys, size_t count,
+                                   gk_store_visit_fn *visit, void *ctx, struct gk_error *error)
+{
+    (void)store, (void)pool, (void)object, (void)keys, (void)count, (void)visit, (void)ctx;
+    return gk_fail(error, GK_E_UNAVAILABLE, "no answer");
+}
+
+static bool let_other_come_first_and_break_off(struct account_world *world,
+                                               const struct gk_write_op *op)
+{
+    if (is_restoring(op)) {
+        let_other_come_first(world, op);
+        account_world_store.ops.map_find = find_nothing;
+    }
+    return true;
+}
+
+/* The account of backup, which was shredded, is there again. */
+static void bring_back(struct account_world *world, struct gk_account_backup *backup)
+{
+    const char *const object = OBJECT;
+    make(world, backup);
+    assert_int_equal(gk_store_remove(world->store, GK_POOL_META, &object, 1, NULL), GK_OK);
+    account_world_restart(world);
+    other.world = *world;
+    other.backup = backup;
+    other.shredding = NULL;
+    account_world_open(&other.world);
+    logged.errors = 0;
+    world->on_write = let_other_come_first_and_break_off;
+    assert_int_equal(restore(world, backup, NULL), GK_E_UNAVAILABLE);
+    world->on_write = NULL;
+    account_world_store.ops.map_find = account_world_store.engine->map_find;
+    assert_int_equal(logged.errors, 1);
+    gk_accounts_put(account_world_get(world, NAME));
+    assert_int_equal(noted(world, &backup->info.id), GK_SHREDDED_VERIFIED);
+    account_world_close(&other.world);
+}
+
+static void test_account_shred__what_a_restore_left_is_deleted(void **state)
+{
+    struct account_world *world = *state;
+    struct gk_account_backup backup;
+    bring_back(world, &backup);
+    review_later(world, 0);
+    assert_int_equal(logged.errors, 2);
+    assert_false(account_world_has(world, OBJECT));
+    assert_int_equal(noted(world, &backup.info.id), GK_SHREDDED_VERIFIED);
+    assert_refused(world, &backup);
+    gk_account_backup_cleanup(&backup);
+
+    struct gk_buf events;
+    gk_buf_init(&events, 1u << 20);
+    gk_recent_events_render(gk_plugin_host_recent(world->host), &events);
+    assert_non_null(strstr(gk_buf_str(&events), "it was shredded, and has come back"));
+    assert_non_null(strstr(gk_buf_str(&events), "the root key is destroyed"));
+    gk_buf_cleanup(&events);
+}
+
+/* A later one of the name is nobody's business here. */
+static void test_account_shred__a_later_account_of_the_name_stays(void **state)
+{
+    struct account_world *world = *state;
+    assert_true(account_world_create(world, NAME));
+    assert_int_equal(shred(world, NULL), GK_OK);
+    assert_true(account_world_create(world, NAME));
+    review_later(world, 2 * HOUR_MS);
+    gk_accounts_put(account_world_get(world, NAME));
+}
+
 #define SHRED_TEST(function)                                                                       \
     cmocka_unit_test_setup_teardown(function, account_world_setup, account_world_teardown)
 
@@ -287,6 +371,8 @@ int main(void)
         SHRED_TEST(test_account_shred__of_what_may_be_gone_is_not_withdrawn),
         SHRED_TEST(test_account_shred__a_restore_under_way_brings_nothing_back),
         SHRED_TEST(test_account_shred__nor_before_it_is_proved),
+        SHRED_TEST(test_account_shred__what_a_restore_left_is_deleted),
+        SHRED_TEST(test_account_shred__a_later_account_of_the_name_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
