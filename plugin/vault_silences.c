@@ -62,20 +62,56 @@ static void to_lower(const char *vault_uri, char lower[GK_VAULT_URI_BYTES_MAX])
 }
 
 /* lower: to_lower() of a URI. */
-static struct entry **locked_find(struct gk_vault_silences *silences, const char *lower,
-                                  const struct gk_identity_reference *identity)
+static struct entry **bucket_of(struct gk_vault_silences *silences, const char *lower)
 {
-    struct entry **link = &silences->buckets[gk_hash(GK_HASH_START, gk_span_str(lower)) % BUCKETS];
-    while (*link != NULL && (strcmp((*link)->vault_uri, lower) != 0 ||
-                             !gk_identity_reference_equal(&(*link)->identity, identity))) {
-        link = &(*link)->next;
+    return &silences->buckets[gk_hash(GK_HASH_START, gk_span_str(lower)) % BUCKETS];
+}
+
+static struct entry *locked_find(struct entry *first, const char *lower,
+                                 const struct gk_identity_reference *identity)
+{
+    struct entry *entry = first;
+    while (entry != NULL && (strcmp(entry->vault_uri, lower) != 0 ||
+                             !gk_identity_reference_equal(&entry->identity, identity))) {
+        entry = entry->next;
     }
-    return link;
+    return entry;
+}
+
+/* From one call to the end of the next of an account that has met the silence. */
+static int64_t longest_pause_ms(const struct gk_instance_settings *settings)
+{
+    return (int64_t)settings->check_interval_ms + GK_RECHECK_PUT_OFF_MS_MAX +
+           settings->vault_deadline_ms;
+}
+
+/* Whether it is told of. */
+static bool is_on(const struct entry *entry, const struct gk_instance *instance,
+                  struct gk_moment now)
+{
+    return entry->silent &&
+           entry->last_mono_ms >= now.mono_ms - longest_pause_ms(&instance->settings);
 }
 
 static bool is_silence(const struct gk_vault_answer *answer)
 {
     return answer->verdict == GK_VAULT_UNAVAILABLE && !gk_vault_answer_is_about_bytes(answer);
+}
+
+/* One of the bucket's that is told of no more, so that memory does not grow with each vault that is ever named; NULL:
+ * out of memory. */
+static struct entry *locked_take(struct entry **bucket, const struct gk_instance *instance,
+                                 struct gk_moment now)
+{
+    struct entry *entry = *bucket;
+    while (entry != NULL && is_on(entry, instance, now)) {
+        entry = entry->next;
+    }
+    if (entry == NULL && (entry = calloc(1, sizeof *entry)) != NULL) {
+        entry->next = *bucket;
+        *bucket = entry;
+    }
+    return entry;
 }
 
 static void locked_note_silent(struct entry *entry, const struct gk_vault_answer *answer,
@@ -104,28 +140,23 @@ void gk_vault_silences_note(const struct gk_instance *instance, const char *vaul
     }
     to_lower(vault_uri, lower);
     pthread_mutex_lock(&silences->mutex);
-    struct entry **link = locked_find(silences, lower, identity);
+    struct entry **bucket = bucket_of(silences, lower);
+    struct entry *entry = locked_find(*bucket, lower, identity);
     if (!is_silence(answer)) {
-        if (*link != NULL) {
-            (*link)->silent = false;
+        if (entry != NULL) {
+            entry->silent = false;
         }
     } else {
-        if (*link == NULL && (*link = calloc(1, sizeof **link)) != NULL) {
-            memcpy((*link)->vault_uri, lower, sizeof lower);
-            (*link)->identity = *identity;
+        if (entry == NULL && (entry = locked_take(bucket, instance, now)) != NULL) {
+            memcpy(entry->vault_uri, lower, sizeof lower);
+            entry->identity = *identity;
+            entry->silent = false;
         }
-        if (*link != NULL) {
-            locked_note_silent(*link, answer, now);
+        if (entry != NULL) {
+            locked_note_silent(entry, answer, now);
         }
     }
     pthread_mutex_unlock(&silences->mutex);
-}
-
-/* From one call to the end of the next of an account that has met the silence. */
-static int64_t longest_pause_ms(const struct gk_instance_settings *settings)
-{
-    return (int64_t)settings->check_interval_ms + GK_RECHECK_PUT_OFF_MS_MAX +
-           settings->vault_deadline_ms;
 }
 
 bool gk_vault_silences_find(const struct gk_instance *instance, const char *vault_uri,
@@ -133,13 +164,12 @@ bool gk_vault_silences_find(const struct gk_instance *instance, const char *vaul
                             struct gk_vault_silence *out)
 {
     struct gk_vault_silences *silences = instance->silences;
-    const int64_t oldest_ms =
-        gk_instance_now(instance).mono_ms - longest_pause_ms(&instance->settings);
+    const struct gk_moment now = gk_instance_now(instance);
     char lower[GK_VAULT_URI_BYTES_MAX];
     to_lower(vault_uri, lower);
     pthread_mutex_lock(&silences->mutex);
-    const struct entry *entry = *locked_find(silences, lower, identity);
-    const bool found = entry != NULL && entry->silent && entry->last_mono_ms >= oldest_ms;
+    const struct entry *entry = locked_find(*bucket_of(silences, lower), lower, identity);
+    const bool found = entry != NULL && is_on(entry, instance, now);
     if (found) {
         *out = entry->silence;
     }

@@ -5,11 +5,11 @@
  *
  *   silent   no answer that counts (GK_VAULT_UNAVAILABLE), but for one of ours and one about the bytes of one account;
  *            the time of the first in a row, the words of the last
- *   over     by any other answer; and untold when nobody has met it again for as long as the next check of an account
+ *   over     by any other answer, one about bytes too, for the vault has given it; and untold when nobody has met it again for as long as the next check of an account
  *            that has may take, for then nobody asks that vault
  *
- * In memory alone, some 1.3 KB for each vault and identity that was ever silent. Any thread; a lock of its own, under
- * which nothing is called.
+ * In memory alone, some 1.3 KB for each vault and identity that is told of at the same time: what is over is forgotten for
+ * another. Any thread; a lock of its own, under which nothing is called.
  */
 #ifndef PLUGIN_VAULT_SILENCES_H
 #define PLUGIN_VAULT_SILENCES_H

@@ -7,7 +7,19 @@
 
 #include "unit/instance_fixture.h"
 
-#define UNASKED "unasked"
+#define UNASKED   "unasked"
+#define VAULTS    2000u
+#define TAKEN_MAX 500u
+
+static _Thread_local unsigned taken; /* from the heap */
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+    taken++;
+    return __real_calloc(count, size);
+}
 
 static void create_unasked(struct fixture *fixture, const struct gk_encryption_settings *settings)
 {
@@ -107,6 +119,22 @@ static void test_vault_silences__of_another_vault_are_untold(void **state)
     assert_untold(fixture);
 }
 
+static void test_vault_silences__an_answer_about_bytes_ends_them(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_cold(fixture);
+    set_unwrap(GK_VAULT_UNAVAILABLE);
+    assert_int_equal(check_now(fixture), GK_OK);
+    assert_string_equal(unasked(fixture).reason_code, "Timeout");
+    set_unwrap(GK_VAULT_OK);
+    struct fake_vault *vault = fake_vault_lock();
+    vault->failing_unwrap = vault->unwraps + 1;
+    vault->failing_status = 400;
+    fake_vault_unlock();
+    assert_int_equal(check_now(fixture), GK_OK);
+    assert_untold(fixture);
+}
+
 /* What a vault says of the bytes of one account, and what is no word of the vault's at all. */
 static void test_vault_silences__what_concerns_nobody_else_is_none(void **state)
 {
@@ -157,6 +185,33 @@ static void test_vault_silences__that_nobody_meets_are_forgotten(void **state)
     assert_untold(fixture);
 }
 
+static void note(struct fixture *fixture, unsigned vault, enum gk_vault_verdict verdict)
+{
+    const struct gk_encryption_settings settings = customer_settings();
+    const struct gk_vault_answer answer = {
+        .verdict = verdict, .code = "Timeout", .message = "", .request_id = ""};
+    char uri[64];
+    snprintf(uri, sizeof uri, "https://vault-%u.vault.test", vault);
+    gk_vault_silences_note(fixture->instance, uri, &settings.identity, &answer);
+}
+
+/* Whoever names ever new vaults that do not answer. */
+static void test_vault_silences__of_before_take_no_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    taken = 0;
+    for (unsigned vault = 0; vault < VAULTS; vault++) {
+        note(fixture, vault, GK_VAULT_UNAVAILABLE);
+        note(fixture, vault, GK_VAULT_OK);
+    }
+    assert_in_range(taken, 1, TAKEN_MAX);
+    for (unsigned vault = VAULTS; vault < 2 * VAULTS; vault++) {
+        note(fixture, vault, GK_VAULT_UNAVAILABLE);
+        fake_host_advance(&fixture->host, 1200000);
+    }
+    assert_in_range(taken, 1, TAKEN_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +219,10 @@ int main(void)
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_vault_silences__any_answer_ends_them, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_vault_silences__an_answer_about_bytes_ends_them,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_vault_silences__of_before_take_no_memory,
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_vault_silences__are_of_a_vault_and_an_identity,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_vault_silences__of_another_vault_are_untold,
