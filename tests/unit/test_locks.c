@@ -6,24 +6,11 @@
 #include "gateway/blob/locks.h"
 
 #include <stdatomic.h>
-#include <time.h>
 
-#include "unit/cmocka_all.h"
+#include "unit/asked_clocks.h"
 
 #define THREADS 4u
 #define ROUNDS  500u
-
-static atomic_uint asked[2]; /* by CLOCK_REALTIME, by CLOCK_MONOTONIC */
-
-int __real_clock_gettime(clockid_t clock, struct timespec *now);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
-{
-    if (clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC) {
-        atomic_fetch_add(&asked[clock == CLOCK_MONOTONIC], 1);
-    }
-    return __real_clock_gettime(clock, now);
-}
 
 static struct gk_blob_target target;
 static struct gk_span block;
@@ -126,16 +113,14 @@ static void test_locks__wait_by_a_clock_that_nobody_sets(void **state)
 #ifdef GATEKEY_SANITIZED_THREADS
     skip(); /* locks.c says why */
 #endif
-    atomic_store(&asked[0], 0);
-    atomic_store(&asked[1], 0);
+    asked_clocks_begin();
     assert_int_equal(gk_record_lock_write(&target, NULL), GK_OK);
     gk_record_unlock(&target);
     assert_int_equal(gk_record_lock_read(&target, NULL), GK_OK);
     gk_record_unlock(&target);
     assert_int_equal(gk_block_lock(block, NULL), GK_OK);
     gk_block_unlock(block);
-    assert_int_equal(atomic_load(&asked[0]), 0);
-    assert_int_equal(atomic_load(&asked[1]), 3);
+    assert_asked_mono_clock(3);
 }
 
 int main(void)
