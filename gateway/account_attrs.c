@@ -100,6 +100,15 @@ enum gk_status gk_account_attrs_get(struct gk_store *store, const char *account,
     return gk_store_attrs(store, GK_POOL_META, object, visit_attr, &each, version, error);
 }
 
+enum gk_status gk_account_attrs_version(struct gk_store *store, const char *account,
+                                        uint64_t *version, struct gk_error *error)
+{
+    *version = 0;
+    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+    const enum gk_status status = gk_account_object(account, object, error);
+    return status == GK_OK ? gk_store_version(store, GK_POOL_META, object, version, error) : status;
+}
+
 enum gk_status gk_account_attrs_set_if(struct gk_store *store, const char *account,
                                        uint64_t expected_version, const struct gk_attr *changes,
                                        size_t changes_count, uint64_t *new_version,

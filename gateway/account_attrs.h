@@ -30,6 +30,9 @@ enum gk_status gk_account_object(const char *name, char object[GK_ACCOUNT_OBJECT
 enum gk_status gk_account_attrs_get(struct gk_store *store, const char *account,
                                     gk_attr_visit_fn *visit, void *visit_ctx, uint64_t *version,
                                     struct gk_error *error) GK_MUST_USE;
+/* For a guard of what is read afterwards. GK_E_NOT_FOUND. */
+enum gk_status gk_account_attrs_version(struct gk_store *store, const char *account,
+                                        uint64_t *version, struct gk_error *error) GK_MUST_USE;
 enum gk_status gk_account_attrs_set_if(struct gk_store *store, const char *account,
                                        uint64_t expected_version, const struct gk_attr *changes,
                                        size_t changes_count, uint64_t *new_version,

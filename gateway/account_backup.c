@@ -250,31 +250,39 @@ static enum gk_status check(void *ctx, struct gk_account *candidate, const struc
                : status;
 }
 
-static void pass_over(void *ctx, const struct gk_attr *attr)
-{
-    (void)ctx, (void)attr;
-}
+/* --- taking back ---------------------------------------------------------------------------------*/
 
-/* Removes what was restored; what stands there by now may be a later account. */
-static enum gk_status take_back_once(struct gk_gateway *gateway, const char *name,
-                                     const struct gk_id *id, struct gk_error *error)
+static enum gk_status take_back_once(const struct gk_gateway *gateway, const char *path,
+                                     const struct gk_id *id, bool *removed, struct gk_error *error)
 {
     uint64_t version = 0;
     struct gk_account_record_info info;
     struct gk_buf record;
     gk_buf_init(&record, GK_ACCOUNT_RECORD_BYTES_MAX);
-    enum gk_status status =
-        gk_account_attrs_get(gateway->store, name, pass_over, NULL, &version, error);
+    enum gk_status status = gk_account_attrs_version(gateway->store, path, &version, error);
     if (status == GK_OK) {
-        status = gk_account_record_take(gateway, name, "", &record, &info, error);
+        status = gk_account_record_take(gateway, path, "", &record, &info, error);
     }
     gk_buf_cleanup(&record);
-    if (status != GK_OK || !gk_id_equal(&info.id, id)) {
-        return status;
+    if (status == GK_OK && gk_id_equal(&info.id, id)) {
+        status = gk_account_attrs_remove_if(gateway->store, path, version, error);
+        *removed = status == GK_OK;
     }
-    status = gk_account_attrs_remove_if(gateway->store, name, version, error);
-    if (status == GK_OK) {
-        gk_removal_forget(gateway, name);
+    return status;
+}
+
+enum gk_status gk_account_record_take_back(const struct gk_gateway *gateway, const char *path,
+                                           const struct gk_id *id, bool *removed,
+                                           struct gk_error *error)
+{
+    enum gk_status status = GK_E_CONFLICT;
+    *removed = false;
+    for (unsigned i = 0; i < ATTEMPTS_MAX && status == GK_E_CONFLICT; i++) {
+        status = take_back_once(gateway, path, id, removed, error);
+    }
+    if (status == GK_E_NOT_FOUND) {
+        gk_error_clear(error);
+        return GK_OK;
     }
     return status;
 }
@@ -282,15 +290,15 @@ static enum gk_status take_back_once(struct gk_gateway *gateway, const char *nam
 static void take_back(struct gk_gateway *gateway, const char *name, const struct gk_id *id)
 {
     struct gk_error error = {0};
-    enum gk_status status = GK_E_CONFLICT;
-    for (unsigned i = 0; i < ATTEMPTS_MAX && status == GK_E_CONFLICT; i++) {
-        status = take_back_once(gateway, name, id, &error);
-    }
-    if (status != GK_OK && status != GK_E_NOT_FOUND) {
+    bool removed = false;
+    if (gk_account_record_take_back(gateway, name, id, &removed, &error) != GK_OK) {
         gk_log(GK_LOG_ERROR, "accounts",
                "account %s was shredded while it was restored, and cannot be taken back: shred it "
                "again: %s",
                name, error.message);
+    }
+    if (removed) {
+        gk_removal_forget(gateway, name);
     }
 }
 

@@ -41,6 +41,12 @@ enum gk_status gk_account_record_take(const struct gk_gateway *gateway, const ch
                                       struct gk_account_record_info *info,
                                       struct gk_error *error) GK_MUST_USE;
 
+/* Removes the object of an account, or of a scope's path, that a restore wrote, whoever changes it meanwhile. One that has the
+ * name by now with another id stays, and none is fine. *removed: it is, and is still to be forgotten. */
+enum gk_status gk_account_record_take_back(const struct gk_gateway *gateway, const char *path,
+                                           const struct gk_id *id, bool *removed,
+                                           struct gk_error *error) GK_MUST_USE;
+
 struct gk_account_backup_wish {
     bool replace_settings; /* the backup's key settings, though the present ones are others */
     bool replace_profile;  /* the backup's access keys, though the present ones can be read */

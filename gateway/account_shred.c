@@ -135,11 +135,6 @@ static void look_at_wrap(void *ctx, const struct gk_wrap_info *wrap)
     proof->found = proof->found || json_object_get(proof->wraps, digest) != NULL;
 }
 
-static void pass_over(void *ctx, const struct gk_attr *attr)
-{
-    (void)ctx, (void)attr;
-}
-
 /* *found: a wrap that was to be destroyed is there, in an object of that version. What stands there by now may
  * be another account's of that name. */
 static enum gk_status look_at(const struct shredding *shredding, const char *path, bool *found,
@@ -148,7 +143,7 @@ static enum gk_status look_at(const struct shredding *shredding, const char *pat
     const struct gk_plugin_host *host = shredding->gateway->host;
     struct proof proof = {.wraps = shredding->noted.wraps};
     enum gk_status status =
-        gk_account_attrs_get(shredding->gateway->store, path, pass_over, NULL, version, error);
+        gk_account_attrs_version(shredding->gateway->store, path, version, error);
     if (status == GK_OK) {
         status = host->plugin->account_wraps(host->instance, path, look_at_wrap, &proof, error);
     }

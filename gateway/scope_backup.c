@@ -116,29 +116,19 @@ static enum gk_status check(void *ctx, struct gk_account *candidate, const struc
     return refuse_shredded(restoring, error);
 }
 
-static void pass_over(void *ctx, const struct gk_attr *attr)
-{
-    (void)ctx, (void)attr;
-}
-
-/* Removes what was restored; what stands at the path by now may be a later account's. */
 static void take_back(const struct restoring *restoring, const char *path, const struct gk_id *id)
 {
-    struct gk_scope_backup present;
-    uint64_t version = 0;
-    gk_scope_backup_init(&present);
-    const bool read = gk_account_attrs_get(restoring->gateway->store, path, pass_over, NULL,
-                                           &version, NULL) == GK_OK &&
-                      take_record(restoring->gateway, path, &present, NULL) == GK_OK;
-    if (!read) {
+    struct gk_error error = {0};
+    bool removed = false;
+    if (gk_account_record_take_back(restoring->gateway, path, id, &removed, &error) != GK_OK) {
         gk_log(GK_LOG_ERROR, "accounts",
                "the scope %s of an account that is shredded was restored meanwhile, and cannot be "
-               "taken back: gatekeyctl scrub --remove does so",
-               path);
-    } else if (present.record.len > 0 && gk_id_equal(&present.info.id, id)) {
-        gk_scope_remove(restoring->gateway, path, version);
+               "taken back: gatekeyctl scrub --remove does so: %s",
+               path, error.message);
     }
-    gk_scope_backup_cleanup(&present);
+    if (removed) {
+        gk_scope_remove(restoring->gateway, path, 0);
+    }
 }
 
 /* That the account has it: its row may have been lost or damaged as well. Written in any case, for a shredding that has

@@ -223,12 +223,7 @@ enum gk_status gk_scopes_list(const struct gk_gateway *gateway, const char *acco
 static enum gk_status version_of(const struct gk_gateway *gateway, const char *path,
                                  uint64_t *version, struct gk_error *error)
 {
-    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
-    *version = 0;
-    enum gk_status status = gk_account_object(path, object, error);
-    if (status == GK_OK) {
-        status = gk_store_version(gateway->store, GK_POOL_META, object, version, error);
-    }
+    const enum gk_status status = gk_account_attrs_version(gateway->store, path, version, error);
     if (status == GK_E_NOT_FOUND) {
         gk_error_clear(error);
         return GK_OK;

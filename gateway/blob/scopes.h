@@ -49,7 +49,7 @@ enum gk_status gk_scopes_stored(const struct gk_gateway *gateway,
  * What cannot be removed scrub finds; no later account of that name can use it. */
 void gk_scopes_remove(const struct gk_gateway *gateway, const char *account,
                       const struct gk_buf *stored);
-/* The same of the one at this path, whose object has this version. */
+/* The same of the one at this path, whose object has this version; 0: it is gone, and only to be forgotten. */
 void gk_scope_remove(const struct gk_gateway *gateway, const char *path, uint64_t version);
 #define GK_SCOPES_STORED_BYTES_MAX (GK_SCOPES_MAX * (size_t)(GK_SCOPE_NAME_BYTES_MAX + 10u))
 

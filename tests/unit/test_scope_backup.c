@@ -21,6 +21,7 @@ static struct {
     enum gk_account_presence presence;
     enum gk_status put; /* what becomes of the account's row */
     unsigned puts;
+    unsigned changes; /* so often another gateway writes to the scope's object after it was read */
 } fake;
 
 static struct gk_gateway_account account = {
@@ -97,14 +98,28 @@ static enum gk_status restore(struct gk_instance *instance, const char *path,
     return gk_account_attrs_set_if(fake.store, path, 0, &record, 1, &version, error);
 }
 
+static void change_object(const char *path)
+{
+    char object[GK_ACCOUNT_OBJECT_BYTES_MAX];
+    const struct gk_change change = {.kind = GK_CHANGE_ATTR_SET,
+                                     .key = gk_span_str("gatekey.version-check"),
+                                     .value = gk_span_str("1")};
+    assert_int_equal(gk_account_object(path, object, NULL), GK_OK);
+    const struct gk_write_op op = {
+        .pool = GK_POOL_META, .object = object, .changes = &change, .changes_count = 1};
+    assert_int_equal(gk_store_write(fake.store, &op, NULL, NULL), GK_OK);
+}
+
 static enum gk_status export(struct gk_instance *instance, const char *path, const char *actor,
                              uint8_t *out, size_t out_max, size_t *len,
                              struct gk_account_record_info *info, struct gk_error *error) {
-    (void)instance, (void)path, (void)out_max, (void)error; assert_string_equal(actor, "");
-    out[0] = 'x';
-    *len = 1;
-    info->id = fake.present;
-    return GK_OK;
+    (void)instance, (void)out_max, (void)error;
+    if (fake.changes > 0){fake.changes--; change_object(path);}
+assert_string_equal(actor, "");
+out[0] = 'x';
+*len = 1;
+info->id = fake.present;
+return GK_OK;
 }
 
 static void forget(struct gk_instance *instance, const char *path)
@@ -156,6 +171,16 @@ static void test_scope_backup__what_a_shredding_passed_is_taken_back(void **stat
     assert_int_equal(look(world), GK_E_NOT_FOUND);
 }
 
+static void test_scope_backup__though_others_write_to_it_meanwhile(void **state)
+{
+    struct store_world *world = *state;
+    fake.presence = GK_PRESENCE_GONE;
+    fake.changes = 2;
+    assert_int_equal(restore_while_shredded(world, restored, NULL), GK_E_INVALID);
+    assert_int_equal(fake.changes, 0);
+    assert_int_equal(look(world), GK_E_NOT_FOUND);
+}
+
 static void test_scope_backup__a_later_accounts_scope_stays(void **state)
 {
     struct store_world *world = *state;
@@ -190,6 +215,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_scope_backup__what_a_shredding_passed_is_taken_back,
+                                        store_world_setup, store_world_teardown),
+        cmocka_unit_test_setup_teardown(test_scope_backup__though_others_write_to_it_meanwhile,
                                         store_world_setup, store_world_teardown),
         cmocka_unit_test_setup_teardown(test_scope_backup__a_later_accounts_scope_stays,
                                         store_world_setup, store_world_teardown),
