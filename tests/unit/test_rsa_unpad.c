@@ -30,12 +30,16 @@ static void test_rsa_unpad__takes_its_own_padding_alone(void **state)
     EVP_PKEY *key = kv_rsa_generate(2048);
     for (size_t made = 0; made < PADDINGS; made++) {
         uint8_t block[KV_RSA_BYTES_MAX];
-        size_t len = sizeof block;
-        struct gk_buf wrapped;
-        gk_buf_init(&wrapped, KV_RSA_BYTES_MAX);
-        assert_true(
-            kv_rsa_encrypt(key, paddings[made], gk_span_of(secret, sizeof secret), &wrapped));
-        bare_decrypt(key, gk_buf_span(&wrapped), block, &len);
+        size_t len = 0;
+        do { /* every 256th block of OAEP begins as one of the old padding does, and would be taken for that */
+            struct gk_buf wrapped;
+            gk_buf_init(&wrapped, KV_RSA_BYTES_MAX);
+            len = sizeof block;
+            assert_true(
+                kv_rsa_encrypt(key, paddings[made], gk_span_of(secret, sizeof secret), &wrapped));
+            bare_decrypt(key, gk_buf_span(&wrapped), block, &len);
+            gk_buf_cleanup(&wrapped);
+        } while (paddings[made] != KV_RSA_PKCS1 && block[1] == 2);
         assert_int_equal(len, 256);
         for (size_t asked = 0; asked < PADDINGS; asked++) {
             struct gk_buf plain;
@@ -48,7 +52,6 @@ static void test_rsa_unpad__takes_its_own_padding_alone(void **state)
             }
             gk_buf_cleanup(&plain);
         }
-        gk_buf_cleanup(&wrapped);
     }
     EVP_PKEY_free(key);
 }
